@@ -1,0 +1,124 @@
+"""Which models exist: names, shapes, and the chains they form. No torch, no file access."""
+
+import os
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Model(NamedTuple):
+    """A published model and the shape of its transformer."""
+
+    short: str
+    name: str
+    n_layers: int
+    width: int
+    n_heads: int
+
+
+ESM2 = (
+    Model("8M", "esm2_t6_8M_UR50D", 6, 320, 20),
+    Model("35M", "esm2_t12_35M_UR50D", 12, 480, 20),
+    Model("150M", "esm2_t30_150M_UR50D", 30, 640, 20),
+    Model("650M", "esm2_t33_650M_UR50D", 33, 1280, 20),
+    Model("3B", "esm2_t36_3B_UR50D", 36, 2560, 40),
+    Model("15B", "esm2_t48_15B_UR50D", 48, 5120, 40),
+)
+
+DEMO = (
+    Model("demo-48", "esm2_t3_100K_demo", 3, 48, 3),
+    Model("demo-96", "esm2_t4_500K_demo", 4, 96, 6),
+    Model("demo-192", "esm2_t6_3M_demo", 6, 192, 12),
+)
+
+
+def model_name(entry: Model | Path) -> str:
+    """Name that a chain's entry gives to its columns: the model's, or the file's stem."""
+    return entry.name if isinstance(entry, Model) else entry.stem
+
+
+def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Path, ...]:
+    """Models and checkpoint files that `chain` stands for, in their order.
+
+    Parameters
+    ----------
+    chain : str or sequence of str or path-like
+        A string names the chain of all models of a family up to that model: ``"650M"`` is
+        8M, 35M, 150M, 650M, and ``"demo"`` the whole demo chain. A sequence names every
+        model explicitly, by its short name, its full name or the path of a ``.pt`` file.
+
+    Returns
+    -------
+    models : tuple of Model or Path
+
+    Raises
+    ------
+    TypeError
+        If `chain` is neither a string nor a list or tuple of names and paths.
+    ValueError
+        If a name is unknown, the chain is empty, or two models have the same name.
+    """
+    if isinstance(chain, str):
+        if chain == "demo":
+            return DEMO
+        for family in (ESM2, DEMO):
+            for i, model in enumerate(family):
+                if chain in (model.short, model.name):
+                    return family[: i + 1]
+        raise ValueError(
+            f"chain={chain!r} names no known model; use 'demo' or one of {_known()}, "
+            "or list models and checkpoint files (.pt) explicitly, as in ['8M', 'my_model.pt']."
+        )
+    if not isinstance(chain, list | tuple):
+        raise TypeError(
+            f"chain must be a model's name or a list of names and paths, "
+            f"but it is of type {type(chain).__name__}."
+        )
+    if not chain:
+        raise ValueError("chain is empty; name at least one model.")
+
+    models = tuple(_resolve_entry(i, entry) for i, entry in enumerate(chain))
+    names = [model_name(model) for model in models]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ValueError(
+                f"chain[{names.index(name)}] and chain[{i}] are both named {name!r}, so their "
+                "columns could not be told apart; leave one out or rename its file."
+            )
+    return models
+
+
+def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:
+    """Models of one family whose widths sum to `n_features`, or None if there are none.
+
+    The sums of distinct widths are all different, so there is at most one answer.
+    """
+    for family in (ESM2, DEMO):
+        for n_models in range(1, len(family) + 1):
+            for models in combinations(family, n_models):
+                if sum(model.width for model in models) == n_features:
+                    return models
+    return None
+
+
+def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
+    if not isinstance(entry, str | os.PathLike):
+        raise TypeError(
+            f"chain[{i}] must be a model's name or the path of a checkpoint, "
+            f"but it is of type {type(entry).__name__}."
+        )
+    for model in ESM2 + DEMO:
+        if entry in (model.short, model.name):
+            return model
+    path = Path(entry).expanduser()
+    if path.suffix != ".pt":
+        raise ValueError(
+            f"chain[{i}]={os.fspath(entry)!r} is neither a known model, {_known()}, "
+            "nor the path of a checkpoint file ending in .pt."
+        )
+    return path
+
+
+def _known() -> str:
+    return ", ".join(repr(model.short) for model in ESM2 + DEMO)

@@ -1,0 +1,76 @@
+"""Checkpoints in fair-esm's own format, randomly initialised by fair-esm."""
+
+import argparse
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+
+def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dropout=True):
+    from esm.model.esm2 import ESM2
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ESM2(n_layers, width, n_heads, token_dropout=token_dropout)
+        tensors = {k: v for k, v in model.state_dict().items() if not k.startswith("contact_head")}
+        for name, tensor in tensors.items():
+            if "layer_norm" in name or name.endswith("bias"):
+                tensor += 0.3 * torch.randn_like(tensor)  # ones and zeros would hide mistakes
+            if name.endswith("inv_freq"):
+                tensor.copy_(tensor.half())  # as training rounded ESM-2's
+    prefix = {True: "encoder.", False: "encoder.sentence_encoder."}
+    config = argparse.Namespace(
+        arch="transformer_esm2",
+        encoder_layers=n_layers,
+        encoder_embed_dim=width,
+        encoder_attention_heads=n_heads,
+        token_dropout=token_dropout,
+    )
+    content = {
+        "cfg": {"model": config},
+        "model": {prefix[k.startswith("lm_head")] + k: v for k, v in tensors.items()},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path)
+    return path
+
+
+def _reference_rows(path, sequence):
+    """Residue rows of one sequence by fair-esm, float32."""
+    from esm.pretrained import load_model_and_alphabet_core
+
+    content = torch.load(path, weights_only=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Regression weights not found")
+        model, alphabet = load_model_and_alphabet_core("esm2_random", content)
+    tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
+    with torch.no_grad():
+        last = model.num_layers
+        rows = model.eval()(torch.tensor([tokens]), repr_layers=[last])["representations"][last]
+    return rows[0, 1:-1].numpy()
+
+
+@pytest.fixture(scope="session")
+def write_checkpoint():
+    """Write a random checkpoint to a path and return the path."""
+    return _write_checkpoint
+
+
+@pytest.fixture(scope="session")
+def reference_rows():
+    """Embed one sequence with fair-esm itself."""
+    return _reference_rows
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Path of a checkpoint with 2 layers, width 24 and 3 heads."""
+    return _write_checkpoint(tmp_path_factory.mktemp("models") / "tiny.pt")
+
+
+@pytest.fixture
+def rng():
+    """A random generator that starts every test alike."""
+    return np.random.default_rng(0)

@@ -1,0 +1,232 @@
+"""Finding, downloading and reading checkpoint files."""
+
+import argparse
+import inspect
+import pickle
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import esm
+import pytest
+import torch
+
+from sklearn_revdist import _checkpoints
+from sklearn_revdist._checkpoints import locate, read_checkpoint
+from sklearn_revdist._models import DEMO, ESM2
+
+SMALLEST = ESM2[0]
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def test_shape_and_names_are_read(tiny):
+    checkpoint = read_checkpoint(tiny)
+    assert checkpoint[:5] == (tiny, 2, 24, 3, True)
+    assert "layers.1.self_attn.q_proj.weight" in checkpoint.tensors
+    assert "lm_head.dense.weight" in checkpoint.tensors
+    assert not any(name.startswith("encoder") for name in checkpoint.tensors)
+
+
+def test_token_dropout_is_read(tmp_path, write_checkpoint):
+    path = write_checkpoint(tmp_path / "m.pt", token_dropout=False)
+    assert read_checkpoint(path).token_dropout is False
+
+
+class Bomb:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return Path.touch, (self.target,)
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path):
+    path, target = tmp_path / "m.pt", tmp_path / "touched"
+    torch.save({"cfg": Bomb(target), "model": {}}, path)
+    with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
+        read_checkpoint(path)
+    assert not target.exists()
+
+
+def save_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("<html>404</html>"),
+        lambda path: path.write_bytes(pickle.dumps({"cfg": 1})),
+        save_zip,
+    ],
+    ids=["empty", "html", "pickle", "zip"],
+)
+def test_other_files_are_refused(tmp_path, write):
+    path = tmp_path / "m.pt"
+    write(path)
+    with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_truncated_files_are_refused(tmp_path, tiny, kept):
+    path = tmp_path / "m.pt"
+    content = tiny.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        ([1, 2], "TypeError"),
+        ({"args": argparse.Namespace(arch="roberta_large"), "model": {}}, "KeyError .'cfg'"),
+        ({"cfg": {"model": {"encoder_layers": 1}}, "model": {}}, "TypeError"),
+        ({"cfg": {"model": argparse.Namespace()}, "model": {}}, "encoder_layers"),
+    ],
+)
+def test_checkpoints_of_other_models_are_refused(tmp_path, content, missing):
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=rf"m\.pt' is not a checkpoint of an ESM-2 .*{missing}"):
+        read_checkpoint(tmp_path / "m.pt")
+
+
+def test_a_file_under_another_models_name_is_refused(tiny):
+    with pytest.raises(ValueError, match=r"tiny\.pt' holds a model of 2 layers, width 24 .*8M"):
+        read_checkpoint(tiny, SMALLEST)
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_torchs_safe_globals_are_left_as_they_were(tiny, registered):
+    with torch.serialization.safe_globals([argparse.Namespace] if registered else []):
+        before = set(torch.serialization.get_safe_globals())
+        read_checkpoint(tiny)
+        assert set(torch.serialization.get_safe_globals()) == before
+    assert (argparse.Namespace in before) is registered
+
+
+def test_threads_may_read_at_once(tiny):
+    errors = []
+
+    def read():
+        try:
+            for _ in range(20):
+                read_checkpoint(tiny)
+        except ValueError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+# --------------------------------------------------------------------------- finding
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """fair-esm's cache, empty, and a download address that refuses connections."""
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, hub):
+    """Folder whose files a server on this machine offers at the download address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        monkeypatch.setattr(
+            _checkpoints, "DOWNLOAD_ADDRESS", f"http://127.0.0.1:{http.server_port}"
+        )
+        yield folder
+        http.shutdown()
+        thread.join()
+
+
+def test_a_path_is_taken_as_it_is(tiny):
+    assert locate(tiny) is tiny
+
+
+def test_a_missing_path_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint file '.*none\.pt'; correct"):
+        locate(tmp_path / "none.pt")
+
+
+def test_fair_esms_cache_is_used(hub, tiny):
+    hub.mkdir(parents=True)
+    cached = hub / f"{SMALLEST.name}.pt"
+    cached.write_bytes(tiny.read_bytes())
+    assert locate(SMALLEST) == cached
+
+
+def test_bundled_files_come_first(hub, tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    for folder in (hub, tmp_path / "bundled"):
+        folder.mkdir(parents=True)
+        for model in (SMALLEST, DEMO[0]):
+            (folder / f"{model.name}.pt").write_bytes(tiny.read_bytes())
+    assert locate(DEMO[0]) == tmp_path / "bundled" / f"{DEMO[0].name}.pt"
+    assert locate(SMALLEST) == tmp_path / "bundled" / f"{SMALLEST.name}.pt"
+
+
+def test_a_bundled_model_is_never_downloaded(server, tmp_path, monkeypatch, tiny):
+    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    (server / f"{DEMO[0].name}.pt").write_bytes(tiny.read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"'demo-48' is not at '.*'; reinstall"):
+        locate(DEMO[0])
+
+
+def test_download_into_the_cache(server, hub, tiny, capfd):
+    (server / f"{SMALLEST.name}.pt").write_bytes(tiny.read_bytes())
+    path = locate(SMALLEST)
+    assert path == hub / f"{SMALLEST.name}.pt"
+    assert path.read_bytes() == tiny.read_bytes()
+    assert list(hub.iterdir()) == [path]
+    assert capfd.readouterr().out == ""
+
+
+def test_what_breaks_off_leaves_nothing_in_the_cache(server, hub, tiny):
+    (server / f"{SMALLEST.name}.pt").write_bytes(tiny.read_bytes()[:-1000])
+    with pytest.raises(FileNotFoundError, match=r"failed \('.*' is not a checkpoint"):
+        locate(SMALLEST)
+    assert list(hub.iterdir()) == []
+
+
+@pytest.mark.parametrize("reachable", [False, True])
+def test_without_a_download_the_error_says_what_goes_where(request, hub, reachable):
+    if reachable:
+        request.getfixturevalue("server")  # that answers 404
+    with pytest.raises(FileNotFoundError) as error:
+        locate(SMALLEST)
+    message = str(error.value)
+    cached = str(hub / f"{SMALLEST.name}.pt")
+    assert f"No weights of {SMALLEST.name}" in message
+    assert f"bundled{'/'}{SMALLEST.name}.pt" in message.replace("\\", "/")
+    assert f"{_checkpoints.DOWNLOAD_ADDRESS}/{SMALLEST.name}.pt failed" in message
+    assert f"copy it to {cached!r}" in message
+    assert "404" in message or not reachable
+
+
+def test_the_address_is_fair_esms():
+    source = inspect.getsource(esm.pretrained._download_model_and_regression_data)
+    assert f"{_checkpoints.DOWNLOAD_ADDRESS}/{{model_name}}.pt" in source

@@ -1,0 +1,109 @@
+"""Blocks: which columns of a wide matrix are which model's embedding.
+
+Widths given by the user come first, then the embedder's column names, then the widths of the
+known models, whose sums are all distinct.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from ._models import blocks_of_width
+
+# ColumnTransformer and FeatureUnion put "<step>__" in front.
+_COLUMN_NAME = re.compile(r"(?:.*__)?(?P<model>.+)_(?P<column>\d+)")
+
+
+class Blocks(NamedTuple):
+    """Names and widths of the models' blocks of columns, in the order of the columns."""
+
+    names: tuple[str, ...]
+    dims: tuple[int, ...]
+
+
+def find_blocks(
+    dims: Sequence[int] | None, feature_names: Sequence[str] | None, n_features: int
+) -> Blocks:
+    """The blocks that `n_features` columns form.
+
+    Parameters
+    ----------
+    dims : sequence of int or None
+        Widths of the blocks where the user knows them.
+    feature_names : sequence of str or None
+        Names of the columns; `<model>_<column>`, numbered from 0, is recognised.
+    n_features : int
+        Number of columns.
+
+    Returns
+    -------
+    blocks : Blocks
+        One block of all columns, with a warning, where nothing tells more.
+
+    Raises
+    ------
+    ValueError
+        If `dims` do not add up to `n_features`, contradict the names of the columns, or two
+        blocks have one name.
+    """
+    named = None if feature_names is None else _blocks_of_names(feature_names)
+    if dims is None:
+        blocks = named or _known_blocks(n_features)
+        if blocks is None:
+            warnings.warn(
+                f"The {n_features} columns of X are neither named by ESMEmbedder nor as wide as a "
+                "known chain of models, so they are taken as one block and returned as they are; "
+                "say their widths with `dims`.",
+                UserWarning,
+                stacklevel=4,
+            )
+            blocks = Blocks(("block0",), (n_features,))
+    else:
+        dims = tuple(int(width) for width in dims)
+        if sum(dims) != n_features:
+            raise ValueError(
+                f"dims={list(dims)} add up to {sum(dims)} columns, but X has {n_features}; give "
+                "the width of each model's embedding in the order of the columns."
+            )
+        candidates = (named, _known_blocks(n_features))
+        names = next((b.names for b in candidates if b and b.dims == dims), None)
+        if names is None and named is not None and len(named.dims) > 1:
+            raise ValueError(
+                f"dims={list(dims)} contradict the names of the columns, which say "
+                f"{_spelled(named)}; leave out `dims` or mend the order of the columns."
+            )
+        blocks = Blocks(names or tuple(f"block{i}" for i in range(len(dims))), dims)
+    if len(set(blocks.names)) < len(blocks.names):
+        raise ValueError(
+            f"The columns of X say {_spelled(blocks)}: a model occurs twice; keep one of its "
+            "blocks."
+        )
+    return blocks
+
+
+def _known_blocks(n_features):
+    models = blocks_of_width(n_features)
+    if models is None:
+        return None
+    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
+
+
+def _blocks_of_names(feature_names):
+    """Blocks of columns that are all named `<model>_<column>` with columns from 0, or None."""
+    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
+    if not all(matches):
+        return None
+    names, dims = [], []
+    for model, columns in groupby(matches, key=lambda match: match["model"]):
+        numbers = [int(match["column"]) for match in columns]
+        if numbers != list(range(len(numbers))):
+            return None
+        names.append(model)
+        dims.append(len(numbers))
+    return Blocks(tuple(names), tuple(dims))
+
+
+def _spelled(blocks):
+    return ", ".join(f"{name} ({width})" for name, width in zip(*blocks, strict=True))

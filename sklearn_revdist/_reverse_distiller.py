@@ -1,0 +1,551 @@
+"""ReverseDistiller: the chain as a scikit-learn transformer.
+
+One affine, block lower triangular map takes the embeddings of all models to the nested one.
+Fitting sums moments and solves the chain; everything after that uses the map alone.
+"""
+
+import os
+import warnings
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_is_fitted,
+    check_memory,
+    validate_data,
+)
+
+from ._blocks import Blocks, find_blocks
+from ._chain import Level, solve_chain
+from ._models import DEMO, ESM2
+from ._moments import Moments
+from ._saved_chain import read_chain, write_chain
+
+# Rows are centred in float64 this many at a time, so that transforming needs little memory.
+_TRANSFORM_ROWS = 8192
+
+# With unit-variance columns worse conditioned than this, the squared condition number of the
+# moments leaves fewer than about ten correct digits of the orthogonality.
+_CONDITION_LIMIT = 1e5
+
+
+class ReverseDistiller(TransformerMixin, BaseEstimator):
+    """Nested, orthogonal embeddings from a chain of models.
+
+    The input is the concatenation ``[H1 | H2 | ...]`` of the embeddings that the models of one
+    family, small to large, give the same sequences (or residues). Level by level, the next
+    embedding is regressed on the columns accumulated so far, and the principal directions of
+    the residual become the new columns [1]_ (Algorithm 3)::
+
+        A1 = H1
+        Wi = argmin_W || Hi - A(i-1) W ||          intercepts included
+        Vi = leading principal directions of Hi - A(i-1) Wi
+        Ai = [ A(i-1), (Hi - A(i-1) Wi) Vi ]
+
+    So the first columns of the output are the smallest model's embedding, bit for bit, and
+    every prefix that ends at a model is that model's distilled embedding. The map is affine:
+    distilling mean-pooled embeddings equals pooling distilled residues.
+
+    Read more in the :ref:`User Guide <user_guide>`.
+
+    Parameters
+    ----------
+    dims : sequence of int, default=None
+        Widths of the blocks, small model first. None recognises columns named by
+        :class:`ESMEmbedder`, else the widths of known models (every sum of distinct widths is
+        unique), else takes all columns as one block, with a warning.
+
+    n_components : int or str, default=None
+        Length of the prefix to return: a number of columns, or the name of the model to stop
+        at (``"150M"``). It acts in :meth:`transform` alone, so that changing it on a fitted
+        distiller needs no refit. None returns all columns.
+
+    n_new : sequence of int or "all", default=None
+        Number of columns that each model after the first adds. None is the difference of
+        widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
+        basis, which makes the map an invertible one of the concatenation.
+
+    regressor : {"ols", "ridge", "pcr"}, default="ridge"
+        The regression of an embedding on the prefix. "ols": new columns are uncorrelated with
+        the prefix on the data of the fit and no representation with the same prefix
+        reconstructs the embedding better. "ridge": shrunk, for few rows; columns are scaled to
+        unit variance for the penalty. "pcr": least squares on the leading principal
+        components of the prefix, as in the paper.
+
+    alpha : float, default=None
+        Penalty of the ridge, on columns of unit variance and summed over the rows as in
+        :class:`sklearn.linear_model.Ridge`. None minimises the generalised cross-validation
+        criterion for each model.
+
+    rank : int, default=None
+        Number of principal components for "pcr". None counts those above Johnstone's
+        threshold for noise, as in the paper.
+
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the solved chain. A grid search over `n_components` then solves once for each
+        training set.
+
+    Attributes
+    ----------
+    model_names_ : list of str
+        Names of the models; "block0", "block1", ... where nothing tells them.
+    dims_ : ndarray of shape (n_models,)
+        Widths of the models' embeddings.
+    prefix_lengths_ : ndarray of shape (n_models,)
+        Number of output columns up to and including each model.
+    mean_ : ndarray of shape (n_features_in_,), float64
+        Mean of the columns.
+    components_ : ndarray of shape (prefix_lengths_[-1], n_features_in_), float64
+        The linear map, block lower triangular, its first block the identity.
+    offset_ : ndarray of shape (prefix_lengths_[-1],), float64
+        The output is ``(X - mean_) @ components_.T + offset_``.
+    reconstruction_ : ndarray of shape (prefix_lengths_[-1], n_features_in_), float64
+        The inverse map, ``(A - offset_) @ reconstruction_ + mean_``.
+    r2_ : ndarray of shape (n_models - 1,)
+        For each model after the first, the share of its variance predicted from the prefix.
+    explained_variance_ratio_ : ndarray of shape (n_models - 1,)
+        Share of the residual variance that the new columns keep.
+    ranks_ : ndarray of shape (n_models - 1,)
+        Numerical rank of the residual. New columns beyond it are exact zeros.
+    conditions_ : ndarray of shape (n_models - 1,)
+        Condition number of the prefix with columns of unit variance.
+    alphas_ : ndarray of shape (n_models - 1,)
+        Penalties of the regressions; zeros unless `regressor="ridge"`.
+    n_prefix_components_ : ndarray of shape (n_models - 1,)
+        Number of principal components of the prefix that the regressions use.
+    n_features_in_ : int
+        Number of columns seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen during fit, where all are strings.
+
+    See Also
+    --------
+    ESMEmbedder : Makes the concatenated embeddings from protein sequences.
+    sklearn.decomposition.PCA : Orthogonal columns without nesting.
+
+    Notes
+    -----
+    Sums are taken in float64. With `regressor="ols"` the correlation of prefix and new columns
+    on the data of the fit is below 1e-10, as long as the prefix is not conditioned too badly,
+    which a warning tells. With "ridge" and "pcr" it is as small as the shrinkage allows.
+
+    Rows are residues or whole proteins. Fitting on the residues of some thousand natural
+    sequences (:meth:`fit_residues`) and transforming pooled embeddings is the recommended use.
+
+    References
+    ----------
+    .. [1] Catrina, Bepler, Sledzieski and Singh (2026), "Reverse Distillation", ICLR,
+       arXiv:2603.07710.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import ReverseDistiller
+    >>> rng = np.random.default_rng(0)
+    >>> small = rng.normal(size=(500, 4))
+    >>> large = np.hstack([small @ rng.normal(size=(4, 6)), rng.normal(size=(500, 2))])
+    >>> X = np.hstack([small, large])
+    >>> distiller = ReverseDistiller(dims=[4, 8], regressor="ols").fit(X)
+    >>> A = distiller.transform(X)
+    >>> A.shape
+    (500, 8)
+    >>> np.array_equal(A[:, :4], small)
+    True
+    >>> distiller.ranks_
+    array([2])
+    """
+
+    _parameter_constraints: dict = {
+        "dims": ["array-like", None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
+        "n_new": ["array-like", StrOptions({"all"}), None],
+        "regressor": [StrOptions({"ols", "ridge", "pcr"})],
+        "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "rank": [Interval(Integral, 1, None, closed="left"), None],
+        "memory": [str, HasMethods(["cache"]), None],
+    }
+
+    def __init__(
+        self,
+        dims=None,
+        *,
+        n_components=None,
+        n_new=None,
+        regressor="ridge",
+        alpha=None,
+        rank=None,
+        memory=None,
+    ):
+        self.dims = dims
+        self.n_components = n_components
+        self.n_new = n_new
+        self.regressor = regressor
+        self.alpha = alpha
+        self.rank = rank
+        self.memory = memory
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the chain on the rows of a matrix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings, one block of columns a model.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        self : ReverseDistiller
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, its columns do not form the chain, or a parameter does not fit
+            it. Nothing is changed then.
+        """
+        feature_names = _string_columns(X)
+        data = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2, estimator=self)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+            if not sample_weight.any():
+                raise ValueError(
+                    "sample_weight is zero for all rows; give at least one a positive weight."
+                )
+            sample_weight = _check_sample_weight(
+                sample_weight, data, dtype=np.float64, ensure_non_negative=True
+            )
+        blocks = find_blocks(self.dims, feature_names, data.shape[1])
+        n_new = self._check_chain(blocks)
+        fit_chain = check_memory(self.memory).cache(_fit_chain)
+        mean, levels = fit_chain(
+            data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
+        )
+        validate_data(self, X, skip_check_array=True)
+        self._set_chain(blocks, mean, levels)
+        self._warn_of_doubtful_levels()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
+        """Fit the chain on the residues of protein sequences, block by block.
+
+        Parameters
+        ----------
+        sequences : array-like of str
+            Protein sequences. A thousand natural ones (about 250,000 residues) served the
+            paper.
+        embedder : ESMEmbedder
+            Its chain of models embeds the residues; memory is bounded by its batches.
+
+        Returns
+        -------
+        self : ReverseDistiller
+
+        Raises
+        ------
+        ValueError
+            If a sequence or the chain is not valid. Nothing is changed then.
+        """
+        feature_names = embedder.get_feature_names_out()
+        blocks = find_blocks(self.dims, feature_names, len(feature_names))
+        n_new = self._check_chain(blocks)
+        moments = Moments.zeros(len(feature_names))
+        for rows, _ in embedder.iter_residues(sequences):
+            moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
+        levels = solve_chain(
+            moments, blocks.dims, n_new, regressor=self.regressor, alpha=self.alpha, rank=self.rank
+        )
+        vars(self).pop("feature_names_in_", None)
+        self.n_features_in_ = len(feature_names)
+        self._set_chain(blocks, moments.mean, levels)
+        self._warn_of_doubtful_levels()
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """The nested embedding, or the prefix of it that `n_components` says.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+
+        Returns
+        -------
+        A : ndarray of shape (n_samples, n_components), dtype of X
+            Its first columns are those of X, bit for bit.
+        """
+        check_is_fitted(self)
+        X = self._validate_columns(X)
+        n_components = self._n_components()
+        A = np.empty((len(X), n_components), X.dtype)
+        first = min(n_components, self.dims_[0])
+        A[:, :first] = X[:, :first]
+        stops = np.cumsum(self.dims_)
+        for start in range(0, len(X), _TRANSFORM_ROWS):
+            rows = slice(start, start + _TRANSFORM_ROWS)
+            for level in range(1, len(stops)):
+                columns = slice(self.prefix_lengths_[level - 1], self.prefix_lengths_[level])
+                if columns.start >= n_components:
+                    break
+                # Of one shape whatever the length of the chain: a prefix is the same bits.
+                stop = stops[level]
+                centred = X[rows, :stop].astype(np.float64, order="C") - self.mean_[:stop]
+                new = centred @ self.components_[columns, :stop].T + self.offset_[columns]
+                A[rows, columns.start : columns.stop] = new[:, : n_components - columns.start]
+        return A
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray:
+        """Reconstruct the embeddings of all models.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components), float64 or float32
+            Nested embeddings, or a prefix of them; missing columns are taken at their means.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_features_in_), dtype of X
+            The concatenated embeddings, each reconstructed from the columns up to its model's.
+            With "ols" and a prefix that ends at a model, this is the least-squares
+            reconstruction of that model's embedding and of all larger ones.
+        """
+        check_is_fitted(self)
+        A = check_array(X, dtype=[np.float64, np.float32], estimator=self)
+        n_components = A.shape[1]
+        if n_components > len(self.components_):
+            raise ValueError(
+                f"X has {n_components} columns, but the nested embedding has "
+                f"{len(self.components_)}; give its columns or the first of them."
+            )
+        centred = A.astype(np.float64) - self.offset_[:n_components]
+        H = (centred @ self.reconstruction_[:n_components] + self.mean_).astype(A.dtype)
+        first = min(n_components, self.dims_[0])
+        H[:, :first] = A[:, :first]
+        return H
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Names of the columns: the first model's own, then `<model>_residual_<column>`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input's columns; None uses those seen during fit.
+
+        Returns
+        -------
+        names : ndarray of shape (n_components,), object
+        """
+        check_is_fitted(self)
+        names = list(_check_feature_names_in(self, input_features)[: self.dims_[0]])
+        if input_features is None and not hasattr(self, "feature_names_in_"):
+            names = [f"{self.model_names_[0]}_{i}" for i in range(self.dims_[0])]
+        for model, n_new in zip(self.model_names_[1:], np.diff(self.prefix_lengths_), strict=True):
+            names += [f"{model}_residual_{i}" for i in range(n_new)]
+        return np.asarray(names[: self._n_components()], dtype=object)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by custom ending in ``.safetensors``. An existing one is replaced in one
+            step, so that no reader sees half a file.
+        """
+        check_is_fitted(self)
+        parameters = self.get_params()
+        del parameters["memory"]  # belongs to this machine
+        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
+        levels = [
+            Level(
+                components=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]],
+                coef=self.reconstruction_[: lengths[i], stops[i] : stops[i + 1]],
+                r2=self.r2_[i],
+                explained_variance_ratio=self.explained_variance_ratio_[i],
+                rank=self.ranks_[i],
+                condition=self.conditions_[i],
+                alpha=self.alphas_[i],
+                n_prefix_components=self.n_prefix_components_[i],
+            )
+            for i in range(len(lengths) - 1)
+        ]
+        blocks = Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
+        write_chain(path, parameters, blocks, self.mean_, levels)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike) -> Self:
+        """Read a fitted distiller.
+
+        Parameters
+        ----------
+        name_or_path : str or path-like
+            ``"demo"`` for the one that comes with the demo chain, fitted on residues of
+            natural sequences, or the path of a file that :meth:`save` wrote.
+
+        Returns
+        -------
+        distiller : ReverseDistiller
+            Transforms exactly as the one that was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not a saved distiller, or is damaged.
+        """
+        parameters, blocks, mean, levels = read_chain(name_or_path)
+        distiller = cls(**parameters)
+        distiller.n_features_in_ = sum(blocks.dims)
+        return distiller._set_chain(blocks, mean, levels)
+
+    def _check_chain(self, blocks: Blocks) -> list[int]:
+        """Number of new columns of each level, after checking the parameters against the chain."""
+        if min(blocks.dims) < 1:
+            raise ValueError(f"dims={list(blocks.dims)} hold a width below 1; give positive ones.")
+        if self.n_new is None:
+            n_new = np.diff(blocks.dims).tolist()
+            for i, difference in enumerate(n_new):
+                if difference < 1:
+                    raise ValueError(
+                        f"{blocks.names[i + 1]} is {blocks.dims[i + 1]} columns wide and follows "
+                        f"{blocks.names[i]} with {blocks.dims[i]}; order the models from small to "
+                        "large, or say with `n_new` how many columns each adds."
+                    )
+        elif isinstance(self.n_new, str):
+            n_new = list(blocks.dims[1:])
+        else:
+            n_new = [int(n) for n in self.n_new]
+            if len(n_new) != len(blocks.dims) - 1:
+                raise ValueError(
+                    f"n_new has {len(n_new)} entries for a chain of {len(blocks.dims)} models; "
+                    f"give {len(blocks.dims) - 1}, one for each model after the first."
+                )
+            for name, width, n in zip(blocks.names[1:], blocks.dims[1:], n_new, strict=True):
+                if not 0 <= n <= width:
+                    raise ValueError(
+                        f"n_new asks for {n} new columns of {name}, which is {width} wide; give "
+                        f"a number from 0 to {width}."
+                    )
+        lengths = np.cumsum([blocks.dims[0], *n_new])
+        _resolve_prefix(self.n_components, list(blocks.names), lengths)
+        return n_new
+
+    def _set_chain(self, blocks: Blocks, mean: NDArray, levels: list[Level]) -> Self:
+        """Set all fitted attributes from the levels of a solved chain."""
+        stops = np.cumsum(blocks.dims)
+        first = blocks.dims[0]
+        lengths = np.cumsum([first, *(len(level.components) for level in levels)])
+        components = np.zeros((lengths[-1], stops[-1]))
+        components[:first, :first] = np.eye(first)
+        reconstruction = components.copy()
+        for i, level in enumerate(levels):
+            new, own = slice(lengths[i], lengths[i + 1]), slice(stops[i], stops[i + 1])
+            components[new, : stops[i + 1]] = level.components
+            reconstruction[: lengths[i], own] = level.coef
+            # The residual's orthonormal basis is the map's own last block.
+            reconstruction[new, own] = level.components[:, stops[i] :]
+        self.model_names_ = list(blocks.names)
+        self.dims_ = np.array(blocks.dims)
+        self.prefix_lengths_ = lengths
+        self.mean_ = mean
+        self.components_ = components
+        self.offset_ = np.concatenate([mean[:first], np.zeros(lengths[-1] - first)])
+        self.reconstruction_ = reconstruction
+        self.r2_ = np.array([level.r2 for level in levels])
+        self.explained_variance_ratio_ = np.array(
+            [level.explained_variance_ratio for level in levels]
+        )
+        self.ranks_ = np.array([level.rank for level in levels], dtype=int)
+        self.conditions_ = np.array([level.condition for level in levels])
+        self.alphas_ = np.array([level.alpha for level in levels])
+        self.n_prefix_components_ = np.array(
+            [level.n_prefix_components for level in levels], dtype=int
+        )
+        return self
+
+    def _warn_of_doubtful_levels(self):
+        n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)
+        if n_zero.any():
+            models = ", ".join(
+                f"{n} of {name}" for n, name in zip(n_zero, self.model_names_[1:], strict=True) if n
+            )
+            warnings.warn(
+                f"{n_zero.sum()} new columns lie beyond the numerical rank of the residual and "
+                f"are zero ({models}); fit on more rows, or ask for fewer with `n_new`.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if self.regressor == "ols" and (self.conditions_ > _CONDITION_LIMIT).any():
+            level = int(np.argmax(self.conditions_))
+            warnings.warn(
+                f"The prefix below {self.model_names_[level + 1]} has condition number "
+                f"{self.conditions_[level]:.1e}, so the orthogonality of the new columns loses "
+                'digits; use regressor="ridge", or fit on more rows.',
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _validate_columns(self, X):
+        """Check X against the fit; the embedder's names need no names in the fit."""
+        if not hasattr(self, "feature_names_in_"):
+            feature_names = _string_columns(X)
+            if feature_names is not None:
+                blocks = find_blocks(self.dims_, feature_names, len(feature_names))
+                if blocks.names != tuple(self.model_names_):
+                    raise ValueError(
+                        f"The columns of X are of {', '.join(blocks.names)}, but the distiller was "
+                        f"fitted on {', '.join(self.model_names_)}; embed with the same chain."
+                    )
+                X = np.asarray(X)
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+
+    def _n_components(self) -> int:
+        return _resolve_prefix(self.n_components, self.model_names_, self.prefix_lengths_)
+
+
+def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
+    """Mean and levels; a function of plain values, so that joblib can cache it."""
+    moments = Moments.of(X, sample_weight)
+    levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+    return moments.mean, levels
+
+
+def _resolve_prefix(n_components, model_names, prefix_lengths) -> int:
+    """Number of output columns that `n_components` means."""
+    total = int(prefix_lengths[-1])
+    if n_components is None:
+        return total
+    if isinstance(n_components, str):
+        name = next((m.name for m in ESM2 + DEMO if m.short == n_components), n_components)
+        if name in model_names:
+            return int(prefix_lengths[model_names.index(name)])
+        raise ValueError(
+            f"n_components={n_components!r} is not a model of the chain; choose one of "
+            f"{', '.join(model_names)}."
+        )
+    if not 1 <= n_components <= total:
+        raise ValueError(
+            f"n_components={n_components} is not between 1 and {total}, the number of columns of "
+            "the nested embedding; choose a shorter prefix."
+        )
+    return int(n_components)
+
+
+def _string_columns(X) -> list[str] | None:
+    """Column names of a data frame, where all are strings."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return list(columns)

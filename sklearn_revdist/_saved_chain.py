@@ -1,0 +1,119 @@
+"""Saved chains: a solved chain as one safetensors file, arrays and plain metadata, no pickle."""
+
+import json
+import os
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from ._blocks import Blocks
+from ._chain import Level
+
+_FORMAT = "sklearn_revdist chain 1"
+_ARRAYS = ("components", "coef")
+_NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
+_BUNDLED = {"demo": "demo_distiller.safetensors"}
+
+
+def write_chain(
+    path: str | os.PathLike,
+    parameters: dict[str, Any],
+    blocks: Blocks,
+    mean: NDArray[np.float64],
+    levels: list[Level],
+) -> None:
+    """Write a solved chain and the parameters it was solved with.
+
+    The file appears under its name in one step, when it is complete.
+    """
+    arrays = {"mean": mean}
+    for i, level in enumerate(levels, start=1):
+        for name in _ARRAYS:
+            arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
+    description = {
+        "parameters": parameters,
+        "model_names": blocks.names,
+        "dims": blocks.dims,
+        "levels": [{name: getattr(level, name) for name in _NUMBERS} for level in levels],
+    }
+    metadata = {"format": _FORMAT, "description": json.dumps(description, default=_plain)}
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(save(arrays, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_chain(
+    name_or_path: str | os.PathLike,
+) -> tuple[dict[str, Any], Blocks, NDArray[np.float64], list[Level]]:
+    """Parameters, blocks, mean and levels from a file that `write_chain` wrote."""
+    if name_or_path in _BUNDLED:
+        bundled = resources.files("sklearn_revdist") / "bundled" / _BUNDLED[name_or_path]
+        with resources.as_file(bundled) as path:
+            return _read(path)
+    path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(map(repr, _BUNDLED))
+        raise FileNotFoundError(
+            f"No saved distiller at {str(path)!r}; give the path of a file that "
+            f"ReverseDistiller.save wrote, or the name of a bundled one ({known})."
+        )
+    return _read(path)
+
+
+def _read(path):
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise ValueError("it is no saved distiller of this version")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(metadata["description"])
+        blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
+        levels = [
+            Level(*(arrays.pop(f"{name}.{i}") for name in _ARRAYS), **numbers)
+            for i, numbers in enumerate(description["levels"], start=1)
+        ]
+        mean = arrays.pop("mean")
+        _check_shapes(blocks, mean, levels, left_over=arrays)
+        return description["parameters"], blocks, mean, levels
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as a saved distiller ({error}); save it again with "
+            "ReverseDistiller.save, or fetch it again."
+        ) from error
+
+
+def _check_shapes(blocks, mean, levels, left_over):
+    """Refuse arrays that do not fit together, before anything is built from them."""
+    if left_over or len(levels) != len(blocks.dims) - 1 or len(blocks.names) != len(blocks.dims):
+        raise ValueError("its arrays are not those of its models")
+    stops = np.cumsum(blocks.dims)
+    expected = [(mean, (stops[-1],))]
+    n_prefix = blocks.dims[0]
+    for level, width, stop in zip(levels, blocks.dims[1:], stops[1:], strict=True):
+        n_new = len(level.components)
+        expected += [(level.components, (n_new, stop)), (level.coef, (n_prefix, width))]
+        n_prefix += n_new
+    for array, shape in expected:
+        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+            raise ValueError("an array has the wrong shape, type or values")
+
+
+def _plain(value):
+    """JSON for NumPy's numbers and arrays."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be saved")

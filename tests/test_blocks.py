@@ -1,0 +1,66 @@
+import pytest
+
+from sklearn_revdist._blocks import Blocks, find_blocks
+
+
+def columns(**widths):
+    return [f"{model}_{i}" for model, width in widths.items() for i in range(width)]
+
+
+def test_columns_named_by_the_embedder_are_recognised():
+    names = columns(esm2_t6_8M_UR50D=3, esm2_t12_35M_UR50D=5)
+    expected = Blocks(("esm2_t6_8M_UR50D", "esm2_t12_35M_UR50D"), (3, 5))
+    assert find_blocks(None, names, 8) == expected
+    assert find_blocks([3, 5], names, 8) == expected
+
+
+def test_the_name_of_a_column_transformers_step_is_left_out():
+    names = [f"embed__{name}" for name in columns(small=2, large=3)]
+    assert find_blocks(None, names, 5) == Blocks(("small", "large"), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("n_features", "names", "dims"),
+    [
+        (800, ("esm2_t6_8M_UR50D", "esm2_t12_35M_UR50D"), (320, 480)),
+        (1600, ("esm2_t6_8M_UR50D", "esm2_t33_650M_UR50D"), (320, 1280)),
+        (10400, None, (320, 480, 640, 1280, 2560, 5120)),
+    ],
+)
+def test_widths_of_known_models_are_recognised(n_features, names, dims):
+    blocks = find_blocks(None, None, n_features)
+    assert blocks.dims == dims
+    if names is not None:
+        assert blocks.names == names
+    assert find_blocks(dims, None, n_features) == blocks
+
+
+def test_unknown_columns_are_one_block_with_a_warning():
+    with pytest.warns(UserWarning, match="7 columns of X .* say their widths with `dims`"):
+        assert find_blocks(None, None, 7) == Blocks(("block0",), (7,))
+
+
+def test_columns_that_do_not_count_from_zero_are_not_recognised():
+    with pytest.warns(UserWarning, match="one block"):
+        find_blocks(None, ["a_1", "a_2", "b_0"], 3)
+
+
+def test_given_widths_of_unknown_models_are_numbered():
+    assert find_blocks([2, 5], None, 7) == Blocks(("block0", "block1"), (2, 5))
+    assert find_blocks([2, 5], list("abcdefg"), 7) == Blocks(("block0", "block1"), (2, 5))
+
+
+def test_widths_that_do_not_add_up_are_refused():
+    with pytest.raises(ValueError, match=r"dims=\[2, 4\] add up to 6 columns, but X has 7"):
+        find_blocks([2, 4], None, 7)
+
+
+def test_widths_that_contradict_the_names_are_refused():
+    with pytest.raises(ValueError, match=r"contradict .* small \(3\), large \(4\)"):
+        find_blocks([2, 5], columns(small=3, large=4), 7)
+
+
+def test_a_model_that_occurs_twice_is_refused():
+    names = columns(a=2) + columns(b=3) + columns(a=2)
+    with pytest.raises(ValueError, match=r"a \(2\), b \(3\), a \(2\): a model occurs twice"):
+        find_blocks(None, names, 7)

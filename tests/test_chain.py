@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+from scipy import linalg
+from sklearn.linear_model import LinearRegression, Ridge
+
+from sklearn_revdist._chain import solve_chain
+from sklearn_revdist._moments import Moments
+
+CHAINS = [[6, 9], [5, 8, 12], [8, 12, 20, 32], [4, 6, 9, 14, 25]]
+
+
+def random_chain(dims, rng, n_samples=600, offset=0.0):
+    """Embeddings that share latent variables, with columns of very different means."""
+    latent = rng.normal(size=(n_samples, max(dims)))
+    X = np.hstack([latent @ rng.normal(size=(max(dims), d)) for d in dims])
+    X += 0.5 * rng.normal(size=X.shape)
+    return X + offset * rng.normal(size=X.shape[1])
+
+
+def direct_chain(X, dims, n_new):
+    """The paper's Algorithm 3, level by level on the data matrix itself, by SVD."""
+    X = X - X.mean(axis=0)
+    blocks = np.split(X, np.cumsum(dims)[:-1], axis=1)
+    prefix = blocks[0]
+    for block, n in zip(blocks[1:], n_new, strict=True):
+        coef = linalg.lstsq(prefix, block)[0]
+        residual = block - prefix @ coef
+        directions = linalg.svd(residual, full_matrices=False)[2][:n].T
+        prefix = np.hstack([prefix, residual @ directions])
+    return prefix
+
+
+def apply(levels, X, dims):
+    X = X - X.mean(axis=0)
+    stops = np.cumsum(dims)[1:]
+    new = [X[:, :k] @ level.components.T for k, level in zip(stops, levels, strict=True)]
+    return np.hstack([X[:, : dims[0]], *new])
+
+
+def prefix_correlation(A, lengths):
+    """Largest absolute correlation of a level's new columns with the columns before them."""
+    correlation = np.corrcoef(A, rowvar=False)
+    return max(
+        np.abs(correlation[:start, start:stop]).max()
+        for start, stop in zip(lengths[:-1], lengths[1:], strict=True)
+    )
+
+
+@pytest.mark.parametrize("dims", CHAINS)
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_least_squares_equals_the_direct_solution(dims, offset, rng):
+    X = random_chain(dims, rng, offset=offset)
+    n_new = np.diff(dims)
+    levels = solve_chain(Moments.of(X), dims, n_new, regressor="ols")
+    ours, direct = apply(levels, X, dims), direct_chain(X, dims, n_new)
+    direct *= np.sign(np.einsum("ij,ij->j", ours, direct))  # directions have no sign of their own
+    scale = direct.std(axis=0)
+    np.testing.assert_allclose(ours / scale, direct / scale, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("dims", CHAINS)
+def test_new_columns_of_least_squares_are_uncorrelated_with_the_prefix(dims, rng):
+    X = random_chain(dims, rng, offset=1e3)
+    levels = solve_chain(Moments.of(X), dims, np.diff(dims), regressor="ols")
+    assert prefix_correlation(apply(levels, X, dims), dims) <= 1e-10
+
+
+def test_no_other_columns_reconstruct_better(rng):
+    dims = [5, 9]
+    X = random_chain(dims, rng)
+    X -= X.mean(axis=0)
+    level = solve_chain(Moments.of(X), dims, [4], regressor="ols")[0]
+    A = apply([level], X, dims)
+    H = X[:, 5:]
+
+    def error(columns):
+        return np.linalg.norm(H - columns @ linalg.lstsq(columns, H)[0])
+
+    best = error(A)
+    for _ in range(50):
+        other = A[:, 5:] + 1e-3 * H @ rng.normal(size=(9, 4))
+        assert error(np.hstack([A[:, :5], other])) >= best * (1 - 1e-12)
+
+
+def test_ridge_equals_scikit_learns_on_standardised_columns(rng):
+    X = random_chain([5, 8], rng) * np.geomspace(1e-3, 1e3, 13)
+    level = solve_chain(Moments.of(X), [5, 8], [3], regressor="ridge", alpha=7.0)[0]
+    X = X - X.mean(axis=0)
+    scale = np.linalg.norm(X[:, :5], axis=0)
+    expected = Ridge(alpha=7.0, fit_intercept=False).fit(X[:, :5] / scale, X[:, 5:]).coef_.T
+    np.testing.assert_allclose(level.coef, expected / scale[:, np.newaxis], rtol=1e-9)
+    assert level.alpha == 7.0
+
+
+def test_chosen_penalty_minimises_leave_one_out_error_in_gcvs_sense(rng):
+    X = random_chain([20, 30], rng, n_samples=60)
+    chosen = solve_chain(Moments.of(X), [20, 30], [10], regressor="ridge")[0].alpha
+    X = X - X.mean(axis=0)
+    A = X[:, :20] / np.linalg.norm(X[:, :20], axis=0)
+
+    def criterion(alpha):
+        hat = A @ linalg.solve(A.T @ A + alpha * np.eye(20), A.T)
+        residual = X[:, 20:] - hat @ X[:, 20:]
+        return (residual**2).sum() / (1 - (1 + np.trace(hat)) / 60) ** 2
+
+    assert all(criterion(chosen) <= criterion(chosen * f) * (1 + 1e-9) for f in (0.5, 0.9, 1.1, 2))
+
+
+def test_pcr_of_full_rank_is_least_squares_and_of_rank_one_uses_one_component(rng):
+    X = random_chain([5, 8], rng)
+    moments = Moments.of(X)
+    ols = solve_chain(moments, [5, 8], [3], regressor="ols")[0]
+    full = solve_chain(moments, [5, 8], [3], regressor="pcr", rank=5)[0]
+    np.testing.assert_allclose(full.coef, ols.coef, atol=1e-10)
+    one = solve_chain(moments, [5, 8], [3], regressor="pcr", rank=1)[0]
+    X = X - X.mean(axis=0)
+    component = linalg.svd(X[:, :5], full_matrices=False)[2][:1].T
+    expected = component @ linalg.lstsq(X[:, :5] @ component, X[:, 5:])[0]
+    np.testing.assert_allclose(one.coef, expected, atol=1e-10)
+
+
+def test_johnstone_rank_finds_the_planted_components(rng):
+    n_samples, width, planted = 2000, 50, 7
+    X = rng.normal(size=(n_samples, width))
+    X += 3 * rng.normal(size=(n_samples, planted)) @ linalg.orth(rng.normal(size=(50, 7))).T
+    X = np.hstack([X, rng.normal(size=(n_samples, 60))])
+    level = solve_chain(Moments.of(X), [50, 60], [10], regressor="pcr")[0]
+    assert level.n_prefix_components == planted
+
+
+@pytest.mark.parametrize("regressor", ["ols", "ridge", "pcr"])
+def test_shorter_chain_is_the_longer_ones_beginning_bit_for_bit(regressor, rng):
+    dims = [4, 6, 9, 14]
+    moments = Moments.of(random_chain(dims, rng))
+    levels = solve_chain(moments, dims, np.diff(dims), regressor=regressor)
+    shorter = solve_chain(moments.leading(19), dims[:3], np.diff(dims[:3]), regressor=regressor)
+    for long, short in zip(levels[:2], shorter, strict=True):
+        np.testing.assert_array_equal(long.components, short.components)
+        np.testing.assert_array_equal(long.coef, short.coef)
+
+
+def test_columns_beyond_the_rank_are_exact_zeros(rng):
+    small = rng.normal(size=(300, 4))
+    large = np.hstack([small @ rng.normal(size=(4, 6)), rng.normal(size=(300, 2))])
+    large = large @ rng.normal(size=(8, 8))
+    level = solve_chain(Moments.of(np.hstack([small, large])), [4, 8], [4], regressor="ols")[0]
+    assert level.rank == 2
+    assert np.abs(level.components[:2]).max(axis=1).min() > 0
+    assert not level.components[2:].any()
+    assert level.explained_variance_ratio == pytest.approx(1.0)
+
+
+def test_a_model_that_repeats_the_smaller_one_adds_nothing(rng):
+    small = rng.normal(size=(100, 4)) + 5
+    X = np.hstack([small, small, np.full((100, 2), 1 / 3)])
+    level = solve_chain(Moments.of(X), [4, 6], [2], regressor="ols")[0]
+    assert level.rank == 0
+    assert level.r2 == pytest.approx(1.0)
+    assert not level.components.any()
+
+
+def test_scales_of_columns_do_not_decide_the_rank(rng):
+    """Columns of scale 1e7 and 1e-6, as outlier dimensions of language models have them."""
+    scale = np.geomspace(1e7, 1e-6, 64)
+    rng.shuffle(scale)
+    X = rng.normal(size=(1000, 96))
+    X[:, 32:] *= scale
+    level = solve_chain(Moments.of(X), [32, 64], [64], regressor="ols")[0]
+    assert level.rank == 64
+    X = X - X.mean(axis=0)
+    new = X @ level.components.T
+    residual = X[:, 32:] - X[:, :32] @ linalg.lstsq(X[:, :32], X[:, 32:])[0]
+    back = new @ level.components[:, 32:]
+    # Thirteen decades of scale leave three of float64's sixteen digits.
+    np.testing.assert_allclose(back / scale, residual / scale, rtol=0, atol=5e-3)
+
+
+def test_scaling_the_smaller_model_does_not_change_the_new_columns(rng):
+    X = random_chain([5, 8], rng)
+    scaled = X * np.r_[np.geomspace(1e-5, 1e5, 5), np.ones(8)]
+    plain, other = (
+        apply(solve_chain(Moments.of(Y), [5, 8], [3], regressor="ridge"), Y, [5, 8])[:, 5:]
+        for Y in (X, scaled)
+    )
+    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-6)
+
+
+def test_signs_are_fixed(rng):
+    X = random_chain([5, 8], rng)
+    for Y in (X, -X):
+        basis = solve_chain(Moments.of(Y), [5, 8], [3], regressor="ols")[0].components[:, 5:]
+        assert (basis[np.arange(3), np.abs(basis).argmax(axis=1)] > 0).all()

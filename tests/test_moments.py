@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sklearn_revdist._moments import Moments
+
+
+def assert_equal_moments(left, right, rtol=1e-10):
+    """Equal up to a relative tolerance in units of each column's spread."""
+    spread = np.sqrt(np.diag(right.scatter))
+    sigma = spread / np.sqrt(right.weight)
+    assert left.weight == pytest.approx(right.weight, rel=1e-12)
+    np.testing.assert_array_less(np.abs(left.mean - right.mean), rtol * (sigma + 1e-300) + 1e-14)
+    error = np.abs(left.scatter - right.scatter)
+    np.testing.assert_array_less(error, rtol * np.outer(spread, spread) + 1e-14)
+
+
+def test_equal_to_numpy_with_and_without_weights(rng):
+    X, weights = rng.normal(size=(300, 7)), rng.random(300)
+    plain, weighted = Moments.of(X), Moments.of(X, weights)
+    np.testing.assert_allclose(plain.scatter, 299 * np.cov(X.T), rtol=1e-12)
+    np.testing.assert_allclose(weighted.mean, np.average(X, axis=0, weights=weights), rtol=1e-12)
+    np.testing.assert_allclose(
+        weighted.scatter, weights.sum() * np.cov(X.T, aweights=weights, ddof=0), rtol=1e-12
+    )
+
+
+@given(
+    cuts=st.lists(st.integers(0, 200), max_size=6),
+    seed=st.integers(0, 2**32 - 1),
+    weighted=st.booleans(),
+)
+@settings(max_examples=50, deadline=None)
+def test_any_split_adds_up_to_the_whole(cuts, seed, weighted):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(200, 5)) * rng.lognormal(size=5) + 100 * rng.normal(size=5)
+    weights = rng.integers(0, 4, size=200) if weighted else None
+    bounds = [0, *sorted(cuts), 200]
+    total = Moments.zeros(5)
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        part = None if weights is None else weights[start:stop]
+        total += Moments.of(X[start:stop], part)
+    assert_equal_moments(total, Moments.of(X, weights))
+
+
+def test_merging_two_corpora_in_either_order(rng):
+    left, right = Moments.of(rng.normal(size=(50, 4)) + 3), Moments.of(rng.normal(size=(9, 4)))
+    assert_equal_moments(left + right, right + left)
+
+
+def test_integer_weights_count_rows(rng):
+    X, counts = rng.normal(size=(60, 4)), rng.integers(0, 4, size=60)
+    assert_equal_moments(Moments.of(X, counts), Moments.of(np.repeat(X, counts, axis=0)))
+
+
+def test_many_blocks_equal_one_block(rng, monkeypatch):
+    X = rng.normal(size=(3000, 6)) + 1e4
+    at_once = Moments.of(X)
+    monkeypatch.setattr("sklearn_revdist._moments._BLOCK_SIZE", 1)
+    assert_equal_moments(Moments.of(X), at_once)
+
+
+def test_a_mean_of_ten_thousand_sigma_costs_no_digits(rng):
+    centred = rng.normal(size=(5000, 3))
+    centred -= centred.mean(axis=0)
+    offset = np.array([1e4, -1e4, 0.0])
+    # Rounding of the data themselves is 1e-12 sigma; nothing may be lost beyond it.
+    assert_equal_moments(
+        Moments.of(centred + offset),
+        Moments(5000.0, offset, centred.T @ centred),
+        rtol=2e-12,
+    )
+
+
+def test_float32_input_is_summed_in_float64(rng):
+    X = (rng.normal(size=(20_000, 3)) + 1000).astype(np.float32)
+    assert_equal_moments(Moments.of(X), Moments.of(X.astype(np.float64)), rtol=1e-15)
+
+
+def test_scatter_is_exactly_symmetric(rng):
+    moments = Moments.of(rng.normal(size=(500, 40)), rng.random(500))
+    moments += Moments.of(rng.normal(size=(100, 40)))
+    np.testing.assert_array_equal(moments.scatter, moments.scatter.T)
+
+
+def test_leading_columns_are_the_moments_of_those_columns(rng):
+    X = rng.normal(size=(100, 6))
+    leading = Moments.of(X).leading(4)
+    assert_equal_moments(leading, Moments.of(X[:, :4]))
+    assert leading.scatter.flags.c_contiguous
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e12 / 3])
+def test_constant_columns_have_no_scale(value, rng):
+    X = rng.normal(size=(1001, 2))
+    X[:, 0] = value
+    scale = Moments.of(X).scale()
+    assert scale[0] == 0.0
+    assert scale[1] > 0.0
+
+
+def test_the_input_is_left_as_it_was(rng):
+    X, weights = rng.normal(size=(20, 3)), rng.random(20)
+    copies = X.copy(), weights.copy()
+    left = Moments.of(X, weights)
+    before = left.scatter.copy()
+    left + left
+    np.testing.assert_array_equal(X, copies[0])
+    np.testing.assert_array_equal(weights, copies[1])
+    np.testing.assert_array_equal(left.scatter, before)
+
+
+def test_moments_of_different_columns_do_not_add():
+    with pytest.raises(ValueError, match="3 columns and of 4 columns"):
+        Moments.zeros(3) + Moments.zeros(4)

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from sklearn_revdist import ReverseDistiller
+
+
+@pytest.fixture
+def saved(tmp_path, rng):
+    X = rng.normal(size=(100, 18))
+    distiller = ReverseDistiller(dims=[3, 6, 9], n_components=7, regressor="ols").fit(X)
+    path = tmp_path / "distiller.safetensors"
+    distiller.save(path)
+    return distiller, path, X
+
+
+def rewritten(path, change_arrays=None, **metadata):
+    """The file again, with changed arrays or metadata."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        metadata = {**file.metadata(), **metadata}
+    arrays = load_file(path)
+    if change_arrays:
+        change_arrays(arrays)
+    other = path.with_name("changed.safetensors")
+    save_file(arrays, other, metadata)
+    return other
+
+
+def test_round_trip_is_bit_identical(saved):
+    distiller, path, X = saved
+    other = ReverseDistiller.from_pretrained(path)
+    assert other.get_params() == distiller.get_params()
+    for name, value in vars(distiller).items():
+        np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
+    np.testing.assert_array_equal(other.transform(X), distiller.transform(X))
+    other.n_components = None
+    np.testing.assert_array_equal(other.transform(X)[:, :7], distiller.transform(X))
+
+
+def test_parameters_of_numpy_types_are_saved(tmp_path, rng):
+    distiller = ReverseDistiller(
+        dims=np.array([2, 3]), n_components=np.int64(3), alpha=np.float32(1)
+    )
+    distiller.fit(rng.normal(size=(20, 5))).save(tmp_path / "a.safetensors")
+    parameters = ReverseDistiller.from_pretrained(tmp_path / "a.safetensors").get_params()
+    assert (parameters["dims"], parameters["n_components"], parameters["alpha"]) == ([2, 3], 3, 1.0)
+
+
+def test_saving_replaces_the_file_and_leaves_nothing_beside_it(saved):
+    distiller, path, _ = saved
+    before = path.read_bytes()
+    distiller.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
+    distiller, path, _ = saved
+    before = path.read_bytes()
+
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sklearn_revdist._saved_chain.os.fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        distiller.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "nowhere.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors.*'demo'"):
+        ReverseDistiller.from_pretrained(path)
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_truncated_files_are_refused(saved, size):
+    path = saved[1]
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+        ReverseDistiller.from_pretrained(path)
+
+
+def test_other_safetensors_files_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"other\.safetensors.*no saved distiller"):
+        ReverseDistiller.from_pretrained(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.update(mean=arrays["mean"][:-1]),
+        lambda arrays: arrays.update(mean=arrays["mean"] * np.nan),
+        lambda arrays: arrays.update({"coef.1": arrays["coef.1"].astype(np.float32)}),
+        lambda arrays: arrays.update({"components.2": arrays["components.2"][:, 1:]}),
+        lambda arrays: arrays.pop("coef.2"),
+        lambda arrays: arrays.update(more=np.zeros(2)),
+    ],
+    ids=["short mean", "nan mean", "float32", "narrow", "missing", "more"],
+)
+def test_arrays_that_do_not_fit_are_refused(saved, change):
+    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], change))
+
+
+@pytest.mark.parametrize("description", ["", "{}", "[1]", json.dumps({"levels": 3})])
+def test_damaged_descriptions_are_refused(saved, description):
+    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], description=description))

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from ._moments import Moments
 
 _EPS = np.finfo(np.float64).eps
+
+# Penalties to choose from, times the number of rows: ten a decade.
+_RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,27 +194,19 @@ def _generalised_cross_validation(spectrum, own_scatter, weight):
     """Penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
 
     Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
-    block, the intercept counted as a degree of freedom.
+    block, the intercept counted as a degree of freedom. The criterion is flat at its minimum:
+    a grid makes the choice the same bits for moments that differ by rounding.
     """
+    if not spectrum.rank:
+        return weight
     values = spectrum.values[: spectrum.rank]
     power = np.einsum("ij,ij->i", spectrum.cross, spectrum.cross)[: spectrum.rank]
     total = np.trace(own_scatter)
-
-    def log_criterion(log_alpha):
-        shrunk = 1 / (values + np.exp(log_alpha))
-        rss = total - power @ (shrunk * (2 - shrunk * values))
-        free = 1 - (1 + shrunk @ values) / weight
-        return np.log(max(rss, _EPS * total)) - 2 * np.log(max(free, _EPS))
-
-    if not spectrum.rank or total == 0:
-        return weight
-    grid = np.log(weight) + np.linspace(np.log(1e-9), np.log(1e3), 49)
-    best = int(np.argmin([log_criterion(x) for x in grid]))
-    bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    refined = optimize.minimize_scalar(
-        log_criterion, bounds=bounds, method="bounded", options={"xatol": 1e-9}
-    )
-    return float(np.exp(refined.x if refined.fun < log_criterion(grid[best]) else grid[best]))
+    alphas = weight * _RELATIVE_ALPHAS
+    shrunk = 1 / (values + alphas[:, np.newaxis])
+    rss = total - (shrunk * (2 - shrunk * values)) @ power
+    free = 1 - (1 + shrunk @ values) / weight
+    return float(alphas[np.argmin(rss.clip(_EPS * total) / free.clip(_EPS) ** 2)])
 
 
 def _johnstone_rank(values, weight):

@@ -15,7 +15,9 @@ from safetensors.numpy import save
 from ._blocks import Blocks
 from ._chain import Level
 
-_FORMAT = "sklearn_revdist chain 1"
+# The file's metadata has this one key; its value is JSON that says the format's version.
+_KEY = "sklearn_revdist"
+_FORMAT = "reverse distillation chain 1"
 _ARRAYS = ("components", "coef")
 _NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
 _BUNDLED = {"demo": "demo_distiller.safetensors"}
@@ -37,12 +39,13 @@ def write_chain(
         for name in _ARRAYS:
             arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
     description = {
+        "format": _FORMAT,
         "parameters": parameters,
         "model_names": blocks.names,
         "dims": blocks.dims,
         "levels": [{name: getattr(level, name) for name in _NUMBERS} for level in levels],
     }
-    metadata = {"format": _FORMAT, "description": json.dumps(description, default=_plain)}
+    metadata = {_KEY: json.dumps(description, default=_plain)}
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -76,11 +79,10 @@ def read_chain(
 def _read(path):
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
+            description = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            if description.get("format") != _FORMAT:
                 raise ValueError("it is no saved distiller of this version")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        description = json.loads(metadata["description"])
         blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
         levels = [
             Level(*(arrays.pop(f"{name}.{i}") for name in _ARRAYS), **numbers)

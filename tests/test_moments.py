@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +40,7 @@ def test_any_split_adds_up_to_the_whole(cuts, seed, weighted):
     weights = rng.integers(0, 4, size=200) if weighted else None
     bounds = [0, *sorted(cuts), 200]
     total = Moments.zeros(5)
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         part = None if weights is None else weights[start:stop]
         total += Moments.of(X[start:stop], part)
     assert_equal_moments(total, Moments.of(X, weights))

@@ -193,7 +193,7 @@ def test_an_unnamed_fit_takes_the_embedders_names_without_a_warning(rng):
     del distiller.feature_names_in_
     np.testing.assert_array_equal(distiller.transform(named(X)), distiller.transform(X))
     other = named(X, models=("small", "large", "middle"))
-    with pytest.raises(ValueError, match="small, large, middle, but .* small, middle, large"):
+    with pytest.raises(ValueError, match=r"small, large, middle, but .* small, middle, large"):
         distiller.transform(other)
 
 
@@ -396,7 +396,7 @@ def test_bad_weights_are_refused_and_nothing_changes(weights, message, rng):
 
 def test_wrong_widths_are_refused_when_transforming(rng):
     distiller = ReverseDistiller(DIMS).fit(embeddings(rng))
-    with pytest.raises(ValueError, match="22 features.*expecting 23"):
+    with pytest.raises(ValueError, match=r"22 features.*expecting 23"):
         distiller.transform(np.zeros((2, 22)))
     with pytest.raises(ValueError, match="X has 13 columns, but the nested embedding has 12"):
         distiller.inverse_transform(np.zeros((2, 13)))

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from sklearn_revdist import ReverseDistiller
@@ -16,12 +17,12 @@ def saved(tmp_path, rng):
     return distiller, path, X
 
 
-def rewritten(path, change_arrays=None, **metadata):
-    """The file again, with changed arrays or metadata."""
-    from safetensors import safe_open
-
+def rewritten(path, change_arrays=None, description=None):
+    """The file again, with changed arrays or another description."""
     with safe_open(path, framework="numpy") as file:
-        metadata = {**file.metadata(), **metadata}
+        metadata = file.metadata()
+    if description is not None:
+        metadata = {"sklearn_revdist": description}
     arrays = load_file(path)
     if change_arrays:
         change_arrays(arrays)
@@ -110,7 +111,10 @@ def test_arrays_that_do_not_fit_are_refused(saved, change):
         ReverseDistiller.from_pretrained(rewritten(saved[1], change))
 
 
-@pytest.mark.parametrize("description", ["", "{}", "[1]", json.dumps({"levels": 3})])
+@pytest.mark.parametrize(
+    "description",
+    ["", "{}", "[1]", json.dumps({"format": "reverse distillation chain 1", "levels": 3})],
+)
 def test_damaged_descriptions_are_refused(saved, description):
     with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
         ReverseDistiller.from_pretrained(rewritten(saved[1], description=description))

@@ -18,6 +18,8 @@ def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dr
         for name, tensor in tensors.items():
             if "layer_norm" in name or name.endswith("bias"):
                 tensor += 0.3 * torch.randn_like(tensor)  # ones and zeros would hide mistakes
+            if "q_proj.weight" in name or "k_proj.weight" in name:
+                tensor *= 2  # so would attention that is nearly uniform
             if name.endswith("inv_freq"):
                 tensor.copy_(tensor.half())  # as training rounded ESM-2's
     prefix = {True: "encoder.", False: "encoder.sentence_encoder."}
@@ -37,19 +39,25 @@ def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dr
     return path
 
 
-def _reference_rows(path, sequence):
-    """Residue rows of one sequence by fair-esm, float32."""
+def _fair_esm(path):
+    """Function that gives the residue rows of one sequence, by fair-esm in float32."""
     from esm.pretrained import load_model_and_alphabet_core
 
-    content = torch.load(path, weights_only=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Regression weights not found")
-        model, alphabet = load_model_and_alphabet_core("esm2_random", content)
-    tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
-    with torch.no_grad():
-        last = model.num_layers
-        rows = model.eval()(torch.tensor([tokens]), repr_layers=[last])["representations"][last]
-    return rows[0, 1:-1].numpy()
+        model, alphabet = load_model_and_alphabet_core(
+            "esm2_random", torch.load(path, weights_only=False)
+        )
+    model.eval()
+    last = model.num_layers
+
+    def rows(sequence):
+        tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
+        with torch.no_grad():
+            out = model(torch.tensor([tokens]), repr_layers=[last])
+        return out["representations"][last][0, 1:-1].numpy()
+
+    return rows
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +67,9 @@ def write_checkpoint():
 
 
 @pytest.fixture(scope="session")
-def reference_rows():
-    """Embed one sequence with fair-esm itself."""
-    return _reference_rows
+def fair_esm():
+    """Load a checkpoint with fair-esm itself, as a function from a sequence to its rows."""
+    return _fair_esm
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,228 @@
+"""ESM-2's forward pass on packed sequences, from tokens to residue rows (torch)."""
+
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ._checkpoints import Checkpoint
+from ._sequences import CLS, EOS, MASK, TOKENS
+
+MASK_RATE_IN_TRAINING = 0.15 * 0.8
+N_SPECIAL = 2  # every sequence stands between <cls> and <eos>
+
+
+class _Affine(NamedTuple):
+    weight: Tensor
+    bias: Tensor
+
+
+class _Layer(NamedTuple):
+    attention_norm: _Affine
+    qkv: _Affine
+    out: _Affine
+    feed_forward_norm: _Affine
+    fc1: _Affine
+    fc2: _Affine
+
+
+class _Run(NamedTuple):
+    """Neighbouring sequences of one length within a packed batch."""
+
+    rows: slice
+    n_sequences: int
+    length: int
+
+
+class ESM2:
+    """Transformer of the ESM-2 family, for inference.
+
+    The tokens of all sequences of a batch stand one after another in a single matrix, so
+    there is no padding. Linear layers see the matrix; attention sees neighbouring
+    sequences of equal length together, so batches sorted by length are the fastest, and a
+    sequence never sees another one.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Its tensors are copied.
+    device : torch.device
+    dtype : torch.dtype
+        Of weights and activations. Rotary tables and the scale of the input are computed
+        in float32.
+
+    Attributes
+    ----------
+    width : int
+        Number of columns of the output.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing from the checkpoint or has a wrong shape.
+
+    References
+    ----------
+    Lin et al. (2023), "Evolutionary-scale prediction of atomic-level protein structure
+    with a language model", Science 379, 1123-1130.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype):
+        _check_tensors(checkpoint)
+        tensors = checkpoint.tensors
+
+        def put(*names: str) -> Tensor:
+            return torch.cat([tensors[name] for name in names]).to(device, dtype)
+
+        def affine(*names: str) -> _Affine:
+            return _Affine(
+                put(*(f"{name}.weight" for name in names)), put(*(f"{name}.bias" for name in names))
+            )
+
+        layers = [f"layers.{i}" for i in range(checkpoint.n_layers)]
+        self.device = device
+        self.width = checkpoint.width
+        self.n_heads = checkpoint.n_heads
+        self.token_dropout = checkpoint.token_dropout
+        self.embedding = put("embed_tokens.weight")
+        self.layers = [
+            _Layer(
+                attention_norm=affine(f"{layer}.self_attn_layer_norm"),
+                qkv=affine(*(f"{layer}.self_attn.{part}_proj" for part in "qkv")),
+                out=affine(f"{layer}.self_attn.out_proj"),
+                feed_forward_norm=affine(f"{layer}.final_layer_norm"),
+                fc1=affine(f"{layer}.fc1"),
+                fc2=affine(f"{layer}.fc2"),
+            )
+            for layer in layers
+        ]
+        self.last_norm = affine("emb_layer_norm_after")
+        # the file's own frequencies: training rounded them
+        frequencies = torch.stack(
+            [tensors[f"{layer}.self_attn.rot_emb.inv_freq"] for layer in layers]
+        )
+        if (frequencies == frequencies[0]).all():
+            frequencies = frequencies[:1]
+        self.frequencies = frequencies.to(device, torch.float32)
+
+    @torch.inference_mode()
+    def forward(self, sequences: list[NDArray[np.uint8]]) -> list[Tensor]:
+        """Last representation of every residue of some sequences.
+
+        Parameters
+        ----------
+        sequences : list of ndarray of shape (n_residues,)
+            Tokens without beginning and end.
+
+        Returns
+        -------
+        rows : list of Tensor of shape (n_residues, width)
+            On the model's device and of its dtype.
+        """
+        lengths = [len(sequence) + N_SPECIAL for sequence in sequences]
+        runs = _equal_lengths(lengths)
+        x = self._embed(sequences)
+        cos, sin = self._rotary_tables(lengths)
+        for layer, layer_cos, layer_sin in zip(self.layers, cos, sin, strict=True):
+            qkv = F.linear(_norm(x, layer.attention_norm), *layer.qkv)
+            qkv = qkv.view(len(x), 3, self.n_heads, -1)
+            _rotate(qkv[:, :2], layer_cos, layer_sin)
+            x += F.linear(_attend(qkv, runs), *layer.out)
+            hidden = F.gelu(F.linear(_norm(x, layer.feed_forward_norm), *layer.fc1))
+            x += F.linear(hidden, *layer.fc2)
+        x = _norm(x, self.last_norm)
+        return [rows[1:-1] for rows in x.split(lengths)]
+
+    def _embed(self, sequences: list[NDArray[np.uint8]]) -> Tensor:
+        tokens, scale = [], []
+        for sequence in sequences:
+            sequence = np.concatenate([[CLS], sequence, [EOS]])
+            tokens.append(sequence)
+            scale.append(self._scale(sequence == MASK))
+        index = torch.from_numpy(np.concatenate(tokens)).to(self.device)
+        factor = torch.from_numpy(np.concatenate(scale)).to(self.device)
+        rows = F.embedding(index, self.embedding)
+        return (rows * factor[:, None]).to(rows.dtype)
+
+    def _scale(self, masked: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Token dropout, which ESM-2 applies in inference too."""
+        if not self.token_dropout:
+            return np.ones(len(masked), dtype=np.float32)
+        scale = (1 - MASK_RATE_IN_TRAINING) / (1 - masked.mean())
+        return np.where(masked, 0, scale).astype(np.float32)
+
+    def _rotary_tables(self, lengths: list[int]) -> tuple[Tensor, Tensor]:
+        positions = np.concatenate([np.arange(n, dtype=np.float32) for n in lengths])
+        positions = torch.from_numpy(positions).to(self.device)
+        angles = positions[:, None, None, None] * self.frequencies[:, None, None, None]
+        angles = angles.expand(len(self.layers), -1, -1, -1, -1)
+        return angles.cos(), angles.sin()
+
+
+def _norm(x: Tensor, affine: _Affine) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], *affine, eps=1e-5)
+
+
+def _rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """Turn queries and keys in place; a head's first half is paired with its second."""
+    first, second = heads.chunk(2, dim=-1)
+    turned = first * cos - second * sin
+    second.copy_(second * cos + first * sin)
+    first.copy_(turned)
+
+
+def _attend(qkv: Tensor, runs: list[_Run]) -> Tensor:
+    """Attention of every sequence to itself; (n_tokens, 3, n_heads, d) to (n_tokens, width)."""
+    out = []
+    for run in runs:
+        q, k, v = qkv[run.rows].unflatten(0, (run.n_sequences, run.length)).permute(2, 0, 3, 1, 4)
+        heads = F.scaled_dot_product_attention(q, k, v)
+        out.append(heads.transpose(1, 2).flatten(0, 1).flatten(1))
+    return torch.cat(out)
+
+
+def _equal_lengths(lengths: list[int]) -> list[_Run]:
+    runs, start = [], 0
+    for length, group in groupby(lengths):
+        n_sequences = len(list(group))
+        stop = start + n_sequences * length
+        runs.append(_Run(slice(start, stop), n_sequences, length))
+        start = stop
+    return runs
+
+
+def _check_tensors(checkpoint: Checkpoint) -> None:
+    for name, shape in _shapes(checkpoint).items():
+        if name not in checkpoint.tensors:
+            raise ValueError(
+                f"{str(checkpoint.path)!r} has no tensor {name!r}, which an ESM-2 model of "
+                f"{checkpoint.n_layers} layers needs; replace the file by a complete one."
+            )
+        found = tuple(checkpoint.tensors[name].shape)
+        if found != shape:
+            raise ValueError(
+                f"{str(checkpoint.path)!r} has a tensor {name!r} of shape {found}, but an ESM-2 "
+                f"model of width {checkpoint.width} and {checkpoint.n_heads} heads needs {shape}; "
+                "replace the file."
+            )
+
+
+def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    width = checkpoint.width
+    affine = {"emb_layer_norm_after": (width,)}
+    shapes = {"embed_tokens.weight": (len(TOKENS), width)}
+    for i in range(checkpoint.n_layers):
+        layer = f"layers.{i}"
+        shapes[f"{layer}.self_attn.rot_emb.inv_freq"] = (width // checkpoint.n_heads // 2,)
+        affine |= {
+            f"{layer}.self_attn.{part}_proj": (width, width) for part in ("q", "k", "v", "out")
+        }
+        affine |= {f"{layer}.self_attn_layer_norm": (width,), f"{layer}.final_layer_norm": (width,)}
+        affine |= {f"{layer}.fc1": (4 * width, width), f"{layer}.fc2": (width, 4 * width)}
+    for name, shape in affine.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes

@@ -1,0 +1,118 @@
+"""The forward pass equals fair-esm's, however sequences are put together."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_revdist._checkpoints import read_checkpoint
+from sklearn_revdist._esm2 import ESM2
+from sklearn_revdist._sequences import AMINO_ACIDS, encode_sequences
+
+FAITHFUL = 1e-5
+
+
+def build(path, dtype=torch.float32):
+    return ESM2(read_checkpoint(path), device=torch.device("cpu"), dtype=dtype)
+
+
+def random_sequence(n_residues, seed=0, mask_rate=0.0):
+    rng = np.random.default_rng([seed, n_residues])
+    letters = [*AMINO_ACIDS, "<mask>"]
+    rates = [(1 - mask_rate) / 20] * 20 + [mask_rate]
+    return "".join(rng.choice(letters, size=n_residues, p=rates))
+
+
+def rows_of(model, sequences):
+    return [rows.numpy() for rows in model.forward(encode_sequences(sequences))]
+
+
+SEQUENCES = [random_sequence(n, seed, 0.1) for seed, n in enumerate([7, 1, 60, 7, 31, 31, 250])]
+SEQUENCES += ["<mask>", "<mask>" * 5, "M"]
+
+
+@pytest.mark.parametrize("token_dropout", [True, False])
+def test_equals_fair_esm_in_any_grouping(tmp_path, write_checkpoint, fair_esm, token_dropout):
+    path = write_checkpoint(tmp_path / "m.pt", token_dropout=token_dropout)
+    model = build(path)
+    expected = [*map(fair_esm(path), SEQUENCES)]
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        order = rng.permutation(len(SEQUENCES))
+        for batch in np.split(order, np.sort(rng.integers(0, len(order), size=2))):
+            if len(batch):
+                rows = rows_of(model, [SEQUENCES[i] for i in batch])
+                for i, found in zip(batch, rows, strict=True):
+                    np.testing.assert_allclose(found, expected[i], rtol=0, atol=FAITHFUL)
+
+
+@pytest.mark.parametrize("shape", [(6, 320, 20), (12, 480, 20)], ids=["8M", "35M"])
+def test_equals_fair_esm_at_real_shapes(tmp_path, write_checkpoint, fair_esm, shape):
+    path = write_checkpoint(tmp_path / "m.pt", *shape)
+    lengths = (1, 57, 300, 1023, 1200)
+    sequences = [random_sequence(n, mask_rate=0.15 * (n % 2)) for n in lengths]
+    rows = rows_of(build(path), sequences)
+    assert [len(found) for found in rows] == [*lengths]
+    for found, expected in zip(rows, map(fair_esm(path), sequences), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
+
+
+def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm):
+    content = torch.load(tiny, weights_only=False)
+    name = "encoder.sentence_encoder.layers.1.self_attn.rot_emb.inv_freq"
+    content["model"][name] *= 1.5
+    torch.save(content, tmp_path / "m.pt")
+    rows = rows_of(build(tmp_path / "m.pt"), SEQUENCES)
+    for found, expected in zip(rows, map(fair_esm(tmp_path / "m.pt"), SEQUENCES), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
+
+
+def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm):
+    content = torch.load(tiny, weights_only=False)
+    content["model"] = {name: tensor.half() for name, tensor in content["model"].items()}
+    torch.save(content, tmp_path / "m.pt")
+    (found,) = rows_of(build(tmp_path / "m.pt"), SEQUENCES[-4:-3])
+    expected = fair_esm(tmp_path / "m.pt")(SEQUENCES[-4])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float16, 0.01), (torch.bfloat16, 0.1)], ids=str
+)
+def test_half_precision_stays_close_at_far_positions(tiny, dtype, tolerance):
+    # with rotary tables in half precision the errors are .03 and .6
+    sequence = [random_sequence(2000)]
+    (exact,) = rows_of(build(tiny), sequence)
+    (rough,) = build(tiny, dtype).forward(encode_sequences(sequence))
+    assert rough.dtype is dtype
+    assert np.abs(rough.float().numpy() - exact).max() < tolerance
+
+
+def test_nothing_is_shared_with_the_file(tmp_path, write_checkpoint):
+    path = write_checkpoint(tmp_path / "m.pt")
+    model = build(path)
+    before = rows_of(model, SEQUENCES[:1])
+    path.write_bytes(bytes(path.stat().st_size))
+    np.testing.assert_array_equal(rows_of(model, SEQUENCES[:1]), before)
+
+
+def test_input_is_left_alone_and_results_need_no_gradient(tiny):
+    (tokens,) = encode_sequences(["MK<mask>T"])
+    (rows,) = build(tiny).forward([tokens])
+    assert tokens.tolist() == encode_sequences(["MK<mask>T"])[0].tolist()
+    assert not rows.requires_grad
+
+
+@pytest.mark.parametrize(
+    "name", ["embed_tokens.weight", "layers.1.fc2.bias", "emb_layer_norm_after.weight"]
+)
+def test_missing_and_misshapen_tensors_are_named(tmp_path, tiny, name):
+    content = torch.load(tiny, weights_only=False)
+    full_name = f"encoder.sentence_encoder.{name}"
+    tensor = content["model"].pop(full_name)
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=rf"m\.pt' has no tensor '{name}', .* 2 layers needs"):
+        build(tmp_path / "m.pt")
+    content["model"][full_name] = tensor[:-1].clone()
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=rf"m\.pt' has a tensor '{name}' of shape \(.*width 24"):
+        build(tmp_path / "m.pt")

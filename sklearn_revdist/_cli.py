@@ -1,6 +1,7 @@
 """Command line: `revdist`. Results go to standard output, progress to standard error."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -19,6 +20,16 @@ _REPRESENTATIONS = {
 }
 
 
+def _in_a_writable_folder(_context, _parameter, path: Path) -> Path:
+    """Refuse an output that could not be written, before the work."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {str(folder)!r}; make it first.")
+    if not os.access(folder, os.W_OK):
+        raise click.BadParameter(f"the folder {str(folder)!r} is not writable; choose another.")
+    return path
+
+
 @click.group()
 @click.version_option(__version__, prog_name="revdist")
 def main():
@@ -31,7 +42,8 @@ def main():
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     default="demo.png",
     show_default=True,
-    help="Where to write the picture.",
+    callback=_in_a_writable_folder,
+    help="Where to write the picture, a PNG.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def demo(output, as_json):
@@ -95,11 +107,8 @@ def _draw(scores: pd.DataFrame, output: Path) -> Path | None:
     ax = figure.add_subplot()
     PrefixScoreDisplay.from_scores(scores, ax=ax)
     ax.set_title("Demo chain (not ESM-2) on IF1_ECOLI_Kelsic_2016", fontsize="medium")
-    try:
-        figure.savefig(output, dpi=150)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"cannot write the picture {output}: {error}") from error
-    return output.resolve()
+    figure.savefig(output, format="png", dpi=150)
+    return output.absolute()
 
 
 def _table(scores: pd.DataFrame) -> str:

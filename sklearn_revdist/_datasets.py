@@ -21,6 +21,8 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     Target             real, -0.2435 to 1.12
     =================  ========================
 
+    Read more in the :ref:`User Guide <if1_ecoli>`.
+
     Parameters
     ----------
     return_X_y : bool, default=False

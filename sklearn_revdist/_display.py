@@ -86,7 +86,8 @@ class PrefixScoreDisplay:
         -------
         display : PrefixScoreDisplay
         """
-        _pyplot()  # Without matplotlib, say so before the work.
+        if ax is None:
+            _pyplot()  # Without matplotlib, say so before the work.
         return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
 
     @classmethod
@@ -123,9 +124,8 @@ class PrefixScoreDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = _pyplot()
         if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
 
         distilled = self.scores[self.scores["representation"] == "distilled"]
         boundaries = distilled["n_columns"].to_numpy()

@@ -1,0 +1,54 @@
+"""Sphinx configuration. Build: sphinx-build -W docs docs/_build"""
+
+import json
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+project = "sklearn_revdist"
+author = "sklearn_revdist developers"
+copyright = "2026, sklearn_revdist developers"  # Sphinx's name for it
+release = version = installed_version("sklearn-revdist")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+exclude_patterns = ["_build", "_generated/demo_chain.rst"]
+templates_path = ["_templates"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_show_sourcelink = False
+
+autodoc_typehints = "none"  # numpydoc's sections say types, with shapes and units
+numpydoc_show_class_members = False
+
+
+def write_demo_chain_table(app):
+    """Write the model card's table from the reports that training left beside the weights."""
+    reports = sorted(
+        (
+            json.loads(path.read_text())
+            for path in (Path(__file__).parents[1] / "sklearn_revdist/bundled").glob(
+                "esm2_*_demo.json"
+            )
+        ),
+        key=lambda report: report["width"],
+    )
+    columns = {
+        "model": lambda r: f"``{r['name']}``",
+        "layers": lambda r: r["layers"],
+        "width": lambda r: r["width"],
+        "heads": lambda r: r["heads"],
+        "parameters": lambda r: f"{r['parameters']:,}",
+        "steps": lambda r: f"{r['steps']:,}",
+        "residues seen": lambda r: f"{r['residues_seen'] / 1e6:.1f} M",
+        "minutes, one CPU core": lambda r: r["minutes"],
+        "held-out perplexity": lambda r: f"{r['held_out_perplexity']:.2f}",
+    }
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [list(columns), *([cell(r) for cell in columns.values()] for r in reports)]:
+        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
+    path = Path(app.srcdir) / "_generated" / "demo_chain.rst"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def setup(app):
+    app.connect("builder-inited", write_demo_chain_table)

@@ -1,0 +1,79 @@
+"""The package as a whole: a quiet import, one version, a README that runs."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import sklearn_revdist
+
+README = Path(__file__).parents[1] / "README.md"
+
+IMPORT = """
+import logging, sys, warnings
+handlers, level = list(logging.root.handlers), logging.root.level
+filters, path = list(warnings.filters), list(sys.path)
+import sklearn_revdist
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+assert logging.root.handlers == handlers, logging.root.handlers
+assert logging.root.level == level
+assert sys.path == path
+for name in ("torch", "esm", "matplotlib", "click"):
+    assert name not in loaded, name
+"""
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Run Python in a folder of its own, warnings as errors; returns the finished process."""
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-W", "error", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"},
+        )
+
+    return run
+
+
+def test_import_has_no_side_effects(python):
+    process = python("-c", IMPORT)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout == ""
+    assert process.stderr == ""
+
+
+def test_the_version_is_the_installed_one():
+    assert sklearn_revdist.__version__ == version("sklearn-revdist")
+
+
+def test_every_public_name_exists_and_is_documented():
+    assert sklearn_revdist.__all__ == sorted(sklearn_revdist.__all__)
+    for name in sklearn_revdist.__all__:
+        assert getattr(sklearn_revdist, name).__doc__
+
+
+def test_the_readme_runs_from_top_to_bottom(python):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 5
+    process = python("-c", "\n".join(blocks))
+    assert process.returncode == 0, process.stderr
+
+
+def test_the_pipeline_of_the_readme_has_twelve_lines():
+    first = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert len(first.strip().splitlines()) - first.count("\n\n") == 12
+
+
+def test_the_readme_has_the_two_commands():
+    text = README.read_text(encoding="utf-8")
+    assert 'pip install -c constraints.txt ".[plot]" && revdist demo' in text
+    assert 'pip install -c constraints.txt -e ".[test]" && pytest' in text

@@ -2,16 +2,11 @@
 
 Level by level, the next model's embedding is regressed on the columns accumulated so far, and
 the principal directions of what is left become the new columns (Catrina et al., 2026,
-Algorithm 3). Every regressor here is a filter on the spectrum of the prefix:
-
-    ols     f(s) = 1 / s          on the numerical rank
-    ridge   f(s) = 1 / (s + alpha)
-    pcr     f(s) = 1 / s          on the leading components
-
-A level is computed from the moments of its own and the smaller models' columns alone, so a
-longer chain repeats a shorter one bit for bit.
+Algorithm 3). A level is computed from the moments of its own and the smaller models' columns
+alone, so a longer chain repeats a shorter one bit for bit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +14,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from ._moments import Moments
-
-_EPS = np.finfo(np.float64).eps
-
-# Penalties to choose from, times the number of rows: ten a decade.
-_RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
+from ._regressors import EPS, Spectrum, regress
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +35,9 @@ class Level:
     rank : int
         Numerical rank of the residual; at most `rank` new columns are not zero.
     condition : float
-        Condition number of the prefix with unit-variance columns, on its numerical rank.
+        Condition number of the prefix, on its numerical rank.
     alpha : float
-        Penalty of the regression on unit-variance columns; zero unless it is a ridge.
+        Penalty of the regression; zero unless it is a ridge.
     n_prefix_components : int
         Number of principal components of the prefix that the regression uses.
     """
@@ -63,8 +54,8 @@ class Level:
 
 def solve_chain(
     moments: Moments,
-    dims: list[int],
-    n_new: list[int],
+    dims: Sequence[int],
+    n_new: Sequence[int],
     *,
     regressor: str,
     alpha: float | None = None,
@@ -76,9 +67,9 @@ def solve_chain(
     ----------
     moments : Moments
         Moments of the concatenated embeddings, one block of columns a model.
-    dims : list of int
+    dims : sequence of int
         Widths of the blocks.
-    n_new : list of int
+    n_new : sequence of int
         Number of columns that each model after the first adds.
     regressor : {"ols", "ridge", "pcr"}
         The regression of a model's embedding on the prefix.
@@ -92,167 +83,130 @@ def solve_chain(
     levels : list of Level
     """
     varies = moments.scale() > 0
-    moments = Moments(moments.weight, moments.mean, moments.scatter * varies * varies[:, None])
     levels: list[Level] = []
     to_prefix = np.eye(dims[0])
     stop = dims[0]
     for width, n_columns in zip(dims[1:], n_new, strict=True):
         stop += width
-        level = _solve_level(moments.leading(stop), to_prefix, n_columns, regressor, alpha, rank)
+        side = _RowSide if moments.root is not None else _ColumnSide
+        level = _solve_level(
+            side(moments.leading(stop), varies[:stop], to_prefix, scaled=regressor != "pcr"),
+            to_prefix,
+            moments.weight,
+            n_columns,
+            {"regressor": regressor, "alpha": alpha, "rank": rank},
+        )
         levels.append(level)
         padding = np.zeros((len(to_prefix), width))
         to_prefix = np.vstack([np.hstack([to_prefix, padding]), level.components])
     return levels
 
 
-def _solve_level(moments, to_prefix, n_new, regressor, alpha, rank):
+def _solve_level(side, to_prefix, weight, n_new, regression):
     """Regress the last block of columns on the prefix, then reduce the residual."""
-    start = to_prefix.shape[1]
-    width = moments.mean.size - start
-    to_own = to_prefix @ moments.scatter[:start]
-    prefix_scatter = to_own[:, :start] @ to_prefix.T
-    cross_scatter = to_own[:, start:]
-    own_scatter = moments.scatter[start:, start:]
-
-    spectrum = _Spectrum.of(prefix_scatter, cross_scatter, scaled=regressor != "pcr")
-
-    if regressor == "ols":
-        alpha, n_components = 0.0, spectrum.rank
-    elif regressor == "ridge":
-        n_components = spectrum.rank
-        if alpha is None:
-            alpha = _generalised_cross_validation(spectrum, own_scatter, moments.weight)
-    else:
-        alpha, n_components = 0.0, rank
-        if rank is None:
-            n_components = _johnstone_rank(spectrum.values, moments.weight)
-        n_components = min(n_components, spectrum.rank)
-    filters = np.zeros_like(spectrum.values)
-    filters[:n_components] = 1 / (spectrum.values[:n_components] + alpha)
-    coef = spectrum.coef(filters)
-
-    # H'H - H'A W - W'A'H + W'A'A W, in the coordinates where A'A is diagonal.
-    explained = spectrum.cross * np.sqrt(filters * (2 - filters * spectrum.values))[:, np.newaxis]
-    residual_scatter = own_scatter - explained.T @ explained
-    basis, variances, residual_rank = _principal_directions(
-        residual_scatter,
-        np.sqrt(np.diag(own_scatter)),
-        n_new,
-        tolerance=8 * width * _EPS * spectrum.condition,
-    )
+    start, width = to_prefix.shape[1], len(side.own_scale)
+    spectrum = side.spectrum
+    total = float(side.own_scale @ side.own_scale)
+    fit = regress(spectrum, total, weight, **regression)
+    factor = side.residual_factor(fit, tolerance=8 * width * EPS * spectrum.condition)
+    basis, variances = _principal_directions(factor, n_new)
+    rank, left = factor.shape[1], float(np.sum(factor**2))
 
     components = np.zeros((n_new, start + width))
     n_kept = basis.shape[1]
-    components[:n_kept, :start] = -(coef @ basis).T @ to_prefix
+    components[:n_kept, :start] = -(fit.coef @ basis).T @ to_prefix
     components[:n_kept, start:] = basis.T
-    total, left = np.trace(own_scatter), np.trace(residual_scatter)
     return Level(
         components=components,
-        coef=coef,
+        coef=fit.coef,
         r2=1 - left / total if total > 0 else 0.0,
-        explained_variance_ratio=min(1.0, variances.sum() / left) if residual_rank else 1.0,
-        rank=residual_rank,
+        explained_variance_ratio=min(1.0, float(variances.sum()) / left) if rank else 1.0,
+        rank=rank,
         condition=spectrum.condition,
-        alpha=alpha,
-        n_prefix_components=n_components,
+        alpha=fit.alpha,
+        n_prefix_components=fit.n_components,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Spectrum:
-    """The prefix's scatter in its principal axes, with the cross scatter there.
+# The two sides below answer the same three questions, one from the scatter and one from its
+# root: how large are the own columns, what is the prefix's spectrum, and which factor F of
+# shape (width, rank) has the residual's scatter F F' on its numerical rank. That rank is
+# decided on columns of unit variance, by a factorisation with pivoting.
 
-    values : (n_prefix,) descending; vectors : (n_prefix, n_prefix), scaling included;
-    cross : (n_prefix, width); rank and condition of the scaled prefix.
-    """
 
-    values: NDArray[np.float64]
-    vectors: NDArray[np.float64]
-    cross: NDArray[np.float64]
-    rank: int
-    condition: float
+class _ColumnSide:
+    """Many rows: products of columns, as the scatter holds them."""
 
-    @classmethod
-    def of(cls, prefix_scatter, cross_scatter, *, scaled):
-        """Principal axes of unit-variance columns, or of the columns as they are."""
-        scale = np.sqrt(np.diag(prefix_scatter).clip(0)) if scaled else np.ones(len(prefix_scatter))
-        inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-        matrix = prefix_scatter * inverse * inverse[:, np.newaxis]
+    def __init__(self, moments, varies, to_prefix, *, scaled):
+        start = to_prefix.shape[1]
+        scatter = moments.scatter * varies * varies[:, np.newaxis]
+        products = to_prefix @ scatter[:start]
+        prefix, cross = products[:, :start] @ to_prefix.T, products[:, start:]
+        self.own = scatter[start:, start:]
+        self.own_scale = np.sqrt(np.diag(self.own))
+
+        inverse = _inverse_scale(np.sqrt(np.diag(prefix).clip(0)), scaled)
+        matrix = prefix * inverse * inverse[:, np.newaxis]
         values, vectors = linalg.eigh((matrix + matrix.T) / 2)
-        values, vectors = values[::-1].clip(0), vectors[:, ::-1]
-        rank = int(np.sum(values > 4 * len(values) * _EPS * values[0]))
-        condition = float(np.sqrt(values[0] / values[rank - 1])) if rank else 1.0
-        vectors = inverse[:, np.newaxis] * vectors
-        return cls(values, vectors, vectors.T @ cross_scatter, rank, condition)
+        vectors = inverse[:, np.newaxis] * vectors[:, ::-1]
+        self.spectrum = Spectrum(values[::-1].clip(0), vectors, vectors.T @ cross)
 
-    def coef(self, filters):
-        """Regression coefficients of the filtered spectrum."""
-        return self.vectors @ (filters[:, np.newaxis] * self.cross)
-
-
-def _generalised_cross_validation(spectrum, own_scatter, weight):
-    """Penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
-
-    Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
-    block, the intercept counted as a degree of freedom. The criterion is flat at its minimum:
-    a grid makes the choice the same bits for moments that differ by rounding.
-    """
-    if not spectrum.rank:
-        return weight
-    values = spectrum.values[: spectrum.rank]
-    power = np.einsum("ij,ij->i", spectrum.cross, spectrum.cross)[: spectrum.rank]
-    total = np.trace(own_scatter)
-    alphas = weight * _RELATIVE_ALPHAS
-    shrunk = 1 / (values + alphas[:, np.newaxis])
-    rss = total - (shrunk * (2 - shrunk * values)) @ power
-    free = 1 - (1 + shrunk @ values) / weight
-    return float(alphas[np.argmin(rss.clip(_EPS * total) / free.clip(_EPS) ** 2)])
+    def residual_factor(self, fit, tolerance):
+        inverse = _inverse_scale(self.own_scale)
+        residual = self.own - fit.explained.T @ fit.explained
+        residual *= inverse * inverse[:, np.newaxis]
+        if residual.diagonal().max() <= tolerance:
+            return np.zeros((len(residual), 0))
+        lower, pivots, rank, _ = linalg.lapack.dpstrf(residual, tol=tolerance, lower=1)
+        return _unpivoted(np.tril(lower)[:, :rank], pivots - 1, self.own_scale)
 
 
-def _johnstone_rank(values, weight):
-    """Number of components above the noise edge of random-matrix theory.
+class _RowSide:
+    """Few rows: the rows themselves, so that no matrix is larger than they are."""
 
-    Johnstone (2001), Annals of Statistics 29:295: the largest eigenvalue of pure noise of
-    variance v tends to v (1 + sqrt(p / n))^2. As in the published method, the noise level is
-    the median of the eigenvalues that lie below that edge for v = the mean eigenvalue, and
-    where nothing stands out the components that hold 95 % of the variance are kept.
-    """
-    eigenvalues = values / (weight - 1)
-    edge = (1 + np.sqrt(len(values) / weight)) ** 2
-    if not eigenvalues.any():
-        return 0
-    noise = eigenvalues[eigenvalues < edge * eigenvalues.mean()]
-    n_components = int(np.sum(eigenvalues > edge * np.median(noise)))
-    if n_components == 0:
-        share = np.cumsum(eigenvalues) / eigenvalues.sum()
-        n_components = int(np.searchsorted(share, 0.95)) + 1
-    return n_components
+    def __init__(self, moments, varies, to_prefix, *, scaled):
+        start = to_prefix.shape[1]
+        root = moments.root * varies
+        self.prefix, self.own = root[:, :start] @ to_prefix.T, root[:, start:]
+        self.own_scale = np.linalg.norm(self.own, axis=0)
+
+        inverse = _inverse_scale(np.linalg.norm(self.prefix, axis=0), scaled)
+        left, singular, right = linalg.svd(self.prefix * inverse, full_matrices=False)
+        cross = singular[:, np.newaxis] * (left.T @ self.own)
+        self.spectrum = Spectrum(singular**2, inverse[:, np.newaxis] * right.T, cross)
+
+    def residual_factor(self, fit, tolerance):
+        residual = (self.own - self.prefix @ fit.coef) * _inverse_scale(self.own_scale)
+        upper, pivots = linalg.qr(residual, mode="r", pivoting=True)
+        upper = upper[: min(residual.shape)]
+        rank = int(np.sum(np.diag(upper) ** 2 > tolerance))
+        return _unpivoted(upper[:rank].T, pivots, self.own_scale)
 
 
-def _principal_directions(scatter, scale, n_directions, tolerance):
-    """Leading principal directions of a scatter, on its numerical rank.
+def _inverse_scale(scale, scaled=True):
+    """Factors to unit variance, zero for constant columns; ones where scales are to stay."""
+    if not scaled:
+        return np.ones_like(scale)
+    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
 
-    The rank is decided on columns scaled to unit variance; a Cholesky factor with pivoting
-    carries the answer back to the columns as they are, however different their scales.
 
-    Returns
-    -------
-    directions : ndarray of shape (width, min(n_directions, rank)), signs fixed
-    variances : ndarray of the directions' sums of squares, descending
-    rank : int
-    """
-    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    matrix = scatter * inverse * inverse[:, np.newaxis]
-    if matrix.diagonal().max() <= tolerance:
-        return np.zeros((len(scatter), 0)), np.zeros(0), 0
-    factor, pivots, rank, _ = linalg.lapack.dpstrf(matrix, tol=tolerance, lower=1)
-    factor = np.tril(factor)[:, :rank]
+def _unpivoted(factor, pivots, scale):
+    """Rows of a pivoted factor in their old order and their old scale."""
     rows = np.empty_like(factor)
-    rows[pivots - 1] = factor
-    directions, singular, _ = linalg.svd(
-        rows * scale[:, np.newaxis], full_matrices=False, check_finite=False
-    )
+    rows[pivots] = factor
+    return rows * scale[:, np.newaxis]
+
+
+def _principal_directions(factor, n_directions):
+    """Leading left singular vectors, their largest entries positive, and squared values.
+
+    The factor, not the scatter, is decomposed: it keeps the digits of columns whose scale is
+    up to a million times smaller than the largest one's.
+    """
+    if not factor.size:
+        return np.zeros((len(factor), 0)), np.zeros(0)
+    directions, singular, _ = linalg.svd(factor, full_matrices=False, check_finite=False)
     directions = directions[:, :n_directions]
-    largest = np.argmax(np.abs(directions), axis=0)
-    directions = directions * np.sign(directions[largest, np.arange(directions.shape[1])])
-    return directions, singular[:n_directions] ** 2, rank
+    largest = np.abs(directions).argmax(axis=0)
+    signs = np.sign(directions[largest, np.arange(directions.shape[1])])
+    return directions * signs, singular[:n_directions] ** 2

@@ -6,12 +6,14 @@ in pieces and apart are the same algorithm.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import blas
 
-# A block of this many numbers (32 MB in float64) keeps the product in cache-friendly sizes
-# and bounds the memory of a pass over any number of rows.
+# A block of this many numbers (32 MB in float64) bounds the memory of a pass over any number
+# of rows and is large enough for the matrix product to run at full speed.
 _BLOCK_SIZE = 2**22
 
 
@@ -19,27 +21,43 @@ _BLOCK_SIZE = 2**22
 class Moments:
     """Weight, mean and centred second moment of weighted rows.
 
+    The second moment is kept as one of two things: fewer rows than columns as a `root`, whose
+    Gram matrix it is, so that nothing of the size n_features x n_features is ever made; more
+    rows as the matrix itself, the `scatter`.
+
     Attributes
     ----------
     weight : float
         Sum of the row weights; the number of rows where there are none.
     mean : ndarray of shape (n_features,), float64
         Weighted mean of each column.
-    scatter : ndarray of shape (n_features, n_features), float64
+    root : ndarray of shape (n_rows, n_features), float64, or None
+        Centred rows, times the roots of their weights; ``root.T @ root`` is the scatter.
+    scatter : ndarray of shape (n_features, n_features), float64, or None
         Weighted sum of the outer products of the centred rows, exactly symmetric.
 
     References
     ----------
     T. F. Chan, G. H. Golub, R. J. LeVeque (1983), "Algorithms for Computing the Sample
     Variance: Analysis and Recommendations", The American Statistician 37:242.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import Moments
+    >>> X = np.arange(12.0).reshape(6, 2)
+    >>> merged = Moments.of(X[:4]) + Moments.of(X[4:])
+    >>> np.allclose(merged.scatter, Moments.of(X).scatter)
+    True
     """
 
     weight: float
     mean: NDArray[np.float64]
-    scatter: NDArray[np.float64]
+    root: NDArray[np.float64] | None = None
+    scatter: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, X: ArrayLike, sample_weight: ArrayLike | None = None) -> "Moments":
+    def of(cls, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Moments of the rows of a matrix, in one pass and bounded memory.
 
         Parameters
@@ -55,40 +73,30 @@ class Moments:
         """
         X = np.asarray(X)
         n_samples, n_features = X.shape
-        step = max(256, _BLOCK_SIZE // n_features)
-        moments = cls.zeros(n_features)
-        for start in range(0, n_samples, step):
-            rows = slice(start, start + step)
-            weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
-            # One memory layout, so that the same rows give the same bits.
-            moments += cls._of_block(X[rows].astype(np.float64, order="C"), weights)
-        return moments
+        if n_samples <= n_features:
+            weight, mean, root = _centred(X, sample_weight)
+            return cls(weight, mean, root=root)
+        n_rows = max(256, _BLOCK_SIZE // n_features)
+        weight, mean = 0.0, np.zeros(n_features)
+        # Only the upper triangle is summed; columns first, as BLAS keeps its matrices.
+        scatter = np.zeros((n_features, n_features), order="F")
+        for start in range(0, n_samples, n_rows):
+            rows = slice(start, start + n_rows)
+            block_weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
+            block_weight, block_mean, block = _centred(X[rows], block_weights)
+            if block_weight == 0.0:
+                continue
+            scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)
+            weight, mean, shift = _merged_mean(weight, mean, block_weight, block_mean)
+            scatter = blas.dsyr(1.0, shift, a=scatter, overwrite_a=1)
+        return cls(weight, mean, scatter=_symmetric(scatter))
 
     @classmethod
-    def zeros(cls, n_features: int) -> "Moments":
+    def zeros(cls, n_features: int) -> Self:
         """Moments of no rows: the neutral element of addition."""
-        return cls(0.0, np.zeros(n_features), np.zeros((n_features, n_features)))
+        return cls(0.0, np.zeros(n_features), root=np.zeros((0, n_features)))
 
-    @classmethod
-    def _of_block(cls, block, weights):
-        """Moments of one block of float64 rows, which is overwritten."""
-        if weights is None:
-            weight = float(len(block))
-        else:
-            weights = weights.astype(np.float64)
-            weight = float(weights.sum())
-            if weight == 0.0:
-                return cls.zeros(block.shape[1])
-        mean = np.average(block, axis=0, weights=weights)
-        block -= mean
-        # The rounding of a mean that is thousands of sigma large is itself a shift.
-        shift = np.average(block, axis=0, weights=weights)
-        block -= shift
-        if weights is not None:
-            block *= np.sqrt(weights)[:, np.newaxis]
-        return cls(weight, mean + shift, block.T @ block)
-
-    def __add__(self, other: "Moments") -> "Moments":
+    def __add__(self, other: Self) -> Self:
         """Moments of the rows of both (Chan, Golub and LeVeque, 1983)."""
         if not isinstance(other, Moments):
             return NotImplemented
@@ -101,27 +109,68 @@ class Moments:
             return self
         if self.weight == 0.0:
             return other
-        weight = self.weight + other.weight
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.weight / weight)
-        scatter = self.scatter + other.scatter
-        delta *= np.sqrt(self.weight * other.weight / weight)
-        scatter += np.outer(delta, delta)
-        return Moments(weight, mean, scatter)
+        weight, mean, shift = _merged_mean(self.weight, self.mean, other.weight, other.mean)
+        if self.root is not None and other.root is not None:
+            root = np.vstack([self.root, other.root, shift])
+            if len(root) <= mean.size:
+                return type(self)(weight, mean, root=root)
+        scatter = self._square() + other._square()
+        scatter += np.outer(shift, shift)
+        return type(self)(weight, mean, scatter=scatter)
 
-    def leading(self, n_features: int) -> "Moments":
+    def leading(self, n_features: int) -> Self:
         """Moments of the first `n_features` columns alone."""
-        return Moments(
-            self.weight,
-            self.mean[:n_features].copy(),
-            np.ascontiguousarray(self.scatter[:n_features, :n_features]),
-        )
+        mean = self.mean[:n_features].copy()
+        if self.root is not None:
+            root = np.ascontiguousarray(self.root[:, :n_features])
+            return type(self)(self.weight, mean, root=root)
+        scatter = np.ascontiguousarray(self.scatter[:n_features, :n_features])
+        return type(self)(self.weight, mean, scatter=scatter)
 
     def scale(self) -> NDArray[np.float64]:
-        """Root of the scatter's diagonal, exactly zero for columns that are constant.
+        """Root of the second moment's diagonal, exactly zero for columns that are constant.
 
         A column counts as constant where its spread is that of the rounding of its mean.
         """
-        spread = np.sqrt(np.diag(self.scatter))
+        if self.root is not None:
+            spread = np.linalg.norm(self.root, axis=0)
+        else:
+            spread = np.sqrt(np.diag(self.scatter))
         rounding = 16 * np.finfo(np.float64).eps * np.abs(self.mean) * np.sqrt(self.weight)
         return np.where(spread > rounding, spread, 0.0)
+
+    def _square(self) -> NDArray[np.float64]:
+        return self.scatter if self.root is None else self.root.T @ self.root
+
+
+def _centred(X, weights):
+    """Weight and mean of some rows, and the centred rows times the roots of their weights."""
+    # One memory layout, so that the same rows give the same bits.
+    rows = X.astype(np.float64, order="C")
+    if weights is not None:
+        weights = np.asarray(weights, dtype=np.float64)
+    weight = float(len(rows) if weights is None else weights.sum())
+    if weight == 0.0:
+        return 0.0, np.zeros(rows.shape[1]), np.zeros((0, rows.shape[1]))
+    mean = np.average(rows, axis=0, weights=weights)
+    rows -= mean
+    # The rounding of a mean that is thousands of sigma large is itself a shift.
+    shift = np.average(rows, axis=0, weights=weights)
+    rows -= shift
+    if weights is not None:
+        rows *= np.sqrt(weights)[:, np.newaxis]
+    return weight, mean + shift, rows
+
+
+def _merged_mean(weight, mean, other_weight, other_mean):
+    """Weight and mean of both, and the row that the distance of the means adds to the root."""
+    total = weight + other_weight
+    delta = other_mean - mean
+    shift = delta * np.sqrt(weight * other_weight / total)
+    return total, mean + delta * (other_weight / total), shift
+
+
+def _symmetric(upper):
+    """The symmetric matrix whose upper triangle is given, zeros below it; in place."""
+    upper += np.triu(upper, 1).T
+    return upper.T

@@ -31,6 +31,21 @@ from ._saved_chain import read_chain, write_chain
 # Rows are centred in float64 this many at a time, so that transforming needs little memory.
 _TRANSFORM_ROWS = 8192
 
+# What solving the chain gives; after partial_fit it is solved when one of them is asked for.
+_SOLVED = (
+    "prefix_lengths_",
+    "mean_",
+    "components_",
+    "offset_",
+    "reconstruction_",
+    "r2_",
+    "explained_variance_ratio_",
+    "ranks_",
+    "conditions_",
+    "alphas_",
+    "n_prefix_components_",
+)
+
 # With unit-variance columns worse conditioned than this, the squared condition number of the
 # moments leaves fewer than about ten correct digits of the orthogonality.
 _CONDITION_LIMIT = 1e5
@@ -122,6 +137,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Number of principal components of the prefix that the regressions use.
     n_features_in_ : int
         Number of columns seen during fit.
+    moments_ : Moments
+        Moments of the rows seen, about as large as the square of their columns. They are what
+        :meth:`partial_fit` and :meth:`fit_moments` build on; a distiller read from a file has
+        none, and transforming needs none.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns seen during fit, where all are strings.
 
@@ -214,27 +233,112 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If X is not finite, its columns do not form the chain, or a parameter does not fit
             it. Nothing is changed then.
         """
-        feature_names = _string_columns(X)
-        data = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2, estimator=self)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            if not sample_weight.any():
-                raise ValueError(
-                    "sample_weight is zero for all rows; give at least one a positive weight."
-                )
-            sample_weight = _check_sample_weight(
-                sample_weight, data, dtype=np.float64, ensure_non_negative=True
-            )
-        blocks = find_blocks(self.dims, feature_names, data.shape[1])
+        data, sample_weight = self._check_rows(X, sample_weight, min_samples=2)
+        blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
         n_new = self._check_chain(blocks)
         fit_chain = check_memory(self.memory).cache(_fit_chain)
-        mean, levels = fit_chain(
+        moments, levels = fit_chain(
             data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
         )
         validate_data(self, X, skip_check_array=True)
-        self._set_chain(blocks, mean, levels)
-        self._warn_of_doubtful_levels()
+        return self._set_chain(blocks, moments, levels)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Add rows to those already seen.
+
+        Batches of any sizes, in any order, give the fit of all their rows at once. The chain
+        is solved when it is first used, not after every batch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            More rows of the concatenated embeddings.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        self : ReverseDistiller
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`fit`, and where the distiller was read from a file, which keeps no
+            moments to add to. Nothing is changed then.
+        """
+        fitted = "components_" in vars(self) or "moments_" in vars(self)
+        if fitted and "moments_" not in vars(self):
+            raise ValueError(
+                "This distiller was read from a file, which keeps no moments to add rows to; fit "
+                "a new one, or keep fitted ones with joblib."
+            )
+        data, sample_weight = self._check_rows(X, sample_weight, min_samples=1)
+        if fitted:
+            self._validate_columns(X)
+            moments = self.moments_ + Moments.of(data, sample_weight)
+        else:
+            blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
+            self._check_chain(blocks)
+            moments = Moments.of(data, sample_weight)
+            validate_data(self, X, skip_check_array=True)
+            self._set_blocks(blocks)
+        self.moments_ = moments
+        for name in _SOLVED:
+            vars(self).pop(name, None)
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_moments(self, moments: Moments, feature_names: ArrayLike | None = None) -> Self:
+        """Fit the chain on moments, without touching data.
+
+        Moments of parts of the data, made on other machines or in other fits (`moments_`), add
+        up to those of all. The same moments serve another regressor, other `n_new`, and with
+        :meth:`Moments.leading` a shorter chain.
+
+        Parameters
+        ----------
+        moments : Moments
+            Moments of the concatenated embeddings.
+        feature_names : array-like of str, default=None
+            Names of the columns, from which the models are recognised.
+
+        Returns
+        -------
+        self : ReverseDistiller
+
+        Raises
+        ------
+        ValueError
+            If the columns do not form the chain, or a parameter does not fit it. Nothing is
+            changed then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_revdist import Moments, ReverseDistiller
+        >>> shards = np.random.default_rng(0).normal(size=(3, 100, 5))
+        >>> moments = Moments.of(shards[0]) + Moments.of(shards[1]) + Moments.of(shards[2])
+        >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).components_.shape
+        (3, 5)
+        """
+        names = None if feature_names is None else [str(name) for name in feature_names]
+        blocks = find_blocks(self.dims, names, moments.mean.size)
+        levels = solve_chain(
+            moments,
+            blocks.dims,
+            self._check_chain(blocks),
+            regressor=self.regressor,
+            alpha=self.alpha,
+            rank=self.rank,
+        )
+        vars(self).pop("feature_names_in_", None)
+        self.n_features_in_ = moments.mean.size
+        return self._set_chain(blocks, moments, levels)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
@@ -258,19 +362,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If a sequence or the chain is not valid. Nothing is changed then.
         """
         feature_names = embedder.get_feature_names_out()
-        blocks = find_blocks(self.dims, feature_names, len(feature_names))
-        n_new = self._check_chain(blocks)
+        self._check_chain(find_blocks(self.dims, feature_names, len(feature_names)))
         moments = Moments.zeros(len(feature_names))
         for rows, _ in embedder.iter_residues(sequences):
             moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
-        levels = solve_chain(
-            moments, blocks.dims, n_new, regressor=self.regressor, alpha=self.alpha, rank=self.rank
-        )
-        vars(self).pop("feature_names_in_", None)
-        self.n_features_in_ = len(feature_names)
-        self._set_chain(blocks, moments.mean, levels)
-        self._warn_of_doubtful_levels()
-        return self
+        return self.fit_moments(moments, feature_names)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """The nested embedding, or the prefix of it that `n_components` says.
@@ -380,8 +476,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
             for i in range(len(lengths) - 1)
         ]
-        blocks = Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
-        write_chain(path, parameters, blocks, self.mean_, levels)
+        write_chain(path, parameters, self._blocks(), self.mean_, levels)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike) -> Self:
@@ -408,7 +503,41 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         parameters, blocks, mean, levels = read_chain(name_or_path)
         distiller = cls(**parameters)
         distiller.n_features_in_ = sum(blocks.dims)
-        return distiller._set_chain(blocks, mean, levels)
+        distiller._set_blocks(blocks)
+        distiller._set_map(mean, levels)
+        return distiller
+
+    def __getattr__(self, name):
+        if name in _SOLVED and "moments_" in vars(self):
+            self._validate_params()  # may have been set since the last batch
+            blocks = self._blocks()
+            levels = solve_chain(
+                self.moments_,
+                blocks.dims,
+                self._check_chain(blocks),
+                regressor=self.regressor,
+                alpha=self.alpha,
+                rank=self.rank,
+            )
+            self._set_chain(blocks, self.moments_, levels)
+            return vars(self)[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _check_rows(self, X, sample_weight, min_samples):
+        """Finite rows and their weights, as the moments take them."""
+        data = check_array(
+            X, dtype=[np.float64, np.float32], ensure_min_samples=min_samples, estimator=self
+        )
+        if sample_weight is None:
+            return data, None
+        sample_weight = np.asarray(sample_weight)
+        if not sample_weight.any():
+            raise ValueError(
+                "sample_weight is zero for all rows; give at least one a positive weight."
+            )
+        return data, _check_sample_weight(
+            sample_weight, data, dtype=np.float64, ensure_non_negative=True
+        )
 
     def _check_chain(self, blocks: Blocks) -> list[int]:
         """Number of new columns of each level, after checking the parameters against the chain."""
@@ -442,10 +571,26 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         _resolve_prefix(self.n_components, list(blocks.names), lengths)
         return n_new
 
-    def _set_chain(self, blocks: Blocks, mean: NDArray, levels: list[Level]) -> Self:
-        """Set all fitted attributes from the levels of a solved chain."""
-        stops = np.cumsum(blocks.dims)
-        first = blocks.dims[0]
+    def _blocks(self) -> Blocks:
+        return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
+
+    def _set_blocks(self, blocks: Blocks) -> None:
+        self.model_names_ = list(blocks.names)
+        self.dims_ = np.array(blocks.dims)
+
+    def _set_chain(self, blocks: Blocks, moments: Moments, levels: list[Level]) -> Self:
+        """Set all that a fit sets, then say what is doubtful about it."""
+        self._set_blocks(blocks)
+        self.moments_ = moments
+        self._set_map(moments.mean, levels)
+        self._warn_of_doubtful_levels()
+        return self
+
+    def _set_map(self, mean: NDArray, levels: list[Level]) -> None:
+        """Set the affine map and what is known of its levels."""
+        dims = self.dims_
+        stops = np.cumsum(dims)
+        first = dims[0]
         lengths = np.cumsum([first, *(len(level.components) for level in levels)])
         components = np.zeros((lengths[-1], stops[-1]))
         components[:first, :first] = np.eye(first)
@@ -456,8 +601,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             reconstruction[: lengths[i], own] = level.coef
             # The residual's orthonormal basis is the map's own last block.
             reconstruction[new, own] = level.components[:, stops[i] :]
-        self.model_names_ = list(blocks.names)
-        self.dims_ = np.array(blocks.dims)
         self.prefix_lengths_ = lengths
         self.mean_ = mean
         self.components_ = components
@@ -473,7 +616,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self.n_prefix_components_ = np.array(
             [level.n_prefix_components for level in levels], dtype=int
         )
-        return self
 
     def _warn_of_doubtful_levels(self):
         n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)
@@ -516,10 +658,9 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
 
 def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
-    """Mean and levels; a function of plain values, so that joblib can cache it."""
+    """Moments and levels; a function of plain values, so that joblib can cache it."""
     moments = Moments.of(X, sample_weight)
-    levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
-    return moments.mean, levels
+    return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
 
 
 def _resolve_prefix(n_components, model_names, prefix_lengths) -> int:

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_revdist._reverse_distiller as module
-from sklearn_revdist import ReverseDistiller
+from sklearn_revdist import Moments, ReverseDistiller
 
 DIMS = [4, 7, 12]
 REGRESSORS = ["ols", "ridge", "pcr"]
@@ -31,7 +31,11 @@ def named(X, dims=DIMS, models=("small", "middle", "large")):
 
 
 def state(distiller):
-    return {name: np.array(value) for name, value in vars(distiller).items()}
+    """Everything the estimator holds, as arrays."""
+    held = vars(distiller).copy()
+    for name, value in vars(held.pop("moments_", None) or Moments.zeros(0)).items():
+        held[f"moments_.{name}"] = value
+    return {name: np.array(value) for name, value in held.items()}
 
 
 def assert_same_state(left, right):
@@ -138,6 +142,124 @@ def test_weights_count_rows(rng):
     weighted = ReverseDistiller(DIMS).fit(X, sample_weight=counts)
     repeated = ReverseDistiller(DIMS).fit(np.repeat(X, counts, axis=0))
     np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), rtol=0, atol=1e-8)
+
+
+# ----------------------------------------------------------------- rows in pieces
+
+
+@pytest.mark.parametrize("regressor", REGRESSORS)
+@pytest.mark.parametrize("batch_size", [1, 37, 299])
+def test_batches_in_any_order_give_the_fit_of_all_rows(batch_size, regressor, rng):
+    X, weights = embeddings(rng), rng.random(300)
+    at_once = ReverseDistiller(DIMS, regressor=regressor).fit(X, sample_weight=weights)
+    batched = ReverseDistiller(DIMS, regressor=regressor)
+    order = rng.permutation(300)
+    for start in range(0, 300, batch_size):
+        rows = order[start : start + batch_size]
+        batched.partial_fit(X[rows], sample_weight=weights[rows])
+    np.testing.assert_allclose(batched.transform(X), at_once.transform(X), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        batched.inverse_transform(X[:, :4]), at_once.inverse_transform(X[:, :4]), atol=1e-10
+    )
+
+
+def test_rows_can_be_added_to_a_fit(rng):
+    X = embeddings(rng)
+    distiller = ReverseDistiller(DIMS).fit(X[:200])
+    before = distiller.transform(X)
+    distiller.partial_fit(X[200:])
+    at_once = ReverseDistiller(DIMS).fit(X)
+    np.testing.assert_allclose(distiller.transform(X), at_once.transform(X), rtol=0, atol=1e-10)
+    assert np.abs(distiller.transform(X) - before).max() > 1e-6
+
+
+def test_the_chain_is_solved_once_after_all_batches(rng, monkeypatch):
+    X, solved = embeddings(rng), []
+    solve_chain = module.solve_chain
+    monkeypatch.setattr(
+        module, "solve_chain", lambda *args, **kw: solved.append(1) or solve_chain(*args, **kw)
+    )
+    distiller = ReverseDistiller(DIMS)
+    for batch in np.split(X, 10):
+        distiller.partial_fit(batch)
+    assert solved == []
+    distiller.transform(X)
+    distiller.inverse_transform(distiller.transform(X))
+    assert distiller.r2_.shape == (2,)
+    assert solved == [1]
+
+
+def test_fits_made_apart_merge(rng):
+    X = embeddings(rng)
+    parts = [ReverseDistiller(DIMS).fit(part).moments_ for part in (X[:30], X[30:120], X[120:])]
+    merged = ReverseDistiller(DIMS).fit_moments(parts[2] + parts[0] + parts[1])
+    at_once = ReverseDistiller(DIMS).fit(X)
+    np.testing.assert_allclose(merged.transform(X), at_once.transform(X), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"regressor": "ols"},
+        {"regressor": "pcr"},
+        {"alpha": 3.0},
+        {"n_new": "all"},
+        {"n_new": [1, 2]},
+    ],
+)
+def test_kept_moments_serve_other_parameters_as_the_data_would(parameters, rng):
+    X = embeddings(rng)
+    moments = ReverseDistiller(DIMS).fit(X).moments_
+    again = ReverseDistiller(DIMS, **parameters).fit_moments(moments)
+    assert_same_state(state(again), state(ReverseDistiller(DIMS, **parameters).fit(X)))
+
+
+def test_leading_moments_serve_a_shorter_chain_bit_for_bit(rng):
+    X = embeddings(rng)
+    longer = ReverseDistiller(DIMS).fit(X)
+    shorter = ReverseDistiller(DIMS[:2]).fit_moments(longer.moments_.leading(11))
+    np.testing.assert_array_equal(shorter.transform(X[:, :11]), longer.transform(X)[:, :7])
+
+
+def test_rows_cannot_be_added_to_a_distiller_from_a_file(rng, tmp_path):
+    X = embeddings(rng)
+    ReverseDistiller(DIMS).fit(X).save(tmp_path / "a.safetensors")
+    distiller = ReverseDistiller.from_pretrained(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="read from a file, which keeps no moments"):
+        distiller.partial_fit(X)
+
+
+def test_parameters_set_between_the_batches_and_the_solution_are_checked(rng):
+    distiller = ReverseDistiller(DIMS).partial_fit(embeddings(rng)).set_params(regressor="lasso")
+    with pytest.raises(ValueError, match="'regressor' parameter of ReverseDistiller must be"):
+        distiller.transform(np.zeros((1, 23)))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.full((2, 23), np.nan), "contains NaN"),
+        (np.zeros((2, 22)), r"22 features.*expecting 23"),
+    ],
+)
+def test_a_failed_batch_changes_nothing(X, message, rng):
+    distiller = ReverseDistiller(DIMS).partial_fit(embeddings(rng))
+    before = state(distiller)
+    with pytest.raises(ValueError, match=message):
+        distiller.partial_fit(X)
+    assert_same_state(before, state(distiller))
+
+
+@pytest.mark.parametrize("regressor", ["ols", "ridge"])
+def test_few_rows_and_many_columns(regressor, rng):
+    """In the space of the rows, as through the full second moment."""
+    X = embeddings(rng, n_samples=40, dims=[30, 50, 90])
+    distiller = ReverseDistiller([30, 50, 90], n_new=[3, 2], regressor=regressor).fit(X)
+    assert distiller.moments_.root.shape == (40, 170)
+    root = distiller.moments_.root
+    full = Moments(40.0, distiller.moments_.mean, scatter=root.T @ root)
+    other = ReverseDistiller([30, 50, 90], n_new=[3, 2], regressor=regressor).fit_moments(full)
+    np.testing.assert_allclose(other.transform(X), distiller.transform(X), rtol=0, atol=1e-7)
 
 
 # ----------------------------------------------------------------- widths and names

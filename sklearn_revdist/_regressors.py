@@ -1,0 +1,145 @@
+"""Regressors: a model's embedding from the prefix, as a filter on the prefix's spectrum.
+
+    ols     f(s) = 1 / s            on the numerical rank
+    ridge   f(s) = 1 / (s + alpha)
+    pcr     f(s) = 1 / s            on the leading principal components
+
+With the prefix's principal axes U, the coefficients are U f(s) U' A' H. The spectrum is that
+of unit-variance columns, but for the pcr, which is defined on the columns as they are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+EPS = np.finfo(np.float64).eps
+
+# Penalties to choose from, times the number of rows: ten a decade.
+_RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The prefix in its principal axes, and the embedding to predict there.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_values,), descending
+        Sums of squares along the axes.
+    vectors : ndarray of shape (n_prefix, n_values)
+        The axes, in units of the prefix's columns.
+    cross : ndarray of shape (n_values, width)
+        Products of the axes' scores with the embedding.
+    """
+
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    cross: NDArray[np.float64]
+
+    @property
+    def rank(self) -> int:
+        """Number of axes above the rounding of the moments."""
+        if not self.values.any():
+            return 0
+        return int(np.sum(self.values > 4 * len(self.vectors) * EPS * self.values[0]))
+
+    @property
+    def condition(self) -> float:
+        """Condition number of the prefix on its numerical rank."""
+        rank = self.rank
+        return float(np.sqrt(self.values[0] / self.values[rank - 1])) if rank else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A regression: coefficients (n_prefix, width), penalty, number of components used."""
+
+    coef: NDArray[np.float64]
+    explained: NDArray[np.float64]
+    alpha: float
+    n_components: int
+
+
+def regress(
+    spectrum: Spectrum,
+    total: float,
+    weight: float,
+    *,
+    regressor: str,
+    alpha: float | None,
+    rank: int | None,
+) -> Fit:
+    """Predict an embedding from the prefix.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The prefix, and its products with the embedding.
+    total : float
+        Sum of squares of the centred embedding.
+    weight : float
+        Number of rows, or the sum of their weights.
+    regressor : {"ols", "ridge", "pcr"}
+        The filter.
+    alpha : float or None
+        Penalty of the ridge; None minimises generalised cross-validation.
+    rank : int or None
+        Number of components of the pcr; None counts those above Johnstone's threshold.
+
+    Returns
+    -------
+    fit : Fit
+        ``explained.T @ explained`` is what the prediction takes off the embedding's scatter.
+    """
+    n_components = spectrum.rank
+    if regressor == "pcr":
+        chosen = _johnstone_rank(spectrum, weight) if rank is None else rank
+        n_components = min(chosen, n_components)
+    if regressor != "ridge":
+        alpha = 0.0
+    elif alpha is None:
+        alpha = _generalised_cross_validation(spectrum, total, weight)
+    values, cross = spectrum.values[:n_components], spectrum.cross[:n_components]
+    filters = 1 / (values + alpha)
+    coef = spectrum.vectors[:, :n_components] @ (filters[:, np.newaxis] * cross)
+    # H'H - H'AW - W'A'H + W'A'AW where A'A is diagonal: each axis takes f (2 - f s) cross^2.
+    explained = np.sqrt(filters * (2 - filters * values))[:, np.newaxis] * cross
+    return Fit(coef, explained, alpha, n_components)
+
+
+def _generalised_cross_validation(spectrum, total, weight):
+    """Penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
+
+    Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
+    embedding, the intercept counted as a degree of freedom. The criterion is flat at its
+    minimum: a grid makes the choice the same bits for moments that differ by rounding.
+    """
+    rank = spectrum.rank
+    values, cross = spectrum.values[:rank], spectrum.cross[:rank]
+    power = np.einsum("ij,ij->i", cross, cross)
+    alphas = weight * _RELATIVE_ALPHAS
+    shrunk = 1 / (values + alphas[:, np.newaxis])
+    rss = total - (shrunk * (2 - shrunk * values)) @ power
+    free = 1 - (1 + shrunk @ values) / weight
+    return float(alphas[np.argmin(rss.clip(EPS * total) / free.clip(EPS) ** 2)])
+
+
+def _johnstone_rank(spectrum, weight):
+    """Number of components above the noise edge of random-matrix theory.
+
+    Johnstone (2001), Annals of Statistics 29:295: the largest eigenvalue of pure noise of
+    variance v tends to v (1 + sqrt(p / n))^2. As in the published method, the noise level is
+    the median of the eigenvalues that lie below that edge for v = the mean eigenvalue, and
+    where nothing stands out the components that hold 95 % of the variance are kept.
+    """
+    eigenvalues = spectrum.values[: spectrum.rank] / (weight - 1)
+    if not eigenvalues.size:
+        return 0
+    edge = (1 + np.sqrt(len(spectrum.vectors) / weight)) ** 2
+    noise = eigenvalues[eigenvalues < edge * eigenvalues.mean()]
+    n_components = int(np.sum(eigenvalues > edge * np.median(noise)))
+    if n_components == 0:
+        share = np.cumsum(eigenvalues) / eigenvalues.sum()
+        n_components = int(np.searchsorted(share, 0.95)) + 1
+    return n_components

@@ -112,8 +112,11 @@ def _generalised_cross_validation(spectrum, total, weight):
     """Penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
 
     Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
-    embedding, the intercept counted as a degree of freedom. The criterion is flat at its
-    minimum: a grid makes the choice the same bits for moments that differ by rounding.
+    embedding, the intercept counted as a degree of freedom. Penalties that spend more than
+    half of the rows on the prediction are left out: close to interpolation the criterion is
+    0 / 0, and nothing of the residual would be left on the rows of the fit. The criterion is
+    flat at its minimum: a grid makes the choice the same bits for moments that differ by
+    rounding.
     """
     rank = spectrum.rank
     values, cross = spectrum.values[:rank], spectrum.cross[:rank]
@@ -121,8 +124,10 @@ def _generalised_cross_validation(spectrum, total, weight):
     alphas = weight * _RELATIVE_ALPHAS
     shrunk = 1 / (values + alphas[:, np.newaxis])
     rss = total - (shrunk * (2 - shrunk * values)) @ power
-    free = 1 - (1 + shrunk @ values) / weight
-    return float(alphas[np.argmin(rss.clip(EPS * total) / free.clip(EPS) ** 2)])
+    spent = (1 + shrunk @ values) / weight
+    criterion = rss.clip(EPS * total) / (1 - spent).clip(EPS) ** 2
+    criterion[(spent > 0.5) & (alphas < alphas[-1])] = np.inf
+    return float(alphas[criterion.argmin()])
 
 
 def _johnstone_rank(spectrum, weight):

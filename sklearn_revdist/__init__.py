@@ -2,9 +2,17 @@
 
 from ._datasets import load_if1_ecoli
 from ._display import PrefixScoreDisplay
+from ._embedder import ESMEmbedder
 from ._evaluation import prefix_scores
 from ._moments import Moments
 from ._reverse_distiller import ReverseDistiller
 
-__all__ = ["Moments", "PrefixScoreDisplay", "ReverseDistiller", "load_if1_ecoli", "prefix_scores"]
+__all__ = [
+    "ESMEmbedder",
+    "Moments",
+    "PrefixScoreDisplay",
+    "ReverseDistiller",
+    "load_if1_ecoli",
+    "prefix_scores",
+]
 __version__ = "0.1.0.dev0"

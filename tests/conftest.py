@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
+
 
 def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dropout=True):
     from esm.model.esm2 import ESM2

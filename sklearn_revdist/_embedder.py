@@ -1,0 +1,359 @@
+"""ESMEmbedder: protein sequences to the embeddings of a chain of ESM-2 models."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._models import Model, model_name, resolve_chain
+from ._pieces import limit_length, split
+from ._sequences import encode_sequences
+
+
+class ESMEmbedder(TransformerMixin, BaseEstimator):
+    """Embed protein sequences with every model of a chain of ESM-2 models.
+
+    The result is one matrix ``[H1 | H2 | ...]``, a block of columns for each model, which
+    :class:`ReverseDistiller` turns into nested embeddings. A row is the mean of a model's
+    last representation over the residues of a sequence; beginning, end and padding never
+    enter it. It does not depend on which sequences are embedded together.
+
+    The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
+    they are first used, and kept for the whole process, so that copies of an embedder
+    share them. Read more in [1]_.
+
+    Parameters
+    ----------
+    chain : str or list of str, default="650M"
+        A string names all models of the family up to that one: ``"650M"`` is 8M, 35M, 150M
+        and 650M, ``"demo"`` the small chain that comes with the package, which is no
+        substitute for ESM-2. A list names each model: ``["8M", "650M"]``, or the path of a
+        ``.pt`` file in fair-esm's format. Weights of ESM-2 are taken from fair-esm's cache,
+        or downloaded into it.
+
+    pooling : {"mean"}, default="mean"
+        How residues become one row.
+
+    device : str, default=None
+        Device of torch, as in ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
+        time of use.
+
+    dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
+        Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
+        for sequences that overflow, and float32 elsewhere. The output is float32 always.
+
+    batch_tokens : int, default=4096
+        Residues (and a beginning and end for each sequence) embedded at a time, which
+        bounds memory. A longer sequence is embedded alone. If the memory of a GPU does not
+        suffice, the number is halved until it does.
+
+    max_length : int, default=None
+        Number of residues beyond which a sequence is treated according to `long`. None
+        embeds sequences of any length whole; ESM-2 has no limit, but it was trained on at
+        most 1022 residues.
+
+    long : {"window", "truncate", "error"}, default="window"
+        What becomes of sequences longer than `max_length`:
+
+        - ``"window"`` embeds windows of `max_length` residues that are spread evenly over
+          the sequence and share at least half of their residues with the next one. A
+          residue's representation is the average over the windows that see it, with
+          weights that grow linearly from a window's ends to its middle.
+        - ``"truncate"`` embeds the first `max_length` residues and warns.
+        - ``"error"`` raises ValueError.
+
+    unknown : {"error", "mask", "X"}, default="error"
+        What becomes of the ambiguous residues ``X B Z U O J * - .``: an error, ESM-2's mask
+        token, or its token for any residue. Every other character that is no amino acid is
+        an error.
+
+    verbose : bool, default=False
+        Whether to show progress on standard error.
+
+    See Also
+    --------
+    ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
+
+    Notes
+    -----
+    Letters may be in either case, whitespace around a sequence is ignored, and ``<mask>``
+    inside a sequence is one masked residue.
+
+    References
+    ----------
+    .. [1] Lin, Z. et al. (2023). Evolutionary-scale prediction of atomic-level protein
+       structure with a language model. Science 379, 1123-1130.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import ESMEmbedder
+    >>> embedder = ESMEmbedder("demo")
+    >>> embedder.get_feature_names_out()[[0, 48, -1]].tolist()
+    ['esm2_t3_100K_demo_0', 'esm2_t4_500K_demo_0', 'esm2_t6_3M_demo_191']
+    >>> embedder.transform(["MKTAYIAKQR", "GSHMLE<mask>K"]).shape
+    (2, 336)
+    """
+
+    _parameter_constraints: dict = {
+        "chain": [str, list, tuple],
+        "pooling": [StrOptions({"mean"})],
+        "device": [str, None],
+        "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
+        "batch_tokens": [Interval(Integral, 1, None, closed="left")],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "long": [StrOptions({"window", "truncate", "error"})],
+        "unknown": [StrOptions({"error", "mask", "X"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        chain: str | Sequence[str] = "650M",
+        *,
+        pooling: str = "mean",
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int = 4096,
+        max_length: int | None = None,
+        long: str = "window",
+        unknown: str = "error",
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.pooling = pooling
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.long = long
+        self.unknown = unknown
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check parameters and sequences; nothing is learnt and no model is loaded.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ESMEmbedder
+            The embedder itself.
+        """
+        resolve_chain(self.chain)
+        encode_sequences(X, self.unknown)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed sequences.
+
+        Sequences that occur several times are embedded once.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_sequences, n_features), float32
+            The blocks of the chain's models side by side, in the chain's order.
+
+        Raises
+        ------
+        TypeError
+            If `X` is not an array-like, or a record is not a string.
+        ValueError
+            If a record is empty, has a character that is no residue, or is too long for
+            ``long="error"``; the message names the record and the position. If a
+            checkpoint is not one of an ESM-2 model.
+        FileNotFoundError
+            If there are no weights; the message says where to put them.
+        MemoryError
+            If a single sequence does not fit into the memory of the GPU.
+        """
+        chain, tokens = self._check(X)
+        embed_with = self._open(chain)
+        first = _first_occurrences(tokens)
+        pieces = [
+            piece
+            for record in np.unique(first).tolist()
+            for piece in split(record, tokens[record], self.max_length)
+        ]
+        columns = _columns(chain)
+        out = np.zeros((len(tokens), columns[-1].stop), dtype=np.float32)
+        for entry, block in zip(chain, columns, strict=True):
+            n_residues = sum(len(piece.tokens) for piece in pieces)
+            with self._progress(model_name(entry), n_residues) as bar:
+                for piece, total in embed_with(entry, pieces, pool=True):
+                    out[piece.record, block] += total / len(tokens[piece.record])
+                    bar.update(len(piece.tokens))
+        repeated = first != np.arange(len(first))
+        out[repeated] = out[first[repeated]]
+        return out
+
+    def iter_residues(
+        self, X: Any, *, block_rows: int = 8192
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Embed sequences residue by residue, in blocks of rows.
+
+        Memory holds a few blocks, or batches, or the longest sequence at a time, however
+        many sequences there are. The models of the chain take turns.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences, as for :meth:`transform`. Sequences that occur several times
+            are returned as often.
+
+        block_rows : int, default=8192
+            Number of rows in a block; the last one may have fewer.
+
+        Yields
+        ------
+        rows : ndarray of shape (n_rows, n_features), float32
+            Representations of consecutive residues, the models' blocks side by side.
+
+        index : ndarray of shape (n_rows,), int64
+            For each row the index of its sequence in `X`; it never decreases.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, MemoryError
+            As :meth:`transform` does.
+        """
+        chain, tokens = self._check(X)
+        check_scalar(block_rows, "block_rows", Integral, min_val=1)
+        return self._residue_blocks(chain, tokens, block_rows, self._open(chain))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the output's columns: the model's name, an underscore and a number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_features,), object
+            Weights are needed only for models that are given by a path.
+        """
+        chain = resolve_chain(self.chain)
+        return np.array(
+            [
+                f"{model_name(entry)}_{j}"
+                for entry, block in zip(chain, _columns(chain), strict=True)
+                for j in range(block.stop - block.start)
+            ],
+            dtype=object,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+    def _check(self, X: Any) -> tuple[tuple[Model | Path, ...], list[NDArray[np.uint8]]]:
+        self._validate_params()
+        chain = resolve_chain(self.chain)
+        tokens = limit_length(encode_sequences(X, self.unknown), self.max_length, self.long)
+        return chain, tokens
+
+    def _open(self, chain: tuple[Model | Path, ...]) -> Callable:
+        """`embed` with this embedder's settings, once the device and all weights are there."""
+        from ._checkpoints import locate
+        from ._inference import embed, resolve_device, resolve_dtypes
+
+        device = resolve_device(self.device)
+        for entry in chain:
+            locate(entry)
+        dtypes = resolve_dtypes(self.dtype, device)
+        return partial(embed, device=device, dtypes=dtypes, batch_tokens=self.batch_tokens)
+
+    def _residue_blocks(
+        self,
+        chain: tuple[Model | Path, ...],
+        tokens: list[NDArray[np.uint8]],
+        block_rows: int,
+        embed_with: Callable,
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        lengths = [len(sequence) for sequence in tokens]
+        columns = _columns(chain)
+        rows = np.empty((0, columns[-1].stop), dtype=np.float32)
+        index = np.empty(0, dtype=np.int64)
+        with self._progress("residues", sum(lengths)) as bar:
+            for records in _chunks(lengths, max(block_rows, self.batch_tokens)):
+                new_index = np.repeat(records, [lengths[record] for record in records])
+                new_rows = np.zeros((len(new_index), rows.shape[1]), dtype=np.float32)
+                pieces = [
+                    piece
+                    for record in records
+                    for piece in split(record, tokens[record], self.max_length)
+                ]
+                for entry, block in zip(chain, columns, strict=True):
+                    for piece, values in embed_with(entry, pieces, pool=False):
+                        at = np.searchsorted(new_index, piece.record) + piece.start
+                        new_rows[at : at + len(values), block] += values
+                rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
+                bar.update(len(new_index))
+                while len(rows) >= block_rows:
+                    yield rows[:block_rows], index[:block_rows]
+                    rows, index = rows[block_rows:], index[block_rows:]
+        if len(rows):
+            yield rows, index
+
+    def _progress(self, what: str, n_residues: int):
+        from tqdm import tqdm
+
+        return tqdm(
+            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
+        )
+
+
+def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:
+    """Columns of each model in the output."""
+    stops = np.cumsum([_width(entry) for entry in chain]).tolist()
+    return [slice(start, stop) for start, stop in pairwise([0, *stops])]
+
+
+def _width(entry: Model | Path) -> int:
+    if isinstance(entry, Model):
+        return entry.width
+    from ._checkpoints import locate, read_checkpoint
+
+    return read_checkpoint(locate(entry)).width
+
+
+def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """For each sequence the index of the first one that is equal to it."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])
+
+
+def _chunks(lengths: list[int], n_rows: int) -> Iterator[range]:
+    """Consecutive records, as few as have together at least `n_rows` residues."""
+    start = n_residues = 0
+    for stop, length in enumerate(lengths, start=1):
+        n_residues += length
+        if n_residues >= n_rows or stop == len(lengths):
+            yield range(start, stop)
+            start, n_residues = stop, 0

@@ -8,6 +8,11 @@ import click
 import pandas as pd
 
 from . import __version__
+from ._datasets import load_if1_ecoli
+from ._display import PrefixScoreDisplay
+from ._embedder import ESMEmbedder
+from ._evaluation import prefix_scores
+from ._reverse_distiller import ReverseDistiller
 
 _NOT_ESM2 = (
     "The demo chain is not ESM-2: it is three tiny models of the same architecture, trained by "
@@ -54,12 +59,6 @@ def demo(output, as_json):
     model, on the distilled prefix and on the PCA of the concatenation to the same width, and
     draws a picture of it.
     """
-    # Imported here, so that `revdist --help` does not wait for scikit-learn and torch.
-    from ._datasets import load_if1_ecoli
-    from ._embedder import ESMEmbedder
-    from ._evaluation import prefix_scores
-    from ._reverse_distiller import ReverseDistiller
-
     click.echo(_NOT_ESM2, err=as_json)
     assay = load_if1_ecoli()
     embeddings = ESMEmbedder("demo", verbose=True).transform(assay.data)
@@ -85,7 +84,7 @@ def demo(output, as_json):
         "Spearman correlation of a Ridge probe, mean and standard deviation over 5 folds:\n"
     )
     click.echo(_table(scores))
-    click.echo(f"\n{finding}")
+    click.echo("\n" + click.wrap_text(finding))
     if picture is None:
         click.echo(
             'No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.'
@@ -96,8 +95,6 @@ def demo(output, as_json):
 
 def _draw(scores: pd.DataFrame, output: Path) -> Path | None:
     """Write the picture; None where matplotlib is not installed."""
-    from ._display import PrefixScoreDisplay
-
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -126,7 +123,8 @@ def _table(scores: pd.DataFrame) -> str:
 
 def _finding(scores: pd.DataFrame) -> str:
     """What the scores say, in words that follow from them."""
-    means = scores.pivot(index="n_columns", columns="representation", values="score_mean")
+    means = scores.pivot(index="model", columns="representation", values="score_mean")
+    means = means.loc[scores["model"].unique()]
     steps = means.diff().iloc[1:]
     words = {
         name: "rises with every model"
@@ -134,8 +132,9 @@ def _finding(scores: pd.DataFrame) -> str:
         else "does not rise with every model"
         for name in ("distilled", "plain")
     }
-    width, last = means.index[-1], means.iloc[-1]
-    spread = scores["score_std"].iloc[-3:].max()
+    last = means.iloc[-1]
+    at_last = scores[scores["model"] == means.index[-1]].set_index("representation")
+    width, spread = at_last.loc["distilled", "n_columns"], at_last["score_std"].max()
     gaps = "; ".join(
         f"distilled {_against(last['distilled'] - last[rival])} {_REPRESENTATIONS[rival]}"
         for rival in ("plain", "concat_pca")

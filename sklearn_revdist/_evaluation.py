@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ._reverse_distiller import ReverseDistiller
 

@@ -115,13 +115,13 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Widths of the models' embeddings.
     prefix_lengths_ : ndarray of shape (n_models,)
         Number of output columns up to and including each model.
-    mean_ : ndarray of shape (n_features_in_,), float64
+    mean_ : ndarray of shape (n_features,), float64
         Mean of the columns.
-    components_ : ndarray of shape (prefix_lengths_[-1], n_features_in_), float64
+    components_ : ndarray of shape (prefix_lengths_[-1], n_features), float64
         The linear map, block lower triangular, its first block the identity.
     offset_ : ndarray of shape (prefix_lengths_[-1],), float64
         The output is ``(X - mean_) @ components_.T + offset_``.
-    reconstruction_ : ndarray of shape (prefix_lengths_[-1], n_features_in_), float64
+    reconstruction_ : ndarray of shape (prefix_lengths_[-1], n_features), float64
         The inverse map, ``(A - offset_) @ reconstruction_ + mean_``.
     r2_ : ndarray of shape (n_models - 1,)
         For each model after the first, the share of its variance predicted from the prefix.
@@ -141,7 +141,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Moments of the rows seen, about as large as the square of their columns. They are what
         :meth:`partial_fit` and :meth:`fit_moments` build on; a distiller read from a file has
         none, and transforming needs none.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns seen during fit, where all are strings.
 
     See Also
@@ -411,7 +411,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        H : ndarray of shape (n_samples, n_features_in_), dtype of X
+        H : ndarray of shape (n_samples, n_features), dtype of X
             The concatenated embeddings, each reconstructed from the columns up to its model's.
             With "ols" and a prefix that ends at a model, this is the least-squares
             reconstruction of that model's embedding and of all larger ones.

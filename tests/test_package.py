@@ -61,6 +61,7 @@ def test_every_public_name_exists_and_is_documented():
         assert getattr(sklearn_revdist, name).__doc__
 
 
+@pytest.mark.slow
 def test_the_readme_runs_from_top_to_bottom(python):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 5

@@ -1,4 +1,12 @@
-"""Reverse Distillation: nested embeddings from a chain of protein language models."""
+"""Reverse Distillation: nested embeddings from a chain of protein language models.
+
+    sequences --ESMEmbedder--> [H1 | H2 | ...] --ReverseDistiller--> nested embedding --> any probe
+                                      |                 |
+                                   Moments, which add   solved once, one affine map
+
+`load_if1_ecoli` is a measured assay to try it on; `prefix_scores` and `PrefixScoreDisplay` show
+what every prefix is worth. Importing the package loads neither torch nor matplotlib.
+"""
 
 from ._datasets import load_if1_ecoli
 from ._display import PrefixScoreDisplay

@@ -13,8 +13,10 @@ from sklearn.utils import Bunch
 import sklearn_revdist
 from sklearn_revdist import _cli
 from sklearn_revdist._cli import _finding, _table, main
+from sklearn_revdist._models import DEMO
 
 PNG = b"\x89PNG"
+WIDTHS = [model.width for model in DEMO]
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_the_demo_runs_as_a_process(tmp_path):
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert "not ESM-2" in lines[0]
-    for width in (48, 96, 192):
+    for width in WIDTHS:
         assert any(f" {width} " in line and line.count("±") == 3 for line in lines)
     assert "%" in process.stderr
     assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
@@ -72,7 +74,7 @@ def test_json_is_all_of_standard_output(revdist, tmp_path):
     assert "not ESM-2" in result.stderr.splitlines()[0]
     assert report["n_sequences"] == 69
     distilled = [row for row in report["scores"] if row["representation"] == "distilled"]
-    assert [row["n_columns"] for row in distilled] == [48, 96, 192]
+    assert [row["n_columns"] for row in distilled] == WIDTHS
     assert report["picture"] == str(tmp_path / "picture")
     assert (tmp_path / "picture").read_bytes().startswith(PNG)
 

@@ -4,7 +4,7 @@ One idea: everything that is known about the demo chain can be made again with t
 It reads natural sequences, sets some aside, trains one model a call and writes a checkpoint
 in fair-esm's own format, with the held-out perplexity beside it.
 
-    python examples/train_demo_chain.py --data ../shared/data --model 48 --minutes 20 --out models
+    python examples/train_demo_chain.py --data DATA --out models --model 48 --minutes 10
 
 The architecture follows Lin et al. (2023), Science 379:1123, as fair-esm implements it.
 """
@@ -14,6 +14,7 @@ import gzip
 import json
 import math
 import re
+import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -21,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import distributed, nn
 
-# width -> (name, layers, heads, share of the steps' peak learning rate)
+# by width
 MODELS = {
     48: dict(name="esm2_t3_100K_demo", layers=3, heads=3),
     96: dict(name="esm2_t4_500K_demo", layers=4, heads=6),
-    192: dict(name="esm2_t6_3M_demo", layers=6, heads=12),
+    160: dict(name="esm2_t6_2M_demo", layers=6, heads=10),
 }
 
 TOKENS = [
@@ -281,33 +282,50 @@ def schedule(progress, warmup=0.01, decay=0.5):
     return min(1.0, progress / warmup, (1 - progress) / decay)
 
 
-def train(model, sequences, held_out, args):
-    rng = np.random.default_rng(args.seed)
+def masking_rate(progress, start, end=0.15):
+    """Many masked residues give much to learn from; the last third settles at ESM-2's rate."""
+    return start + (end - start) * max(0.0, (progress - 2 / 3) * 3)
+
+
+def train(model, sequences, held_out, args, rank):
+    """Train for `args.minutes`; every process has its own rows and the mean of all gradients."""
+    rng = np.random.default_rng([args.seed, rank])
     rows = Rows(sequences, args.length, rng)
     opts = optimizers(model, args.lr, args.matrix_lr, args.weight_decay)
     peaks = [opt.param_groups[0]["lr"] for opt in opts]
+    parameters = list(model.parameters())
     rotary = model.rotary(args.length)
     forward = torch.compile(model, dynamic=False) if args.compile else model
     start, step, seen, running = time.monotonic(), 0, 0, None
-    while (progress := (time.monotonic() - start) / (60 * args.minutes)) < 1:
+    progress = torch.zeros(1)
+    while True:
+        progress[0] = (time.monotonic() - start) / (60 * args.minutes)
+        distributed.broadcast(progress, 0)
+        done = progress.item()
+        if done >= 1:
+            break
         for opt, peak in zip(opts, peaks, strict=True):
-            opt.param_groups[0]["lr"] = peak * max(schedule(progress), 1e-4)
-        tokens, corrupted, chosen, segment, scale = rows.batch(args.rows, args.mask_rate)
+            opt.param_groups[0]["lr"] = peak * max(schedule(done), 1e-4)
+        rate = masking_rate(done, args.mask_rate)
+        tokens, corrupted, chosen, segment, scale = rows.batch(args.rows, rate)
         mask = torch.from_numpy(segment[:, None, :, None] == segment[:, None, None, :])
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-            x = forward(
-                torch.from_numpy(corrupted), torch.from_numpy(scale).float(), mask, rotary
-            )
+            x = forward(torch.from_numpy(corrupted), torch.from_numpy(scale).float(), mask, rotary)
             where = torch.from_numpy(chosen)
             loss = F.cross_entropy(model.lm_head(x[where]).float(), torch.from_numpy(tokens)[where])
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        gradient = torch.cat([p.grad.ravel() for p in parameters])
+        distributed.all_reduce(gradient)
+        gradient /= args.processes
+        for p, g in zip(parameters, gradient.split([p.numel() for p in parameters]), strict=True):
+            p.grad.copy_(g.view_as(p))
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         for opt in opts:
             opt.step()
             opt.zero_grad()
-        step, seen = step + 1, seen + int((tokens >= FIRST_RESIDUE).sum())
+        step, seen = step + 1, seen + int((tokens >= FIRST_RESIDUE).sum()) * args.processes
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
-        if step % args.report == 0:
+        if step % args.report == 0 and rank == 0:
             seconds = time.monotonic() - start
             print(
                 f"step {step}  residues {seen / 1e6:.2f}M  {seen / seconds:,.0f}/s"
@@ -334,36 +352,24 @@ def save(model, name, path):
     torch.save({"cfg": {"model": cfg}, "model": state}, path / f"{name}.pt")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
-    parser.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
-    parser.add_argument("--model", type=int, required=True, choices=MODELS, help="width")
-    parser.add_argument("--minutes", type=float, required=True, help="length of the schedule")
-    parser.add_argument("--lr", type=float, default=5e-3, help="AdamW: embeddings, norms, biases")
-    parser.add_argument("--matrix-lr", type=float, default=0.02, help="Muon: matrices")
-    parser.add_argument("--weight-decay", type=float, default=0.01)
-    parser.add_argument("--rows", type=int, default=16, help="rows a batch")
-    parser.add_argument("--length", type=int, default=256, help="tokens a row")
-    parser.add_argument("--mask-rate", type=float, default=0.15)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--report", type=int, default=200)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
-    args = parser.parse_args()
-
+def run(rank, args, rendezvous):
+    """One process of the training; the first one evaluates and writes."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=args.processes
+    )
     torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
     config = MODELS[args.model]
     training, held_out = load_corpus(args.data)
     residues = sum(map(len, training))
-    print(f"{len(training)} training sequences, {residues} residues; {len(held_out)} held out")
     model = MaskedLanguageModel(args.model, **config)
     n_parameters = sum(p.numel() for p in model.parameters())
-    print(f"{config['name']}: {n_parameters} parameters", flush=True)
-    steps, seen, minutes = train(model, training, held_out, args)
+    if rank == 0:
+        print(f"{len(training)} training sequences, {residues} residues; {len(held_out)} held out")
+        print(f"{config['name']}: {n_parameters} parameters", flush=True)
+    steps, seen, minutes = train(model, training, held_out, args, rank)
+    if rank > 0:
+        return
     perplexity = held_out_perplexity(model, held_out)
     save(model, config["name"], args.out)
     report = dict(
@@ -374,6 +380,30 @@ def main():
     )  # fmt: skip
     (args.out / f"{config['name']}.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
+    parser.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
+    parser.add_argument("--model", type=int, required=True, choices=MODELS, help="width")
+    parser.add_argument("--minutes", type=float, required=True, help="length of the schedule")
+    parser.add_argument("--lr", type=float, default=5e-3, help="AdamW: embeddings, norms, biases")
+    parser.add_argument("--matrix-lr", type=float, default=0.015, help="Muon: matrices")
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--rows", type=int, default=16, help="rows a batch and process")
+    parser.add_argument("--length", type=int, default=256, help="tokens a row")
+    parser.add_argument("--mask-rate", type=float, default=0.3, help="before it falls to 0.15")
+    parser.add_argument("--processes", type=int, default=1, help="of one thread each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=int, default=200)
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=False)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rendezvous = Path(folder) / "rendezvous"
+        torch.multiprocessing.spawn(run, (args, rendezvous), nprocs=args.processes)
 
 
 if __name__ == "__main__":

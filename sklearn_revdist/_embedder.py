@@ -97,9 +97,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     >>> from sklearn_revdist import ESMEmbedder
     >>> embedder = ESMEmbedder("demo")
     >>> embedder.get_feature_names_out()[[0, 48, -1]].tolist()
-    ['esm2_t3_100K_demo_0', 'esm2_t4_500K_demo_0', 'esm2_t6_3M_demo_191']
+    ['esm2_t3_100K_demo_0', 'esm2_t4_500K_demo_0', 'esm2_t6_2M_demo_159']
     >>> embedder.transform(["MKTAYIAKQR", "GSHMLE<mask>K"]).shape
-    (2, 336)
+    (2, 304)
     """
 
     _parameter_constraints: dict = {

@@ -29,7 +29,7 @@ ESM2 = (
 DEMO = (
     Model("demo-48", "esm2_t3_100K_demo", 3, 48, 3),
     Model("demo-96", "esm2_t4_500K_demo", 4, 96, 6),
-    Model("demo-192", "esm2_t6_3M_demo", 6, 192, 12),
+    Model("demo-160", "esm2_t6_2M_demo", 6, 160, 10),
 )
 
 

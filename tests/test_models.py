@@ -26,7 +26,7 @@ def test_a_string_names_the_chain_up_to_a_model():
     assert shorts("650M") == ["8M", "35M", "150M", "650M"]
     assert shorts("esm2_t30_150M_UR50D") == ["8M", "35M", "150M"]
     assert resolve_chain("15B") == ESM2
-    assert resolve_chain("demo") == resolve_chain("demo-192") == DEMO
+    assert resolve_chain("demo") == resolve_chain("demo-160") == DEMO
     assert shorts("demo-96") == ["demo-48", "demo-96"]
 
 

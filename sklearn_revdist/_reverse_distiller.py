@@ -169,12 +169,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     >>> from sklearn_revdist import ReverseDistiller
     >>> rng = np.random.default_rng(0)
     >>> small = rng.normal(size=(500, 4))
-    >>> large = np.hstack([small @ rng.normal(size=(4, 6)), rng.normal(size=(500, 2))])
+    >>> large = np.hstack([small @ rng.normal(size=(4, 4)), rng.normal(size=(500, 2))])
     >>> X = np.hstack([small, large])
-    >>> distiller = ReverseDistiller(dims=[4, 8], regressor="ols").fit(X)
+    >>> distiller = ReverseDistiller(dims=[4, 6], regressor="ols").fit(X)
     >>> A = distiller.transform(X)
     >>> A.shape
-    (500, 8)
+    (500, 6)
     >>> np.array_equal(A[:, :4], small)
     True
     >>> distiller.ranks_

@@ -4,7 +4,7 @@ One idea: everything that is known about the demo chain can be made again with t
 It reads natural sequences, sets some aside, trains one model a call and writes a checkpoint
 in fair-esm's own format, with the held-out perplexity beside it.
 
-    python examples/train_demo_chain.py --data DATA --out models --model 48 --minutes 10
+    python examples/train_demo_chain.py --data DATA --out models --model 96 --minutes 15
 
 The architecture follows Lin et al. (2023), Science 379:1123, as fair-esm implements it.
 """
@@ -26,9 +26,9 @@ from torch import distributed, nn
 
 # by width
 MODELS = {
-    48: dict(name="esm2_t3_100K_demo", layers=3, heads=3),
-    96: dict(name="esm2_t4_500K_demo", layers=4, heads=6),
-    160: dict(name="esm2_t6_2M_demo", layers=6, heads=10),
+    48: {"name": "esm2_t3_100K_demo", "layers": 3, "heads": 3},
+    96: {"name": "esm2_t4_500K_demo", "layers": 4, "heads": 6},
+    160: {"name": "esm2_t6_2M_demo", "layers": 6, "heads": 10},
 }
 
 TOKENS = [
@@ -70,7 +70,7 @@ def kmers(sequence, k=8):
 
 
 def relatives(queries, sequences, share):
-    """Indices of `sequences` that have `share` of the shorter one's 8-mers in common with a query."""
+    """Indices of `sequences` that share so much of the shorter one's 8-mers with a query."""
     containing = defaultdict(list)
     for i, query in enumerate(queries):
         for kmer in kmers(query):
@@ -85,7 +85,7 @@ def relatives(queries, sequences, share):
 
 
 def load_corpus(data, n_held_out=500, seed=0):
-    """Training and held-out sequences: no relative of a deep mutational scan, no shared relatives."""
+    """Training and held-out sequences, without relatives of scanned proteins or of each other."""
     standard = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]{50,1022}")
     pool = {}
     for name in CORPUS:
@@ -168,6 +168,11 @@ class Rows:
 # ---------------------------------------------------------------------------- model
 
 
+def rotate(heads, cos, sin):
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cos + torch.cat((-second, first), dim=-1) * sin
+
+
 class Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
@@ -181,8 +186,7 @@ class Attention(nn.Module):
             proj(x).view(batch, length, self.heads, -1).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        cos, sin = rotary
-        q, k = (t * cos + torch.cat((-t.chunk(2, -1)[1], t.chunk(2, -1)[0]), -1) * sin for t in (q, k))
+        q, k = rotate(q, *rotary), rotate(k, *rotary)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.out_proj(attended.transpose(1, 2).reshape(batch, length, width))
 

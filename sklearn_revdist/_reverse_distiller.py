@@ -450,7 +450,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             names += [f"{model}_residual_{i}" for i in range(n_new)]
         return np.asarray(names[: self._n_components()], dtype=object)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save_pretrained(self, path: str | os.PathLike) -> None:
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 
         Parameters
@@ -486,7 +486,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         ----------
         name_or_path : str or path-like
             ``"demo"`` for the one that comes with the demo chain, fitted on residues of
-            natural sequences, or the path of a file that :meth:`save` wrote.
+            natural sequences, or the path of a file that :meth:`save_pretrained` wrote.
 
         Returns
         -------

@@ -71,7 +71,7 @@ def read_chain(
         known = ", ".join(map(repr, _BUNDLED))
         raise FileNotFoundError(
             f"No saved distiller at {str(path)!r}; give the path of a file that "
-            f"ReverseDistiller.save wrote, or the name of a bundled one ({known})."
+            f"ReverseDistiller.save_pretrained wrote, or the name of a bundled one ({known})."
         )
     return _read(path)
 
@@ -94,7 +94,7 @@ def _read(path):
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({error}); save it again with "
-            "ReverseDistiller.save, or fetch it again."
+            "ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
 
 

@@ -41,15 +41,18 @@ def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dr
     return path
 
 
+def _load(path):
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, weights_only=True)
+
+
 def _fair_esm(path):
     """Function that gives the residue rows of one sequence, by fair-esm in float32."""
     from esm.pretrained import load_model_and_alphabet_core
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Regression weights not found")
-        model, alphabet = load_model_and_alphabet_core(
-            "esm2_random", torch.load(path, weights_only=False)
-        )
+        model, alphabet = load_model_and_alphabet_core("esm2_random", _load(path))
     model.eval()
     last = model.num_layers
 
@@ -72,6 +75,12 @@ def write_checkpoint():
 def fair_esm():
     """Load a checkpoint with fair-esm itself, as a function from a sequence to its rows."""
     return _fair_esm
+
+
+@pytest.fixture(scope="session")
+def load():
+    """Read the content of a checkpoint, without executing anything in it."""
+    return _load
 
 
 @pytest.fixture(scope="session")

@@ -56,8 +56,8 @@ def test_equals_fair_esm_at_real_shapes(tmp_path, write_checkpoint, fair_esm, sh
         np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
 
 
-def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm):
-    content = torch.load(tiny, weights_only=False)
+def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm, load):
+    content = load(tiny)
     name = "encoder.sentence_encoder.layers.1.self_attn.rot_emb.inv_freq"
     content["model"][name] *= 1.5
     torch.save(content, tmp_path / "m.pt")
@@ -66,8 +66,8 @@ def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm):
         np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
 
 
-def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm):
-    content = torch.load(tiny, weights_only=False)
+def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm, load):
+    content = load(tiny)
     content["model"] = {name: tensor.half() for name, tensor in content["model"].items()}
     torch.save(content, tmp_path / "m.pt")
     (found,) = rows_of(build(tmp_path / "m.pt"), SEQUENCES[-4:-3])
@@ -105,8 +105,8 @@ def test_input_is_left_alone_and_results_need_no_gradient(tiny):
 @pytest.mark.parametrize(
     "name", ["embed_tokens.weight", "layers.1.fc2.bias", "emb_layer_norm_after.weight"]
 )
-def test_missing_and_misshapen_tensors_are_named(tmp_path, tiny, name):
-    content = torch.load(tiny, weights_only=False)
+def test_missing_and_misshapen_tensors_are_named(tmp_path, tiny, name, load):
+    content = load(tiny)
     full_name = f"encoder.sentence_encoder.{name}"
     tensor = content["model"].pop(full_name)
     torch.save(content, tmp_path / "m.pt")

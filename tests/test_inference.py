@@ -257,9 +257,9 @@ def test_values_are_weighted_rows_or_their_sum(tiny):
 
 
 @pytest.fixture
-def overflowing(tmp_path, tiny):
+def overflowing(tmp_path, tiny, load):
     """A model in which tryptophan, and nothing else, is too much for float16."""
-    content = torch.load(tiny, weights_only=False)
+    content = load(tiny)
     content["model"]["encoder.sentence_encoder.embed_tokens.weight"][22] *= 1e5
     path = tmp_path / "overflowing.pt"
     torch.save(content, path)
@@ -286,8 +286,8 @@ def test_without_another_precision_overflow_is_an_error(overflowing):
         run(overflowing, pieces_of("ACD", "AWD"), (torch.float16,))
 
 
-def test_damaged_weights_are_an_error(tmp_path, tiny):
-    content = torch.load(tiny, weights_only=False)
+def test_damaged_weights_are_an_error(tmp_path, tiny, load):
+    content = load(tiny)
     content["model"]["encoder.sentence_encoder.layers.0.fc1.bias"][0] = torch.nan
     torch.save(content, tmp_path / "m.pt")
     with pytest.raises(ValueError, match=r"not finite in float32 .* checkpoint is damaged"):

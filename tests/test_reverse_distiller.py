@@ -223,7 +223,7 @@ def test_leading_moments_serve_a_shorter_chain_bit_for_bit(rng):
 
 def test_rows_cannot_be_added_to_a_distiller_from_a_file(rng, tmp_path):
     X = embeddings(rng)
-    ReverseDistiller(DIMS).fit(X).save(tmp_path / "a.safetensors")
+    ReverseDistiller(DIMS).fit(X).save_pretrained(tmp_path / "a.safetensors")
     distiller = ReverseDistiller.from_pretrained(tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="read from a file, which keeps no moments"):
         distiller.partial_fit(X)

@@ -13,7 +13,7 @@ def saved(tmp_path, rng):
     X = rng.normal(size=(100, 18))
     distiller = ReverseDistiller(dims=[3, 6, 9], n_components=7, regressor="ols").fit(X)
     path = tmp_path / "distiller.safetensors"
-    distiller.save(path)
+    distiller.save_pretrained(path)
     return distiller, path, X
 
 
@@ -48,7 +48,7 @@ def test_parameters_of_numpy_types_are_saved(tmp_path, rng):
     distiller = ReverseDistiller(
         dims=np.array([2, 3]), n_components=np.int64(3), alpha=np.float32(1)
     )
-    distiller.fit(rng.normal(size=(20, 5))).save(tmp_path / "a.safetensors")
+    distiller.fit(rng.normal(size=(20, 5))).save_pretrained(tmp_path / "a.safetensors")
     parameters = ReverseDistiller.from_pretrained(tmp_path / "a.safetensors").get_params()
     assert (parameters["dims"], parameters["n_components"], parameters["alpha"]) == ([2, 3], 3, 1.0)
 
@@ -56,7 +56,7 @@ def test_parameters_of_numpy_types_are_saved(tmp_path, rng):
 def test_saving_replaces_the_file_and_leaves_nothing_beside_it(saved):
     distiller, path, _ = saved
     before = path.read_bytes()
-    distiller.save(path)
+    distiller.save_pretrained(path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -70,7 +70,7 @@ def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
 
     monkeypatch.setattr("sklearn_revdist._saved_chain.os.fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
-        distiller.save(path)
+        distiller.save_pretrained(path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 

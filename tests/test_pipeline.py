@@ -1,0 +1,111 @@
+"""Sequences to a cross-validated probe: the two estimators in scikit-learn's machinery."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
+from sklearn_revdist._models import DEMO
+
+WIDTHS = [model.width for model in DEMO]
+
+
+@pytest.fixture
+def pipeline():
+    return make_pipeline(ESMEmbedder("demo"), ReverseDistiller(), Ridge())
+
+
+@pytest.fixture
+def assay():
+    """Two hundred variants of a real protein and their fitness."""
+    X, y = load_if1_ecoli(return_X_y=True)
+    return X[::6][:200], y[::6][:200]
+
+
+def test_cross_validation_gives_finite_scores(pipeline, assay):
+    scores = cross_val_score(pipeline, *assay, cv=3)
+    assert np.isfinite(scores).all()
+
+
+def test_search_over_the_prefix(pipeline, assay):
+    grid = {"reversedistiller__n_components": [10, "demo-48", "demo-96", None]}
+    search = GridSearchCV(pipeline, grid, cv=3).fit(*assay)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(assay[0]).shape == (200,)
+
+
+def test_the_prefix_of_the_pipeline_is_the_smaller_models_embedding(pipeline, assay):
+    X, y = assay
+    nested = pipeline[:-1].fit(X, y).transform(X)
+    assert nested.shape == (200, WIDTHS[-1])
+    small = ESMEmbedder("demo-48").transform(X)
+    np.testing.assert_array_equal(nested[:, : WIDTHS[0]], small)
+
+
+def test_joblib_round_trip_predicts_the_same(pipeline, assay, tmp_path):
+    X, y = assay
+    joblib.dump(pipeline.fit(X, y), tmp_path / "model.joblib")
+    other = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(other.predict(X), pipeline.predict(X))
+
+
+def test_pandas_output_names_models_all_the_way(pipeline, assay):
+    X, y = assay
+    pipeline.set_output(transform="pandas")
+    nested = pipeline[:-1].fit(X, y).transform(X)
+    assert isinstance(nested, pd.DataFrame)
+    assert nested.columns[0] == f"{DEMO[0].name}_0"
+    assert nested.columns[WIDTHS[0]] == f"{DEMO[1].name}_residual_0"
+    assert nested.columns[-1] == f"{DEMO[2].name}_residual_{WIDTHS[2] - WIDTHS[1] - 1}"
+
+
+def test_a_column_of_sequences_among_others(assay):
+    X, y = assay
+    frame = pd.DataFrame({"sequence": X, "temperature": np.linspace(20, 37, 200)})
+    chain = make_pipeline(ESMEmbedder("demo"), ReverseDistiller(n_components="demo-96"))
+    columns = make_column_transformer((chain, "sequence"), ("passthrough", ["temperature"]))
+    model = make_pipeline(columns, Ridge()).fit(frame, y)
+    assert model[:-1].transform(frame).shape == (200, WIDTHS[1] + 1)
+    assert np.isfinite(cross_val_score(model, frame, y, cv=3)).all()
+
+
+def test_embedding_in_a_column_transformer_and_distilling_after_it(assay):
+    X, y = assay
+    frame = pd.DataFrame({"sequence": X})
+    columns = make_column_transformer((ESMEmbedder("demo"), "sequence"))
+    columns.set_output(transform="pandas")
+    distiller = make_pipeline(columns, ReverseDistiller()).fit(frame, y)[-1]
+    assert distiller.model_names_ == [model.name for model in DEMO]
+
+
+def test_clone_is_unfitted_and_fits_alike(pipeline, assay):
+    X, y = assay
+    predicted = pipeline.fit(X, y).predict(X)
+    np.testing.assert_array_equal(clone(pipeline).fit(X, y).predict(X), predicted)
+
+
+def test_frozen_distiller_is_fitted_on_residues_once(assay):
+    X, y = assay
+    embedder = ESMEmbedder("demo")
+    distiller = ReverseDistiller(regressor="ols").fit_residues(X[:20], embedder)
+    assert distiller.moments_.weight == 20 * 72
+    model = make_pipeline(embedder, FrozenEstimator(distiller), Ridge())
+    assert np.isfinite(cross_val_score(model, X, y, cv=3)).all()
+
+
+def test_pooling_commutes_with_distilling(assay):
+    """The mean of the distilled residues is the distilled mean of the residues."""
+    X = list(assay[0][:10])
+    embedder, distiller = ESMEmbedder("demo"), ReverseDistiller.from_pretrained("demo")
+    pooled = distiller.transform(embedder.transform(X))
+    for i, sequence in enumerate(X):
+        rows = np.concatenate([block for block, _ in embedder.iter_residues([sequence])])
+        distilled = distiller.transform(rows.astype(np.float64)).mean(axis=0)
+        np.testing.assert_allclose(pooled[i], distilled, rtol=0, atol=1e-5)

@@ -97,9 +97,14 @@ def solve_chain(
             {"regressor": regressor, "alpha": alpha, "rank": rank},
         )
         levels.append(level)
-        padding = np.zeros((len(to_prefix), width))
-        to_prefix = np.vstack([np.hstack([to_prefix, padding]), level.components])
+        to_prefix = extend(to_prefix, level.components)
     return levels
+
+
+def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
+    """The map from centred columns to the prefix, one level longer."""
+    padding = np.zeros((len(to_prefix), components.shape[1] - to_prefix.shape[1]))
+    return np.vstack([np.hstack([to_prefix, padding]), components])
 
 
 def _solve_level(side, to_prefix, weight, n_new, regression):

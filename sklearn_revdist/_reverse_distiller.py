@@ -7,11 +7,13 @@ Fitting sums moments and solves the chain; everything after that uses the map al
 import os
 import warnings
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
@@ -26,6 +28,7 @@ from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
 from ._models import DEMO, ESM2
 from ._moments import Moments
+from ._published import read_published
 from ._saved_chain import read_chain, write_chain
 
 # Rows are centred in float64 this many at a time, so that transforming needs little memory.
@@ -160,8 +163,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Catrina, Bepler, Sledzieski and Singh (2026), "Reverse Distillation", ICLR,
-       arXiv:2603.07710.
+    .. [1] Catrina, Bepler, Sledzieski and Singh (2026), "Reverse Distillation: Consistently
+       Scaling Protein Language Model Representations", ICLR, arXiv:2603.07710.
 
     Examples
     --------
@@ -430,6 +433,60 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         H[:, :first] = A[:, :first]
         return H
 
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Share of the embeddings' variance that the prefix reconstructs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+        y : Ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Coefficient of determination of :meth:`inverse_transform` of :meth:`transform`,
+            over all columns of all models, each weighted by its variance. The best is 1.
+        """
+        reconstructed = self.inverse_transform(self.transform(X))
+        return r2_score(
+            X, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
+        )
+
+    def truncate(self, model: str) -> Self:
+        """Copy the fitted chain up to a model.
+
+        Parameters
+        ----------
+        model : str
+            Name of the last model to keep, as for `n_components`.
+
+        Returns
+        -------
+        distiller : ReverseDistiller
+            Takes the columns of the kept models alone, and transforms them as this one does.
+        """
+        check_is_fitted(self)
+        n_models = _model_index(model, self.model_names_, "model") + 1
+        n_features = int(self.dims_[:n_models].sum())
+        parameters = {"dims": self.dims_[:n_models].tolist(), "n_components": None}
+        if self.n_new is not None and not isinstance(self.n_new, str):
+            parameters["n_new"] = list(self.n_new)[: n_models - 1]
+        distiller = clone(self).set_params(**parameters)
+        distiller.n_features_in_ = n_features
+        if hasattr(self, "feature_names_in_"):
+            distiller.feature_names_in_ = self.feature_names_in_[:n_features]
+        if "moments_" in vars(self):
+            distiller.moments_ = self.moments_.leading(n_features)
+        distiller._set_blocks(Blocks(*(part[:n_models] for part in self._blocks())))
+        distiller._set_map(self.mean_[:n_features], self._levels()[: n_models - 1])
+        return distiller
+
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Names of the columns: the first model's own, then `<model>_residual_<column>`.
 
@@ -462,45 +519,44 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         parameters = self.get_params()
         del parameters["memory"]  # belongs to this machine
-        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
-        levels = [
-            Level(
-                components=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]],
-                coef=self.reconstruction_[: lengths[i], stops[i] : stops[i + 1]],
-                r2=self.r2_[i],
-                explained_variance_ratio=self.explained_variance_ratio_[i],
-                rank=self.ranks_[i],
-                condition=self.conditions_[i],
-                alpha=self.alphas_[i],
-                n_prefix_components=self.n_prefix_components_[i],
-            )
-            for i in range(len(lengths) - 1)
-        ]
-        write_chain(path, parameters, self._blocks(), self.mean_, levels)
+        write_chain(path, parameters, self._blocks(), self.mean_, self._levels())
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike) -> Self:
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike, *, variant: str | None = None
+    ) -> Self:
         """Read a fitted distiller.
 
         Parameters
         ----------
         name_or_path : str or path-like
             ``"demo"`` for the one that comes with the demo chain, fitted on residues of
-            natural sequences, or the path of a file that :meth:`save_pretrained` wrote.
+            natural sequences; the path of a file that :meth:`save_pretrained` wrote; or a
+            folder with the weights that the authors of [1]_ published, one npz file a step.
+        variant : str, default=None
+            Which of the published weights, as in ``"pcr-incremental-1k"``: regressor, kind of
+            PCA and number of sequences. None takes the only ones in the folder.
 
         Returns
         -------
         distiller : ReverseDistiller
-            Transforms exactly as the one that was saved.
+            Transforms exactly as the one that was saved. From published weights it repeats the
+            published steps, so that only the prefix contract holds: their regressions were
+            fitted on raw smaller embeddings, but are applied to accumulated ones.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is not a saved distiller, or is damaged.
+            If the file is not a saved distiller, or is damaged, or the folder holds several
+            variants.
         """
-        parameters, blocks, mean, levels = read_chain(name_or_path)
+        if name_or_path != "demo" and Path(name_or_path).is_dir():
+            blocks, mean, levels = read_published(Path(name_or_path), variant)
+            parameters = {"dims": list(blocks.dims)}
+        else:
+            parameters, blocks, mean, levels = read_chain(name_or_path)
         distiller = cls(**parameters)
         distiller.n_features_in_ = sum(blocks.dims)
         distiller._set_blocks(blocks)
@@ -522,6 +578,23 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             self._set_chain(blocks, self.moments_, levels)
             return vars(self)[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _levels(self) -> list[Level]:
+        """The levels that the fitted attributes hold."""
+        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
+        return [
+            Level(
+                components=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]],
+                coef=self.reconstruction_[: lengths[i], stops[i] : stops[i + 1]],
+                r2=self.r2_[i],
+                explained_variance_ratio=self.explained_variance_ratio_[i],
+                rank=self.ranks_[i],
+                condition=self.conditions_[i],
+                alpha=self.alphas_[i],
+                n_prefix_components=self.n_prefix_components_[i],
+            )
+            for i in range(len(lengths) - 1)
+        ]
 
     def _check_rows(self, X, sample_weight, min_samples):
         """Finite rows and their weights, as the moments take them."""
@@ -669,19 +742,24 @@ def _resolve_prefix(n_components, model_names, prefix_lengths) -> int:
     if n_components is None:
         return total
     if isinstance(n_components, str):
-        name = next((m.name for m in ESM2 + DEMO if m.short == n_components), n_components)
-        if name in model_names:
-            return int(prefix_lengths[model_names.index(name)])
-        raise ValueError(
-            f"n_components={n_components!r} is not a model of the chain; choose one of "
-            f"{', '.join(model_names)}."
-        )
+        return int(prefix_lengths[_model_index(n_components, model_names, "n_components")])
     if not 1 <= n_components <= total:
         raise ValueError(
             f"n_components={n_components} is not between 1 and {total}, the number of columns of "
             "the nested embedding; choose a shorter prefix."
         )
     return int(n_components)
+
+
+def _model_index(model, model_names, parameter) -> int:
+    """Place of a model in the chain, by its short or its full name."""
+    name = next((m.name for m in ESM2 + DEMO if m.short == model), model)
+    if name not in model_names:
+        raise ValueError(
+            f"{parameter}={model!r} is not a model of the chain; choose one of "
+            f"{', '.join(model_names)}."
+        )
+    return model_names.index(name)
 
 
 def _string_columns(X) -> list[str] | None:

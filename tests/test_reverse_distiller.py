@@ -385,6 +385,32 @@ def test_attributes_tell_what_each_level_explains(rng):
     assert distiller.alphas_.tolist() == [0.0, 0.0]
 
 
+def test_score_is_the_share_of_variance_reconstructed(rng):
+    X = embeddings(rng)
+    distiller = ReverseDistiller(DIMS, n_new="all", regressor="ols").fit(X)
+    assert distiller.score(X) == pytest.approx(1.0)
+    scores = [distiller.set_params(n_components=k).score(X) for k in (4, 7, 11, 15, 23)]
+    assert scores == sorted(scores)
+    error = distiller.set_params(n_components=7).inverse_transform(distiller.transform(X)) - X
+    expected = 1 - (error**2).sum() / ((X - X.mean(axis=0)) ** 2).sum()
+    assert distiller.score(X) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_new", [None, "all", [2, 5], [3, 0]])
+def test_truncated_copy_is_the_chain_up_to_that_model(n_new, rng):
+    X = embeddings(rng)
+    distiller = ReverseDistiller(n_new=n_new, n_components="middle").fit(named(X))
+    nested = distiller.transform(named(X))
+    shorter = distiller.truncate("middle")
+    assert shorter.model_names_ == ["small", "middle"]
+    np.testing.assert_array_equal(shorter.transform(named(X).iloc[:, :11]), nested)
+    shorter.fit_moments(shorter.moments_)
+    np.testing.assert_array_equal(shorter.transform(X[:, :11]), nested)
+    assert distiller.n_features_in_ == 23
+    with pytest.raises(ValueError, match="'huge' is not a model of the chain"):
+        distiller.truncate("huge")
+
+
 # ----------------------------------------------------------------- in scikit-learn
 
 

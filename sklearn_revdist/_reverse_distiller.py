@@ -26,8 +26,8 @@ from sklearn.utils.validation import (
 
 from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
-from ._models import DEMO, ESM2
 from ._moments import Moments
+from ._prefixes import model_index, new_columns, prefix_length
 from ._published import read_published
 from ._saved_chain import read_chain, write_chain
 
@@ -238,7 +238,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """
         data, sample_weight = self._check_rows(X, sample_weight, min_samples=2)
         blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
-        n_new = self._check_chain(blocks)
+        n_new = self._new_columns(blocks)
         fit_chain = check_memory(self.memory).cache(_fit_chain)
         moments, levels = fit_chain(
             data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
@@ -286,7 +286,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             moments = self.moments_ + Moments.of(data, sample_weight)
         else:
             blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
-            self._check_chain(blocks)
+            self._new_columns(blocks)
             moments = Moments.of(data, sample_weight)
             validate_data(self, X, skip_check_array=True)
             self._set_blocks(blocks)
@@ -331,14 +331,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """
         names = None if feature_names is None else [str(name) for name in feature_names]
         blocks = find_blocks(self.dims, names, moments.mean.size)
-        levels = solve_chain(
-            moments,
-            blocks.dims,
-            self._check_chain(blocks),
-            regressor=self.regressor,
-            alpha=self.alpha,
-            rank=self.rank,
-        )
+        levels = self._solve(blocks, moments)
         vars(self).pop("feature_names_in_", None)
         self.n_features_in_ = moments.mean.size
         return self._set_chain(blocks, moments, levels)
@@ -365,7 +358,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If a sequence or the chain is not valid. Nothing is changed then.
         """
         feature_names = embedder.get_feature_names_out()
-        self._check_chain(find_blocks(self.dims, feature_names, len(feature_names)))
+        self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
         moments = Moments.zeros(len(feature_names))
         for rows, _ in embedder.iter_residues(sequences):
             moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
@@ -472,7 +465,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Takes the columns of the kept models alone, and transforms them as this one does.
         """
         check_is_fitted(self)
-        n_models = _model_index(model, self.model_names_, "model") + 1
+        n_models = model_index(model, self.model_names_, "model") + 1
         n_features = int(self.dims_[:n_models].sum())
         parameters = {"dims": self.dims_[:n_models].tolist(), "n_components": None}
         if self.n_new is not None and not isinstance(self.n_new, str):
@@ -567,15 +560,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if name in _SOLVED and "moments_" in vars(self):
             self._validate_params()  # may have been set since the last batch
             blocks = self._blocks()
-            levels = solve_chain(
-                self.moments_,
-                blocks.dims,
-                self._check_chain(blocks),
-                regressor=self.regressor,
-                alpha=self.alpha,
-                rank=self.rank,
-            )
-            self._set_chain(blocks, self.moments_, levels)
+            self._set_chain(blocks, self.moments_, self._solve(blocks, self.moments_))
             return vars(self)[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -612,37 +597,21 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             sample_weight, data, dtype=np.float64, ensure_non_negative=True
         )
 
-    def _check_chain(self, blocks: Blocks) -> list[int]:
+    def _new_columns(self, blocks: Blocks) -> list[int]:
         """Number of new columns of each level, after checking the parameters against the chain."""
-        if min(blocks.dims) < 1:
-            raise ValueError(f"dims={list(blocks.dims)} hold a width below 1; give positive ones.")
-        if self.n_new is None:
-            n_new = np.diff(blocks.dims).tolist()
-            for i, difference in enumerate(n_new):
-                if difference < 1:
-                    raise ValueError(
-                        f"{blocks.names[i + 1]} is {blocks.dims[i + 1]} columns wide and follows "
-                        f"{blocks.names[i]} with {blocks.dims[i]}; order the models from small to "
-                        "large, or say with `n_new` how many columns each adds."
-                    )
-        elif isinstance(self.n_new, str):
-            n_new = list(blocks.dims[1:])
-        else:
-            n_new = [int(n) for n in self.n_new]
-            if len(n_new) != len(blocks.dims) - 1:
-                raise ValueError(
-                    f"n_new has {len(n_new)} entries for a chain of {len(blocks.dims)} models; "
-                    f"give {len(blocks.dims) - 1}, one for each model after the first."
-                )
-            for name, width, n in zip(blocks.names[1:], blocks.dims[1:], n_new, strict=True):
-                if not 0 <= n <= width:
-                    raise ValueError(
-                        f"n_new asks for {n} new columns of {name}, which is {width} wide; give "
-                        f"a number from 0 to {width}."
-                    )
-        lengths = np.cumsum([blocks.dims[0], *n_new])
-        _resolve_prefix(self.n_components, list(blocks.names), lengths)
+        n_new = new_columns(blocks, self.n_new)
+        prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
+
+    def _solve(self, blocks: Blocks, moments: Moments) -> list[Level]:
+        return solve_chain(
+            moments,
+            blocks.dims,
+            self._new_columns(blocks),
+            regressor=self.regressor,
+            alpha=self.alpha,
+            rank=self.rank,
+        )
 
     def _blocks(self) -> Blocks:
         return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
@@ -727,39 +696,13 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
 
     def _n_components(self) -> int:
-        return _resolve_prefix(self.n_components, self.model_names_, self.prefix_lengths_)
+        return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
 
 
 def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
     """Moments and levels; a function of plain values, so that joblib can cache it."""
     moments = Moments.of(X, sample_weight)
     return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
-
-
-def _resolve_prefix(n_components, model_names, prefix_lengths) -> int:
-    """Number of output columns that `n_components` means."""
-    total = int(prefix_lengths[-1])
-    if n_components is None:
-        return total
-    if isinstance(n_components, str):
-        return int(prefix_lengths[_model_index(n_components, model_names, "n_components")])
-    if not 1 <= n_components <= total:
-        raise ValueError(
-            f"n_components={n_components} is not between 1 and {total}, the number of columns of "
-            "the nested embedding; choose a shorter prefix."
-        )
-    return int(n_components)
-
-
-def _model_index(model, model_names, parameter) -> int:
-    """Place of a model in the chain, by its short or its full name."""
-    name = next((m.name for m in ESM2 + DEMO if m.short == model), model)
-    if name not in model_names:
-        raise ValueError(
-            f"{parameter}={model!r} is not a model of the chain; choose one of "
-            f"{', '.join(model_names)}."
-        )
-    return model_names.index(name)
 
 
 def _string_columns(X) -> list[str] | None:

@@ -1,0 +1,105 @@
+"""Prefixes: how many columns each model adds, and where in the nested embedding it ends."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._blocks import Blocks
+from ._models import DEMO, ESM2
+
+
+def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
+    """Number of columns that each model after the first adds.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The chain.
+    n_new : sequence of int, "all" or None
+        The numbers themselves; the whole width of each model; or, None, the difference of
+        its width and the one before.
+
+    Returns
+    -------
+    n_new : list of int
+
+    Raises
+    ------
+    ValueError
+        If a width or a number is out of range, or widths do not grow where they must.
+    """
+    names, dims = blocks
+    if min(dims) < 1:
+        raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
+    if n_new is None:
+        for i in range(1, len(dims)):
+            if dims[i] <= dims[i - 1]:
+                raise ValueError(
+                    f"{names[i]} is {dims[i]} columns wide and follows {names[i - 1]} with "
+                    f"{dims[i - 1]}; order the models from small to large, or say with `n_new` "
+                    "how many columns each adds."
+                )
+        return np.diff(dims).tolist()
+    if isinstance(n_new, str):
+        return list(dims[1:])
+    n_new = [int(n) for n in n_new]
+    if len(n_new) != len(dims) - 1:
+        raise ValueError(
+            f"n_new has {len(n_new)} entries for a chain of {len(dims)} models; give "
+            f"{len(dims) - 1}, one for each model after the first."
+        )
+    for name, width, n in zip(names[1:], dims[1:], n_new, strict=True):
+        if not 0 <= n <= width:
+            raise ValueError(
+                f"n_new asks for {n} new columns of {name}, which is {width} wide; give a number "
+                f"from 0 to {width}."
+            )
+    return n_new
+
+
+def prefix_length(
+    n_components: int | str | None, model_names: Sequence[str], lengths: NDArray[np.integer]
+) -> int:
+    """Number of columns that `n_components` means: all, so many, or up to a model.
+
+    Parameters
+    ----------
+    n_components : int, str or None
+        Number of columns, or the model to stop at.
+    model_names : sequence of str
+        The chain's models.
+    lengths : ndarray of shape (n_models,)
+        Number of columns up to and including each model.
+
+    Returns
+    -------
+    length : int
+
+    Raises
+    ------
+    ValueError
+        If there are not so many columns, or no such model.
+    """
+    total = int(lengths[-1])
+    if n_components is None:
+        return total
+    if isinstance(n_components, str):
+        return int(lengths[model_index(n_components, model_names, "n_components")])
+    if not 1 <= n_components <= total:
+        raise ValueError(
+            f"n_components={n_components} is not between 1 and {total}, the number of columns of "
+            "the nested embedding; choose a shorter prefix."
+        )
+    return int(n_components)
+
+
+def model_index(model: str, model_names: Sequence[str], parameter: str) -> int:
+    """Place of a model in the chain, by its short or its full name."""
+    name = next((known.name for known in ESM2 + DEMO if known.short == model), model)
+    if name not in model_names:
+        raise ValueError(
+            f"{parameter}={model!r} is not a model of the chain; choose one of "
+            f"{', '.join(model_names)}."
+        )
+    return list(model_names).index(name)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from sklearn_revdist._blocks import Blocks
+from sklearn_revdist._prefixes import model_index, new_columns, prefix_length
+
+CHAIN = Blocks(("esm2_t6_8M_UR50D", "middle", "large"), (4, 7, 12))
+LENGTHS = np.array([4, 7, 12])
+
+
+@pytest.mark.parametrize(
+    ("n_new", "expected"),
+    [(None, [3, 5]), ("all", [7, 12]), ([2, 0], [2, 0]), (np.array([7, 12]), [7, 12])],
+)
+def test_columns_that_each_model_adds(n_new, expected):
+    assert new_columns(CHAIN, n_new) == expected
+
+
+def test_one_model_adds_to_none():
+    assert new_columns(Blocks(("only",), (5,)), None) == []
+
+
+def test_widths_need_not_grow_where_the_numbers_are_given():
+    shrinking = Blocks(("a", "b"), (7, 7))
+    with pytest.raises(ValueError, match="b is 7 columns wide and follows a with 7; order"):
+        new_columns(shrinking, None)
+    assert new_columns(shrinking, [3]) == [3]
+    assert new_columns(shrinking, "all") == [7]
+
+
+@pytest.mark.parametrize(
+    ("n_new", "message"),
+    [
+        ([3], "n_new has 1 entries for a chain of 3 models; give 2"),
+        ([8, 0], "8 new columns of middle, which is 7 wide; give a number from 0 to 7"),
+        ([0, -1], "-1 new columns of large"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(n_new, message):
+    with pytest.raises(ValueError, match=message):
+        new_columns(CHAIN, n_new)
+
+
+@pytest.mark.parametrize(
+    ("n_components", "expected"),
+    [(None, 12), (1, 1), (12, 12), ("large", 12), ("8M", 4), ("esm2_t6_8M_UR50D", 4)],
+)
+def test_lengths_of_prefixes(n_components, expected):
+    assert prefix_length(n_components, CHAIN.names, LENGTHS) == expected
+
+
+@pytest.mark.parametrize("n_components", [0, 13])
+def test_lengths_out_of_range_are_refused(n_components):
+    with pytest.raises(ValueError, match=f"n_components={n_components} is not between 1 and 12"):
+        prefix_length(n_components, CHAIN.names, LENGTHS)
+
+
+def test_models_that_are_not_in_the_chain_are_refused():
+    with pytest.raises(ValueError, match="model='3B' is not a model of the chain; choose one of e"):
+        model_index("3B", CHAIN.names, "model")

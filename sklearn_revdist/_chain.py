@@ -40,6 +40,9 @@ class Level:
         Penalty of the regression; zero unless it is a ridge.
     n_prefix_components : int
         Number of principal components of the prefix that the regression uses.
+    amplification : float
+        How many times larger than a new column the terms are that it is the sum of, for the
+        column where they cancel most.
     """
 
     components: NDArray[np.float64]
@@ -50,6 +53,7 @@ class Level:
     condition: float
     alpha: float
     n_prefix_components: int
+    amplification: float
 
 
 def solve_chain(
@@ -109,7 +113,8 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
 
 def _solve_level(side, to_prefix, weight, n_new, regression):
     """Regress the last block of columns on the prefix, then reduce the residual."""
-    start, width = to_prefix.shape[1], len(side.own_scale)
+    start = to_prefix.shape[1]
+    width = len(side.own_scale)
     spectrum = side.spectrum
     total = float(side.own_scale @ side.own_scale)
     fit = regress(spectrum, total, weight, **regression)
@@ -121,6 +126,7 @@ def _solve_level(side, to_prefix, weight, n_new, regression):
     n_kept = basis.shape[1]
     components[:n_kept, :start] = -(fit.coef @ basis).T @ to_prefix
     components[:n_kept, start:] = basis.T
+    terms = np.linalg.norm(components[:n_kept] * side.scale, axis=1)
     return Level(
         components=components,
         coef=fit.coef,
@@ -130,11 +136,12 @@ def _solve_level(side, to_prefix, weight, n_new, regression):
         condition=spectrum.condition,
         alpha=fit.alpha,
         n_prefix_components=fit.n_components,
+        amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
     )
 
 
 # The two sides below answer the same three questions, one from the scatter and one from its
-# root: how large are the own columns, what is the prefix's spectrum, and which factor F of
+# root: how large are the columns, what is the prefix's spectrum, and which factor F of
 # shape (width, rank) has the residual's scatter F F' on its numerical rank. That rank is
 # decided on columns of unit variance, by a factorisation with pivoting.
 
@@ -148,7 +155,8 @@ class _ColumnSide:
         products = to_prefix @ scatter[:start]
         prefix, cross = products[:, :start] @ to_prefix.T, products[:, start:]
         self.own = scatter[start:, start:]
-        self.own_scale = np.sqrt(np.diag(self.own))
+        self.scale = np.sqrt(np.diag(scatter))
+        self.own_scale = self.scale[start:]
 
         inverse = _inverse_scale(np.sqrt(np.diag(prefix).clip(0)), scaled)
         matrix = prefix * inverse * inverse[:, np.newaxis]
@@ -173,7 +181,8 @@ class _RowSide:
         start = to_prefix.shape[1]
         root = moments.root * varies
         self.prefix, self.own = root[:, :start] @ to_prefix.T, root[:, start:]
-        self.own_scale = np.linalg.norm(self.own, axis=0)
+        self.scale = np.linalg.norm(root, axis=0)
+        self.own_scale = self.scale[start:]
 
         inverse = _inverse_scale(np.linalg.norm(self.prefix, axis=0), scaled)
         left, singular, right = linalg.svd(self.prefix * inverse, full_matrices=False)

@@ -87,6 +87,7 @@ def read_published(
                 condition=np.nan,
                 alpha=np.nan,
                 n_prefix_components=len(coef),
+                amplification=np.nan,
             )
         )
         # The prefix is zero where the first model's embedding is, so only the intercept stays.

@@ -47,11 +47,11 @@ _SOLVED = (
     "conditions_",
     "alphas_",
     "n_prefix_components_",
+    "amplifications_",
 )
 
-# With unit-variance columns worse conditioned than this, the squared condition number of the
-# moments leaves fewer than about ten correct digits of the orthogonality.
-_CONDITION_LIMIT = 1e5
+# What least squares promises of |corr(prefix, new column)|.
+_ORTHOGONAL = 1e-10
 
 
 class ReverseDistiller(TransformerMixin, BaseEstimator):
@@ -138,6 +138,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Penalties of the regressions; zeros unless `regressor="ridge"`.
     n_prefix_components_ : ndarray of shape (n_models - 1,)
         Number of principal components of the prefix that the regressions use.
+    amplifications_ : ndarray of shape (n_models - 1,)
+        How many times larger than a new column the terms are that it is the sum of. Rounding
+        of the moments shows in correlations as 1e-16 times this number of the new columns,
+        times the largest one of the prefix.
     n_features_in_ : int
         Number of columns seen during fit.
     moments_ : Moments
@@ -577,6 +581,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 condition=self.conditions_[i],
                 alpha=self.alphas_[i],
                 n_prefix_components=self.n_prefix_components_[i],
+                amplification=self.amplifications_[i],
             )
             for i in range(len(lengths) - 1)
         ]
@@ -658,6 +663,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self.n_prefix_components_ = np.array(
             [level.n_prefix_components for level in levels], dtype=int
         )
+        self.amplifications_ = np.array([level.amplification for level in levels])
 
     def _warn_of_doubtful_levels(self):
         n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)
@@ -671,12 +677,15 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-        if self.regressor == "ols" and (self.conditions_ > _CONDITION_LIMIT).any():
-            level = int(np.argmax(self.conditions_))
+        before = np.maximum.accumulate(np.r_[1.0, self.amplifications_[:-1]])
+        rounding = np.finfo(np.float64).eps * before * self.amplifications_
+        if self.regressor == "ols" and (rounding > _ORTHOGONAL).any():
+            level = int(np.argmax(rounding))
             warnings.warn(
-                f"The prefix below {self.model_names_[level + 1]} has condition number "
-                f"{self.conditions_[level]:.1e}, so the orthogonality of the new columns loses "
-                'digits; use regressor="ridge", or fit on more rows.',
+                f"The new columns of {self.model_names_[level + 1]} are so small against what "
+                "they are the difference of that their correlation with the prefix may reach "
+                f"{rounding[level]:.0e}; ask for fewer with `n_new`, or use "
+                'regressor="ridge".',
                 UserWarning,
                 stacklevel=4,
             )

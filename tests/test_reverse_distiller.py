@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import joblib
@@ -557,11 +558,26 @@ def test_mixed_up_columns_are_refused_when_transforming(rng):
         distiller.transform(X[X.columns[::-1]])
 
 
-def test_an_ill_conditioned_prefix_is_told(rng):
+@pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6])
+def test_orthogonality_is_kept_or_its_loss_is_told(spread, rng):
+    """Two columns of the prefix that differ by ever less."""
     X = embeddings(rng)
-    X[:, 3] = X[:, 2] + 1e-6 * rng.normal(size=300)
-    with pytest.warns(UserWarning, match='condition number .* loses digits; use regressor="ridge"'):
-        ReverseDistiller(regressor="ols").fit(named(X))
+    X[:, 3] = X[:, 2] + spread * rng.normal(size=300)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distiller = ReverseDistiller(DIMS, regressor="ols").fit(X)
+    correlation = np.corrcoef(distiller.transform(X), rowvar=False)
+    reached = np.abs(correlation[:7, 7:]).max()
+    if not caught:
+        assert reached <= 1e-10
+    else:
+        told = re.fullmatch(
+            r"The new columns of block2 are so small .* may reach (\S+); ask for fewer with "
+            r'`n_new`, or use regressor="ridge"\.',
+            str(caught[0].message),
+        )
+        assert reached <= 10 * float(told[1])
+    assert bool(caught) == (spread < 1e-3)
 
 
 def test_clone_forgets_the_fit(rng):

@@ -44,7 +44,7 @@ def write_demo_chain_table(app):
         "parameters": lambda r: f"{r['parameters']:,}",
         "steps": lambda r: f"{r['steps']:,}",
         "residues seen": lambda r: f"{r['residues_seen'] / 1e6:.1f} M",
-        "minutes × CPU cores": lambda r: f"{r['minutes']:.0f} × {r['processes']}",
+        "core minutes": lambda r: f"{r['minutes'] * r['processes']:.0f}",
         "held-out perplexity": lambda r: f"{r['held_out_perplexity']:.2f}",
         "R² from the smaller ones": lambda r: r["predicted"],
     }

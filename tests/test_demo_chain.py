@@ -41,14 +41,15 @@ def test_equal_to_fair_esm_in_any_order_and_batch(model, fair_esm, rng):
     for batch_tokens in (1, 500, 100_000):
         embedder = ESMEmbedder([model.short], batch_tokens=batch_tokens)
         order = rng.permutation(len(sequences))
-        pooled = embedder.transform([sequences[i] for i in order])
-        for row, i in zip(pooled, order, strict=True):
-            np.testing.assert_allclose(row, expected[i].mean(axis=0), rtol=0, atol=1e-5)
-        blocks = list(embedder.iter_residues([sequences[i] for i in order]))
-        rows = np.concatenate([block for block, _ in blocks])
-        np.testing.assert_allclose(
-            rows, np.concatenate([expected[i] for i in order]), rtol=0, atol=1e-5
-        )
+        mixed = [sequences[i] for i in order]
+        pooled = embedder.transform(mixed)
+        rows, index = map(np.concatenate, zip(*embedder.iter_residues(mixed), strict=True))
+        for place, i in enumerate(order):
+            np.testing.assert_allclose(pooled[place], expected[i].mean(axis=0), rtol=0, atol=1e-5)
+            # Four times beyond the length of training, float32 itself is uncertain: fair-esm's
+            # residues are up to 2e-5 from what it computes in float64.
+            atol = 1e-5 if len(expected[i]) <= 512 else 5e-5
+            np.testing.assert_allclose(rows[index == place], expected[i], rtol=0, atol=atol)
 
 
 def test_checkpoints_are_in_half_precision_and_fair_esms_format(model, load):
@@ -114,7 +115,8 @@ def test_bundled_distiller_is_the_demo_chains(embeddings):
     nested = distiller.transform(embeddings)
     np.testing.assert_array_equal(nested[:, : DEMO[0].width], embeddings[:, : DEMO[0].width])
     assert (distiller.r2_ > 0.3).all()
-    assert (distiller.ranks_ == [model.width for model in DEMO[1:]]).all()
+    # The layer normalisation that ends a model takes one dimension away.
+    assert distiller.ranks_.tolist() == [model.width - 1 for model in DEMO[1:]]
 
 
 def test_each_model_adds_something_to_the_smaller_ones():

@@ -35,7 +35,8 @@ class Level:
     rank : int
         Numerical rank of the residual; at most `rank` new columns are not zero.
     condition : float
-        Condition number of the prefix, on its numerical rank.
+        Condition number of the prefix, on its numerical rank; with columns of unit variance
+        for least squares.
     alpha : float
         Penalty of the regression; zero unless it is a ridge.
     n_prefix_components : int
@@ -94,7 +95,7 @@ def solve_chain(
         stop += width
         side = _RowSide if moments.root is not None else _ColumnSide
         level = _solve_level(
-            side(moments.leading(stop), varies[:stop], to_prefix, scaled=regressor != "pcr"),
+            side(moments.leading(stop), varies[:stop], to_prefix, scaled=regressor == "ols"),
             to_prefix,
             moments.weight,
             n_columns,

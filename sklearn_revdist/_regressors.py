@@ -4,8 +4,10 @@
     ridge   f(s) = 1 / (s + alpha)
     pcr     f(s) = 1 / s            on the leading principal components
 
-With the prefix's principal axes U, the coefficients are U f(s) U' A' H. The spectrum is that
-of unit-variance columns, but for the pcr, which is defined on the columns as they are.
+With the prefix's principal axes U, the coefficients are U f(s) U' A' H. Least squares takes the
+axes of unit-variance columns, for the sake of the rank; ridge and pcr those of the columns as they
+are. New columns of small variance are mostly noise where rows are few, and scaling would let them
+weigh as much as any.
 """
 
 from dataclasses import dataclass

@@ -93,14 +93,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     regressor : {"ols", "ridge", "pcr"}, default="ridge"
         The regression of an embedding on the prefix. "ols": new columns are uncorrelated with
         the prefix on the data of the fit and no representation with the same prefix
-        reconstructs the embedding better. "ridge": shrunk, for few rows; columns are scaled to
-        unit variance for the penalty. "pcr": least squares on the leading principal
-        components of the prefix, as in the paper.
+        reconstructs the embedding better. "ridge": shrunk, for any number of rows. "pcr":
+        least squares on the leading principal components of the prefix, as in the paper.
 
     alpha : float, default=None
-        Penalty of the ridge, on columns of unit variance and summed over the rows as in
-        :class:`sklearn.linear_model.Ridge`. None minimises the generalised cross-validation
-        criterion for each model.
+        Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises the
+        generalised cross-validation criterion for each model.
 
     rank : int, default=None
         Number of principal components for "pcr". None counts those above Johnstone's
@@ -133,7 +131,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     ranks_ : ndarray of shape (n_models - 1,)
         Numerical rank of the residual. New columns beyond it are exact zeros.
     conditions_ : ndarray of shape (n_models - 1,)
-        Condition number of the prefix with columns of unit variance.
+        Condition number of the prefix, with columns of unit variance for "ols".
     alphas_ : ndarray of shape (n_models - 1,)
         Penalties of the regressions; zeros unless `regressor="ridge"`.
     n_prefix_components_ : ndarray of shape (n_models - 1,)

@@ -81,13 +81,11 @@ def test_no_other_columns_reconstruct_better(rng):
         assert error(np.hstack([A[:, :5], other])) >= best * (1 - 1e-12)
 
 
-def test_ridge_equals_scikit_learns_on_standardised_columns(rng):
-    X = random_chain([5, 8], rng) * np.geomspace(1e-3, 1e3, 13)
+def test_ridge_equals_scikit_learns(rng):
+    X = random_chain([5, 8], rng, offset=10)
     level = solve_chain(Moments.of(X), [5, 8], [3], regressor="ridge", alpha=7.0)[0]
-    X = X - X.mean(axis=0)
-    scale = np.linalg.norm(X[:, :5], axis=0)
-    expected = Ridge(alpha=7.0, fit_intercept=False).fit(X[:, :5] / scale, X[:, 5:]).coef_.T
-    np.testing.assert_allclose(level.coef, expected / scale[:, np.newaxis], rtol=1e-9)
+    expected = Ridge(alpha=7.0).fit(X[:, :5], X[:, 5:]).coef_.T
+    np.testing.assert_allclose(level.coef, expected, rtol=1e-9)
     assert level.alpha == 7.0
 
 
@@ -95,7 +93,7 @@ def test_chosen_penalty_minimises_generalised_cross_validation(rng):
     X = random_chain([20, 30], rng, n_samples=60)
     chosen = solve_chain(Moments.of(X), [20, 30], [10], regressor="ridge")[0].alpha
     X = X - X.mean(axis=0)
-    A = X[:, :20] / np.linalg.norm(X[:, :20], axis=0)
+    A = X[:, :20]
 
     def criterion(alpha):
         hat = A @ linalg.solve(A.T @ A + alpha * np.eye(20), A.T)
@@ -177,14 +175,14 @@ def test_scales_of_columns_do_not_decide_the_rank(rng):
     np.testing.assert_allclose(back / scale, residual / scale, rtol=0, atol=5e-3)
 
 
-def test_scaling_the_smaller_model_does_not_change_the_new_columns(rng):
+def test_scaling_the_smaller_model_does_not_change_the_residual_of_least_squares(rng):
     X = random_chain([5, 8], rng)
     scaled = X * np.r_[np.geomspace(1e-5, 1e5, 5), np.ones(8)]
     plain, other = (
-        apply(solve_chain(Moments.of(Y), [5, 8], [3], regressor="ridge"), Y, [5, 8])[:, 5:]
+        apply(solve_chain(Moments.of(Y), [5, 8], [3], regressor="ols"), Y, [5, 8])[:, 5:]
         for Y in (X, scaled)
     )
-    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-8)
 
 
 def test_signs_are_fixed(rng):

@@ -527,7 +527,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         name_or_path : str or path-like
             ``"demo"`` for the one that comes with the demo chain, fitted on residues of
             natural sequences; the path of a file that :meth:`save_pretrained` wrote; or a
-            folder with the weights that the authors of [1]_ published, one npz file a step.
+            folder with the weights that the method's authors published, one npz file a step.
         variant : str, default=None
             Which of the published weights, as in ``"pcr-incremental-1k"``: regressor, kind of
             PCA and number of sequences. None takes the only ones in the folder.

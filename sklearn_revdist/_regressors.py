@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 EPS = np.finfo(np.float64).eps
 
-# Penalties to choose from, times the number of rows: ten a decade.
+# Penalties to choose from, times the mean sum of squares of the prefix's columns: ten a decade.
 _RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
 
 
@@ -55,7 +55,19 @@ class Spectrum:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A regression: coefficients (n_prefix, width), penalty, number of components used."""
+    """A regression of an embedding on the prefix.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_prefix, width)
+        Coefficients.
+    explained : ndarray of shape (n_components, width)
+        Its Gram matrix is what the prediction takes off the embedding's scatter.
+    alpha : float
+        Penalty; zero unless the regressor is a ridge.
+    n_components : int
+        Number of axes used.
+    """
 
     coef: NDArray[np.float64]
     explained: NDArray[np.float64]
@@ -92,7 +104,6 @@ def regress(
     Returns
     -------
     fit : Fit
-        ``explained.T @ explained`` is what the prediction takes off the embedding's scatter.
     """
     n_components = spectrum.rank
     if regressor == "pcr":
@@ -121,9 +132,11 @@ def _generalised_cross_validation(spectrum, total, weight):
     rounding.
     """
     rank = spectrum.rank
+    if rank == 0:
+        return 0.0
     values, cross = spectrum.values[:rank], spectrum.cross[:rank]
     power = np.einsum("ij,ij->i", cross, cross)
-    alphas = weight * _RELATIVE_ALPHAS
+    alphas = spectrum.values.sum() / len(spectrum.vectors) * _RELATIVE_ALPHAS
     shrunk = 1 / (values + alphas[:, np.newaxis])
     rss = total - (shrunk * (2 - shrunk * values)) @ power
     spent = (1 + shrunk @ values) / weight

@@ -238,7 +238,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If X is not finite, its columns do not form the chain, or a parameter does not fit
             it. Nothing is changed then.
         """
-        data, sample_weight = self._check_rows(X, sample_weight, min_samples=2)
+        data = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2, estimator=self)
+        sample_weight = _check_weights(sample_weight, data)
         blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
         n_new = self._new_columns(blocks)
         fit_chain = check_memory(self.memory).cache(_fit_chain)
@@ -282,14 +283,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 "This distiller was read from a file, which keeps no moments to add rows to; fit "
                 "a new one, or keep fitted ones with joblib."
             )
-        data, sample_weight = self._check_rows(X, sample_weight, min_samples=1)
         if fitted:
-            self._validate_columns(X)
-            moments = self.moments_ + Moments.of(data, sample_weight)
+            data = self._validate_columns(X)
+            moments = self.moments_ + Moments.of(data, _check_weights(sample_weight, data))
         else:
+            data = check_array(X, dtype=[np.float64, np.float32], estimator=self)
             blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
             self._new_columns(blocks)
-            moments = Moments.of(data, sample_weight)
+            moments = Moments.of(data, _check_weights(sample_weight, data))
             validate_data(self, X, skip_check_array=True)
             self._set_blocks(blocks)
         self.moments_ = moments
@@ -550,6 +551,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if name_or_path != "demo" and Path(name_or_path).is_dir():
             blocks, mean, levels = read_published(Path(name_or_path), variant)
             parameters = {"dims": list(blocks.dims)}
+        elif variant is not None:
+            raise ValueError(
+                f"variant={variant!r} chooses among published weights, but {str(name_or_path)!r} "
+                "is no folder; leave it out, or give the folder that holds them."
+            )
         else:
             parameters, blocks, mean, levels = read_chain(name_or_path)
         distiller = cls(**parameters)
@@ -583,22 +589,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
             for i in range(len(lengths) - 1)
         ]
-
-    def _check_rows(self, X, sample_weight, min_samples):
-        """Finite rows and their weights, as the moments take them."""
-        data = check_array(
-            X, dtype=[np.float64, np.float32], ensure_min_samples=min_samples, estimator=self
-        )
-        if sample_weight is None:
-            return data, None
-        sample_weight = np.asarray(sample_weight)
-        if not sample_weight.any():
-            raise ValueError(
-                "sample_weight is zero for all rows; give at least one a positive weight."
-            )
-        return data, _check_sample_weight(
-            sample_weight, data, dtype=np.float64, ensure_non_negative=True
-        )
 
     def _new_columns(self, blocks: Blocks) -> list[int]:
         """Number of new columns of each level, after checking the parameters against the chain."""
@@ -673,7 +663,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 f"{n_zero.sum()} new columns lie beyond the numerical rank of the residual and "
                 f"are zero ({models}); fit on more rows, or ask for fewer with `n_new`.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         before = np.maximum.accumulate(np.r_[1.0, self.amplifications_[:-1]])
         rounding = np.finfo(np.float64).eps * before * self.amplifications_
@@ -685,7 +675,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 f"{rounding[level]:.0e}; ask for fewer with `n_new`, or use "
                 'regressor="ridge".',
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _validate_columns(self, X):
@@ -710,6 +700,16 @@ def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
     """Moments and levels; a function of plain values, so that joblib can cache it."""
     moments = Moments.of(X, sample_weight)
     return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+
+
+def _check_weights(sample_weight, X) -> NDArray[np.float64] | None:
+    """Weights of the rows as float64, not negative and not all zero."""
+    if sample_weight is None:
+        return None
+    sample_weight = np.asarray(sample_weight)
+    if not sample_weight.any():
+        raise ValueError("sample_weight is zero for all rows; give at least one a positive weight.")
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def _string_columns(X) -> list[str] | None:

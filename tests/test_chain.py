@@ -185,6 +185,18 @@ def test_scaling_the_smaller_model_does_not_change_the_residual_of_least_squares
     np.testing.assert_allclose(other, plain, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("regressor", ["ols", "ridge", "pcr"])
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
+@pytest.mark.parametrize("n_samples", [15, 600])
+def test_the_unit_of_the_embeddings_does_not_matter(regressor, unit, n_samples, rng):
+    X = random_chain([10, 25], rng, n_samples=n_samples)
+    level, other = (
+        solve_chain(Moments.of(Y), [10, 25], [10], regressor=regressor)[0] for Y in (X, unit * X)
+    )
+    np.testing.assert_allclose(other.components, level.components, rtol=0, atol=1e-10)
+    assert other.alpha == pytest.approx(unit**2 * level.alpha)
+
+
 def test_signs_are_fixed(rng):
     X = random_chain([5, 8], rng)
     for Y in (X, -X):

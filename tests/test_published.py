@@ -78,6 +78,13 @@ def test_a_folder_of_one_variant_needs_no_name_and_of_several_one(folder, expect
         ReverseDistiller.from_pretrained(folder, variant="pcr")
 
 
+def test_a_variant_of_something_else_than_a_folder_is_refused():
+    with pytest.raises(
+        ValueError, match=r"variant='pcr' chooses among published .* 'demo' is no f"
+    ):
+        ReverseDistiller.from_pretrained("demo", variant="pcr")
+
+
 def test_folders_without_the_files_are_told(folder, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match="has no files named rd-scaler-"):
         ReverseDistiller.from_pretrained(tmp_path_factory.mktemp("empty"))

@@ -4,20 +4,28 @@
                                       |                 |
                                    Moments, which add   solved once, one affine map
 
-`load_if1_ecoli` is a measured assay to try it on; `prefix_scores` and `PrefixScoreDisplay` show
-what every prefix is worth. Importing the package loads neither torch nor matplotlib.
+`PrefixRidgeCV` and `PrefixRidgeClassifierCV` are probes that choose the prefix, all of them at the
+price of one, and `PrefixCurveDisplay` draws what they saw. `load_if1_ecoli` is a measured assay to
+try it on; `prefix_scores` and `PrefixScoreDisplay` show what nested and plain embeddings are worth.
+Importing the package loads neither torch nor matplotlib.
 """
 
 from ._datasets import load_if1_ecoli
-from ._display import PrefixScoreDisplay
+from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
 from ._evaluation import prefix_scores
 from ._moments import Moments
+from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._reverse_distiller import ReverseDistiller
+from ._store import EmbeddingStore
 
 __all__ = [
     "ESMEmbedder",
+    "EmbeddingStore",
     "Moments",
+    "PrefixCurveDisplay",
+    "PrefixRidgeCV",
+    "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
     "ReverseDistiller",
     "load_if1_ecoli",

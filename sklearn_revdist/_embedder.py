@@ -1,7 +1,11 @@
 """ESMEmbedder: protein sequences to the embeddings of a chain of ESM-2 models."""
 
+import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain as flatten
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
@@ -15,7 +19,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._models import Model, model_name, resolve_chain
 from ._pieces import limit_length, split
-from ._sequences import encode_sequences
+from ._sequences import as_text, encode_sequences
+from ._store import EmbeddingStore, Shown, Source
+
+FLUSH_SECONDS = 1.0  # of work, or one batch, at most are lost when a process is killed
 
 
 class ESMEmbedder(TransformerMixin, BaseEstimator):
@@ -75,12 +82,20 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         token, or its token for any residue. Every other character that is no amino acid is
         an error.
 
+    store : str or path-like, default=None
+        A SQLite file that keeps the results of :meth:`transform`, made where there is none
+        (see :class:`EmbeddingStore`). A sequence that is in it, embedded with the same
+        weights, precision and windows, is not embedded again, and a model of which nothing
+        is missing is not loaded. Many processes may share the file; killed or not, they
+        leave what they have embedded.
+
     verbose : bool, default=False
         Whether to show progress on standard error.
 
     See Also
     --------
     ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
+    EmbeddingStore : What `store` names.
 
     Notes
     -----
@@ -111,6 +126,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
         "long": [StrOptions({"window", "truncate", "error"})],
         "unknown": [StrOptions({"error", "mask", "X"})],
+        "store": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
 
@@ -125,6 +141,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         max_length: int | None = None,
         long: str = "window",
         unknown: str = "error",
+        store: str | os.PathLike | None = None,
         verbose: bool = False,
     ):
         self.chain = chain
@@ -135,6 +152,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         self.max_length = max_length
         self.long = long
         self.unknown = unknown
+        self.store = store
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -185,26 +203,14 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If there are no weights; the message says where to put them.
         MemoryError
             If a single sequence does not fit into the memory of the GPU.
+        OSError, TimeoutError
+            If the store cannot be written; a damaged or foreign file is a ValueError.
         """
         chain, tokens = self._check(X)
-        embed_with = self._open(chain)
-        first = _first_occurrences(tokens)
-        pieces = [
-            piece
-            for record in np.unique(first).tolist()
-            for piece in split(record, tokens[record], self.max_length)
-        ]
-        columns = _columns(chain)
-        out = np.zeros((len(tokens), columns[-1].stop), dtype=np.float32)
-        for entry, block in zip(chain, columns, strict=True):
-            n_residues = sum(len(piece.tokens) for piece in pieces)
-            with self._progress(model_name(entry), n_residues) as bar:
-                for piece, total in embed_with(entry, pieces, pool=True):
-                    out[piece.record, block] += total / len(tokens[piece.record])
-                    bar.update(len(piece.tokens))
-        repeated = first != np.arange(len(first))
-        out[repeated] = out[first[repeated]]
-        return out
+        if self.store is None:
+            return self._transform(chain, tokens, None)
+        with EmbeddingStore.create(self.store, exist_ok=True) as store:
+            return self._transform(chain, tokens, store)
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
@@ -289,6 +295,92 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         dtypes = resolve_dtypes(self.dtype, device)
         return partial(embed, device=device, dtypes=dtypes, batch_tokens=self.batch_tokens)
 
+    def _transform(
+        self,
+        chain: tuple[Model | Path, ...],
+        tokens: list[NDArray[np.uint8]],
+        store: EmbeddingStore | None,
+    ) -> NDArray[np.float32]:
+        embed_with = self._open(chain)
+        first = _first_occurrences(tokens)
+        distinct = {int(record): tokens[record] for record in np.unique(first)}
+        columns = _columns(chain)
+        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
+        for entry, block in zip(chain, columns, strict=True):
+            if store is None:
+                parts = self._means(entry, distinct, embed_with)
+            else:
+                parts = self._stored_means(entry, distinct, embed_with, store)
+            for means in parts:
+                for record, mean in means.items():
+                    out[record, block] = mean
+        repeated = first != np.arange(len(first))
+        out[repeated] = out[first[repeated]]
+        return out
+
+    def _means(
+        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: Callable
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        """Means over residues, of those records that each batch completes."""
+        pieces = [
+            piece
+            for record, tokens in records.items()
+            for piece in split(record, tokens, self.max_length)
+        ]
+        n_missing = Counter(piece.record for piece in pieces)
+        means: dict[int, NDArray[np.float32]] = {}
+        with self._progress(model_name(entry), sum(len(piece.tokens) for piece in pieces)) as bar:
+            for batch in embed_with(entry, pieces, pool=True):
+                for piece, total in batch:
+                    share = total / len(records[piece.record])
+                    means[piece.record] = means.get(piece.record, 0) + share
+                    n_missing[piece.record] -= 1
+                yield {r: means.pop(r) for r in list(means) if not n_missing[r]}
+                bar.update(sum(len(piece.tokens) for piece, _ in batch))
+
+    def _stored_means(
+        self,
+        entry: Model | Path,
+        records: dict[int, NDArray[np.uint8]],
+        embed_with: Callable,
+        store: EmbeddingStore,
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        """Means over residues from the store, which is first given those it has not."""
+        source = self._source(entry, store, embed_with.keywords["dtypes"])
+        shown = {record: self._shown(tokens) for record, tokens in records.items()}
+
+        def read(records):
+            stored = store.read(source, [shown[record] for record in records])
+            return {r: stored[shown[r]] for r in records if shown[r] in stored}
+
+        stored = read(records)
+        yield stored
+        missing = {record: records[record] for record in records if record not in stored}
+        if not missing:
+            return
+        for means in _gathered(self._means(entry, missing, embed_with)):
+            store.write(source, model_name(entry), {shown[r]: means[r] for r in means})
+            yield means
+        # the store's values count: rounded, or another process's, which was faster
+        yield read(missing)
+
+    def _source(
+        self, entry: Model | Path, store: EmbeddingStore, dtypes: tuple[Any, ...]
+    ) -> Source:
+        from ._checkpoints import locate
+
+        return Source(
+            weights=store.weights_digest([locate(entry)]),
+            layer=-1,
+            pooling=self.pooling,
+            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),
+            width=_width(entry),
+        )
+
+    def _shown(self, tokens: NDArray[np.uint8]) -> Shown:
+        whole = self.max_length is None or len(tokens) <= self.max_length
+        return Shown(as_text(tokens), 0 if whole else self.max_length)
+
     def _residue_blocks(
         self,
         chain: tuple[Model | Path, ...],
@@ -310,7 +402,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
                     for piece in split(record, tokens[record], self.max_length)
                 ]
                 for entry, block in zip(chain, columns, strict=True):
-                    for piece, values in embed_with(entry, pieces, pool=False):
+                    for piece, values in flatten.from_iterable(
+                        embed_with(entry, pieces, pool=False)
+                    ):
                         at = np.searchsorted(new_index, piece.record) + piece.start
                         new_rows[at : at + len(values), block] += values
                 rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
@@ -327,6 +421,22 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         return tqdm(
             desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
         )
+
+
+def _gathered(
+    parts: Iterator[dict[int, NDArray[np.float32]]],
+) -> Iterator[dict[int, NDArray[np.float32]]]:
+    """Consecutive parts, as many together as arrive within FLUSH_SECONDS."""
+    together: dict[int, NDArray[np.float32]] = {}
+    start = time.monotonic()
+    for part in parts:
+        together |= part
+        if together and time.monotonic() - start >= FLUSH_SECONDS:
+            yield together
+            together = {}
+            start = time.monotonic()
+    if together:
+        yield together
 
 
 def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:

@@ -96,8 +96,8 @@ def embed(
     dtypes: tuple[torch.dtype, ...],
     batch_tokens: int,
     pool: bool,
-) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
-    """Weighted residue rows of every piece, or their sum.
+) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
+    """Weighted residue rows of every piece, or their sum, batch by batch.
 
     Batches are filled with the longest pieces first. On CUDA, when memory runs out, other
     models are dropped, then the budget is halved. What is not finite in one precision is
@@ -116,9 +116,9 @@ def embed(
 
     Yields
     ------
-    piece : Piece
-        Each once, in no particular order.
-    values : ndarray of shape (n_residues, width) or, if pooled, (width,), float32
+    batch : list of (Piece, ndarray)
+        Each piece once, in no particular order, with float32 values of shape
+        (n_residues, width) or, if pooled, (width,).
 
     Raises
     ------
@@ -145,13 +145,15 @@ def embed(
             torch.cuda.empty_cache()
             continue
         start += len(batch)
+        finite = []
         for piece, value in zip(batch, values, strict=True):
             if np.isfinite(value).all():
-                yield piece, value
+                finite.append((piece, value))
             elif len(dtypes) > 1:
                 overflowed.append(piece)
             else:
                 raise ValueError(_not_finite(entry, piece, dtypes[0]))
+        yield finite
     if overflowed:
         yield from embed(
             entry,

@@ -67,6 +67,11 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
     return [_encode(record, i, replacement) for i, record in enumerate(_records(X))]
 
 
+def as_text(tokens: NDArray[np.uint8]) -> str:
+    """Sequence of which `tokens` are the tokens, upper case, with ``<mask>`` spelled out."""
+    return "".join([TOKENS[token] for token in tokens.tolist()])
+
+
 def _records(X: Any) -> list:
     if isinstance(X, str):
         raise TypeError(

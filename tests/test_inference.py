@@ -43,8 +43,8 @@ def pieces_of(*sequences, max_length=None):
 
 
 def run(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True):
-    values = embed(path, pieces, device=CPU, dtypes=dtypes, batch_tokens=batch_tokens, pool=pool)
-    return [(piece.record, value) for piece, value in values]
+    batches = embed(path, pieces, device=CPU, dtypes=dtypes, batch_tokens=batch_tokens, pool=pool)
+    return [(piece.record, value) for batch in batches for piece, value in batch]
 
 
 # -------------------------------------------------------------- device and precision

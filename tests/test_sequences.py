@@ -14,6 +14,7 @@ from sklearn_revdist._sequences import (
     AMINO_ACIDS,
     MASK,
     TOKENS,
+    as_text,
     encode_sequences,
     read_fasta,
 )
@@ -36,6 +37,12 @@ def test_tokens_are_those_of_fair_esm():
 @given(st.lists(st.sampled_from([*AMINO_ACIDS, "<mask>"]), min_size=1))
 def test_encoding_is_that_of_fair_esm(residues):
     assert encoded("".join(residues)) == ALPHABET.encode("".join(residues))
+
+
+@given(st.lists(st.sampled_from([*AMINO_ACIDS, "<mask>"]), min_size=1))
+def test_tokens_are_written_as_the_text_that_gives_them(residues):
+    text = "".join(residues)
+    assert as_text(encode_sequences([text])[0]) == text
 
 
 def test_tokens_are_small_and_one_a_residue():

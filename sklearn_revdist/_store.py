@@ -1,0 +1,564 @@
+"""A store of pooled embeddings: one SQLite file that many processes may share."""
+
+import hashlib
+import os
+import sqlite3
+import time
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+APPLICATION_ID = int.from_bytes(b"rvds", "big")
+USER_VERSION = 1
+BUSY_SECONDS = 60.0
+
+_TABLES = (
+    "CREATE TABLE metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    weights TEXT NOT NULL,  -- SHA-256 of the checkpoint, hexadecimal
+    layer INTEGER NOT NULL,  -- counted from the end: -1 is the last
+    pooling TEXT NOT NULL,
+    dtype TEXT NOT NULL,  -- precision of the computation
+    width INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    UNIQUE (weights, layer, pooling, dtype, width)
+)""",
+    """CREATE TABLE sequences (
+    id INTEGER PRIMARY KEY,
+    sha256 BLOB NOT NULL UNIQUE,  -- of the sequence as ASCII text
+    text TEXT NOT NULL  -- as the model was shown it
+)""",
+    """CREATE TABLE embeddings (
+    source INTEGER NOT NULL REFERENCES sources,
+    sequence INTEGER NOT NULL REFERENCES sequences,
+    max_length INTEGER NOT NULL,  -- of windows, 0 where the sequence was embedded whole
+    vector BLOB NOT NULL,  -- little-endian float32 or, at half the size, float16
+    checksum BLOB NOT NULL,
+    UNIQUE (source, sequence, max_length)
+)""",
+    """CREATE TABLE checkpoint_files (
+    state TEXT PRIMARY KEY,  -- path, size and times of a file whose SHA-256 is known
+    sha256 TEXT NOT NULL
+)""",
+)
+_KEY = "(weights, layer, pooling, dtype, width)"
+_CHUNK = 500  # rows read in one statement, so that no writer waits long
+_RACY_NS = 2_000_000_000  # a file may change again within the resolution of its times
+_WRITE_ERRORS = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+class Source(NamedTuple):
+    """What an embedding depends on beside the sequence."""
+
+    weights: str
+    layer: int
+    pooling: str
+    dtype: str
+    width: int
+
+
+class Shown(NamedTuple):
+    """A sequence as a model is shown it: its text, and the length of windows or 0."""
+
+    text: str
+    max_length: int
+
+
+class EmbeddingStore:
+    """Pooled embeddings in one SQLite file, each kept under all that it depends on.
+
+    ``ESMEmbedder(store=path)`` makes the file and fills it; this class makes one of half
+    the size, and looks into it. Many processes may use a store at once. What a process
+    stores is there whole or not at all, whenever it is killed, and every embedding has a
+    checksum, so that one that was damaged on the disk is noticed and never returned.
+
+    Parameters
+    ----------
+    path : str or path-like
+        An existing store.
+
+    Attributes
+    ----------
+    path : Path
+        Where the store is.
+
+    storage_dtype : {"float32", "float16"}
+        Precision in which embeddings are kept.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is no store, is damaged, or is of a later version; it is left as it is.
+
+    See Also
+    --------
+    ESMEmbedder : Its parameter `store` makes and fills a store.
+
+    Notes
+    -----
+    The user guide describes the tables. The text of every sequence is part of the file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn_revdist import EmbeddingStore, ESMEmbedder
+    >>> folder = TemporaryDirectory()
+    >>> path = f"{folder.name}/embeddings.sqlite"
+    >>> H = ESMEmbedder("demo", store=path).transform(["MKTAYIAKQR", "GSHMLEK"])
+    >>> with EmbeddingStore(path) as store:
+    ...     frame = store.to_frame()
+    >>> frame.shape
+    (2, 304)
+    >>> frame.index.tolist()
+    ['MKTAYIAKQR', 'GSHMLEK']
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path).absolute()
+        if not self.path.is_file():
+            raise FileNotFoundError(
+                f"There is no store {str(self.path)!r}; ESMEmbedder(store=...) and "
+                "EmbeddingStore.create make one."
+            )
+        self._connection = _connect(self.path, "rw")
+        try:
+            self.storage_dtype = self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike, *, dtype: str = "float32", exist_ok: bool = False
+    ) -> Self:
+        """Make a store without embeddings, and open it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file in a folder that exists.
+
+        dtype : {"float32", "float16"}, default="float32"
+            Precision in which embeddings are kept. float16 halves the file; an embedding
+            beyond its range is kept in float32.
+
+        exist_ok : bool, default=False
+            Whether an existing store is opened as it is.
+
+        Returns
+        -------
+        store : EmbeddingStore
+
+        Raises
+        ------
+        FileExistsError
+            If there is something at `path` and `exist_ok` is false.
+        FileNotFoundError
+            If there is no such folder.
+        ValueError
+            If the file is no store, is damaged, or is of a later version; it is left as it
+            is.
+        """
+        path = Path(path).absolute()
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16', but it is {dtype!r}.")
+        if path.exists() and not exist_ok:
+            raise FileExistsError(f"{str(path)!r} exists already; choose another path.")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {str(path.parent)!r}; make it first.")
+        with closing(_connect(path, "rwc")) as connection:
+            if _is_blank(connection, path):
+                with _transaction(connection, path):
+                    # another process may have been faster, and one that was killed while it
+                    # made the store leaves a blank file
+                    if _is_blank(connection, path):
+                        _make_tables(connection, dtype)
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @property
+    def size(self) -> int:
+        """Size of the file in bytes."""
+        return self.path.stat().st_size
+
+    def contents(self) -> pd.DataFrame:
+        """What is in the store.
+
+        Returns
+        -------
+        contents : DataFrame
+            A row for each way of embedding: ``model``, ``weights`` (SHA-256 of the
+            checkpoint), ``layer`` (counted from the end), ``pooling``, ``dtype`` (of the
+            computation), ``width``, ``max_length`` (of windows; 0 for sequences embedded
+            whole), the number of sequences ``n_sequences`` and the size of their
+            embeddings in ``bytes``.
+        """
+        return self._groups().drop(columns="source")
+
+    def to_frame(self, **which: Any) -> pd.DataFrame:
+        """All embeddings, or some of them, as a table.
+
+        ``anndata.AnnData(store.to_frame())`` has a sequence in each row.
+
+        Parameters
+        ----------
+        **which : value or list of values
+            What to take, by columns of :meth:`contents`, as in ``model="esm2_t6_8M_UR50D"``
+            or ``max_length=[0, 1022]``.
+
+        Returns
+        -------
+        frame : DataFrame of float32
+            A row for each sequence, which is its index, in the order of storing. The
+            columns of each model are named as :class:`ESMEmbedder` names them; NaN where a
+            model has not embedded a sequence.
+
+        Raises
+        ------
+        ValueError
+            If a model has several embeddings of one sequence, as in two precisions, or if
+            embeddings are damaged.
+        """
+        groups = self._groups()
+        for key, value in which.items():
+            if key not in self.contents():
+                raise TypeError(f"contents() has no column {key!r} to select by.")
+            groups = groups[groups[key].isin(np.atleast_1d(value).tolist())]
+        blocks = [self._block(model, group) for model, group in groups.groupby("model", sort=False)]
+        if not blocks:
+            return pd.DataFrame()
+        frame = pd.concat(blocks, axis=1).sort_index()
+        texts = dict(self._rows("SELECT id, text FROM sequences"))
+        frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
+        return frame
+
+    def export(self, path: str | os.PathLike, **which: Any) -> None:
+        """Write :meth:`to_frame` to a file of another format.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Its suffix says the format: ``.parquet`` or ``.h5`` (HDF5, key ``embeddings``).
+            An existing file is replaced.
+
+        **which : value or list of values
+            What to take, as for :meth:`to_frame`.
+
+        Raises
+        ------
+        ImportError
+            If pandas needs a package that is not installed; the message names the extra.
+        ValueError
+            If the suffix is another, or as for :meth:`to_frame`.
+        """
+        path = Path(path)
+        writers = {
+            ".parquet": lambda frame: frame.to_parquet(path),
+            ".h5": lambda frame: frame.to_hdf(path, key="embeddings", mode="w"),
+        }
+        if path.suffix not in writers:
+            raise ValueError(
+                f"{str(path)!r} has neither of the suffixes {' and '.join(writers)}; choose one."
+            )
+        frame = self.to_frame(**which)
+        try:
+            writers[path.suffix](frame)
+        except ImportError as error:
+            raise ImportError(
+                f"A {path.suffix} file needs a package that is missing: run "
+                '`pip install "sklearn-revdist[export]"`.'
+            ) from error
+
+    def weights_digest(self, files: Sequence[Path]) -> str:
+        """SHA-256 of a checkpoint's files, computed once for each state of a file."""
+        digests = [self._file_digest(path) for path in files]
+        if len(digests) == 1:
+            return digests[0]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def read(
+        self, source: Source, sequences: Collection[Shown]
+    ) -> dict[Shown, NDArray[np.float32]]:
+        """Embeddings of those sequences that are stored.
+
+        Damaged ones are removed, with a warning, so that they can be stored again.
+        """
+        wanted = {(_sha256(shown), shown.max_length): shown for shown in sequences}
+        digests = list({sha256 for sha256, _ in wanted})
+        found: dict[Shown, NDArray[np.float32]] = {}
+        damaged: list[tuple] = []
+        for start in range(0, len(digests), _CHUNK):
+            chunk = digests[start : start + _CHUNK]
+            rows = self._rows(
+                "SELECT embeddings.rowid, sha256, max_length, vector, checksum "
+                "FROM embeddings JOIN sequences ON sequences.id = sequence "
+                f"WHERE source = (SELECT id FROM sources WHERE {_KEY} = (?, ?, ?, ?, ?)) "
+                f"AND sha256 IN ({', '.join('?' * len(chunk))})",
+                (*source, *chunk),
+            )
+            for rowid, sha256, max_length, vector, checksum in rows:
+                if (sha256, max_length) not in wanted:
+                    continue
+                if _is_intact(source, max_length, sha256, vector, checksum):
+                    found[wanted[sha256, max_length]] = _decode(vector, source.width)
+                else:
+                    damaged.append((rowid, vector, checksum))
+        if damaged:
+            warnings.warn(
+                f"{len(damaged)} embeddings in {str(self.path)!r} are damaged (their checksums do "
+                "not match) and were removed; check the disk.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            with _transaction(self._connection, self.path):
+                self._connection.executemany(
+                    "DELETE FROM embeddings WHERE rowid = ? AND vector IS ? AND checksum IS ?",
+                    damaged,
+                )
+        return found
+
+    def write(
+        self, source: Source, model: str, embeddings: Mapping[Shown, NDArray[np.float32]]
+    ) -> None:
+        """Store embeddings in one transaction; what is there already is kept."""
+        sequences, rows = [], []
+        for shown, values in embeddings.items():
+            sha256, vector = _sha256(shown), _encode(values, self.storage_dtype)
+            checksum = _checksum(source, shown.max_length, sha256, vector)
+            sequences.append((sha256, shown.text))
+            rows.append((shown.max_length, vector, checksum, *source, sha256))
+        with _transaction(self._connection, self.path):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO sources (weights, layer, pooling, dtype, width, model) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (*source, model),
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO sequences (sha256, text) VALUES (?, ?)", sequences
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO embeddings (source, sequence, max_length, vector, checksum) "
+                "SELECT sources.id, sequences.id, ?, ?, ? FROM sources, sequences "
+                f"WHERE {_KEY} = (?, ?, ?, ?, ?) AND sha256 = ?",
+                rows,
+            )
+
+    def _read_header(self) -> str:
+        ((application_id,),) = self._rows("PRAGMA application_id")
+        ((version,),) = self._rows("PRAGMA user_version")
+        if application_id != APPLICATION_ID:
+            raise ValueError(
+                f"{str(self.path)!r} is a SQLite file of something else; choose another path."
+            )
+        if version > USER_VERSION:
+            raise ValueError(
+                f"{str(self.path)!r} is of version {version}, but this sklearn_revdist knows "
+                f"versions up to {USER_VERSION}; upgrade it."
+            )
+        values = dict(self._rows("SELECT key, value FROM metadata"))
+        if values.get("storage_dtype") not in ("float32", "float16"):
+            raise ValueError(_damaged(self.path, "its metadata has no storage_dtype"))
+        return values["storage_dtype"]
+
+    def _groups(self) -> pd.DataFrame:
+        columns = ("source", "model", *Source._fields, "max_length")
+        rows = self._rows(
+            f"SELECT {', '.join(columns)}, count(*), sum(length(vector)) "
+            "FROM embeddings JOIN sources ON sources.id = source "
+            "GROUP BY source, max_length ORDER BY source, max_length"
+        )
+        return pd.DataFrame(rows, columns=[*columns, "n_sequences", "bytes"])
+
+    def _block(self, model: str, groups: pd.DataFrame) -> pd.DataFrame:
+        """Embeddings of one model, by the number of the sequence."""
+        width = int(groups["width"].iloc[0])
+        index, vectors = [], []
+        for group in groups.itertuples():
+            source = Source(*(getattr(group, field) for field in Source._fields))
+            for sequence, sha256, text, vector, checksum in self._scan(group):
+                intact = _is_intact(source, group.max_length, sha256, vector, checksum)
+                if not intact or _sha256(Shown(str(text), 0)) != sha256:
+                    raise ValueError(
+                        _damaged(self.path, f"the embedding of sequence {sequence} by {model}")
+                    )
+                index.append(sequence)
+                vectors.append(_decode(vector, width))
+        if len(set(index)) < len(index):
+            raise ValueError(
+                f"{str(self.path)!r} has several embeddings of one sequence by {model}; choose by "
+                "the columns of contents(), as in to_frame(dtype='float32', max_length=0)."
+            )
+        columns = [f"{model}_{j}" for j in range(width)]
+        return pd.DataFrame(np.stack(vectors), index=index, columns=columns)
+
+    def _scan(self, group: Any) -> Iterator[tuple]:
+        last = 0
+        while rows := self._rows(
+            "SELECT sequence, sha256, text, vector, checksum "
+            "FROM embeddings JOIN sequences ON sequences.id = sequence "
+            "WHERE source = ? AND max_length = ? AND sequence > ? "
+            f"ORDER BY sequence LIMIT {_CHUNK}",
+            (group.source, group.max_length, last),
+        ):
+            yield from rows
+            last = rows[-1][0]
+
+    def _file_digest(self, path: Path) -> str:
+        status = path.stat()
+        times = status.st_mtime_ns, status.st_ctime_ns
+        state = "|".join(map(str, (path.resolve(), status.st_size, *times)))
+        known = self._rows("SELECT sha256 FROM checkpoint_files WHERE state = ?", (state,))
+        if known:
+            return known[0][0]
+        settled = time.time_ns() - max(times) > _RACY_NS
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if settled and os.access(self.path, os.W_OK):
+            with _transaction(self._connection, self.path):
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (state, digest)
+                )
+        return digest
+
+    def _rows(self, statement: str, parameters: Sequence = ()) -> list[tuple]:
+        with _one_sentence(self.path):
+            return self._connection.execute(statement, parameters).fetchall()
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # The rollback journal, SQLite's default: unlike the write-ahead log it works where
+    # several machines share a folder, leaves one file, and one that can be read without
+    # permission to write. Transactions are short, so that readers do not wait for long.
+    with _one_sentence(path):
+        return sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    with _one_sentence(path):
+        connection.execute("BEGIN IMMEDIATE")  # waits for other writers
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into one sentence that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: names in the file
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise TimeoutError(
+                f"The store {str(path)!r} was in use by other processes for {BUSY_SECONDS:.0f} "
+                "seconds; try again, what was stored is kept."
+            ) from error
+        if code in _WRITE_ERRORS:
+            raise OSError(
+                f"The store {str(path)!r} cannot be opened or written ({error}); check the disk "
+                "and permissions, what was stored is kept."
+            ) from error
+        if code == sqlite3.SQLITE_NOTADB:
+            raise ValueError(
+                f"{str(path)!r} is not a SQLite file; choose another path for the store."
+            ) from error
+        raise ValueError(_damaged(path, error)) from error
+
+
+def _is_blank(connection: sqlite3.Connection, path: Path) -> bool:
+    with _one_sentence(path):
+        ((n_tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
+    return n_tables == application_id == 0
+
+
+def _make_tables(connection: sqlite3.Connection, dtype: str) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.executemany(
+        "INSERT INTO metadata VALUES (?, ?)",
+        [
+            ("format", "embeddings of protein sequences, made by sklearn_revdist"),
+            ("storage_dtype", dtype),
+            (
+                "checksum",
+                "BLAKE2b of 16 bytes of: weights, layer, pooling, dtype, width and max_length, "
+                "each as text and followed by a space; the sequence's sha256; the vector",
+            ),
+        ],
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {USER_VERSION}")
+
+
+def _sha256(shown: Shown) -> bytes:
+    return hashlib.sha256(shown.text.encode()).digest()
+
+
+def _checksum(source: Source, max_length: int, sha256: bytes, vector: bytes) -> bytes:
+    """Checksum of an embedding together with its key."""
+    key = "".join(f"{value} " for value in (*source, max_length))
+    return hashlib.blake2b(key.encode() + sha256 + vector, digest_size=16).digest()
+
+
+def _is_intact(source: Source, max_length: int, sha256: bytes, vector: Any, checksum: Any) -> bool:
+    # a damaged file may hold values of any type
+    is_bytes = isinstance(sha256, bytes) and isinstance(vector, bytes)
+    return is_bytes and checksum == _checksum(source, max_length, sha256, vector)
+
+
+def _encode(values: NDArray[np.float32], storage_dtype: str) -> bytes:
+    if storage_dtype == "float16":
+        with np.errstate(over="ignore"):
+            half = values.astype("<f2")
+        if np.isfinite(half).all():
+            return half.tobytes()
+    return values.astype("<f4").tobytes()
+
+
+def _decode(vector: bytes, width: int) -> NDArray[np.float32]:
+    return np.frombuffer(vector, dtype="<f4" if len(vector) == 4 * width else "<f2").astype(
+        np.float32
+    )
+
+
+def _damaged(path: Path, what: object) -> str:
+    return (
+        f"The store {str(path)!r} is damaged ({what}); move it away, restore a copy or let a new "
+        "one be filled."
+    )

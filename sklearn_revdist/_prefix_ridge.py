@@ -1,0 +1,272 @@
+"""Prefix ridge: the ridge regressions on all prefixes of the columns, from one factorisation.
+
+With centred rows X and X'X + alpha I = L L', the factor of the first k columns is the leading
+block of L, and forward substitution nests likewise. With z = L^-1 X'Y, the regression on the
+first k columns predicts for a row x the sum of the first k terms (L^-1 x)_j z_j.
+
+Two ways lead to L and z:
+
+by columns   the Cholesky factor of X'X + alpha I, whose rounding grows with its condition;
+by rows      the columns, block by block, as observations that a root of S = I learns from: a
+             block B has L_BB L_BB' = alpha I + B'SB and Q = SB L_BB'^-1, a later block C has
+             C'Q in the same columns of L, and S - QQ' takes the place of S. An orthogonal
+             transformation of the root does it (the array form of the Kalman filter), so that
+             rounding grows with the square root of the condition only, and nothing larger than
+             rows x rows and rows x columns is made.
+
+The second serves few rows, and ill-conditioned columns after a QR decomposition has replaced
+many rows by as many as there are columns.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+# SciPy's BLAS throughout: NumPy may bring another, and the waiting threads of two pools that
+# are used in turn slow each other down, tenfold on blocks as small as these.
+from scipy.linalg import blas, lapack
+
+from ._moments import Moments
+
+_EPS = np.finfo(np.float64).eps
+# With fewer rows than this share of the columns, the way by rows is the faster one (measured).
+_FEW_ROWS = 1 / 4
+# Largest ratio of a column's sum of squares to what is new in it for which the Cholesky factor
+# is taken: predictions then keep nine digits.
+_LARGEST_RATIO = 1e6
+# Columns of a block by rows, and reflectors applied at once.
+_BLOCK, _REFLECTORS = 64, 32
+# Predictions are handed out so many at a time, which stay in the cache.
+_CHUNK_SIZE = 2**17
+
+
+class Factor(Protocol):
+    """L and z of one penalty."""
+
+    z: NDArray[np.float64]
+    rounding: float
+
+    def whiten(self, X: NDArray) -> NDArray:
+        """The rows L^-1 x of centred rows x."""
+
+
+class Training:
+    """Training rows, centred, and what all penalties share of them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The columns, finite.
+    Y : ndarray of shape (n_samples, n_targets)
+        The targets, finite.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Non-negative weights, not all zero.
+
+    Attributes
+    ----------
+    mean, target_mean : ndarray of shape (n_features,), (n_targets,)
+        Weighted means.
+    """
+
+    def __init__(self, X, Y, sample_weight):
+        self._rows, self._weights = np.column_stack([X, Y]), sample_weight
+        self._n_features = X.shape[1]
+        self._moments = Moments.of(self._rows, sample_weight)
+        self.mean, self.target_mean = np.split(self._moments.mean, [self._n_features])
+
+    def centred(self, X: NDArray) -> NDArray:
+        """Rows less the mean of the training rows, columns first."""
+        return np.asfortranarray(X - self.mean)
+
+    def ridges(self, alpha: float) -> "PrefixRidges":
+        """The regressions on all prefixes, with one penalty.
+
+        Parameters
+        ----------
+        alpha : float
+            Penalty, positive, as in :class:`sklearn.linear_model.Ridge`.
+
+        Returns
+        -------
+        ridges : PrefixRidges
+        """
+        root = self._moments.root
+        factor = None
+        if root is None or len(root) >= _FEW_ROWS * self._n_features:
+            factor = _by_columns(self._scatter, self._n_features, alpha)
+        if factor is None:
+            factor = _RowFactor(self._root, self._n_features, alpha)
+        return PrefixRidges(self, factor)
+
+    @cached_property
+    def _scatter(self):
+        """X and Y's joint matrix of products, its lower triangle, columns first."""
+        if self._moments.root is None:
+            return self._moments.scatter.T  # symmetric, its columns lie together
+        return blas.dsyrk(1.0, self._moments.root.T, lower=1)
+
+    @cached_property
+    def _root(self):
+        """At most as many rows as columns with the same products, columns first."""
+        if self._moments.root is not None:
+            return np.asfortranarray(self._moments.root)
+        rows = self._rows - self._moments.mean
+        if self._weights is not None:
+            rows *= np.sqrt(self._weights)[:, np.newaxis]
+        return linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
+
+
+class PrefixRidges:
+    """Ridge regressions on all prefixes, with one penalty.
+
+    Parameters
+    ----------
+    training : Training
+        What they were fitted on.
+    factor : Factor
+        L and z.
+
+    Attributes
+    ----------
+    rounding : float
+        How far rounding may move predictions, as a share of the targets' size: it grows as
+        columns depend on each other and the penalty vanishes.
+    """
+
+    def __init__(self, training, factor):
+        self._training, self._factor = training, factor
+        self.rounding = factor.rounding
+
+    def predictions(
+        self, centred: NDArray, prefixes: NDArray
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Predictions of the regressions on some prefixes.
+
+        Parameters
+        ----------
+        centred : ndarray of shape (n_rows, n_features)
+            Rows, centred by :meth:`Training.centred`.
+        prefixes : ndarray of shape (n_prefixes,)
+            Lengths, increasing.
+
+        Yields
+        ------
+        part : slice
+            Of `prefixes`; the parts are in order and bounded in size.
+        predicted : ndarray of shape (n_prefixes of the part, n_rows, n_targets)
+            Predictions.
+        """
+        return self._sums(centred, prefixes, self._training.target_mean)
+
+    def coefs(self, prefixes: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
+        """Coefficients and intercepts of the regressions on some prefixes, one by one.
+
+        Parameters
+        ----------
+        prefixes : ndarray of shape (n_prefixes,)
+            Lengths, increasing.
+
+        Yields
+        ------
+        coef : ndarray of shape (n_targets, n_features)
+            Coefficients, zero beyond the prefix.
+        intercept : ndarray of shape (n_targets,)
+        """
+        mean, target_mean = self._training.mean, self._training.target_mean
+        # They are the predictions for the unit vectors.
+        unit = np.eye(mean.size, order="F")
+        for _, part in self._sums(unit, prefixes, np.zeros_like(target_mean)):
+            for coef in part:
+                yield coef.T, target_mean - mean @ coef
+
+    def _sums(self, centred, prefixes, start):
+        """The sums of the first terms, to each prefix."""
+        terms, z = self._factor.whiten(centred), self._factor.z
+        sums = np.asfortranarray(np.broadcast_to(start, (len(terms), len(start))))
+        n_prefixes = max(1, _CHUNK_SIZE // max(1, sums.size))
+        done = 0
+        for first in range(0, len(prefixes), n_prefixes):
+            lengths = prefixes[first : first + n_prefixes]
+            part = np.empty((len(lengths), *sums.shape))
+            for i, length in enumerate(lengths):
+                new = slice(done, length)
+                sums = blas.dgemm(1.0, terms[:, new], z[new], 1.0, sums, overwrite_c=1)
+                part[i] = sums
+                done = length
+            yield slice(first, first + len(lengths)), part
+
+
+def _by_columns(scatter, n_features, alpha):
+    """The Cholesky factor; None where the columns are too ill-conditioned for it."""
+    lower = scatter[:n_features, :n_features].copy(order="F")
+    squares = np.diagonal(lower) + alpha
+    np.fill_diagonal(lower, squares)
+    lower, failed = lapack.dpotrf(lower, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        return None
+    ratio = _ratio(squares, lower)
+    if ratio > _LARGEST_RATIO:
+        return None
+    return _ColumnFactor(lower, scatter[n_features:, :n_features].T, ratio)
+
+
+def _ratio(squares, *triangles):
+    """Largest ratio of a column's sum of squares to what is new in it."""
+    new = np.concatenate([np.diagonal(triangle) for triangle in triangles])
+    return float(np.max(squares / new**2))
+
+
+class _ColumnFactor:
+    def __init__(self, lower, cross, ratio):
+        self._lower = lower
+        self.rounding = _EPS * ratio
+        self.z = blas.dtrsm(1.0, lower, cross, lower=1)
+
+    def whiten(self, X):
+        return blas.dtrsm(1.0, self._lower, X, side=1, lower=1, trans_a=1)
+
+
+class _RowFactor:
+    def __init__(self, rows, n_features, alpha):
+        self._columns, targets = rows[:, :n_features], rows[:, n_features:]
+        self._blocks = [
+            slice(start, min(start + _BLOCK, n_features)) for start in range(0, n_features, _BLOCK)
+        ]
+        self._corners = []
+        self._gains = np.empty_like(self._columns)  # Q
+        self.z = np.empty((n_features, targets.shape[1]), order="F")
+        n_rows = len(rows)
+        # The root of S, and the targets seen from there.
+        root = np.asfortranarray(np.hstack([np.eye(n_rows), targets]))
+        for block in self._blocks:
+            width = block.stop - block.start
+            seen = blas.dgemm(1.0, root[:, :n_rows], self._columns[:, block])
+            noise = np.asfortranarray(np.sqrt(alpha) * np.eye(width))
+            upper, v, t, _ = lapack.dtpqrt(
+                0, min(_REFLECTORS, width), noise, seen, overwrite_a=1, overwrite_b=1
+            )
+            known = np.zeros((width, root.shape[1]), order="F")
+            known, root, _ = lapack.dtpmqrt(
+                0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
+            )
+            self._corners.append(upper)
+            self._gains[:, block] = known[:, :n_rows].T
+            self.z[block] = known[:, n_rows:]
+        squares = np.square(self._columns).sum(axis=0) + alpha
+        self.rounding = _EPS * np.sqrt(_ratio(squares, *self._corners))
+
+    def whiten(self, X):
+        whitened = np.empty_like(X)
+        explained = np.zeros((len(X), len(self._columns)), order="F")
+        for block, upper in zip(self._blocks, self._corners, strict=True):
+            rest = blas.dgemm(-1.0, explained, self._columns[:, block], 1.0, X[:, block])
+            rest = blas.dtrsm(1.0, upper, rest, side=1, overwrite_b=1)
+            explained = blas.dgemm(
+                1.0, rest, self._gains[:, block], 1.0, explained, trans_b=1, overwrite_c=1
+            )
+            whitened[:, block] = rest
+        return whitened

@@ -1,0 +1,210 @@
+"""All prefixes from one factorisation: the regressions refitted one by one, by both ways."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import linalg
+from sklearn.linear_model import Ridge
+
+from sklearn_revdist import _prefix_ridge
+from sklearn_revdist._prefix_ridge import Training
+
+
+@pytest.fixture(params=["by columns", "by rows"])
+def _way(request, monkeypatch):
+    """Take one of the two ways, whatever the shape and the condition."""
+    by_rows = request.param == "by rows"
+    monkeypatch.setattr(_prefix_ridge, "_FEW_ROWS", np.inf if by_rows else 0)
+    monkeypatch.setattr(_prefix_ridge, "_LARGEST_RATIO", 0 if by_rows else np.inf)
+
+
+def problem(rng, n_samples, n_features, n_targets=1):
+    """Correlated columns with means and scales of their own, targets, weights, held-out rows."""
+    n = n_samples + 40
+    X = rng.normal(size=(n, n_features)) @ rng.normal(size=(n_features, n_features))
+    X = X * rng.lognormal(size=n_features) + 10 * rng.normal(size=n_features)
+    Y = rng.normal(size=(n, n_targets)) + X[:, :1] / X[:, 0].std() + 3
+    return X[:n_samples], Y[:n_samples], rng.random(n_samples), X[n_samples:]
+
+
+def predictions(X, Y, weights, X_test, alpha, prefixes=None):
+    prefixes = np.arange(1, X.shape[1] + 1) if prefixes is None else prefixes
+    training = Training(X, Y, weights)
+    parts = training.ridges(alpha).predictions(training.centred(X_test), prefixes)
+    return np.concatenate([predicted for _, predicted in parts])
+
+
+def refitted(X, Y, weights, X_test, alpha, prefixes):
+    """Ridge, once for each prefix."""
+    return np.array(
+        [
+            Ridge(alpha).fit(X[:, :k], Y, weights).predict(X_test[:, :k]).reshape(len(X_test), -1)
+            for k in prefixes
+        ]
+    )
+
+
+def augmented(X, Y, X_test, alpha):
+    """The regression on all columns by a QR decomposition of rows and penalty."""
+    rows = np.vstack([X - X.mean(axis=0), np.sqrt(alpha) * np.eye(X.shape[1])])
+    targets = np.vstack([Y - Y.mean(axis=0), np.zeros((X.shape[1], Y.shape[1]))])
+    coef = linalg.lstsq(rows, targets, cond=0, lapack_driver="gelsy")[0]
+    return (X_test - X.mean(axis=0)) @ coef + Y.mean(axis=0)
+
+
+def random_problem(seed):
+    rng = np.random.default_rng(seed)
+    X, Y, weights, X_test = problem(rng, rng.integers(20, 501), rng.integers(5, 301))
+    return X, Y, weights if seed % 2 else None, X_test, 10 ** rng.uniform(-1, 3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_predictions_are_those_of_ridge(seed):
+    *rows, alpha = random_problem(seed)
+    n_features = rows[0].shape[1]
+    prefixes = np.unique(np.linspace(1, n_features, 15, dtype=int))
+    np.testing.assert_allclose(
+        predictions(*rows, alpha)[prefixes - 1],
+        refitted(*rows, alpha, prefixes),
+        rtol=0,
+        atol=1e-8,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_every_prefix_predicts_as_ridge(seed):
+    *rows, alpha = random_problem(seed)
+    prefixes = np.arange(1, rows[0].shape[1] + 1)
+    np.testing.assert_allclose(
+        predictions(*rows, alpha), refitted(*rows, alpha, prefixes), rtol=0, atol=1e-8
+    )
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("shape", [(200, 150), (60, 100), (30, 150), (50, 1)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_either_way_predicts_as_ridge(shape, weighted, rng):
+    X, Y, weights, X_test = problem(rng, *shape, n_targets=3)
+    rows = X, Y, weights if weighted else None, X_test
+    prefixes = np.arange(1, shape[1] + 1)
+    np.testing.assert_allclose(
+        predictions(*rows, 10.0), refitted(*rows, 10.0, prefixes), rtol=0, atol=1e-8
+    )
+
+
+@pytest.mark.usefixtures("_way")
+def test_coefficients_are_those_of_ridge(rng):
+    X, Y, weights, _ = problem(rng, 80, 100, n_targets=2)
+    prefixes = [1, 64, 65, 100]
+    for k, (coef, intercept) in zip(
+        prefixes, Training(X, Y, weights).ridges(3.0).coefs(prefixes), strict=True
+    ):
+        ridge = Ridge(3.0).fit(X[:, :k], Y, weights)
+        np.testing.assert_allclose(coef[:, :k], ridge.coef_, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(intercept, ridge.intercept_, rtol=0, atol=1e-8)
+        assert not coef[:, k:].any()
+
+
+def test_some_prefixes_are_those_of_all(rng):
+    rows = problem(rng, 100, 30, n_targets=2)
+    every = predictions(*rows, 1.0)
+    some = predictions(*rows, 1.0, np.array([2, 3, 17, 30]))
+    np.testing.assert_allclose(some, every[[1, 2, 16, 29]], rtol=0, atol=1e-12)
+
+
+def test_predictions_come_in_bounded_parts(rng, monkeypatch):
+    X, Y, _, X_test = problem(rng, 100, 30, n_targets=2)
+    monkeypatch.setattr(_prefix_ridge, "_CHUNK_SIZE", 3 * X_test.shape[0] * 2)
+    training = Training(X, Y, None)
+    prefixes = np.arange(3, 31)
+    parts = list(training.ridges(1.0).predictions(training.centred(X_test), prefixes))
+    assert [len(predicted) for _, predicted in parts] == [3] * 9 + [1]
+    assert np.concatenate([prefixes[part] for part, _ in parts]).tolist() == prefixes.tolist()
+
+
+@pytest.mark.usefixtures("_way")
+def test_columns_of_zeros_change_nothing(rng):
+    """Columns beyond the numerical rank of a nested embedding are zero."""
+    X, Y, _, X_test = problem(rng, 60, 50)
+    X[:, 20:40] = X_test[:, 20:40] = 0.0
+    predicted = predictions(X, Y, None, X_test, 0.1)
+    for k in range(20, 40):
+        np.testing.assert_array_equal(predicted[k], predicted[19])
+
+
+def test_few_rows_need_no_square_matrix_of_columns(rng):
+    n_features = 3000
+    rows = problem(rng, 20, n_features)
+    predictions(*rows, 1.0)  # imports and caches
+    tracemalloc.start()
+    predictions(*rows, 1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * n_features**2 / 5
+
+
+# ----------------------------------------------------------------- numerics
+
+
+def test_a_column_with_a_mean_of_ten_thousand_sigma(rng):
+    X, Y, _, X_test = problem(rng, 200, 30)
+    shift = np.where(np.arange(30) % 3 == 0, 1e4 * X.std(axis=0), 0.0)
+    np.testing.assert_allclose(
+        predictions(X + shift, Y, None, X_test + shift, 1.0),
+        predictions(X, Y, None, X_test, 1.0),
+        rtol=0,
+        atol=1e-8,
+    )
+
+
+@pytest.mark.usefixtures("_way")
+def test_columns_of_very_different_scales(rng):
+    X, Y, _, X_test = problem(rng, 100, 20)
+    scales = 10.0 ** rng.integers(-6, 7, size=20)
+    predicted = predictions(X * scales, Y, None, X_test * scales, 1e-3)[-1]
+    expected = augmented(X * scales, Y, X_test * scales, 1e-3)
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(200, 60), (60, 100), (20, 150)])
+@pytest.mark.parametrize("alpha", [1e-10, 1e-6, 1e-2])
+def test_ill_conditioned_columns_keep_eight_digits(shape, alpha, rng):
+    """Principal directions whose scales decay over nine decades, mixed in all columns."""
+    n, n_features = shape
+    basis = linalg.qr(rng.normal(size=(n_features, n_features)))[0]
+    X = rng.normal(size=(n + 40, n_features)) * np.logspace(0, -9, n_features) @ basis
+    Y = 10 * X[:, :1] + rng.normal(size=(n + 40, 1))
+    predicted = predictions(X[:n], Y[:n], None, X[n:], alpha)[-1]
+    expected = augmented(X[:n], Y[:n], X[n:], alpha)
+    assert np.abs(predicted - expected).max() < 1e-8 * np.abs(Y).max()
+
+
+@pytest.mark.parametrize("n_samples", [100, 20])
+def test_without_penalty_it_tends_to_the_smallest_least_squares_solution(n_samples, rng):
+    X, Y, _, X_test = problem(rng, n_samples, 30)
+    X[:, 20], X_test[:, 20] = X[:, 3], X_test[:, 3]  # a column twice
+    coef = linalg.lstsq(X - X.mean(axis=0), Y - Y.mean(axis=0))[0]
+    expected = (X_test - X.mean(axis=0)) @ coef + Y.mean(axis=0)
+    np.testing.assert_allclose(
+        predictions(X, Y, None, X_test, 1e-9)[-1], expected, rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("alpha", [1e-14, 1e-10, 1e-6, 1e-2, 1.0])
+@pytest.mark.usefixtures("_way")
+def test_rounding_is_foretold(alpha, rng):
+    X, Y, _, X_test = problem(rng, 40, 60)
+    predicted = predictions(X, Y, None, X_test, alpha)[-1]
+    error = np.abs(predicted - augmented(X, Y, X_test, alpha)).max() / np.abs(Y).max()
+    foretold = Training(X, Y, None).ridges(alpha).rounding
+    assert error < max(1e-12, 1e3 * foretold)
+
+
+def test_the_way_by_rows_takes_over_where_the_other_loses_digits(rng):
+    X, Y, _, _ = problem(rng, 60, 60)
+    training = Training(X, Y, None)
+    roundings = [training.ridges(alpha).rounding for alpha in np.logspace(2, -12, 15)]
+    assert max(roundings) < 1e-6
+    assert training.ridges(1e2).rounding < 1e-12

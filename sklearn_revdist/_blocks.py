@@ -48,7 +48,7 @@ def find_blocks(
         If `dims` do not add up to `n_features`, contradict the names of the columns, or two
         blocks have one name.
     """
-    named = None if feature_names is None else _blocks_of_names(feature_names)
+    named = None if feature_names is None else blocks_of_names(feature_names)
     if dims is None:
         blocks = named or _known_blocks(n_features)
         if blocks is None:
@@ -83,14 +83,7 @@ def find_blocks(
     return blocks
 
 
-def _known_blocks(n_features):
-    models = blocks_of_width(n_features)
-    if models is None:
-        return None
-    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
-
-
-def _blocks_of_names(feature_names):
+def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
     """Blocks of columns that are all named `<model>_<column>` with columns from 0, or None."""
     matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
     if not all(matches):
@@ -103,6 +96,13 @@ def _blocks_of_names(feature_names):
         names.append(model)
         dims.append(len(numbers))
     return Blocks(tuple(names), tuple(dims))
+
+
+def _known_blocks(n_features):
+    models = blocks_of_width(n_features)
+    if models is None:
+        return None
+    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
 
 
 def _spelled(blocks):

@@ -2,12 +2,16 @@
 
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.validation import check_is_fitted
 
 from ._evaluation import prefix_scores
 from ._models import DEMO, ESM2
+from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+from ._prefixes import model_prefixes
 from ._reverse_distiller import ReverseDistiller
 
 # Three hues of the Okabe-Ito palette; markers and dashes tell them apart without colour.
@@ -146,11 +150,10 @@ class PrefixScoreDisplay:
                 markersize=5.5,
                 **style,
             )
-        short = {model.name: model.short for model in ESM2 + DEMO}
         ax.set_xticks(
             boundaries,
             [
-                f"{n}\n{short.get(model, model)}"
+                f"{n}\n{_short(model)}"
                 for n, model in zip(boundaries, distilled["model"], strict=True)
             ],
         )
@@ -168,12 +171,189 @@ class PrefixScoreDisplay:
         return self
 
 
+class PrefixCurveDisplay:
+    """Held-out score against the length of the prefix, for every prefix that was tried.
+
+    Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
+
+    Parameters
+    ----------
+    prefixes : ndarray of shape (n_prefixes,)
+        Lengths, increasing.
+    scores : ndarray of shape (n_prefixes,)
+        Mean score over the folds of each, with its best penalty.
+    standard_errors : ndarray of shape (n_prefixes,)
+        Standard errors of the scores.
+    n_prefix : int
+        The length chosen.
+    models : dict of str to int, default=None
+        Models of the chain and the number of columns up to and including each.
+    score_name : str, default="score"
+        What the scores are.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The curve.
+    band_ : matplotlib FillBetweenPolyCollection
+        One standard error to both sides.
+    chosen_ : matplotlib Line2D
+        Mark of the chosen prefix.
+    boundaries_ : list of matplotlib Line2D
+        Where models end.
+    ax_ : matplotlib Axes
+        Where the plot was drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    See Also
+    --------
+    PrefixRidgeCV : Computes the scores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 12))
+    >>> probe = PrefixRidgeCV().fit(X, X[:, 0] + X[:, 5])
+    >>> models = {"small": 4, "large": 12}
+    >>> display = PrefixCurveDisplay.from_estimator(probe, models=models)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, prefixes, scores, standard_errors, n_prefix, *, models=None, score_name="score"
+    ):
+        self.prefixes = prefixes
+        self.scores = scores
+        self.standard_errors = standard_errors
+        self.n_prefix = n_prefix
+        self.models = models
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: PrefixRidgeCV | PrefixRidgeClassifierCV,
+        *,
+        models: dict[str, int] | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the scores that a fitted estimator has of its prefixes.
+
+        Parameters
+        ----------
+        estimator : PrefixRidgeCV or PrefixRidgeClassifierCV
+            A fitted one.
+        models : dict of str to int, default=None
+            Models of the chain, and the number of columns up to and including each. None
+            reads them from the names of the columns, where the estimator has seen such.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PrefixCurveDisplay
+        """
+        check_is_fitted(estimator)
+        if models is None:
+            models = model_prefixes(getattr(estimator, "feature_names_in_", None))
+        best = estimator.cv_scores_.argmax(axis=1)[:, np.newaxis]
+        scores, errors = (
+            np.take_along_axis(table, best, axis=1)[:, 0]
+            for table in (estimator.cv_scores_, estimator.cv_standard_errors_)
+        )
+        scoring = estimator.scoring
+        if scoring is None:
+            scoring = "accuracy" if isinstance(estimator, PrefixRidgeClassifierCV) else "r2"
+        return cls(
+            estimator.prefixes_,
+            scores,
+            errors,
+            estimator.n_prefix_,
+            models=models,
+            score_name=scoring if isinstance(scoring, str) else "score",
+        ).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        self : PrefixCurveDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        if ax is None:
+            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
+
+        colour = _STYLES["distilled"]["color"]
+        # Points too where lengths are far apart, since nothing was measured between them.
+        marker = "" if np.all(np.diff(self.prefixes) == 1) else "."
+        (self.line_,) = ax.plot(
+            self.prefixes, self.scores, marker=marker, color=colour, label="held-out score"
+        )
+        self.band_ = ax.fill_between(
+            self.prefixes,
+            self.scores - self.standard_errors,
+            self.scores + self.standard_errors,
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
+            label="± 1 standard error",
+        )
+        (self.chosen_,) = ax.plot(
+            self.n_prefix,
+            self.scores[np.searchsorted(self.prefixes, self.n_prefix)],
+            "D",
+            color="black",
+            zorder=4,
+            label=f"chosen: {self.n_prefix} columns",
+        )
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+        self.boundaries_ = []
+        if self.models:
+            lengths = list(self.models.values())
+            self.boundaries_ = [
+                ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1)
+                for length in lengths
+            ]
+            # Upright and on the other side, since boundaries may lie close together.
+            top = ax.secondary_xaxis("top")
+            labels = [f"{_short(model)}: {length}" for model, length in self.models.items()]
+            top.set_xticks(lengths, labels, rotation="vertical")
+            top.set_xticks([], minor=True)
+            top.spines["top"].set_visible(False)
+        ax.set(xlabel="number of columns", ylabel=f"{self.score_name}, mean over folds")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.9", linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.legend(frameon=False)
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+
+def _short(name):
+    """Short name of a known model; else the name itself."""
+    return next((model.short for model in ESM2 + DEMO if model.name == name), name)
+
+
 def _pyplot():
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "PrefixScoreDisplay draws with matplotlib, which is not installed; "
+            "Displays are drawn with matplotlib, which is not installed; "
             'install it with `pip install "sklearn-revdist[plot]"`.'
         ) from error
     return plt

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ._blocks import Blocks
+from ._blocks import Blocks, blocks_of_names
 from ._models import DEMO, ESM2
 
 
@@ -92,6 +92,26 @@ def prefix_length(
             "the nested embedding; choose a shorter prefix."
         )
     return int(n_components)
+
+
+def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None:
+    """Where each model ends in a nested embedding, from the names of its columns.
+
+    Parameters
+    ----------
+    feature_names : sequence of str or None
+        Names as :meth:`ReverseDistiller.get_feature_names_out` gives them.
+
+    Returns
+    -------
+    prefixes : dict of str to int, or None
+        Number of columns up to and including each model; None where the names do not tell.
+    """
+    blocks = None if feature_names is None else blocks_of_names(feature_names)
+    if blocks is None:
+        return None
+    names = [name.removesuffix("_residual") for name in blocks.names]
+    return dict(zip(names, np.cumsum(blocks.dims).tolist(), strict=True))
 
 
 def model_index(model: str, model_names: Sequence[str], parameter: str) -> int:

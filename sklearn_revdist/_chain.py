@@ -87,22 +87,16 @@ def solve_chain(
     -------
     levels : list of Level
     """
-    varies = moments.scale() > 0
+    side = (_RowSide if moments.root is not None else _ColumnSide)(moments, dims[0])
+    regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
     levels: list[Level] = []
     to_prefix = np.eye(dims[0])
-    stop = dims[0]
     for width, n_columns in zip(dims[1:], n_new, strict=True):
-        stop += width
-        side = _RowSide if moments.root is not None else _ColumnSide
-        level = _solve_level(
-            side(moments.leading(stop), varies[:stop], to_prefix, scaled=regressor == "ols"),
-            to_prefix,
-            moments.weight,
-            n_columns,
-            {"regressor": regressor, "alpha": alpha, "rank": rank},
-        )
-        levels.append(level)
-        to_prefix = extend(to_prefix, level.components)
+        if levels:
+            side.add_columns(levels[-1].components)
+            to_prefix = extend(to_prefix, levels[-1].components)
+        side.show_model(width)
+        levels.append(_solve_level(side, to_prefix, moments.weight, n_columns, regression))
     return levels
 
 
@@ -112,15 +106,59 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
     return np.vstack([np.hstack([to_prefix, padding]), components])
 
 
+def principal_directions(
+    factor: NDArray[np.float64], n_directions: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Leading left singular vectors, their largest entries positive, and squared values.
+
+    The factor, not the scatter, is decomposed: it keeps the digits of columns whose scale is
+    up to a million times smaller than the largest one's.
+    """
+    if not factor.size:
+        return np.zeros((len(factor), 0)), np.zeros(0)
+    directions, singular, _ = np.linalg.svd(factor, full_matrices=False)
+    directions = directions[:, :n_directions]
+    largest = np.abs(directions).argmax(axis=0)
+    signs = np.sign(directions[largest, np.arange(directions.shape[1])])
+    return directions * signs, singular[:n_directions] ** 2
+
+
+def scatter_factor(
+    scatter: NDArray[np.float64], scale: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64]:
+    """Factor F of shape (width, rank) with F F' the scatter, on its numerical rank.
+
+    The rank is decided on columns divided by their `scale`, by a Cholesky factorisation with
+    pivoting.
+    """
+    inverse = _inverse_scale(scale)
+    scaled = scatter * inverse
+    scaled *= inverse[:, np.newaxis]
+    if scaled.diagonal().max() <= tolerance:
+        return np.zeros((len(scaled), 0))
+    lower, pivots, rank, _ = linalg.lapack.dpstrf(scaled, tol=tolerance, lower=1)
+    return _unpivoted(np.tril(lower)[:, :rank], pivots - 1, scale)
+
+
+def root_factor(
+    root: NDArray[np.float64], scale: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64]:
+    """The same from a root of the scatter, by a QR factorisation with pivoting."""
+    upper, pivots = linalg.qr(root * _inverse_scale(scale), mode="r", pivoting=True)
+    upper = upper[: min(root.shape)]
+    rank = int(np.sum(np.diag(upper) ** 2 > tolerance))
+    return _unpivoted(upper[:rank].T, pivots, scale)
+
+
 def _solve_level(side, to_prefix, weight, n_new, regression):
-    """Regress the last block of columns on the prefix, then reduce the residual."""
+    """Regress the model shown on the prefix, then reduce the residual."""
     start = to_prefix.shape[1]
     width = len(side.own_scale)
-    spectrum = side.spectrum
+    spectrum = side.spectrum(scaled=regression["regressor"] == "ols")
     total = float(side.own_scale @ side.own_scale)
     fit = regress(spectrum, total, weight, **regression)
     factor = side.residual_factor(fit, tolerance=8 * width * EPS * spectrum.condition)
-    basis, variances = _principal_directions(factor, n_new)
+    basis, variances = principal_directions(factor, n_new)
     rank, left = factor.shape[1], float(np.sum(factor**2))
 
     components = np.zeros((n_new, start + width))
@@ -141,61 +179,82 @@ def _solve_level(side, to_prefix, weight, n_new, regression):
     )
 
 
-# The two sides below answer the same three questions, one from the scatter and one from its
-# root: how large are the columns, what is the prefix's spectrum, and which factor F of
-# shape (width, rank) has the residual's scatter F F' on its numerical rank. That rank is
-# decided on columns of unit variance, by a factorisation with pivoting.
+# The two sides below walk along the chain and answer the same questions, one from the scatter and
+# one from its root: how large are the columns seen so far, what is the prefix's spectrum against
+# the model shown, and what is a factor of the residual's scatter. Each product is formed once,
+# and of one shape whatever the length of the chain, so that a shorter one gives the same bits.
 
 
 class _ColumnSide:
     """Many rows: products of columns, as the scatter holds them."""
 
-    def __init__(self, moments, varies, to_prefix, *, scaled):
-        start = to_prefix.shape[1]
-        scatter = moments.scatter * varies * varies[:, np.newaxis]
-        products = to_prefix @ scatter[:start]
-        prefix, cross = products[:, :start] @ to_prefix.T, products[:, start:]
-        self.own = scatter[start:, start:]
-        self.scale = np.sqrt(np.diag(scatter))
-        self.own_scale = self.scale[start:]
+    def __init__(self, moments, first):
+        varies = moments.scale() > 0
+        if varies.all():
+            self.scatter = moments.scatter
+        else:
+            self.scatter = moments.scatter * varies * varies[:, np.newaxis]
+        self.scales = np.sqrt(self.scatter.diagonal())
+        self.first = self.start = self.stop = first
+        self.components = []
+        self.prefix = self.scatter[:first, :first]
+        self.products = self.prefix  # of the prefix with all columns seen so far
 
-        inverse = _inverse_scale(np.sqrt(np.diag(prefix).clip(0)), scaled)
-        matrix = prefix * inverse * inverse[:, np.newaxis]
-        values, vectors = linalg.eigh((matrix + matrix.T) / 2)
+    def show_model(self, width):
+        self.start, self.stop = self.stop, self.stop + width
+        own = slice(self.start, self.stop)
+        levels = (c @ self.scatter[: c.shape[1], own] for c in self.components)
+        cross = np.vstack([self.scatter[: self.first, own], *levels])
+        self.products = np.hstack([self.products, cross])
+        self.own = self.scatter[own, own]
+        self.scale, self.own_scale = self.scales[: self.stop], self.scales[own]
+
+    def spectrum(self, *, scaled):
+        inverse = _inverse_scale(np.sqrt(self.prefix.diagonal().clip(0)), scaled)
+        matrix = self.prefix * inverse
+        matrix *= inverse[:, np.newaxis]
+        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
         vectors = inverse[:, np.newaxis] * vectors[:, ::-1]
-        self.spectrum = Spectrum(values[::-1].clip(0), vectors, vectors.T @ cross)
+        return Spectrum(values[::-1].clip(0), vectors, vectors.T @ self.products[:, self.start :])
 
     def residual_factor(self, fit, tolerance):
-        inverse = _inverse_scale(self.own_scale)
         residual = self.own - fit.explained.T @ fit.explained
-        residual *= inverse * inverse[:, np.newaxis]
-        if residual.diagonal().max() <= tolerance:
-            return np.zeros((len(residual), 0))
-        lower, pivots, rank, _ = linalg.lapack.dpstrf(residual, tol=tolerance, lower=1)
-        return _unpivoted(np.tril(lower)[:, :rank], pivots - 1, self.own_scale)
+        return scatter_factor(residual, self.own_scale, tolerance)
+
+    def add_columns(self, components):
+        products = components @ self.scatter[: self.stop, : self.stop]
+        cross, corner = self.products @ components.T, products @ components.T
+        self.prefix = np.block([[self.prefix, cross], [cross.T, corner]])
+        self.products = np.vstack([self.products, products])
+        self.components.append(components)
 
 
 class _RowSide:
     """Few rows: the rows themselves, so that no matrix is larger than they are."""
 
-    def __init__(self, moments, varies, to_prefix, *, scaled):
-        start = to_prefix.shape[1]
-        root = moments.root * varies
-        self.prefix, self.own = root[:, :start] @ to_prefix.T, root[:, start:]
-        self.scale = np.linalg.norm(root, axis=0)
-        self.own_scale = self.scale[start:]
+    def __init__(self, moments, first):
+        self.root = moments.root * (moments.scale() > 0)
+        self.scales = np.linalg.norm(self.root, axis=0)
+        self.stop = first
+        self.prefix = self.root[:, :first]
 
+    def show_model(self, width):
+        own = slice(self.stop, self.stop + width)
+        self.stop += width
+        self.own = self.root[:, own]
+        self.scale, self.own_scale = self.scales[: self.stop], self.scales[own]
+
+    def spectrum(self, *, scaled):
         inverse = _inverse_scale(np.linalg.norm(self.prefix, axis=0), scaled)
-        left, singular, right = linalg.svd(self.prefix * inverse, full_matrices=False)
+        left, singular, right = np.linalg.svd(self.prefix * inverse, full_matrices=False)
         cross = singular[:, np.newaxis] * (left.T @ self.own)
-        self.spectrum = Spectrum(singular**2, inverse[:, np.newaxis] * right.T, cross)
+        return Spectrum(singular**2, inverse[:, np.newaxis] * right.T, cross)
 
     def residual_factor(self, fit, tolerance):
-        residual = (self.own - self.prefix @ fit.coef) * _inverse_scale(self.own_scale)
-        upper, pivots = linalg.qr(residual, mode="r", pivoting=True)
-        upper = upper[: min(residual.shape)]
-        rank = int(np.sum(np.diag(upper) ** 2 > tolerance))
-        return _unpivoted(upper[:rank].T, pivots, self.own_scale)
+        return root_factor(self.own - self.prefix @ fit.coef, self.own_scale, tolerance)
+
+    def add_columns(self, components):
+        self.prefix = np.hstack([self.prefix, self.root[:, : self.stop] @ components.T])
 
 
 def _inverse_scale(scale, scaled=True):
@@ -210,18 +269,3 @@ def _unpivoted(factor, pivots, scale):
     rows = np.empty_like(factor)
     rows[pivots] = factor
     return rows * scale[:, np.newaxis]
-
-
-def _principal_directions(factor, n_directions):
-    """Leading left singular vectors, their largest entries positive, and squared values.
-
-    The factor, not the scatter, is decomposed: it keeps the digits of columns whose scale is
-    up to a million times smaller than the largest one's.
-    """
-    if not factor.size:
-        return np.zeros((len(factor), 0)), np.zeros(0)
-    directions, singular, _ = linalg.svd(factor, full_matrices=False, check_finite=False)
-    directions = directions[:, :n_directions]
-    largest = np.abs(directions).argmax(axis=0)
-    signs = np.sign(directions[largest, np.arange(directions.shape[1])])
-    return directions * signs, singular[:n_directions] ** 2

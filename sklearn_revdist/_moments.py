@@ -12,9 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import blas
 
-# A block of this many numbers (32 MB in float64) bounds the memory of a pass over any number
+from ._tensors import on_cuda, sums_on_device
+
+# A block of this many numbers (16 MB in float64) bounds the memory of a pass over any number
 # of rows and is large enough for the matrix product to run at full speed.
-_BLOCK_SIZE = 2**22
+_BLOCK_SIZE = 2**21
+
+# The mean of this many rows is near enough to that of all to measure from.
+_FIRST_ROWS = 16
+
+# A matrix is mirrored in squares of this many columns, without a copy of it.
+_SQUARE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +71,8 @@ class Moments:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers of any real dtype; sums are taken in float64.
+            Finite numbers of any real dtype; sums are taken in float64, of a tensor of torch on
+            its device.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; an integer weight counts a row that many times.
 
@@ -71,24 +80,33 @@ class Moments:
         -------
         moments : Moments
         """
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if on_cuda(X):
+            weight, mean, scatter = sums_on_device(X, weights)
+            return cls(weight, mean, scatter=scatter)
         X = np.asarray(X)
         n_samples, n_features = X.shape
+        if n_samples == 0:
+            return cls.zeros(n_features)
+        # Where to measure from; a copy, so that no layout of X in memory changes its bits.
+        mean = X[:_FIRST_ROWS].astype(np.float64, order="C").mean(axis=0)
         if n_samples <= n_features:
-            weight, mean, root = _centred(X, sample_weight)
-            return cls(weight, mean, root=root)
-        n_rows = max(256, _BLOCK_SIZE // n_features)
-        weight, mean = 0.0, np.zeros(n_features)
+            weight, delta, root = _centred(X, weights, mean, np.empty(X.shape))
+            return cls(weight, mean + delta, root=root)
+        n_rows = min(n_samples, max(256, _BLOCK_SIZE // n_features))
+        weight = 0.0
         # Only the upper triangle is summed; columns first, as BLAS keeps its matrices.
         scatter = np.zeros((n_features, n_features), order="F")
+        buffer = np.empty((n_rows + 1, n_features))
         for start in range(0, n_samples, n_rows):
             rows = slice(start, start + n_rows)
-            block_weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
-            block_weight, block_mean, block = _centred(X[rows], block_weights)
+            block_weights = None if weights is None else weights[rows]
+            block_weight, delta, block = _centred(X[rows], block_weights, mean, buffer)
             if block_weight == 0.0:
                 continue
-            scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)
-            weight, mean, shift = _merged_mean(weight, mean, block_weight, block_mean)
-            scatter = blas.dsyr(1.0, shift, a=scatter, overwrite_a=1)
+            weight, mean, shift = _merged_mean(weight, mean, block_weight, delta)
+            buffer[len(block)] = shift
+            scatter = blas.dsyrk(1.0, buffer[: len(block) + 1].T, 1.0, scatter, overwrite_c=1)
         return cls(weight, mean, scatter=_symmetric(scatter))
 
     @classmethod
@@ -109,7 +127,8 @@ class Moments:
             return self
         if self.weight == 0.0:
             return other
-        weight, mean, shift = _merged_mean(self.weight, self.mean, other.weight, other.mean)
+        delta = other.mean - self.mean
+        weight, mean, shift = _merged_mean(self.weight, self.mean, other.weight, delta)
         if self.root is not None and other.root is not None:
             root = np.vstack([self.root, other.root, shift])
             if len(root) <= mean.size:
@@ -143,34 +162,37 @@ class Moments:
         return self.scatter if self.root is None else self.root.T @ self.root
 
 
-def _centred(X, weights):
-    """Weight and mean of some rows, and the centred rows times the roots of their weights."""
-    # One memory layout, so that the same rows give the same bits.
-    rows = X.astype(np.float64, order="C")
-    if weights is not None:
-        weights = np.asarray(weights, dtype=np.float64)
+def _centred(X, weights, near, out):
+    """Weight of some rows, their mean as the distance from a point near it, and the rows.
+
+    The rows are centred and multiplied by the roots of their weights, in the first rows of
+    `out`. Going by way of a point leaves nothing of a mean that is thousands of sigma large.
+    """
+    rows = np.subtract(X, near, out=out[: len(X)])
     weight = float(len(rows) if weights is None else weights.sum())
     if weight == 0.0:
-        return 0.0, np.zeros(rows.shape[1]), np.zeros((0, rows.shape[1]))
-    mean = np.average(rows, axis=0, weights=weights)
-    rows -= mean
-    # The rounding of a mean that is thousands of sigma large is itself a shift.
-    shift = np.average(rows, axis=0, weights=weights)
-    rows -= shift
+        return 0.0, np.zeros_like(near), rows[:0]
+    # SciPy's BLAS as for the scatter: NumPy's has threads of its own, which would be in the way.
+    delta = blas.dgemv(1 / weight, rows.T, np.ones(len(rows)) if weights is None else weights)
+    rows -= delta
     if weights is not None:
         rows *= np.sqrt(weights)[:, np.newaxis]
-    return weight, mean + shift, rows
+    return weight, delta, rows
 
 
-def _merged_mean(weight, mean, other_weight, other_mean):
+def _merged_mean(weight, mean, other_weight, delta):
     """Weight and mean of both, and the row that the distance of the means adds to the root."""
     total = weight + other_weight
-    delta = other_mean - mean
     shift = delta * np.sqrt(weight * other_weight / total)
     return total, mean + delta * (other_weight / total), shift
 
 
 def _symmetric(upper):
     """The symmetric matrix whose upper triangle is given, zeros below it; in place."""
-    upper += np.triu(upper, 1).T
+    size = len(upper)
+    for start in range(0, size, _SQUARE):
+        rows = slice(start, start + _SQUARE)
+        corner = upper[rows, rows]
+        corner += np.triu(corner, 1).T
+        upper[start + _SQUARE :, rows] = upper[rows, start + _SQUARE :].T
     return upper.T

@@ -24,15 +24,15 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._affine_map import LevelMap, assemble, nest, reconstruct
 from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
 from ._moments import Moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import read_published
+from ._row_chain import RowLevel, fit_rows, nest_rows, reconstruct_rows
 from ._saved_chain import read_chain, write_chain
-
-# Rows are centred in float64 this many at a time, so that transforming needs little memory.
-_TRANSFORM_ROWS = 8192
+from ._tensors import as_array, as_rows, is_tensor, tensor_as
 
 # What solving the chain gives; after partial_fit it is solved when one of them is asked for.
 _SOLVED = (
@@ -48,7 +48,11 @@ _SOLVED = (
     "alphas_",
     "n_prefix_components_",
     "amplifications_",
+    "_from_prefix",
 )
+
+# What a fit sets beside the attributes that end in an underscore.
+_PRIVATE = ("_from_prefix", "_row_levels")
 
 # What least squares promises of |corr(prefix, new column)|.
 _ORTHOGONAL = 1e-10
@@ -190,7 +194,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         "dims": ["array-like", None],
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
         "n_new": ["array-like", StrOptions({"all"}), None],
-        "regressor": [StrOptions({"ols", "ridge", "pcr"})],
+        "regressor": [StrOptions({"ols", "ridge", "pcr"}), HasMethods(["fit", "predict"])],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "rank": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [str, HasMethods(["cache"]), None],
@@ -238,16 +242,26 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If X is not finite, its columns do not form the chain, or a parameter does not fit
             it. Nothing is changed then.
         """
-        data = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2, estimator=self)
+        data = _check_rows(X, self, ensure_min_samples=2)
         sample_weight = _check_weights(sample_weight, data)
         blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
         n_new = self._new_columns(blocks)
-        fit_chain = check_memory(self.memory).cache(_fit_chain)
-        moments, levels = fit_chain(
-            data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
-        )
+        cache = check_memory(self.memory).cache
+        if isinstance(self.regressor, str):
+            moments, levels = cache(_fit_chain)(
+                data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
+            )
+            self._forget()
+            validate_data(self, X, skip_check_array=True)
+            return self._set_chain(blocks, moments, levels)
+        data = as_array(data)
+        levels = cache(fit_rows)(data, sample_weight, blocks.dims, n_new, self.regressor)
+        self._forget()
         validate_data(self, X, skip_check_array=True)
-        return self._set_chain(blocks, moments, levels)
+        self._set_blocks(blocks)
+        self._set_rows(np.average(data, axis=0, weights=sample_weight), levels)
+        self._warn_of_zero_columns()
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -277,6 +291,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             As for :meth:`fit`, and where the distiller was read from a file, which keeps no
             moments to add to. Nothing is changed then.
         """
+        self._check_adds_up()
         fitted = "components_" in vars(self) or "moments_" in vars(self)
         if fitted and "moments_" not in vars(self):
             raise ValueError(
@@ -287,10 +302,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             data = self._validate_columns(X)
             moments = self.moments_ + Moments.of(data, _check_weights(sample_weight, data))
         else:
-            data = check_array(X, dtype=[np.float64, np.float32], estimator=self)
+            data = _check_rows(X, self)
             blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
             self._new_columns(blocks)
             moments = Moments.of(data, _check_weights(sample_weight, data))
+            self._forget()
             validate_data(self, X, skip_check_array=True)
             self._set_blocks(blocks)
         self.moments_ = moments
@@ -332,10 +348,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).components_.shape
         (3, 5)
         """
+        self._check_adds_up()
         names = None if feature_names is None else [str(name) for name in feature_names]
         blocks = find_blocks(self.dims, names, moments.mean.size)
         levels = self._solve(blocks, moments)
-        vars(self).pop("feature_names_in_", None)
+        self._forget()
         self.n_features_in_ = moments.mean.size
         return self._set_chain(blocks, moments, levels)
 
@@ -360,6 +377,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         ValueError
             If a sequence or the chain is not valid. Nothing is changed then.
         """
+        self._check_adds_up()
         feature_names = embedder.get_feature_names_out()
         self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
         moments = Moments.zeros(len(feature_names))
@@ -381,24 +399,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Its first columns are those of X, bit for bit.
         """
         check_is_fitted(self)
-        X = self._validate_columns(X)
-        n_components = self._n_components()
-        A = np.empty((len(X), n_components), X.dtype)
-        first = min(n_components, self.dims_[0])
-        A[:, :first] = X[:, :first]
-        stops = np.cumsum(self.dims_)
-        for start in range(0, len(X), _TRANSFORM_ROWS):
-            rows = slice(start, start + _TRANSFORM_ROWS)
-            for level in range(1, len(stops)):
-                columns = slice(self.prefix_lengths_[level - 1], self.prefix_lengths_[level])
-                if columns.start >= n_components:
-                    break
-                # Of one shape whatever the length of the chain: a prefix is the same bits.
-                stop = stops[level]
-                centred = X[rows, :stop].astype(np.float64, order="C") - self.mean_[:stop]
-                new = centred @ self.components_[columns, :stop].T + self.offset_[columns]
-                A[rows, columns.start : columns.stop] = new[:, : n_components - columns.start]
-        return A
+        rows = self._validate_columns(X)
+        if self._is_affine():
+            A = nest(rows, self.mean_, self._level_maps(), self._n_components())
+        else:
+            A = nest_rows(as_array(rows), self.dims_, self._row_levels, self._n_components())
+        return tensor_as(A, X)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray:
         """Reconstruct the embeddings of all models.
@@ -416,18 +422,22 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             reconstruction of that model's embedding and of all larger ones.
         """
         check_is_fitted(self)
-        A = check_array(X, dtype=[np.float64, np.float32], estimator=self)
+        A = _check_rows(X, self)
         n_components = A.shape[1]
-        if n_components > len(self.components_):
+        if n_components > self.prefix_lengths_[-1]:
             raise ValueError(
                 f"X has {n_components} columns, but the nested embedding has "
-                f"{len(self.components_)}; give its columns or the first of them."
+                f"{self.prefix_lengths_[-1]}; give its columns or the first of them."
             )
-        centred = A.astype(np.float64) - self.offset_[:n_components]
-        H = (centred @ self.reconstruction_[:n_components] + self.mean_).astype(A.dtype)
+        if self._is_affine():
+            H = reconstruct(
+                A, self.offset_[:n_components], self.reconstruction_[:n_components], self.mean_
+            )
+        else:
+            H = reconstruct_rows(as_array(A), self.dims_[0], self._row_levels, self.mean_)
         first = min(n_components, self.dims_[0])
         H[:, :first] = A[:, :first]
-        return H
+        return tensor_as(H, X)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -449,9 +459,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Coefficient of determination of :meth:`inverse_transform` of :meth:`transform`,
             over all columns of all models, each weighted by its variance. The best is 1.
         """
-        reconstructed = self.inverse_transform(self.transform(X))
+        rows = as_array(self._validate_columns(X))
+        reconstructed = self.inverse_transform(as_array(self.transform(X)))
         return r2_score(
-            X, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
+            rows, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
         )
 
     def truncate(self, model: str) -> Self:
@@ -480,7 +491,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if "moments_" in vars(self):
             distiller.moments_ = self.moments_.leading(n_features)
         distiller._set_blocks(Blocks(*(part[:n_models] for part in self._blocks())))
-        distiller._set_map(self.mean_[:n_features], self._levels()[: n_models - 1])
+        if self._is_affine():
+            distiller._set_map(self.mean_[:n_features], self._levels()[: n_models - 1])
+        else:
+            distiller._set_rows(self.mean_[:n_features], self._row_levels[: n_models - 1])
         return distiller
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -513,6 +527,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             step, so that no reader sees half a file.
         """
         check_is_fitted(self)
+        if not self._is_affine():
+            raise ValueError(
+                f"A chain with regressor={type(self.regressor).__name__}(...) is no affine map, "
+                "which is what the file holds; keep it with joblib."
+            )
         parameters = self.get_params()
         del parameters["memory"]  # belongs to this machine
         write_chain(path, parameters, self._blocks(), self.mean_, self._levels())
@@ -618,29 +637,19 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self._set_blocks(blocks)
         self.moments_ = moments
         self._set_map(moments.mean, levels)
-        self._warn_of_doubtful_levels()
+        self._warn_of_zero_columns()
+        self._warn_of_lost_orthogonality()
         return self
 
     def _set_map(self, mean: NDArray, levels: list[Level]) -> None:
         """Set the affine map and what is known of its levels."""
-        dims = self.dims_
-        stops = np.cumsum(dims)
-        first = dims[0]
-        lengths = np.cumsum([first, *(len(level.components) for level in levels)])
-        components = np.zeros((lengths[-1], stops[-1]))
-        components[:first, :first] = np.eye(first)
-        reconstruction = components.copy()
-        for i, level in enumerate(levels):
-            new, own = slice(lengths[i], lengths[i + 1]), slice(stops[i], stops[i + 1])
-            components[new, : stops[i + 1]] = level.components
-            reconstruction[: lengths[i], own] = level.coef
-            # The residual's orthonormal basis is the map's own last block.
-            reconstruction[new, own] = level.components[:, stops[i] :]
-        self.prefix_lengths_ = lengths
+        first = self.dims_[0]
+        self.prefix_lengths_, self.components_, self.reconstruction_ = assemble(self.dims_, levels)
         self.mean_ = mean
-        self.components_ = components
-        self.offset_ = np.concatenate([mean[:first], np.zeros(lengths[-1] - first)])
-        self.reconstruction_ = reconstruction
+        self.offset_ = np.concatenate([mean[:first], np.zeros(len(self.components_) - first)])
+        self._from_prefix = [
+            level.coef @ level.components[:, -level.coef.shape[1] :].T for level in levels
+        ]
         self.r2_ = np.array([level.r2 for level in levels])
         self.explained_variance_ratio_ = np.array(
             [level.explained_variance_ratio for level in levels]
@@ -653,7 +662,48 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         )
         self.amplifications_ = np.array([level.amplification for level in levels])
 
-    def _warn_of_doubtful_levels(self):
+    def _level_maps(self) -> list[LevelMap]:
+        """What `transform` applies, level by level."""
+        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
+        return [
+            LevelMap(
+                from_own=self.components_[lengths[i] : lengths[i + 1], stops[i] : stops[i + 1]].T,
+                from_prefix=self._from_prefix[i],
+                from_all=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]].T,
+                amplification=self.amplifications_[i],
+            )
+            for i in range(len(lengths) - 1)
+        ]
+
+    def _set_rows(self, mean: NDArray, levels: list[RowLevel]) -> None:
+        """Set what a chain with any regressor has."""
+        widths = [self.dims_[0], *(level.basis.shape[1] for level in levels)]
+        self.prefix_lengths_ = np.cumsum(widths)
+        self.mean_ = mean
+        self.regressors_ = [level.regressor for level in levels]
+        self.r2_ = np.array([level.r2 for level in levels])
+        self.explained_variance_ratio_ = np.array(
+            [level.explained_variance_ratio for level in levels]
+        )
+        self.ranks_ = np.array([level.rank for level in levels], dtype=int)
+        self._row_levels = levels
+
+    def _is_affine(self) -> bool:
+        return "regressors_" not in vars(self)
+
+    def _check_adds_up(self) -> None:
+        if not isinstance(self.regressor, str):
+            raise ValueError(
+                f"regressor={type(self.regressor).__name__}(...) needs all rows at once, not "
+                'moments; call fit, or use "ols", "ridge" or "pcr".'
+            )
+
+    def _forget(self) -> None:
+        """Drop the fit, so that nothing of it stays beside the next one."""
+        for name in [name for name in vars(self) if name.endswith("_") or name in _PRIVATE]:
+            del vars(self)[name]
+
+    def _warn_of_zero_columns(self):
         n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)
         if n_zero.any():
             models = ", ".join(
@@ -665,6 +715,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=5,
             )
+
+    def _warn_of_lost_orthogonality(self):
         before = np.maximum.accumulate(np.r_[1.0, self.amplifications_[:-1]])
         rounding = np.finfo(np.float64).eps * before * self.amplifications_
         if self.regressor == "ols" and (rounding > _ORTHOGONAL).any():
@@ -690,7 +742,9 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                         f"fitted on {', '.join(self.model_names_)}; embed with the same chain."
                     )
                 X = np.asarray(X)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        rows = _check_rows(X, self)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return rows
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
@@ -700,6 +754,24 @@ def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
     """Moments and levels; a function of plain values, so that joblib can cache it."""
     moments = Moments.of(X, sample_weight)
     return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+
+
+def _check_rows(X, estimator, *, ensure_min_samples=1):
+    """Finite rows of floating point numbers: an array, or a tensor on CUDA."""
+    if not is_tensor(X):
+        return check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=ensure_min_samples,
+            estimator=estimator,
+        )
+    rows = as_rows(X)
+    if len(rows) < ensure_min_samples:
+        raise ValueError(
+            f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
+            f"{ensure_min_samples} to fit; give more rows."
+        )
+    return rows
 
 
 def _check_weights(sample_weight, X) -> NDArray[np.float64] | None:

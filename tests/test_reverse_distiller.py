@@ -36,6 +36,8 @@ def state(distiller):
     held = vars(distiller).copy()
     for name, value in vars(held.pop("moments_", None) or Moments.zeros(0)).items():
         held[f"moments_.{name}"] = value
+    for i, value in enumerate(held.pop("_from_prefix", [])):
+        held[f"_from_prefix.{i}"] = value
     return {name: np.array(value) for name, value in held.items()}
 
 

@@ -1,0 +1,189 @@
+"""The chain with any regressor: fitted on rows, level by level, and applied to rows.
+
+A regressor that is no filter on the prefix's spectrum needs the rows themselves, and what it gives
+is no affine map. The prefix still is the smaller models' embedding, bit for bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from ._chain import principal_directions, root_factor, scatter_factor
+from ._moments import Moments
+from ._regressors import EPS
+
+
+@dataclass(frozen=True, eq=False)
+class RowLevel:
+    """One model's share of the chain.
+
+    Attributes
+    ----------
+    regressor : estimator
+        Predicts this model's embedding from the prefix.
+    residual_mean : ndarray of shape (width,)
+        Mean of what it leaves.
+    basis : ndarray of shape (width, n_new)
+        Directions of the new columns; beyond the rank exactly zero.
+    r2 : float
+        Share of this model's variance that it predicts, on the rows of the fit.
+    explained_variance_ratio : float
+        Share of the residual's variance that the new columns keep.
+    rank : int
+        Numerical rank of the residual.
+    """
+
+    regressor: Any
+    residual_mean: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    r2: float
+    explained_variance_ratio: float
+    rank: int
+
+
+def fit_rows(
+    X: NDArray,
+    sample_weight: NDArray[np.float64] | None,
+    dims: Sequence[int],
+    n_new: Sequence[int],
+    regressor: Any,
+) -> list[RowLevel]:
+    """All levels above the first.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float64 or float32
+        The concatenated embeddings.
+    sample_weight : ndarray of shape (n_samples,), or None
+        Weights of the rows; the regressor is given them.
+    dims : sequence of int
+        Widths of the blocks.
+    n_new : sequence of int
+        Number of columns that each model after the first adds.
+    regressor : estimator
+        A copy of it is fitted for each level, to all columns of a model at once.
+
+    Returns
+    -------
+    levels : list of RowLevel
+
+    Raises
+    ------
+    ValueError
+        If there are weights, and the regressor takes none.
+    """
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    if weights and not has_fit_parameter(regressor, "sample_weight"):
+        raise ValueError(
+            f"{type(regressor).__name__} takes no sample_weight; leave the weights out, or choose "
+            "a regressor that takes them."
+        )
+    levels: list[RowLevel] = []
+    prefix = X[:, : dims[0]]
+    for (start, stop), n_columns in zip(pairwise(np.cumsum(dims)), n_new, strict=True):
+        own = X[:, start:stop]
+        fitted = clone(regressor).fit(prefix, own, **weights)
+        level, new = _reduce(fitted, prefix, own, sample_weight, n_columns)
+        levels.append(level)
+        prefix = np.hstack([prefix, new])
+    return levels
+
+
+def nest_rows(
+    X: NDArray, dims: Sequence[int], levels: Sequence[RowLevel], n_components: int
+) -> NDArray:
+    """Nested columns of rows; the first are those of X, bit for bit.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float64 or float32
+    dims : sequence of int
+        Widths of the blocks.
+    levels : sequence of RowLevel
+    n_components : int
+        Number of columns to return.
+
+    Returns
+    -------
+    A : ndarray of shape (n_samples, n_components), dtype of X
+    """
+    prefix = X[:, : dims[0]]
+    for (start, stop), level in zip(pairwise(np.cumsum(dims)), levels, strict=True):
+        if prefix.shape[1] >= n_components:
+            break
+        new = _new_columns(level, prefix, X[:, start:stop])
+        prefix = np.hstack([prefix, new])
+    return prefix[:, :n_components].copy()
+
+
+def reconstruct_rows(
+    A: NDArray, first: int, levels: Sequence[RowLevel], mean: NDArray[np.float64]
+) -> NDArray:
+    """Embeddings of all models from nested columns.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_samples, n_components), float64 or float32
+        All nested columns, or the first of them; those missing are taken at their means.
+    first : int
+        Width of the first model.
+    levels : sequence of RowLevel
+    mean : ndarray of shape (n_features,)
+        Mean of the embeddings; that of new columns is zero.
+
+    Returns
+    -------
+    H : ndarray of shape (n_samples, n_features), dtype of A
+    """
+    widths = [level.basis.shape[1] for level in levels]
+    nested = np.empty((len(A), first + sum(widths)), A.dtype)
+    nested[:] = np.concatenate([mean[:first], np.zeros(sum(widths))])
+    nested[:, : A.shape[1]] = A
+    blocks, stop = [nested[:, :first]], first
+    for level, width in zip(levels, widths, strict=True):
+        start, stop = stop, stop + width
+        residual = nested[:, start:stop] @ level.basis.T + level.residual_mean
+        prediction = _predict(level.regressor, nested[:, :start])
+        blocks.append((prediction + residual).astype(A.dtype))
+    return np.hstack(blocks)
+
+
+def _reduce(regressor, prefix, own, sample_weight, n_new):
+    """A level, and its new columns on the rows of the fit."""
+    residual = own - _predict(regressor, prefix)
+    left = Moments.of(residual, sample_weight)
+    total = Moments.of(own, sample_weight).scale()
+    tolerance = 8 * residual.shape[1] * EPS
+    if left.root is not None:
+        factor = root_factor(left.root, total, tolerance)
+    else:
+        factor = scatter_factor(left.scatter, total, tolerance)
+    directions, variances = principal_directions(factor, n_new)
+    basis = np.zeros((residual.shape[1], n_new))
+    basis[:, : directions.shape[1]] = directions
+    power, rank = float(np.sum(factor**2)), factor.shape[1]
+    level = RowLevel(
+        regressor=regressor,
+        residual_mean=left.mean,
+        basis=basis,
+        r2=1 - power / float(total @ total) if total.any() else 0.0,
+        explained_variance_ratio=min(1.0, float(variances.sum()) / power) if rank else 1.0,
+        rank=rank,
+    )
+    return level, _new_columns(level, prefix, own)
+
+
+def _new_columns(level, prefix, own):
+    residual = own - _predict(level.regressor, prefix) - level.residual_mean
+    return (residual @ level.basis).astype(own.dtype)
+
+
+def _predict(regressor, prefix):
+    """Predictions as a matrix, also of a model that is one column wide, in float64."""
+    return np.asarray(regressor.predict(prefix), dtype=np.float64).reshape(len(prefix), -1)

@@ -199,8 +199,8 @@ class PrefixCurveDisplay:
         One standard error to both sides.
     chosen_ : matplotlib Line2D
         Mark of the chosen prefix.
-    boundaries_ : list of matplotlib Line2D
-        Where models end.
+    boundaries_, names_ : list of matplotlib Line2D, of matplotlib Text
+        Where models end, and their names there.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
@@ -320,19 +320,22 @@ class PrefixCurveDisplay:
         )
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:g}")
-        self.boundaries_ = []
-        if self.models:
-            lengths = list(self.models.values())
-            self.boundaries_ = [
-                ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1)
-                for length in lengths
-            ]
-            # Upright and on the other side, since boundaries may lie close together.
-            top = ax.secondary_xaxis("top")
-            labels = [f"{_short(model)}: {length}" for model, length in self.models.items()]
-            top.set_xticks(lengths, labels, rotation="vertical")
-            top.set_xticks([], minor=True)
-            top.spines["top"].set_visible(False)
+        self.boundaries_, self.names_ = [], []
+        for model, length in (self.models or {}).items():
+            line = ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1)
+            # Upright, since boundaries may lie close together.
+            name = ax.text(
+                length,
+                0.02,
+                f"{_short(model)}: {length} ",
+                rotation="vertical",
+                ha="right",
+                va="bottom",
+                fontsize="small",
+                transform=ax.get_xaxis_transform(),
+            )
+            self.boundaries_.append(line)
+            self.names_.append(name)
         ax.set(xlabel="number of columns", ylabel=f"{self.score_name}, mean over folds")
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)

@@ -124,10 +124,10 @@ class _BasePrefixRidgeCV(BaseEstimator):
         scorer = self._scorer()
         self._check_response(scorer)
         if sample_weight is not None:
+            _check_any_weight(np.asarray(sample_weight), "rows")
             sample_weight = _check_sample_weight(
                 sample_weight, data, dtype=np.float64, ensure_non_negative=True
             )
-            _check_any_weight(sample_weight, "rows")
             params = {**params, "sample_weight": sample_weight}
         split_params, score_params = self._routed(scorer, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
@@ -269,7 +269,7 @@ def _checked_alphas(alphas):
     for i, alpha in enumerate(alphas):
         if not 0 < alpha < np.inf:
             raise ValueError(
-                f"alphas[{i}]={alpha} is not a positive number; give penalties above 0."
+                f"alphas[{i}]={alpha} is not positive and finite; give penalties above 0."
             )
     return alphas
 
@@ -547,7 +547,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
     >>> y = np.where(X[:, 0] + X[:, 1] > 0, "soluble", "insoluble")
     >>> model = PrefixRidgeClassifierCV().fit(X, y)
     >>> model.predict(X[:2]).tolist()
-    ['insoluble', 'soluble']
+    ['insoluble', 'insoluble']
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -584,7 +584,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
         classes = binarizer.classes_
         if len(classes) < 2:
             raise ValueError(
-                f"All targets are of one class, {classes[0]!r}; give rows of at least two classes."
+                f"All targets are of one class, {classes[0]}; give rows of at least two classes."
             )
         Y = binarizer.transform(y).astype(np.float64)
         return self._fit(X, data, Y, y, sample_weight, params, _set_many, classes_=classes)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist._blocks import Blocks
-from sklearn_revdist._prefixes import model_index, new_columns, prefix_length
+from sklearn_revdist._prefixes import model_index, model_prefixes, new_columns, prefix_length
 
 CHAIN = Blocks(("esm2_t6_8M_UR50D", "middle", "large"), (4, 7, 12))
 LENGTHS = np.array([4, 7, 12])
@@ -58,3 +58,14 @@ def test_lengths_out_of_range_are_refused(n_components):
 def test_models_that_are_not_in_the_chain_are_refused():
     with pytest.raises(ValueError, match="model='3B' is not a model of the chain; choose one of e"):
         model_index("3B", CHAIN.names, "model")
+
+
+def test_models_of_a_nested_embedding_are_read_from_its_names():
+    names = ["a_0", "a_1", "b_residual_0", "b_residual_1", "b_residual_2"]
+    assert model_prefixes(names) == {"a": 2, "b": 5}
+    assert model_prefixes([f"pipeline__{name}" for name in names[:3]]) == {"a": 2, "b": 3}
+
+
+@pytest.mark.parametrize("names", [None, ["a_0", "temperature"], ["a_0", "a_2"]])
+def test_names_that_do_not_tell_the_models(names):
+    assert model_prefixes(names) is None

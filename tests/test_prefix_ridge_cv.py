@@ -1,0 +1,424 @@
+"""The choice of prefix and penalty: that of a search that refits every candidate."""
+
+import re
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.metrics import get_scorer, make_scorer, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_revdist import PrefixRidgeClassifierCV, PrefixRidgeCV, ReverseDistiller
+from sklearn_revdist._prefix_ridge_cv import _choose
+from sklearn_revdist._prefix_scorers import spearman
+
+ALPHAS = [0.1, 3.0, 100.0]
+
+
+@parametrize_with_checks([PrefixRidgeCV(), PrefixRidgeClassifierCV()])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def regression(rng):
+    X = rng.normal(size=(90, 12)) + 5
+    return X, X[:, 0] - X[:, 4] + rng.normal(size=90)
+
+
+@pytest.fixture
+def classes(rng):
+    X, y = make_classification(120, 12, n_informative=5, n_classes=3, shuffle=False, random_state=0)
+    return X, np.array(["nucleus", "membrane", "cytosol"])[y]
+
+
+@pytest.fixture
+def _routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def first_columns(X, n_columns):
+    return X[:, :n_columns]
+
+
+def brute_force(ridge, prefixes, X, y, **params):
+    """Scores of every prefix and penalty, refitted, of shape (n_prefixes, n_alphas)."""
+    search, fit_params = params.pop("search"), params
+    pipeline = Pipeline([("prefix", FunctionTransformer(first_columns)), ("ridge", ridge)])
+    grid = {
+        "prefix__kw_args": [{"n_columns": k} for k in prefixes],
+        "ridge__alpha": ALPHAS,
+    }
+    results = GridSearchCV(pipeline, grid, **search).fit(X, y, **fit_params).cv_results_
+    assert list(results["param_ridge__alpha"][: len(ALPHAS)]) == ALPHAS
+    return results["mean_test_score"].reshape(len(prefixes), len(ALPHAS))
+
+
+def assert_chosen(estimator, scores):
+    """The scores are those given; of the best, the shortest prefix with the largest penalty."""
+    np.testing.assert_allclose(estimator.cv_scores_, scores, rtol=0, atol=1e-8)
+    prefixes, alphas = np.nonzero(scores >= scores.max() - 1e-10)
+    shortest = prefixes.min()
+    assert estimator.n_prefix_ == estimator.prefixes_[shortest]
+    assert estimator.alpha_ == max(np.array(ALPHAS)[alphas[prefixes == shortest]])
+    assert estimator.best_score_ == pytest.approx(scores.max(), abs=1e-8)
+
+
+# ----------------------------------------------------------------- against brute force
+
+
+@pytest.mark.parametrize(
+    "scoring", [None, "r2", "neg_mean_squared_error", "neg_median_absolute_error", "spearman"]
+)
+@pytest.mark.parametrize("prefixes", ["all", [2, 5, 11]])
+def test_scores_and_choice_are_those_of_a_grid_search(scoring, prefixes, regression):
+    cv = KFold(4, shuffle=True, random_state=0)
+    probe = PrefixRidgeCV(ALPHAS, prefixes=prefixes, cv=cv, scoring=scoring).fit(*regression)
+    search = {"cv": cv, "scoring": make_scorer(spearman) if scoring == "spearman" else scoring}
+    expected = brute_force(Ridge(), probe.prefixes_, *regression, search=search)
+    assert_chosen(probe, expected)
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error", "spearman", "max_error"])
+def test_several_targets(scoring, regression, rng):
+    X, y = regression
+    Y = np.column_stack([y, X[:, 3] + rng.normal(size=90)])
+    scorer = {
+        "spearman": make_scorer(spearman),
+        "max_error": make_scorer(lambda y, p: np.abs(y - p).max(), greater_is_better=False),
+    }.get(scoring, scoring)
+    probe = PrefixRidgeCV(ALPHAS, cv=3, scoring=scorer if scoring == "max_error" else scoring).fit(
+        X, Y
+    )
+    assert_chosen(
+        probe, brute_force(Ridge(), range(1, 13), X, Y, search={"cv": 3, "scoring": scorer})
+    )
+    assert probe.predict(X).shape == Y.shape
+
+
+@pytest.mark.parametrize(
+    ("scoring", "n_classes"),
+    [
+        (None, 2),
+        (None, 3),
+        ("balanced_accuracy", 2),
+        ("f1_macro", 3),
+        ("roc_auc", 2),
+        ("average_precision", 2),
+    ],
+)
+def test_classifier_chooses_as_a_grid_search(scoring, n_classes, classes):
+    X, y = classes
+    if n_classes == 2:
+        y = np.where(y == "nucleus", 1, 0)
+    probe = PrefixRidgeClassifierCV(ALPHAS, scoring=scoring).fit(X, y)
+    expected = brute_force(
+        RidgeClassifier(), range(1, 13), X, y, search={"cv": 5, "scoring": scoring}
+    )
+    assert_chosen(probe, expected)
+    ridge = RidgeClassifier(probe.alpha_).fit(X[:, : probe.n_prefix_], y)
+    held = X[:, : probe.n_prefix_]
+    assert probe.predict(X).tolist() == ridge.predict(held).tolist()
+    np.testing.assert_allclose(
+        probe.decision_function(X), ridge.decision_function(held), rtol=0, atol=1e-10
+    )
+
+
+@pytest.mark.usefixtures("_routing")
+@pytest.mark.parametrize("name", ["r2", "neg_median_absolute_error"])
+def test_weights_reach_fit_and_score(name, regression, rng):
+    weights = rng.integers(0, 4, size=90)
+    scoring = get_scorer(name).set_score_request(sample_weight=True)
+    ridge = Ridge().set_fit_request(sample_weight=True)
+    expected = brute_force(
+        ridge,
+        range(1, 13),
+        *regression,
+        search={"cv": 3, "scoring": scoring},
+        sample_weight=weights,
+    )
+    probe = PrefixRidgeCV(ALPHAS, cv=3, scoring=scoring)
+    assert_chosen(probe.fit(*regression, sample_weight=weights), expected)
+
+
+def test_without_routing_weights_reach_a_scorer_that_takes_them(regression, rng):
+    X, y = regression
+    weights = rng.integers(1, 4, size=90)
+    with sklearn.config_context(enable_metadata_routing=True):
+        expected = PrefixRidgeCV(cv=3).fit(X, y, sample_weight=weights).cv_scores_
+
+    def weighted_r2(estimator, X, y, sample_weight=None):
+        return r2_score(y, estimator.predict(X), sample_weight=sample_weight)
+
+    for scoring in (None, "r2", weighted_r2):
+        probe = PrefixRidgeCV(cv=3, scoring=scoring).fit(X, y, sample_weight=weights)
+        np.testing.assert_allclose(probe.cv_scores_, expected, rtol=0, atol=1e-10)
+    probe = PrefixRidgeCV(cv=3, scoring="spearman").fit(X, y, sample_weight=weights)
+    assert np.isfinite(probe.cv_scores_).all()
+
+
+@pytest.mark.usefixtures("_routing")
+def test_groups_reach_the_splitter(regression, rng):
+    groups = rng.integers(6, size=90)
+    probe = PrefixRidgeCV(ALPHAS, cv=GroupKFold(3)).fit(*regression, groups=groups)
+    splits = list(GroupKFold(3).split(*regression, groups))
+    np.testing.assert_array_equal(
+        probe.cv_scores_, PrefixRidgeCV(ALPHAS, cv=splits).fit(*regression).cv_scores_
+    )
+
+
+def test_groups_need_routing(regression):
+    with pytest.raises(ValueError, match="enable_metadata_routing=True"):
+        PrefixRidgeCV(cv=GroupKFold(3)).fit(*regression, groups=np.zeros(90))
+
+
+def test_five_folds_by_default(regression, classes):
+    assert_same(PrefixRidgeCV().fit(*regression), PrefixRidgeCV(cv=KFold(5)).fit(*regression))
+    assert_same(
+        PrefixRidgeClassifierCV().fit(*classes),
+        PrefixRidgeClassifierCV(cv=StratifiedKFold(5)).fit(*classes),
+    )
+
+
+def assert_same(left, right):
+    np.testing.assert_array_equal(left.cv_scores_, right.cv_scores_)
+    np.testing.assert_array_equal(left.coef_, right.coef_)
+
+
+# ----------------------------------------------------------------- the choice
+
+
+def test_of_equal_scores_the_shortest_prefix_and_the_largest_penalty_win():
+    alphas = np.array([1.0, 100.0, 10.0])
+    scores = np.array([[0.1, 0.2, 0.1], [0.3, 0.3, 0.3], [0.3, 0.3, 0.3]])
+    assert _choose(scores, alphas) == (1, 1)
+    scores[1] = 0.0
+    assert _choose(scores, alphas) == (2, 1)
+    scores[2, 1] -= 1e-9
+    assert _choose(scores, alphas) == (2, 2)
+
+
+def test_rounding_breaks_no_tie():
+    scores = np.array([[0.5 - 1e-16, 0.5], [0.5, 0.5 + 1e-15]])
+    assert _choose(scores, np.array([2.0, 1.0])) == (0, 0)
+
+
+def test_columns_of_zeros_are_not_chosen(regression):
+    X, y = regression
+    X = np.hstack([X[:, :5], np.zeros((90, 4))])
+    assert PrefixRidgeCV(ALPHAS).fit(X, y).n_prefix_ == 5
+
+
+def test_one_standard_error_takes_the_shortest_prefix_within_it(rng):
+    X = rng.normal(size=(90, 12))
+    y = X @ 0.6 ** np.arange(12) + rng.normal(size=90)
+    best = PrefixRidgeCV(ALPHAS).fit(X, y)
+    frugal = PrefixRidgeCV(ALPHAS, one_standard_error=True).fit(X, y)
+    np.testing.assert_array_equal(best.cv_scores_, frugal.cv_scores_)
+    at_best = best.n_prefix_ - 1, ALPHAS.index(best.alpha_)
+    least = best.cv_scores_[at_best] - best.cv_standard_errors_[at_best]
+    within = (best.cv_scores_ >= least).any(axis=1)
+    assert frugal.n_prefix_ == np.flatnonzero(within)[0] + 1 < best.n_prefix_
+    own = best.cv_scores_[frugal.n_prefix_ - 1]
+    assert frugal.alpha_ == ALPHAS[int(own.argmax())]
+    assert frugal.best_score_ == own.max()
+
+
+def test_standard_errors_are_those_over_folds(regression):
+    X, y = regression
+    splits = list(KFold(4).split(X))
+    folds = [PrefixRidgeCV(ALPHAS, cv=[split]).fit(X, y) for split in splits]
+    scores = np.array([fold.cv_scores_ for fold in folds])
+    probe = PrefixRidgeCV(ALPHAS, cv=iter(splits)).fit(X, y)
+    np.testing.assert_allclose(probe.cv_scores_, scores.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(probe.cv_standard_errors_, scores.std(axis=0, ddof=1) / 2, rtol=1e-9)
+    assert np.isnan(folds[0].cv_standard_errors_).all()
+
+
+# ----------------------------------------------------------------- the fit
+
+
+@pytest.mark.parametrize("n_targets", [None, 1, 2])
+def test_it_predicts_as_ridge_on_the_chosen_prefix(n_targets, regression, rng):
+    X, y = regression
+    if n_targets is not None:
+        y = y[:, np.newaxis] + rng.normal(size=(90, n_targets))
+    weights = rng.random(90)
+    probe = PrefixRidgeCV(ALPHAS).fit(X, y, sample_weight=weights)
+    assert probe.predict(X).shape == y.shape
+    assert probe.coef_.shape == (*y.shape[1:], 12)
+    assert np.shape(probe.intercept_) == y.shape[1:]
+    assert not probe.coef_[..., probe.n_prefix_ :].any()
+    prefix = X[:, : probe.n_prefix_]
+    ridge = Ridge(probe.alpha_).fit(prefix, y, weights)
+    predicted = ridge.predict(prefix).reshape(y.shape)
+    np.testing.assert_allclose(probe.predict(X), predicted, rtol=0, atol=1e-10)
+
+
+def test_columns_beyond_the_prefix_are_not_looked_at(regression):
+    X, y = regression
+    probe = PrefixRidgeCV(ALPHAS, prefixes=[5]).fit(X, y)
+    other = np.hstack([X[:, :5], np.full((90, 7), 1e300)])
+    np.testing.assert_array_equal(probe.predict(other), probe.predict(X))
+
+
+@pytest.mark.parametrize("shape", [(40, 200), (400, 30)])
+def test_two_fits_are_bit_identical(shape, rng):
+    X, y = rng.normal(size=shape), rng.normal(size=shape[0])
+    assert_same(PrefixRidgeCV().fit(X, y), PrefixRidgeCV().fit(X, y))
+
+
+def test_clone_and_joblib(regression, tmp_path):
+    probe = PrefixRidgeCV(ALPHAS, scoring="spearman").fit(*regression)
+    joblib.dump(probe, tmp_path / "probe.joblib")
+    assert_same(joblib.load(tmp_path / "probe.joblib"), probe)
+    assert_same(clone(probe).fit(*regression), probe)
+
+
+def test_scorers_see_a_fitted_estimator_of_the_prefix(regression):
+    """A scorer may predict whatever it likes, not the held-out rows alone."""
+    X, y = regression
+    seen = []
+
+    def scorer(estimator, X_test, y_test):
+        seen.append((estimator.n_prefix_, len(estimator.predict(X))))
+        return -np.abs(estimator.predict(X[:7]) - y[:7]).max()
+
+    PrefixRidgeCV([1.0], prefixes=[2, 7], cv=3, scoring=scorer).fit(X, y)
+    assert seen == [(2, 90), (7, 90)] * 3
+
+
+# ----------------------------------------------------------------- the chain's models
+
+
+@pytest.fixture
+def chain(rng):
+    hidden = rng.normal(size=(100, 21))
+    X = np.hstack([hidden[:, :k] @ rng.normal(size=(k, k)) for k in (4, 7, 10)])
+    names = [f"{m}_{i}" for m, k in (("a", 4), ("b", 7), ("c", 10)) for i in range(k)]
+    return pd.DataFrame(X, columns=names), hidden[:, 5]
+
+
+def test_models_are_read_from_the_distillers_names(chain):
+    distiller = ReverseDistiller().set_output(transform="pandas")
+    scaler = StandardScaler().set_output(transform="pandas")
+    model = make_pipeline(distiller, scaler, PrefixRidgeCV(prefixes="models")).fit(*chain)
+    probe = model[-1]
+    assert (
+        probe.prefixes_.tolist() == distiller.fit(chain[0]).prefix_lengths_.tolist() == [4, 7, 10]
+    )
+    assert probe.n_prefix_ == 7
+    assert probe.feature_names_in_[4] == "b_residual_0"
+
+
+def test_models_of_a_shorter_embedding(chain):
+    distiller = ReverseDistiller(n_components=9).set_output(transform="pandas")
+    probe = PrefixRidgeCV(prefixes="models").fit(distiller.fit_transform(chain[0]), chain[1])
+    assert probe.prefixes_.tolist() == [4, 7, 9]
+
+
+def test_models_without_names_are_asked_for(regression):
+    with pytest.raises(ValueError, match=r'prefixes="models" reads .* those of X do not tell'):
+        PrefixRidgeCV(prefixes="models").fit(*regression)
+
+
+# ----------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"prefixes": [0, 3]}, "prefixes[0]=0 is not an integer from 1 to 12"),
+        ({"prefixes": [3, 13]}, "prefixes[1]=13 is not an integer from 1 to 12"),
+        ({"prefixes": [2.5]}, "prefixes[0]=2.5 is not an integer"),
+        ({"prefixes": [5, 3]}, "prefixes[1]=3 follows 5; give each length once, from short"),
+        ({"prefixes": [3, 3]}, "prefixes[1]=3 follows 3; give each length once"),
+        ({"prefixes": []}, "prefixes is empty"),
+        ({"alphas": [1.0, 0.0]}, "alphas[1]=0.0 is not positive"),
+        ({"alphas": [-1.0]}, "alphas[0]=-1.0 is not positive"),
+        ({"alphas": [np.nan]}, "alphas[0]=nan is not positive"),
+        ({"alphas": [np.inf]}, "alphas[0]=inf is not positive"),
+        ({"alphas": []}, "alphas has the shape (0,)"),
+        ({"alphas": [[1.0]]}, "alphas has the shape (1, 1)"),
+        ({"scoring": "neg_log_loss"}, "scoring='neg_log_loss' needs predict_proba, which"),
+        ({"scoring": "roc_auc"}, "needs decision_function or predict_proba, which Prefix"),
+        ({"cv": KFold(90)}, "The score of test fold 0 is nan with prefix 1 and alpha=0.01"),
+        (
+            {"cv": [(np.arange(60), np.arange(60, 90))], "one_standard_error": True},
+            "one_standard_error=True needs the scatter of at least two folds",
+        ),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(parameters, message, regression):
+    probe = PrefixRidgeCV(**parameters)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        probe.fit(*regression)
+    assert str(error.value).endswith(".")
+    assert "\n" not in str(error.value)
+    assert not hasattr(probe, "n_features_in_")
+
+
+def test_a_classifier_has_no_probabilities(classes):
+    with pytest.raises(ValueError, match=r"needs predict_proba, .* such as 'accuracy'"):
+        PrefixRidgeClassifierCV(scoring="neg_log_loss").fit(*classes)
+
+
+def test_one_class_is_refused(regression):
+    with pytest.raises(ValueError, match="All targets are of one class, nucleus; give"):
+        PrefixRidgeClassifierCV().fit(regression[0], ["nucleus"] * 90)
+
+
+@pytest.mark.parametrize("what", ["X", "y"])
+def test_nan_is_refused_and_changes_nothing(what, regression):
+    X, y = regression
+    probe = PrefixRidgeCV().fit(X, y)
+    before = {name: np.array(value) for name, value in vars(probe).items()}
+    other = {"X": X[:, :6].copy(), "y": y.copy()}
+    other[what][3] = np.nan
+    with pytest.raises(ValueError, match=f"Input {what} contains NaN"):
+        probe.fit(**other)
+    for name, value in vars(probe).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    ("zero", "message"),
+    [
+        (slice(None), "sample_weight is zero for all rows"),
+        (slice(30, None), "sample_weight is zero for all rows of training fold 0"),
+        (slice(0, 30), "sample_weight is zero for all rows of test fold 0"),
+    ],
+)
+def test_weights_that_are_all_zero(zero, message, regression):
+    weights = np.ones(90)
+    weights[zero] = 0
+    with pytest.raises(ValueError, match=message):
+        PrefixRidgeCV(cv=3).fit(*regression, sample_weight=weights)
+
+
+def test_equal_targets_have_no_rank_correlation(regression):
+    y = np.where(np.arange(90) < 30, 1.0, regression[1])
+    with pytest.raises(ValueError, match="The score of test fold 0 is nan"):
+        PrefixRidgeCV(cv=3, scoring="spearman").fit(regression[0], y)
+
+
+def test_a_penalty_that_rounding_spoils_is_warned_of_once(regression):
+    X, y = regression
+    X = np.hstack([X, X])
+    with pytest.warns(UserWarning, match=r"alpha=1e-20 is so small .* leave out") as caught:
+        PrefixRidgeCV([1e-20, 1.0]).fit(X, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PrefixRidgeCV([1e-8, 1.0]).fit(X, y)

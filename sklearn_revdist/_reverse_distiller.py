@@ -94,11 +94,15 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
         basis, which makes the map an invertible one of the concatenation.
 
-    regressor : {"ols", "ridge", "pcr"}, default="ridge"
+    regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": new columns are uncorrelated with
         the prefix on the data of the fit and no representation with the same prefix
         reconstructs the embedding better. "ridge": shrunk, for any number of rows. "pcr":
         least squares on the leading principal components of the prefix, as in the paper.
+
+        Any multi-output regressor of scikit-learn may stand in their place. It is fitted on the
+        rows themselves, a copy for each level. The prefix is kept, but the map is affine no
+        more: see the :ref:`User Guide <any_regressor>` for what does not hold then.
 
     alpha : float, default=None
         Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises the
@@ -150,6 +154,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Moments of the rows seen, about as large as the square of their columns. They are what
         :meth:`partial_fit` and :meth:`fit_moments` build on; a distiller read from a file has
         none, and transforming needs none.
+    regressors_ : list of estimators
+        Fitted copies of `regressor`, one for each model after the first, where it is an
+        estimator. Of the other attributes there are then those of the chain, `mean_`, `r2_`,
+        `explained_variance_ratio_` and `ranks_`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns seen during fit, where all are strings.
 

@@ -202,3 +202,80 @@ def test_signs_are_fixed(rng):
     for Y in (X, -X):
         basis = solve_chain(Moments.of(Y), [5, 8], [3], regressor="ols")[0].components[:, 5:]
         assert (basis[np.arange(3), np.abs(basis).argmax(axis=1)] > 0).all()
+
+
+def offsets(X, rng):
+    """Means of up to ten thousand sigma."""
+    return X + 1e4 * X.std(axis=0) * rng.uniform(-1, 1, size=X.shape[1])
+
+
+def scales(X, rng):
+    """Columns of scales from 1e-6 to 1e7."""
+    return X * 10 ** rng.uniform(-6, 7, size=X.shape[1])
+
+
+def duplicates(X, rng):
+    """Repeated columns, within models and between them."""
+    X = X.copy()
+    X[:, 1] = X[:, 0]
+    X[:, 10] = X[:, 2]
+    X[:, 20] = X[:, 19]
+    return X
+
+
+def constants(X, rng):
+    X = X.copy()
+    X[:, [1, 8, 9, 25]] = [0.0, 1 / 3, 1e6 / 3, -5.0]
+    return X
+
+
+def ill_conditioned(X, rng, condition=1e6):
+    """A smallest model whose columns are almost dependent."""
+    left, _, right = linalg.svd(X[:, :8] - X[:, :8].mean(axis=0), full_matrices=False)
+    X = X.copy()
+    X[:, :8] = left * np.geomspace(1, 1 / condition, 8) @ right * 100
+    return X
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("batch_size", [1, 37, 4096])
+@pytest.mark.parametrize("adversary", [offsets, scales, duplicates, constants, ill_conditioned])
+def test_hostile_columns_in_shuffled_batches_agree_with_the_svd(adversary, batch_size, dtype, rng):
+    """Predictions and residual subspaces, level by level, in units of each column's spread."""
+    dims = [8, 12, 18]
+    X = adversary(random_chain(dims, rng, n_samples=5000), rng).astype(dtype)
+    rows = rng.permutation(len(X))
+    moments = Moments.zeros(X.shape[1])
+    for start in range(0, len(X), batch_size):
+        moments += Moments.of(X[rows[start : start + batch_size]])
+    levels = solve_chain(moments, dims, [12, 18], regressor="ols")
+
+    X = X.astype(np.float64)
+    X = (X - X.mean(axis=0)) * (np.ptp(X, axis=0) > 0)
+    spread = np.where(X.any(axis=0), X.std(axis=0), 1.0)
+    # Moments square the condition number: what they can carry is known beforehand.
+    atol = 1e-3 if adversary in (ill_conditioned, scales) else 1e-8
+    prefix = X[:, :8]
+    for level, stop, width in zip(levels, [20, 38], dims[1:], strict=True):
+        own = slice(stop - width, stop)
+        scaled = prefix / np.maximum(prefix.std(axis=0), 1e-300)
+        left, singular, _ = linalg.svd(scaled, full_matrices=False)
+        left = left[:, singular > 1e-9 * singular[0]]
+        prediction = left @ (left.T @ X[:, own])
+        unit = spread[own]
+        ours = prefix @ level.coef
+        np.testing.assert_allclose(ours / unit, prediction / unit, rtol=0, atol=atol)
+        new = X[:, :stop] @ level.components.T
+        # All new columns span the residual, whatever their basis is.
+        back = new @ level.components[:, own.start :]
+        np.testing.assert_allclose(back / unit, (X[:, own] - ours) / unit, rtol=0, atol=atol)
+        prefix = np.hstack([prefix, new])
+
+
+def test_condition_of_1e8_leaves_the_columns_uncorrelated(rng):
+    """The square of 1e-8 is float64's rounding: the last direction counts as none."""
+    dims = [8, 30]
+    X = ill_conditioned(random_chain(dims, rng, n_samples=5000), rng, 1e8)
+    level = solve_chain(Moments.of(X), dims, [22], regressor="ols")[0]
+    assert level.condition < 1e8
+    assert prefix_correlation(apply([level], X, dims), dims) <= 1e-7

@@ -200,6 +200,55 @@ def test_fits_made_apart_merge(rng):
     np.testing.assert_allclose(merged.transform(X), at_once.transform(X), rtol=0, atol=1e-10)
 
 
+def projectors(distiller):
+    """For each level the projector on the directions of its new columns."""
+    stops = np.cumsum(distiller.dims_)
+    for start, stop, own, end in zip(
+        distiller.prefix_lengths_[:-1],
+        distiller.prefix_lengths_[1:],
+        stops[:-1],
+        stops[1:],
+        strict=True,
+    ):
+        basis = distiller.components_[start:stop, own:end]
+        yield basis.T @ basis
+
+
+@pytest.mark.parametrize("seed", range(500))
+def test_random_splits_merged_in_random_order_are_the_fit_at_once(seed):
+    """Predictions and projectors agree to 1e-10, weights included, for every regressor."""
+    rng = np.random.default_rng(seed)
+    dims = np.cumsum(rng.integers(1, 8, size=rng.integers(2, 5))).tolist()
+    n_samples = int(rng.integers(sum(dims) * 2, 400))
+    X = embeddings(rng, n_samples, dims)
+    weights = rng.random(n_samples) if seed % 2 else None
+    parameters = {"dims": dims, "regressor": REGRESSORS[seed % 3]}
+    at_once = ReverseDistiller(**parameters).fit(X, sample_weight=weights)
+
+    cuts = np.sort(rng.integers(0, n_samples, size=rng.integers(1, 9)))
+    parts = [rows for rows in np.split(rng.permutation(n_samples), cuts) if len(rows)]
+    moments = [
+        ReverseDistiller(**parameters)
+        .partial_fit(X[rows], sample_weight=None if weights is None else weights[rows])
+        .moments_
+        for rows in parts
+    ]
+    while len(moments) > 1:
+        left, right = (moments.pop(rng.integers(len(moments))) for _ in range(2))
+        moments.append(left + right)
+    merged = ReverseDistiller(**parameters).fit_moments(moments[0])
+
+    for ours, theirs in zip(projectors(merged), projectors(at_once), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+    scale = X.std(axis=0)
+    np.testing.assert_allclose(
+        merged.inverse_transform(X[:, : dims[0]]) / scale,
+        at_once.inverse_transform(X[:, : dims[0]]) / scale,
+        rtol=1e-10,
+        atol=1e-10,
+    )
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

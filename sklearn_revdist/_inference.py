@@ -42,6 +42,14 @@ def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.float32,)
 
 
+def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
+    """Budget of a batch: the number itself, or what suits the device."""
+    if batch_tokens is not None:
+        return batch_tokens
+    # Measured on two CPU cores: 8M, 35M and 150M are fastest at 2048. A GPU has more to fill.
+    return 2048 if device.type == "cpu" else 16384
+
+
 class _Models:
     """The models used last in this process, each loaded once, safe to use from threads."""
 

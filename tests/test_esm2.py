@@ -1,9 +1,12 @@
 """The forward pass equals fair-esm's, however sequences are put together."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
+from sklearn_revdist import _esm2
 from sklearn_revdist._checkpoints import read_checkpoint
 from sklearn_revdist._esm2 import ESM2
 from sklearn_revdist._sequences import AMINO_ACIDS, encode_sequences
@@ -54,6 +57,42 @@ def test_equals_fair_esm_at_real_shapes(tmp_path, write_checkpoint, fair_esm, sh
     assert [len(found) for found in rows] == [*lengths]
     for found, expected in zip(rows, map(fair_esm(path), sequences), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
+
+
+@pytest.mark.parametrize("missing", [AttributeError, RuntimeError])
+def test_without_packed_weights_the_rows_are_the_same(tiny, fair_esm, monkeypatch, missing):
+    packed = rows_of(build(tiny), SEQUENCES)
+
+    def reorder(weight):
+        raise missing
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", reorder)
+    _esm2._can_pack.cache_clear()
+    try:
+        model = build(tiny)
+    finally:
+        _esm2._can_pack.cache_clear()
+    assert not model.layers[0].fc1.packed
+    for found, expected in zip(rows_of(model, SEQUENCES), packed, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
+    np.testing.assert_allclose(
+        rows_of(model, SEQUENCES)[0], fair_esm(tiny)(SEQUENCES[0]), rtol=0, atol=FAITHFUL
+    )
+
+
+def test_wrong_results_of_packed_weights_are_noticed(monkeypatch):
+    zeros = lambda rows, weight, *rest: torch.zeros(len(rows), 16)  # noqa: E731
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", zeros)
+    assert not _esm2._can_pack.__wrapped__()
+
+
+def test_threads_may_share_a_model(tiny):
+    model = build(tiny)
+    expected = rows_of(model, SEQUENCES)
+    with ThreadPoolExecutor(4) as threads:
+        for rows in threads.map(lambda _: rows_of(model, SEQUENCES), range(20)):
+            for found, row in zip(rows, expected, strict=True):
+                np.testing.assert_array_equal(found, row)
 
 
 def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm, load):

@@ -8,7 +8,13 @@ import torch
 
 from sklearn_revdist import _inference
 from sklearn_revdist._esm2 import ESM2
-from sklearn_revdist._inference import _Models, embed, resolve_device, resolve_dtypes
+from sklearn_revdist._inference import (
+    _Models,
+    embed,
+    resolve_batch_tokens,
+    resolve_device,
+    resolve_dtypes,
+)
 from sklearn_revdist._pieces import split
 from sklearn_revdist._sequences import encode_sequences
 
@@ -84,6 +90,12 @@ def test_devices_that_are_not_there(device):
 )
 def test_precision(dtype, device, expected):
     assert resolve_dtypes(dtype, torch.device(device)) == expected
+
+
+def test_the_budget_suits_the_device():
+    budgets = [resolve_batch_tokens(None, torch.device(name)) for name in ("cpu", "cuda:0")]
+    assert budgets == [2048, 16384]
+    assert resolve_batch_tokens(7, CPU) == 7
 
 
 # ----------------------------------------------------------------------------- cache

@@ -1,0 +1,177 @@
+"""ESMEmbedder against fair-esm 2.0.0 and Hugging Face's EsmModel: residues a second, one run.
+
+    REVDIST_DATA=../shared/data python examples/benchmarks/embedder.py --model 8M
+
+Natural sequences of 50 to 1022 residues, random weights of the real shapes, mean-pooled last layer.
+fair-esm is called as its scripts/extract.py calls it (batches of 4,096 tokens sorted by length,
+repr_layers of the last layer); Hugging Face with the same batches, attention mask and sdpa, where
+transformers is installed. The methods take turns; figures are medians and their ratios.
+
+    --chain     the chain up to the model against the model alone
+    --budgets   our own speed for several values of batch_tokens
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import esm
+import numpy as np
+import torch
+from esm.model.esm2 import ESM2 as FairESM2
+
+from sklearn_revdist import ESMEmbedder
+from sklearn_revdist._models import ESM2
+from sklearn_revdist._sequences import AMINO_ACIDS, read_fasta
+
+SHAPES = {model.short: model for model in ESM2}
+FASTA = "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"
+TOKENS_PER_BATCH = 4096
+
+
+def natural_sequences(path, n_sequences, seed=0):
+    """Distinct sequences of 50 to 1022 residues, drawn at random from a FASTA file."""
+    distinct = sorted(set(read_fasta(path)[1]))
+    usable = [s for s in distinct if 50 <= len(s) <= 1022 and set(s) <= set(AMINO_ACIDS)]
+    rng = np.random.default_rng(seed)
+    return [usable[i] for i in rng.choice(len(usable), size=n_sequences, replace=False)]
+
+
+def random_checkpoint(model, folder):
+    """A checkpoint in fair-esm's format with weights as fair-esm initialises them."""
+    torch.manual_seed(0)
+    network = FairESM2(model.n_layers, model.width, model.n_heads).eval()
+    config = argparse.Namespace(
+        encoder_layers=model.n_layers,
+        encoder_embed_dim=model.width,
+        encoder_attention_heads=model.n_heads,
+        token_dropout=True,
+    )
+    tensors = {f"encoder.sentence_encoder.{k}": v for k, v in network.state_dict().items()}
+    path = Path(folder, f"{model.name}.pt")
+    torch.save({"cfg": {"model": config}, "model": tensors}, path)
+    return network, path
+
+
+def padded_batches(sequences):
+    alphabet = esm.data.Alphabet.from_architecture("ESM-1b")
+    names = [str(i) for i in range(len(sequences))]
+    dataset = esm.data.FastaBatchedDataset(names, sequences)
+    batches = dataset.get_batch_indices(TOKENS_PER_BATCH, extra_toks_per_seq=1)
+    return torch.utils.data.DataLoader(
+        dataset, collate_fn=alphabet.get_batch_converter(1022), batch_sampler=batches
+    )
+
+
+@torch.no_grad()
+def fair_esm(network, sequences):
+    pooled = {}
+    for labels, texts, tokens in padded_batches(sequences):
+        out = network(tokens, repr_layers=[network.num_layers], return_contacts=False)
+        rows = out["representations"][network.num_layers]
+        for i, (label, text) in enumerate(zip(labels, texts, strict=True)):
+            pooled[int(label)] = rows[i, 1 : 1 + len(text)].mean(0)
+    return torch.stack([pooled[i] for i in range(len(sequences))]).numpy()
+
+
+def hugging_face(model):
+    """A function that embeds as EsmModel does, or None without transformers."""
+    try:
+        from transformers import EsmConfig, EsmModel
+    except ImportError:
+        return None
+    config = EsmConfig(
+        vocab_size=33,
+        mask_token_id=32,
+        pad_token_id=1,
+        hidden_size=model.width,
+        num_hidden_layers=model.n_layers,
+        num_attention_heads=model.n_heads,
+        intermediate_size=4 * model.width,
+        position_embedding_type="rotary",
+        token_dropout=True,
+        emb_layer_norm_before=False,
+        attn_implementation="sdpa",
+    )
+    network = EsmModel(config, add_pooling_layer=False).eval()
+    assert network.config._attn_implementation == "sdpa"
+
+    @torch.no_grad()
+    def embed(sequences):
+        for _, texts, tokens in padded_batches(sequences):
+            rows = network(tokens, attention_mask=(tokens != 1).long()).last_hidden_state
+            for i, text in enumerate(texts):
+                rows[i, 1 : 1 + len(text)].mean(0)
+
+    return embed
+
+
+def in_turn(repeats, functions):
+    """Median seconds of each function, taken in turn after one short call."""
+    seconds = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def report(seconds, n_residues):
+    for name, median in seconds.items():
+        ratio = median / seconds["ours"]
+        print(f"  {name:12} {median:7.2f} s  {n_residues / median:7.0f} residues/s  {ratio:5.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", choices=SHAPES, default="8M")
+    parser.add_argument("--sequences", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--fasta", type=Path, default=Path(os.environ.get("REVDIST_DATA", ""), FASTA)
+    )
+    parser.add_argument("--chain", action="store_true")
+    parser.add_argument("--budgets", type=int, nargs="+")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    sequences = natural_sequences(args.fasta, args.sequences)
+    n_residues = sum(map(len, sequences))
+    print(
+        f"{args.model}: {len(sequences)} sequences, {n_residues} residues, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = list(SHAPES)[: list(SHAPES).index(args.model) + 1]
+        made = {
+            size: random_checkpoint(SHAPES[size], folder)
+            for size in (sizes if args.chain else [args.model])
+        }
+        network, path = made[args.model]
+        embedder = ESMEmbedder([str(path)], device="cpu")
+        functions = {"ours": lambda: embedder.transform(sequences)}
+        if args.chain:
+            chain = ESMEmbedder([str(path) for _, path in made.values()], device="cpu")
+            functions["whole chain"] = lambda: chain.transform(sequences)
+        elif args.budgets:
+            for budget in args.budgets:
+                other = ESMEmbedder([str(path)], device="cpu", batch_tokens=budget)
+                functions[f"{budget}"] = lambda other=other: other.transform(sequences)
+        else:
+            functions["fair-esm"] = lambda: fair_esm(network, sequences)
+            rival = hugging_face(SHAPES[args.model])
+            if rival is not None:
+                functions["Hugging Face"] = lambda: rival(sequences)
+            gap = np.abs(embedder.transform(sequences[:8]) - fair_esm(network, sequences[:8])).max()
+            print(f"  largest difference from fair-esm: {gap:.1e}")
+        for function in (embedder, *([chain] if args.chain else [])):
+            function.transform(sequences[:8])
+        report(in_turn(args.repeats, functions), n_residues)
+
+
+if __name__ == "__main__":
+    main()

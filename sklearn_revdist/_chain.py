@@ -268,4 +268,5 @@ def _unpivoted(factor, pivots, scale):
     """Rows of a pivoted factor in their old order and their old scale."""
     rows = np.empty_like(factor)
     rows[pivots] = factor
-    return rows * scale[:, np.newaxis]
+    rows *= scale[:, np.newaxis]
+    return rows

@@ -168,7 +168,9 @@ def _centred(X, weights, near, out):
     The rows are centred and multiplied by the roots of their weights, in the first rows of
     `out`. Going by way of a point leaves nothing of a mean that is thousands of sigma large.
     """
-    rows = np.subtract(X, near, out=out[: len(X)])
+    rows = out[: len(X)]
+    rows[:] = X
+    rows -= near
     weight = float(len(rows) if weights is None else weights.sum())
     if weight == 0.0:
         return 0.0, np.zeros_like(near), rows[:0]

@@ -1,24 +1,32 @@
-"""The distiller against the reference implementation: fit, transform, moments, few rows.
+"""The distiller against the reference implementation: moments, fit, transform, few rows, memory.
 
     python examples/benchmarks/distiller.py
+    python examples/benchmarks/distiller.py --fasta natural_sequences.fasta
 
-Rows with a decaying spectrum, correlated between models, with outlier columns; widths of ESM-2 up
-to 650M, float32. The rival is reverse_distillation 0.1.0 (PyPI), installed without its
-dependencies beside fbpca, loguru and huggingface_hub. Every figure is a ratio of two times taken
-in turn in one run, the median of several.
+The first command makes rows with a decaying spectrum, correlated between models, with outlier
+columns; widths of ESM-2 up to 650M, float32. The second takes residues of the demo chain. The
+rival is reverse_distillation 0.1.0 (PyPI), installed without its dependencies beside fbpca,
+loguru and huggingface_hub. Every figure is a ratio of two times taken in turn in one run, the
+median of several. Memory is what a process of its own holds at its peak beyond its input (Linux).
 """
 
 import argparse
+import multiprocessing
 import statistics
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from scipy.linalg import blas
 
-from sklearn_revdist import Moments, ReverseDistiller
+from sklearn_revdist import ESMEmbedder, Moments, ReverseDistiller
+from sklearn_revdist._chain import solve_chain
+from sklearn_revdist._sequences import read_fasta
 
+SIZES = ("8M", "35M", "150M", "650M")
 DIMS = (320, 480, 640, 1280)
+ALL_DIMS = (*DIMS, 2560, 5120)
 
 
 def embeddings(n_rows, dims, seed=0):
@@ -36,10 +44,11 @@ def embeddings(n_rows, dims, seed=0):
     return blocks
 
 
-def timed(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def residues(path, n_rows):
+    """Residues of natural sequences, as the demo chain embeds them."""
+    _, sequences = read_fasta(path)
+    rows = np.vstack([rows for rows, _ in ESMEmbedder("demo").iter_residues(sequences[:300])])[:n_rows]
+    return np.split(rows, np.cumsum([48, 96]), axis=1)
 
 
 def in_turn(repeats, **functions):
@@ -47,83 +56,185 @@ def in_turn(repeats, **functions):
     seconds = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            seconds[name].append(timed(function))
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def reference_chain(blocks, regressor, pca):
+def reference_fit(blocks, regressor, pca):
     """The reference implementation's fit of all steps, without its logging."""
     from loguru import logger
-    from reverse_distillation.scaler.rd import rdScaler
+    from reverse_distillation.scaler.rd import ESM2_CONFIGS, rdScaler
 
     logger.remove()
-    sizes = ("8M", "35M", "150M", "650M")
+    for size, block in zip(SIZES, blocks, strict=False):
+        ESM2_CONFIGS[size]["embed_dim"] = block.shape[1]
     scalers = []
     for i in range(1, len(blocks)):
-        scaler = rdScaler(sizes[i - 1], sizes[i], regressor, pca)
+        scaler = rdScaler(SIZES[i - 1], SIZES[i], regressor, pca)
         scaler.fit(blocks[i - 1], blocks[i], show_r2=False)
         scalers.append(scaler)
     return scalers
 
 
-def compare_fit(n_rows, repeats):
-    blocks = embeddings(n_rows, DIMS)
+def reference_on_torch(scalers):
+    """The same steps in the form that the reference calls optimised: torch, single precision."""
+    import torch
+    from reverse_distillation.scaler.rd import rdScalerGPUOptimized
+
+    steps = []
+    for scaler in scalers:
+        step, arrays = rdScalerGPUOptimized(), scaler.get_state_dict()
+        step.regressor_step = step.predict_pcr
+        step.n_significant_pcs_ = int(arrays["regressor__n_significant_pcs_"])
+        for buffer in ("input_mean_", "output_mean_", "input_components_", "coef_", "intercept_"):
+            value = np.atleast_1d(arrays[f"regressor__{buffer}"])
+            step.register_buffer(buffer, torch.from_numpy(value).float())
+        for buffer in ("mean_", "components_"):
+            step.register_buffer(buffer, torch.from_numpy(arrays[f"pca__{buffer}"]).float())
+        steps.append(step.eval())
+    return steps
+
+
+def compare_moments(blocks, repeats):
     X = np.hstack(blocks)
+    in_float64 = X.astype(np.float64)
     seconds = in_turn(
         repeats,
-        ours=lambda: ReverseDistiller(regressor="pcr").fit(X),
-        fbpca=lambda: reference_chain(blocks, "pcr", "fbpca"),
-        incremental=lambda: reference_chain(blocks, "pcr", "incremental"),
+        single=lambda: Moments.of(X),
+        double=lambda: Moments.of(in_float64),
+        syrk=lambda: blas.dsyrk(1.0, in_float64.T, lower=0),
     )
-    print(f"fit, {n_rows} rows: ours {seconds['ours']:.1f} s")
-    for rival in ("fbpca", "incremental"):
-        print(f"  reference pcr + {rival}: {seconds[rival] / seconds['ours']:.1f} x our time")
+    print(f"moments of float64 rows: {seconds['double'] / seconds['syrk']:.2f} x one BLAS syrk")
+    print(f"moments of float32 rows: {seconds['single'] / seconds['syrk']:.2f} x that syrk")
 
 
-def compare_transform(n_rows, repeats):
+def compare_fit(blocks, repeats):
+    X, dims = np.hstack(blocks), [block.shape[1] for block in blocks]
+    ours = {
+        regressor: lambda regressor=regressor: ReverseDistiller(dims, regressor=regressor).fit(X)
+        for regressor in ("pcr", "ridge", "ols")
+    }
+    rivals = {
+        pca: lambda pca=pca: reference_fit(blocks, "pcr", pca) for pca in ("fbpca", "incremental")
+    }
+    seconds = in_turn(repeats, **ours, **rivals)
+    for regressor in ours:
+        ratios = ", ".join(
+            f"{seconds[pca] / seconds[regressor]:.1f} x faster than pcr + {pca}" for pca in rivals
+        )
+        print(f"fit, {regressor}: {seconds[regressor]:.2f} s, {ratios}")
+
+
+def compare_transform(blocks, repeats):
     import torch
 
-    blocks = embeddings(n_rows, DIMS)
-    X = np.hstack(blocks)
-    distiller = ReverseDistiller(regressor="pcr").fit(X)
-    scalers = reference_chain(blocks, "pcr", "fbpca")
+    X, dims = np.hstack(blocks), [block.shape[1] for block in blocks]
+    distiller = ReverseDistiller(dims, regressor="pcr").fit(X)
+    scalers = reference_fit(blocks, "pcr", "fbpca")
+    modes = {"numpy": scalers, "torch": reference_on_torch(scalers)}
     tensors = [torch.from_numpy(block) for block in blocks]
 
-    def reference():
+    def reference(steps):
         accumulated = tensors[0]
-        for scaler, block in zip(scalers, tensors[1:], strict=True):
-            accumulated = scaler.step(accumulated, block)
+        for step, tensor in zip(steps, tensors[1:], strict=True):
+            accumulated = step.step(accumulated, tensor)
 
-    seconds = in_turn(repeats, ours=lambda: distiller.transform(X), reference=reference)
-    print(f"transform, {n_rows} rows: ours {seconds['ours']:.2f} s")
-    print(f"  reference: {seconds['reference'] / seconds['ours']:.1f} x our time")
-
-
-def compare_moments(n_rows, repeats):
-    X = np.hstack(embeddings(n_rows, DIMS)).astype(np.float64)
-    seconds = in_turn(
-        repeats, moments=lambda: Moments.of(X), syrk=lambda: blas.dsyrk(1.0, X.T, lower=0)
-    )
-    ratio = seconds["moments"] / seconds["syrk"]
-    print(f"moments, {n_rows} float64 rows: {seconds['moments']:.1f} s")
-    print(f"  one BLAS syrk: {seconds['syrk']:.1f} s; ratio {ratio:.2f}")
+    rivals = {mode: lambda steps=steps: reference(steps) for mode, steps in modes.items()}
+    seconds = in_turn(repeats, ours=lambda: distiller.transform(X), **rivals)
+    for mode in modes:
+        ratio = seconds[mode] / seconds["ours"]
+        print(f"transform: {ratio:.1f} x faster than the reference's {mode} mode")
 
 
-def few_rows():
-    X = np.hstack(embeddings(500, (*DIMS, 2560, 5120)))
-    print(f"fit, 500 rows of all six models: {timed(lambda: ReverseDistiller().fit(X)):.1f} s")
+def fit_rows(n_rows, dims, regressor):
+    X = np.hstack(embeddings(n_rows, dims))
+    yield
+    ReverseDistiller(dims, regressor=regressor).fit(X)
+
+
+def reference_fit_rows(n_rows, pca):
+    blocks = embeddings(n_rows, DIMS)
+    yield
+    reference_fit(blocks, "pcr", pca)
+
+
+def solve(dims):
+    n_columns = sum(dims)
+    moments = Moments.of(np.hstack(embeddings(n_columns + 1000, dims)))
+    yield
+    solve_chain(moments, dims, np.diff(dims), regressor="ridge")
+
+
+def stream(n_rows):
+    batch = np.hstack(embeddings(8192, DIMS[:2]))
+    distiller = ReverseDistiller(DIMS[:2])
+    yield
+    for start in range(0, n_rows, len(batch)):
+        distiller.partial_fit(batch[: n_rows - start])
+    distiller.transform(batch)
+
+
+def memory_in_process(connection, function, arguments):
+    """Peak of the resident memory beyond what is there before, and seconds."""
+    warnings.simplefilter("ignore")
+    steps = function(*arguments)
+    next(steps)
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    start = time.perf_counter()
+    next(steps, None)
+    connection.send((resident("VmHWM") - before, resident("VmHWM"), time.perf_counter() - start))
+
+
+def resident(field):
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) / 1e6
+
+
+def in_process(function, *arguments):
+    """GB beyond the input, GB in all, seconds."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=memory_in_process, args=(there, function, arguments))
+    process.start()
+    figures = here.recv()
+    process.join()
+    return figures
+
+
+def report_memory(n_rows):
+    for name, function, arguments in (
+        ("ours", fit_rows, (n_rows, DIMS, "pcr")),
+        ("reference, fbpca", reference_fit_rows, (n_rows, "fbpca")),
+        ("reference, incremental", reference_fit_rows, (n_rows, "incremental")),
+    ):
+        beyond, _, _ = in_process(function, *arguments)
+        print(f"memory of a fit beyond its input, {name}: {beyond:.2f} GB")
+    (_, few, _), (_, many, _) = in_process(stream, 100_000), in_process(stream, 1_000_000)
+    print(f"peak memory of a stream, 1,000,000 rows against 100,000: {many / few:.3f}")
+    beyond, _, seconds = in_process(fit_rows, 500, ALL_DIMS, "ridge")
+    print(f"fit of 500 rows of all six models: {seconds:.1f} s, {beyond:.2f} GB beyond the input")
+    _, total, seconds = in_process(solve, ALL_DIMS)
+    print(f"chain of all six models from moments: {seconds:.0f} s, {total:.1f} GB with the moments")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--fasta", help="residues of these sequences instead of synthetic rows")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    compare_moments(args.rows, args.repeats)
-    compare_transform(args.rows, args.repeats)
-    few_rows()
-    compare_fit(args.rows, args.repeats)
+    blocks = residues(args.fasta, args.rows) if args.fasta else embeddings(args.rows, DIMS)
+    print(f"{len(blocks[0])} rows, widths {[block.shape[1] for block in blocks]}")
+    compare_moments(blocks, args.repeats)
+    compare_transform(blocks, args.repeats)
+    compare_fit(blocks, args.repeats)
+    if not args.fasta:
+        del blocks
+        report_memory(args.rows)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def find_blocks(
     Raises
     ------
     ValueError
-        If `dims` do not add up to `n_features`, contradict the names of the columns, or two
-        blocks have one name.
+        If `dims` are not positive, do not add up to `n_features` or contradict the names of the
+        columns, or two blocks have one name.
     """
     named = None if feature_names is None else blocks_of_names(feature_names)
     if dims is None:
@@ -62,6 +62,8 @@ def find_blocks(
             blocks = Blocks(("block0",), (n_features,))
     else:
         dims = tuple(int(width) for width in dims)
+        if min(dims, default=1) < 1:
+            raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
         if sum(dims) != n_features:
             raise ValueError(
                 f"dims={list(dims)} add up to {sum(dims)} columns, but X has {n_features}; give "

@@ -27,11 +27,9 @@ def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
     Raises
     ------
     ValueError
-        If a width or a number is out of range, or widths do not grow where they must.
+        If a number is out of range, or widths do not grow where they must.
     """
     names, dims = blocks
-    if min(dims) < 1:
-        raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
     if n_new is None:
         for i in range(1, len(dims)):
             if dims[i] <= dims[i - 1]:

@@ -18,7 +18,6 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
     check_is_fitted,
     check_memory,
     validate_data,
@@ -31,8 +30,9 @@ from ._moments import Moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import read_published
 from ._row_chain import RowLevel, fit_rows, nest_rows, reconstruct_rows
+from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 from ._saved_chain import read_chain, write_chain
-from ._tensors import as_array, as_rows, is_tensor, tensor_as
+from ._tensors import as_array, tensor_as
 
 # What solving the chain gives; after partial_fit it is solved when one of them is asked for.
 _SOLVED = (
@@ -250,9 +250,9 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If X is not finite, its columns do not form the chain, or a parameter does not fit
             it. Nothing is changed then.
         """
-        data = _check_rows(X, self, ensure_min_samples=2)
-        sample_weight = _check_weights(sample_weight, data)
-        blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
+        data = check_rows(X, self, ensure_min_samples=2)
+        sample_weight = check_weights(sample_weight, data)
+        blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
         n_new = self._new_columns(blocks)
         cache = check_memory(self.memory).cache
         if isinstance(self.regressor, str):
@@ -307,13 +307,13 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 "a new one, or keep fitted ones with joblib."
             )
         if fitted:
-            data = self._validate_columns(X)
-            moments = self.moments_ + Moments.of(data, _check_weights(sample_weight, data))
+            data = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+            moments = self.moments_ + Moments.of(data, check_weights(sample_weight, data))
         else:
-            data = _check_rows(X, self)
-            blocks = find_blocks(self.dims, _string_columns(X), data.shape[1])
+            data = check_rows(X, self)
+            blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
             self._new_columns(blocks)
-            moments = Moments.of(data, _check_weights(sample_weight, data))
+            moments = Moments.of(data, check_weights(sample_weight, data))
             self._forget()
             validate_data(self, X, skip_check_array=True)
             self._set_blocks(blocks)
@@ -407,7 +407,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Its first columns are those of X, bit for bit.
         """
         check_is_fitted(self)
-        rows = self._validate_columns(X)
+        rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
         if self._is_affine():
             A = nest(rows, self.mean_, self._level_maps(), self._n_components())
         else:
@@ -430,7 +430,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             reconstruction of that model's embedding and of all larger ones.
         """
         check_is_fitted(self)
-        A = _check_rows(X, self)
+        A = check_rows(X, self)
         n_components = A.shape[1]
         if n_components > self.prefix_lengths_[-1]:
             raise ValueError(
@@ -467,7 +467,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Coefficient of determination of :meth:`inverse_transform` of :meth:`transform`,
             over all columns of all models, each weighted by its variance. The best is 1.
         """
-        rows = as_array(self._validate_columns(X))
+        rows = as_array(check_rows_as_fitted(X, self, self.dims_, self.model_names_))
         reconstructed = self.inverse_transform(as_array(self.transform(X)))
         return r2_score(
             rows, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
@@ -738,22 +738,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 stacklevel=5,
             )
 
-    def _validate_columns(self, X):
-        """Check X against the fit; the embedder's names need no names in the fit."""
-        if not hasattr(self, "feature_names_in_"):
-            feature_names = _string_columns(X)
-            if feature_names is not None:
-                blocks = find_blocks(self.dims_, feature_names, len(feature_names))
-                if blocks.names != tuple(self.model_names_):
-                    raise ValueError(
-                        f"The columns of X are of {', '.join(blocks.names)}, but the distiller was "
-                        f"fitted on {', '.join(self.model_names_)}; embed with the same chain."
-                    )
-                X = np.asarray(X)
-        rows = _check_rows(X, self)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return rows
-
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
 
@@ -762,39 +746,3 @@ def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
     """Moments and levels; a function of plain values, so that joblib can cache it."""
     moments = Moments.of(X, sample_weight)
     return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
-
-
-def _check_rows(X, estimator, *, ensure_min_samples=1):
-    """Finite rows of floating point numbers: an array, or a tensor on CUDA."""
-    if not is_tensor(X):
-        return check_array(
-            X,
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=ensure_min_samples,
-            estimator=estimator,
-        )
-    rows = as_rows(X)
-    if len(rows) < ensure_min_samples:
-        raise ValueError(
-            f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
-            f"{ensure_min_samples} to fit; give more rows."
-        )
-    return rows
-
-
-def _check_weights(sample_weight, X) -> NDArray[np.float64] | None:
-    """Weights of the rows as float64, not negative and not all zero."""
-    if sample_weight is None:
-        return None
-    sample_weight = np.asarray(sample_weight)
-    if not sample_weight.any():
-        raise ValueError("sample_weight is zero for all rows; give at least one a positive weight.")
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-
-
-def _string_columns(X) -> list[str] | None:
-    """Column names of a data frame, where all are strings."""
-    columns = getattr(X, "columns", None)
-    if columns is None or not all(isinstance(name, str) for name in columns):
-        return None
-    return list(columns)

@@ -1,0 +1,69 @@
+"""Rows: what an estimator takes as embeddings, and which errors it gives for anything else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ._blocks import find_blocks
+from ._tensors import as_rows, is_tensor
+
+
+def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1) -> Any:
+    """Finite rows of floating point numbers: an array, or a tensor on CUDA."""
+    if not is_tensor(X):
+        return check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=ensure_min_samples,
+            estimator=estimator,
+        )
+    rows = as_rows(X)
+    if len(rows) < ensure_min_samples:
+        raise ValueError(
+            f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
+            f"{ensure_min_samples} to fit; give more rows."
+        )
+    return rows
+
+
+def check_rows_as_fitted(
+    X: Any, estimator: BaseEstimator, dims: Sequence[int], model_names: Sequence[str]
+) -> Any:
+    """The same, with the columns of the fit; the embedder's names need no names in the fit."""
+    if not hasattr(estimator, "feature_names_in_"):
+        feature_names = string_columns(X)
+        if feature_names is not None:
+            blocks = find_blocks(dims, feature_names, len(feature_names))
+            if blocks.names != tuple(model_names):
+                raise ValueError(
+                    f"The columns of X are of {', '.join(blocks.names)}, but "
+                    f"{type(estimator).__name__} was fitted on {', '.join(model_names)}; embed "
+                    "with the same chain."
+                )
+            X = np.asarray(X)
+    rows = check_rows(X, estimator)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    return rows
+
+
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64] | None:
+    """Weights of the rows as float64, not negative and not all zero."""
+    if sample_weight is None:
+        return None
+    sample_weight = np.asarray(sample_weight)
+    if not sample_weight.any():
+        raise ValueError("sample_weight is zero for all rows; give at least one a positive weight.")
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def string_columns(X: Any) -> list[str] | None:
+    """Column names of a data frame, where all are strings."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return list(columns)

@@ -1,0 +1,62 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from sklearn_revdist._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
+
+
+@pytest.fixture
+def fitted(rng):
+    """An estimator that was fitted on three columns without names."""
+    return Ridge().fit(rng.normal(size=(5, 3)), np.arange(5))
+
+
+def test_arrays_keep_single_precision_and_others_become_double():
+    assert check_rows(np.ones((2, 3), np.float32), Ridge()).dtype == np.float32
+    assert check_rows([[1, 2], [3, 4]], Ridge()).dtype == np.float64
+
+
+def test_tensors_on_the_cpu_become_arrays():
+    rows = check_rows(torch.ones(2, 3, requires_grad=True), Ridge())
+    assert isinstance(rows, np.ndarray)
+
+
+@pytest.mark.parametrize("make", [np.ones, torch.ones])
+def test_too_few_rows_are_told(make):
+    with pytest.raises(ValueError, match=r"2 is required by Ridge|Ridge needs at least 2"):
+        check_rows(make((1, 3)), Ridge(), ensure_min_samples=2)
+
+
+def test_columns_named_by_the_embedder_need_no_names_in_the_fit(fitted):
+    X = pd.DataFrame(np.ones((2, 3)), columns=["a_0", "b_0", "b_1"])
+    rows = check_rows_as_fitted(X, fitted, (1, 2), ("a", "b"))
+    np.testing.assert_array_equal(rows, np.ones((2, 3)))
+
+
+def test_columns_of_other_models_are_refused(fitted):
+    X = pd.DataFrame(np.ones((2, 3)), columns=["a_0", "c_0", "c_1"])
+    with pytest.raises(ValueError, match="of a, c, but Ridge was fitted on a, b; embed"):
+        check_rows_as_fitted(X, fitted, (1, 2), ("a", "b"))
+
+
+def test_another_number_of_columns_is_refused(fitted):
+    with pytest.raises(ValueError, match="X has 4 features, but Ridge is expecting 3"):
+        check_rows_as_fitted(np.ones((2, 4)), fitted, (1, 2), ("a", "b"))
+
+
+def test_weights_are_checked():
+    X = np.ones((2, 3))
+    assert check_weights(None, X) is None
+    assert check_weights([1, 0], X).dtype == np.float64
+    with pytest.raises(ValueError, match="is zero for all rows"):
+        check_weights([0, 0], X)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        check_weights([1, -1], X)
+
+
+def test_names_are_those_of_a_data_frame_with_strings_alone():
+    assert string_columns(pd.DataFrame({"a": [1], "b": [2]})) == ["a", "b"]
+    assert string_columns(pd.DataFrame({"a": [1], 0: [2]})) is None
+    assert string_columns(np.ones((1, 2))) is None

@@ -19,7 +19,8 @@ many rows by as many as there are columns.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, cached_property
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ from scipy import linalg
 # SciPy's BLAS throughout: NumPy may bring another, and the waiting threads of two pools that
 # are used in turn slow each other down, tenfold on blocks as small as these.
 from scipy.linalg import blas, lapack
+from threadpoolctl import ThreadpoolController
 
 from ._moments import Moments
 
@@ -38,6 +40,8 @@ _FEW_ROWS = 1 / 4
 # Largest ratio of a column's sum of squares to what is new in it for which the Cholesky factor
 # is taken: predictions then keep nine digits.
 _LARGEST_RATIO = 1e6
+# With fewer rows than this, products of rows and a block are too small to share among threads.
+_MANY_ROWS = 1000
 # Columns of a block by rows, and reflectors applied at once.
 _BLOCK, _REFLECTORS = 64, 32
 # Predictions are handed out so many at a time, which stay in the cache.
@@ -52,6 +56,9 @@ class Factor(Protocol):
 
     def whiten(self, X: NDArray) -> NDArray:
         """The rows L^-1 x of centred rows x."""
+
+    def solve_transposed(self, z: NDArray) -> NDArray:
+        """The columns L'^-1 z of columns z."""
 
 
 class Training:
@@ -160,9 +167,22 @@ class PrefixRidges:
         predicted : ndarray of shape (n_prefixes of the part, n_rows, n_targets)
             Predictions.
         """
-        return self._sums(centred, prefixes, self._training.target_mean)
+        terms, z = self._factor.whiten(centred), self._factor.z
+        target_mean = self._training.target_mean
+        sums = np.asfortranarray(np.broadcast_to(target_mean, (len(terms), len(target_mean))))
+        n_prefixes = max(1, _CHUNK_SIZE // max(1, sums.size))
+        done = 0
+        for first in range(0, len(prefixes), n_prefixes):
+            lengths = prefixes[first : first + n_prefixes]
+            part = np.empty((len(lengths), *sums.shape))
+            for i, length in enumerate(lengths):
+                new = slice(done, length)
+                sums = blas.dgemm(1.0, terms[:, new], z[new], 1.0, sums, overwrite_c=1)
+                part[i] = sums
+                done = length
+            yield slice(first, first + len(lengths)), part
 
-    def coefs(self, prefixes: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
+    def coefs(self, prefixes: NDArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Coefficients and intercepts of the regressions on some prefixes, one by one.
 
         Parameters
@@ -177,27 +197,18 @@ class PrefixRidges:
         intercept : ndarray of shape (n_targets,)
         """
         mean, target_mean = self._training.mean, self._training.target_mean
-        # They are the predictions for the unit vectors.
-        unit = np.eye(mean.size, order="F")
-        for _, part in self._sums(unit, prefixes, np.zeros_like(target_mean)):
-            for coef in part:
-                yield coef.T, target_mean - mean @ coef
-
-    def _sums(self, centred, prefixes, start):
-        """The sums of the first terms, to each prefix."""
-        terms, z = self._factor.whiten(centred), self._factor.z
-        sums = np.asfortranarray(np.broadcast_to(start, (len(terms), len(start))))
-        n_prefixes = max(1, _CHUNK_SIZE // max(1, sums.size))
-        done = 0
+        z = self._factor.z
+        n_prefixes = max(1, _CHUNK_SIZE // z.size)
         for first in range(0, len(prefixes), n_prefixes):
-            lengths = prefixes[first : first + n_prefixes]
-            part = np.empty((len(lengths), *sums.shape))
-            for i, length in enumerate(lengths):
-                new = slice(done, length)
-                sums = blas.dgemm(1.0, terms[:, new], z[new], 1.0, sums, overwrite_c=1)
-                part[i] = sums
-                done = length
-            yield slice(first, first + len(lengths)), part
+            lengths = np.asarray(prefixes[first : first + n_prefixes])
+            # L' coef = z, where z ends with the prefix.
+            kept = np.arange(len(z))[:, np.newaxis] < lengths
+            ends = np.asfortranarray(
+                (z[:, :, np.newaxis] * kept[:, np.newaxis]).reshape(len(z), -1)
+            )
+            coefs = self._factor.solve_transposed(ends).reshape(len(z), -1, len(lengths))
+            for coef in coefs.transpose(2, 1, 0):
+                yield coef, target_mean - coef @ mean
 
 
 def _by_columns(scatter, n_features, alpha):
@@ -220,6 +231,18 @@ def _ratio(squares, *triangles):
     return float(np.max(squares / new**2))
 
 
+@cache
+def _thread_pools():
+    return ThreadpoolController()
+
+
+def _threads(n_rows) -> AbstractContextManager:
+    """One thread for few rows: waiting for a second, on a busy machine, took ten times longer."""
+    if n_rows >= _MANY_ROWS:
+        return nullcontext()
+    return _thread_pools().limit(limits=1, user_api="blas")
+
+
 class _ColumnFactor:
     def __init__(self, lower, cross, ratio):
         self._lower = lower
@@ -228,6 +251,9 @@ class _ColumnFactor:
 
     def whiten(self, X):
         return blas.dtrsm(1.0, self._lower, X, side=1, lower=1, trans_a=1)
+
+    def solve_transposed(self, z):
+        return blas.dtrsm(1.0, self._lower, z, lower=1, trans_a=1)
 
 
 class _RowFactor:
@@ -242,31 +268,45 @@ class _RowFactor:
         n_rows = len(rows)
         # The root of S, and the targets seen from there.
         root = np.asfortranarray(np.hstack([np.eye(n_rows), targets]))
-        for block in self._blocks:
-            width = block.stop - block.start
-            seen = blas.dgemm(1.0, root[:, :n_rows], self._columns[:, block])
-            noise = np.asfortranarray(np.sqrt(alpha) * np.eye(width))
-            upper, v, t, _ = lapack.dtpqrt(
-                0, min(_REFLECTORS, width), noise, seen, overwrite_a=1, overwrite_b=1
-            )
-            known = np.zeros((width, root.shape[1]), order="F")
-            known, root, _ = lapack.dtpmqrt(
-                0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
-            )
-            self._corners.append(upper)
-            self._gains[:, block] = known[:, :n_rows].T
-            self.z[block] = known[:, n_rows:]
+        with _threads(n_rows):
+            for block in self._blocks:
+                width = block.stop - block.start
+                seen = blas.dgemm(1.0, root[:, :n_rows], self._columns[:, block])
+                noise = np.asfortranarray(np.sqrt(alpha) * np.eye(width))
+                upper, v, t, _ = lapack.dtpqrt(
+                    0, min(_REFLECTORS, width), noise, seen, overwrite_a=1, overwrite_b=1
+                )
+                known = np.zeros((width, root.shape[1]), order="F")
+                known, root, _ = lapack.dtpmqrt(
+                    0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
+                )
+                self._corners.append(upper)
+                self._gains[:, block] = known[:, :n_rows].T
+                self.z[block] = known[:, n_rows:]
         squares = np.square(self._columns).sum(axis=0) + alpha
         self.rounding = _EPS * np.sqrt(_ratio(squares, *self._corners))
 
     def whiten(self, X):
         whitened = np.empty_like(X)
         explained = np.zeros((len(X), len(self._columns)), order="F")
-        for block, upper in zip(self._blocks, self._corners, strict=True):
-            rest = blas.dgemm(-1.0, explained, self._columns[:, block], 1.0, X[:, block])
-            rest = blas.dtrsm(1.0, upper, rest, side=1, overwrite_b=1)
-            explained = blas.dgemm(
-                1.0, rest, self._gains[:, block], 1.0, explained, trans_b=1, overwrite_c=1
-            )
-            whitened[:, block] = rest
+        with _threads(len(self._columns)):
+            for block, upper in zip(self._blocks, self._corners, strict=True):
+                rest = blas.dgemm(-1.0, explained, self._columns[:, block], 1.0, X[:, block])
+                rest = blas.dtrsm(1.0, upper, rest, side=1, overwrite_b=1)
+                explained = blas.dgemm(
+                    1.0, rest, self._gains[:, block], 1.0, explained, trans_b=1, overwrite_c=1
+                )
+                whitened[:, block] = rest
         return whitened
+
+    def solve_transposed(self, z):
+        solved = np.empty_like(z)
+        predicted = np.zeros((len(self._columns), z.shape[1]), order="F")
+        with _threads(len(self._columns)):
+            for block, upper in zip(reversed(self._blocks), reversed(self._corners), strict=True):
+                rest = blas.dgemm(-1.0, self._gains[:, block], predicted, 1.0, z[block], trans_a=1)
+                rest = blas.dtrsm(1.0, upper, rest, overwrite_b=1)
+                columns = self._columns[:, block]
+                predicted = blas.dgemm(1.0, columns, rest, 1.0, predicted, overwrite_c=1)
+                solved[block] = rest
+        return solved

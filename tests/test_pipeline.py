@@ -11,7 +11,13 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
+from sklearn_revdist import (
+    ESMEmbedder,
+    PrefixRidgeCV,
+    ReverseDistiller,
+    _reverse_distiller,
+    load_if1_ecoli,
+)
 from sklearn_revdist._models import DEMO
 
 WIDTHS = [model.width for model in DEMO]
@@ -39,6 +45,36 @@ def test_search_over_the_prefix(pipeline, assay):
     search = GridSearchCV(pipeline, grid, cv=3).fit(*assay)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.predict(assay[0]).shape == (200,)
+
+
+def test_a_search_with_memory_and_store_solves_the_chain_once_a_fold(assay, tmp_path, monkeypatch):
+    solved = []
+
+    def counted(moments, *args, **kwargs):
+        solved.append(moments.weight)
+        return solve_chain(moments, *args, **kwargs)
+
+    solve_chain = _reverse_distiller.solve_chain
+    monkeypatch.setattr(_reverse_distiller, "solve_chain", counted)
+    embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
+    distiller = ReverseDistiller(memory=str(tmp_path / "cache"))
+    grid = {
+        "reversedistiller__n_components": [10, "demo-48", "demo-96", 128, None],
+        "ridge__alpha": [0.1, 10.0],
+    }
+    GridSearchCV(make_pipeline(embedder, distiller, Ridge()), grid, cv=4).fit(*assay)
+    assert solved == [150] * 4 + [200]
+
+
+def test_a_probe_that_chooses_among_the_chains_models(assay):
+    X, y = assay
+    steps = ESMEmbedder("demo"), ReverseDistiller(), PrefixRidgeCV(prefixes="models", cv=3)
+    model = make_pipeline(*steps)
+    model[:-1].set_output(transform="pandas")
+    probe = model.fit(X, y)[-1]
+    assert probe.prefixes_.tolist() == WIDTHS
+    assert probe.n_prefix_ in WIDTHS
+    assert np.isfinite(cross_val_score(model, X, y, cv=3)).all()
 
 
 def test_the_prefix_of_the_pipeline_is_the_smaller_models_embedding(pipeline, assay):

@@ -1,27 +1,53 @@
-"""Where models' weights are, and reading them: fair-esm's checkpoint files (torch)."""
+"""Where models' weights are, and reading them: files of fair-esm and Hugging Face (torch)."""
 
 import argparse
 import contextlib
+import json
 import os
+import re
 import tempfile
 import threading
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ._models import ESM2, Model
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
 
 _PREFIXES = ("encoder.sentence_encoder.", "encoder.")
+_HUGGING_FACE_NAMES = (  # patterns, in this order, and what fair-esm calls it
+    (r"^esm\.", ""),
+    (r"^embeddings\.word_embeddings\.", "embed_tokens."),
+    (r"^encoder\.layer\.", "layers."),
+    (r"^encoder\.", ""),
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
+    (r"\.attention\.self\.(query|key|value)\.", lambda match: f".self_attn.{match[1][0]}_proj."),
+    (r"\.attention\.output\.dense\.", ".self_attn.out_proj."),
+    (r"\.attention\.LayerNorm\.", ".self_attn_layer_norm."),
+    (r"\.intermediate\.dense\.", ".fc1."),
+    (r"\.output\.dense\.", ".fc2."),
+    (r"\.LayerNorm\.", ".final_layer_norm."),
+    (r"\.attention\.self\.rotary_embeddings\.", ".self_attn.rot_emb."),
+)
+_HUGGING_FACE_CONFIG = {  # what all models of the family share
+    "model_type": "esm",
+    "vocab_size": 33,
+    "position_embedding_type": "rotary",
+    "emb_layer_norm_before": False,
+    "layer_norm_eps": 1e-5,
+}
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 
 
 class Checkpoint(NamedTuple):
-    """Content of a checkpoint file; the tensors stay in the file until they are used."""
+    """Content of a checkpoint; the tensors stay in the file until they are used."""
 
     path: Path
     n_layers: int
@@ -31,12 +57,35 @@ class Checkpoint(NamedTuple):
     tensors: dict[str, torch.Tensor]
 
 
+class Place(NamedTuple):
+    """Where the weights of a known model may be: a file, or a folder of Hugging Face's."""
+
+    name: str
+    path: Path
+
+
+def places(model: Model) -> list[Place]:
+    """Where the weights of a known model are looked for, in this order.
+
+    The environment's ``TORCH_HOME``, ``HF_HOME`` and ``HF_HUB_CACHE`` are respected.
+    """
+    file = f"{model.name}.pt"
+    bundled = Place("package", Path(str(resources.files(__package__).joinpath("bundled", file))))
+    if model not in ESM2:
+        return [bundled]
+    return [
+        bundled,
+        Place("fair-esm", Path(torch.hub.get_dir(), "checkpoints", file)),
+        Place("Hugging Face", _snapshot(_hub_cache() / f"models--facebook--{model.name}")),
+    ]
+
+
 def locate(entry: Model | Path) -> Path:
-    """Path of the checkpoint of a known model, or of the file that `entry` names.
+    """Path of the checkpoint of a known model, or of the file or folder that `entry` names.
 
     A known model is taken from the package itself, else from fair-esm's cache
-    (``torch.hub.get_dir()/checkpoints``), else downloaded into that cache from fair-esm's
-    address, whole or not at all.
+    (``torch.hub.get_dir()/checkpoints``), else from Hugging Face's, else downloaded into
+    fair-esm's cache from its address, whole or not at all.
 
     Raises
     ------
@@ -45,32 +94,93 @@ def locate(entry: Model | Path) -> Path:
         it there without a network.
     """
     if isinstance(entry, Path):
-        if not entry.is_file():
+        if not entry.exists():
             raise FileNotFoundError(
-                f"There is no checkpoint file {str(entry.absolute())!r}; correct the path in chain."
+                f"There is no checkpoint {str(entry.absolute())!r}; correct the path in chain."
             )
+        checkpoint_files(entry)
         return entry
 
-    bundled = Path(str(resources.files(__package__).joinpath("bundled", f"{entry.name}.pt")))
-    if bundled.is_file():
-        return bundled
+    for place in places(entry):
+        if is_complete(place.path):
+            return place.path
     if entry not in ESM2:
         raise FileNotFoundError(
-            f"The bundled model {entry.short!r} is not at {str(bundled)!r}; reinstall the package."
+            f"The bundled model {entry.short!r} is not at {str(places(entry)[0].path)!r}; "
+            "reinstall the package."
         )
-    cached = Path(torch.hub.get_dir(), "checkpoints", f"{entry.name}.pt")
-    if not cached.is_file():
-        address = f"{DOWNLOAD_ADDRESS}/{entry.name}.pt"
-        try:
-            _download(address, cached)
-        except (OSError, ValueError) as error:
-            raise FileNotFoundError(
-                f"No weights of {entry.name}: there is no file {str(bundled)!r} or "
-                f"{str(cached)!r}, and downloading {address} failed ({error}); without a network, "
-                f"fetch that file elsewhere and copy it to {str(cached)!r}, or list the file's own "
-                "path in chain."
-            ) from error
+    _, cached, snapshot = (place.path for place in places(entry))
+    address = f"{DOWNLOAD_ADDRESS}/{entry.name}.pt"
+    try:
+        _download(address, cached)
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
+            f"{str(snapshot)!r}, and downloading {address} failed ({error}); without a network, "
+            f"fetch that file elsewhere and copy it to {str(cached)!r}, or list its own path, or "
+            f"that of a folder of facebook/{entry.name} from Hugging Face, in chain."
+        ) from error
     return cached
+
+
+def checkpoint_files(path: Path) -> list[Path]:
+    """Files of a checkpoint: a ``.pt`` file alone, or a folder's configuration and weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder lacks a file.
+    ValueError
+        If the folder's index is damaged.
+    """
+    if not path.is_dir():
+        return [path]
+    config, whole, index = (
+        path / name for name in ("config.json", "model.safetensors", "model.safetensors.index.json")
+    )
+    if whole.is_file() or not index.is_file():
+        files = [config, whole]
+    else:
+        try:
+            parts = sorted(set(_read_json(index)["weight_map"].values()))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{str(index)!r} has no weight_map; replace the file.") from error
+        if not all(isinstance(part, str) and Path(part).name == part for part in parts):
+            raise ValueError(f"{str(index)!r} names files outside of its folder; replace it.")
+        files = [config, *(path / part for part in parts)]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{str(path)!r} has no file {file.name!r}, which a Hugging Face checkpoint in "
+                "safetensors format needs; copy it there."
+            )
+    return files
+
+
+def is_complete(path: Path) -> bool:
+    """Whether there is a checkpoint with all of its files."""
+    try:
+        return path.exists() and bool(checkpoint_files(path))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _hub_cache() -> Path:
+    """Hugging Face's cache, as its library finds it."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("HF_HOME", os.path.join(cache, "huggingface"))
+    hub = os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub"))
+    return Path(os.path.expandvars(hub)).expanduser()
+
+
+def _snapshot(repository: Path) -> Path:
+    """The revision `main` of a repository in the cache, else one that is complete."""
+    snapshots = repository / "snapshots"
+    revisions = sorted(path.name for path in snapshots.glob("*"))
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        revisions.insert(0, (repository / "refs" / "main").read_text(encoding="ascii").strip())
+    complete = (snapshots / name for name in revisions if is_complete(snapshots / name))
+    return next(complete, repository)
 
 
 def _download(address: str, target: Path) -> None:
@@ -87,13 +197,15 @@ def _download(address: str, target: Path) -> None:
 
 
 def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
-    """Shape and tensors of the model in a checkpoint file.
+    """Shape and tensors of the model in a checkpoint, named as fair-esm names them.
 
-    Nothing in the file is executed, and tensors are mapped, not read.
+    Nothing in its files is executed, and tensors are mapped, not read.
 
     Parameters
     ----------
     path : Path
+        A ``.pt`` file of fair-esm's format, or a folder of Hugging Face's with
+        ``config.json`` and ``model.safetensors``, or its parts and their index.
     expected : Model, default=None
         The known model that the file is to hold.
 
@@ -102,10 +214,21 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
     ValueError
         If the file is not a checkpoint of an ESM-2 model, or of another than `expected`.
     """
+    checkpoint = _read_hugging_face(path) if path.is_dir() else _read_fair_esm(path)
+    if expected is not None and checkpoint[1:4] != expected[2:]:
+        raise ValueError(
+            f"{str(path)!r} holds a model of {checkpoint.n_layers} layers, width "
+            f"{checkpoint.width} and {checkpoint.n_heads} heads, but {expected.name} has "
+            f"{expected.n_layers}, {expected.width} and {expected.n_heads}; replace the file."
+        )
+    return checkpoint
+
+
+def _read_fair_esm(path: Path) -> Checkpoint:
     content = _load(path)
     try:
         shape = vars(content["cfg"]["model"])
-        checkpoint = Checkpoint(
+        return Checkpoint(
             path=path,
             n_layers=int(shape["encoder_layers"]),
             width=int(shape["encoder_embed_dim"]),
@@ -118,13 +241,74 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
             f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
             f"{type(error).__name__} ({error}) while reading its 'cfg' and 'model'."
         ) from error
-    if expected is not None and checkpoint[1:4] != expected[2:]:
-        raise ValueError(
-            f"{str(path)!r} holds a model of {checkpoint.n_layers} layers, width "
-            f"{checkpoint.width} and {checkpoint.n_heads} heads, but {expected.name} has "
-            f"{expected.n_layers}, {expected.width} and {expected.n_heads}; replace the file."
+
+
+def _read_hugging_face(path: Path) -> Checkpoint:
+    config_file, *files = checkpoint_files(path)
+    config = _read_json(config_file)
+    if not isinstance(config, dict):
+        raise ValueError(f"{str(config_file)!r} is no JSON object; replace the file.")
+    for key, value in _HUGGING_FACE_CONFIG.items():
+        if config.get(key) != value:
+            raise ValueError(
+                f"{str(config_file)!r} is not of an ESM-2 model: its {key} is "
+                f"{config.get(key)!r}, but ESM-2's is {value!r}."
+            )
+    tensors = {}
+    for file in files:
+        try:
+            tensors |= load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(
+                f"{str(file)!r} is not a safetensors file, or damaged ({error}); replace it."
+            ) from error
+    try:
+        checkpoint = Checkpoint(
+            path=path,
+            n_layers=int(config["num_hidden_layers"]),
+            width=int(config["hidden_size"]),
+            n_heads=int(config["num_attention_heads"]),
+            token_dropout=bool(config["token_dropout"]),
+            tensors={_fair_esm_name(name): tensor for name, tensor in tensors.items()},
         )
-    return checkpoint
+        frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise ValueError(
+            f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
+            f"{type(error).__name__} ({error}); replace the file."
+        ) from error
+    return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
+
+
+def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.Tensor]:
+    """Frequencies of every layer: those that all layers share in the file, else computed.
+
+    Versions of transformers write them for each layer, once, or not at all. Where they are
+    missing, transformers computes them like this.
+    """
+    for name in ("rotary_embeddings.inv_freq", "layers.*.self_attn.rot_emb.inv_freq"):
+        if name in checkpoint.tensors:
+            frequencies = checkpoint.tensors[name]
+            break
+    else:
+        d = checkpoint.width // checkpoint.n_heads
+        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32) / d)
+    return {
+        f"layers.{i}.self_attn.rot_emb.inv_freq": frequencies for i in range(checkpoint.n_layers)
+    }
+
+
+def _fair_esm_name(name: str) -> str:
+    for pattern, replacement in _HUGGING_FACE_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is no JSON ({error}); replace the file.") from error
 
 
 def _load(path: Path) -> dict:

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from . import __version__
+from ._cli_models import models_command
 from ._datasets import load_if1_ecoli
 from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
@@ -45,6 +46,9 @@ def _in_a_writable_folder(_context, _parameter, path: Path) -> Path:
 @click.version_option(__version__, prog_name="revdist")
 def main():
     """Nested protein embeddings by Reverse Distillation."""
+
+
+main.add_command(models_command)
 
 
 @main.command()

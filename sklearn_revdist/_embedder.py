@@ -43,8 +43,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         A string names all models of the family up to that one: ``"650M"`` is 8M, 35M, 150M
         and 650M, ``"demo"`` the small chain that comes with the package, which is no
         substitute for ESM-2. A list names each model: ``["8M", "650M"]``, or the path of a
-        ``.pt`` file in fair-esm's format. Weights of ESM-2 are taken from fair-esm's cache,
-        or downloaded into it.
+        ``.pt`` file in fair-esm's format or of a folder in Hugging Face's (``config.json``
+        and ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
+        from Hugging Face's, else downloaded into the former.
 
     pooling : {"mean"}, default="mean"
         How residues become one row.
@@ -372,10 +373,10 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     def _source(
         self, entry: Model | Path, store: EmbeddingStore, dtypes: tuple[Any, ...]
     ) -> Source:
-        from ._checkpoints import locate
+        from ._checkpoints import checkpoint_files, locate
 
         return Source(
-            weights=store.weights_digest([locate(entry)]),
+            weights=store.weights_digest(checkpoint_files(locate(entry))),
             layer=-1,
             pooling=self.pooling,
             dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),

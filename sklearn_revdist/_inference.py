@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._checkpoints import locate, read_checkpoint
+from ._checkpoints import checkpoint_files, locate, read_checkpoint
 from ._esm2 import ESM2, N_SPECIAL
 from ._models import Model, model_name
 from ._pieces import Piece
@@ -60,8 +60,9 @@ class _Models:
 
     def get(self, entry: Model | Path, device: torch.device, dtype: torch.dtype) -> ESM2:
         path = locate(entry)
-        status = path.stat()
-        key = (path.resolve(), status.st_mtime_ns, status.st_size, device, dtype)
+        states = ((file.resolve(), file.stat()) for file in checkpoint_files(path))
+        files = tuple((file, state.st_mtime_ns, state.st_size) for file, state in states)
+        key = (files, device, dtype)
         with self._lock:
             if key not in self._models:
                 while len(self._models) >= self.max_models:

@@ -34,8 +34,8 @@ DEMO = (
 
 
 def model_name(entry: Model | Path) -> str:
-    """Name that a chain's entry gives to its columns: the model's, or the file's stem."""
-    return entry.name if isinstance(entry, Model) else entry.stem
+    """Name that a chain's entry gives to its columns: the model's, the file's or folder's."""
+    return entry.name.removesuffix(".pt")
 
 
 def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Path, ...]:
@@ -46,7 +46,9 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
     chain : str or sequence of str or path-like
         A string names the chain of all models of a family up to that model: ``"650M"`` is
         8M, 35M, 150M, 650M, and ``"demo"`` the whole demo chain. A sequence names every
-        model explicitly, by its short name, its full name or the path of a ``.pt`` file.
+        model explicitly, by its short name, its full name (as on Hugging Face, if need be),
+        or the path of a ``.pt`` file of fair-esm or of a folder of Hugging Face. The path
+        of a folder has a separator, or is a Path.
 
     Returns
     -------
@@ -64,11 +66,11 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
             return DEMO
         for family in (ESM2, DEMO):
             for i, model in enumerate(family):
-                if chain in (model.short, model.name):
+                if chain in (model.short, model.name, f"facebook/{model.name}"):
                     return family[: i + 1]
         raise ValueError(
             f"chain={chain!r} names no known model; use 'demo' or one of {_known()}, "
-            "or list models and checkpoint files (.pt) explicitly, as in ['8M', 'my_model.pt']."
+            "or list models and checkpoints (.pt) explicitly, as in ['8M', 'my_model.pt']."
         )
     if not isinstance(chain, list | tuple):
         raise TypeError(
@@ -109,15 +111,18 @@ def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
             f"but it is of type {type(entry).__name__}."
         )
     for model in ESM2 + DEMO:
-        if entry in (model.short, model.name):
+        if entry in (model.short, model.name, f"facebook/{model.name}"):
             return model
-    path = Path(entry).expanduser()
-    if path.suffix != ".pt":
+    text = os.fspath(entry)
+    path = Path(text).expanduser()
+    is_name = isinstance(entry, str) and "/" not in text and os.sep not in text
+    if path.suffix == ".safetensors" or (is_name and path.suffix != ".pt"):
         raise ValueError(
-            f"chain[{i}]={os.fspath(entry)!r} is neither a known model, {_known()}, "
-            "nor the path of a checkpoint file ending in .pt."
+            f"chain[{i}]={text!r} is neither a known model, {_known()}, nor the path of a "
+            "checkpoint: a file ending in .pt, or a Hugging Face folder, as in './folder'."
         )
-    return path
+    # the folder that '.' and '..' stand for has a name of its own
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def _known() -> str:

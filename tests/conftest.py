@@ -1,11 +1,13 @@
 """Checkpoints in fair-esm's own format, randomly initialised by fair-esm."""
 
 import argparse
+import json
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
 
@@ -90,6 +92,68 @@ def load():
 def tiny(tmp_path_factory):
     """Path of a checkpoint with 2 layers, width 24 and 3 heads."""
     return _write_checkpoint(tmp_path_factory.mktemp("models") / "tiny.pt")
+
+
+@pytest.fixture(scope="session")
+def hugging_face(tiny):
+    """Write the model of `tiny` into a folder of Hugging Face's format."""
+
+    def write(folder, *, prefix="esm.", rotary="layers", old_norms=False, n_parts=1, **config):
+        tensors, shared = {}, "esm.rotary_embeddings.inv_freq"
+        for name, tensor in _load(tiny)["model"].items():
+            if name.startswith("encoder.sentence_encoder."):
+                name = prefix + _hugging_face_name(name.removeprefix("encoder.sentence_encoder."))
+            if name.endswith("inv_freq") and rotary != "layers":
+                name = {"once": shared, "starred": name.replace(".1.", ".*.")}.get(rotary)
+            if old_norms and "LayerNorm" in name:
+                name = name.replace("weight", "gamma").replace("bias", "beta")
+            if name is not None:
+                tensors[name] = tensor.clone()
+        folder.mkdir(parents=True)
+        names = sorted(tensors)
+        if n_parts == 1:
+            save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+        else:
+            parts = {
+                name: f"model-{i % n_parts + 1}-of-{n_parts}.safetensors"
+                for i, name in enumerate(names)
+            }
+            for part in set(parts.values()):
+                save_file({n: tensors[n] for n in names if parts[n] == part}, folder / part)
+            index = {"metadata": {}, "weight_map": parts}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        shape = {"num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3}
+        rest = {
+            "model_type": "esm",
+            "vocab_size": 33,
+            "position_embedding_type": "rotary",
+            "emb_layer_norm_before": False,
+            "layer_norm_eps": 1e-5,
+            "token_dropout": True,
+        }
+        (folder / "config.json").write_text(json.dumps(rest | shape | config))
+        return folder
+
+    return write
+
+
+def _hugging_face_name(name):
+    """What Hugging Face calls a tensor of fair-esm."""
+    for ours, theirs in {
+        "embed_tokens": "embeddings.word_embeddings",
+        "emb_layer_norm_after": "encoder.emb_layer_norm_after",
+        "self_attn_layer_norm": "attention.LayerNorm",
+        "final_layer_norm": "LayerNorm",
+        "self_attn.q_proj": "attention.self.query",
+        "self_attn.k_proj": "attention.self.key",
+        "self_attn.v_proj": "attention.self.value",
+        "self_attn.out_proj": "attention.output.dense",
+        "self_attn.rot_emb": "attention.self.rotary_embeddings",
+        "fc1": "intermediate.dense",
+        "fc2": "output.dense",
+    }.items():
+        name = name.replace(ours, theirs)
+    return name.replace("layers.", "encoder.layer.")
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import esm
+import numpy as np
 import pytest
 import torch
 
-from sklearn_revdist import _checkpoints
+from sklearn_revdist import _checkpoints, _esm2
 from sklearn_revdist._checkpoints import locate, read_checkpoint
 from sklearn_revdist._models import DEMO, ESM2
 
@@ -138,7 +139,8 @@ def test_threads_take_turns_with_torchs_safe_globals(tiny, monkeypatch):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """fair-esm's cache, empty, and a download address that refuses connections."""
+    """fair-esm's cache, empty like Hugging Face's, and an address that refuses connections."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -171,7 +173,7 @@ def test_a_path_is_taken_as_it_is(tiny):
 
 
 def test_a_missing_path_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint file '.*none\.pt'; correct"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint '.*none\.pt'; correct"):
         locate(tmp_path / "none.pt")
 
 
@@ -190,6 +192,51 @@ def test_bundled_files_come_first(hub, tmp_path, monkeypatch, tiny):
             (folder / f"{model.name}.pt").write_bytes(tiny.read_bytes())
     assert locate(DEMO[0]) == tmp_path / "bundled" / f"{DEMO[0].name}.pt"
     assert locate(SMALLEST) == tmp_path / "bundled" / f"{SMALLEST.name}.pt"
+
+
+@pytest.fixture
+def repository(hub, tmp_path, hugging_face):
+    """The smallest model's folder in Hugging Face's cache, with one revision."""
+    folder = tmp_path / "hf" / f"models--facebook--{SMALLEST.name}"
+    hugging_face(folder / "snapshots" / "c731")
+    return folder
+
+
+def test_hugging_faces_cache_is_used_after_fair_esms(repository, hub, tiny):
+    assert locate(SMALLEST) == repository / "snapshots" / "c731"
+    hub.mkdir(parents=True)
+    (hub / f"{SMALLEST.name}.pt").write_bytes(tiny.read_bytes())
+    assert locate(SMALLEST) == hub / f"{SMALLEST.name}.pt"
+
+
+def test_the_main_revision_is_taken_if_it_is_complete(repository, hugging_face):
+    main = repository / "snapshots" / "f00d"
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("f00d\n")
+    for broken in (None, "config.json", "model.safetensors"):
+        assert locate(SMALLEST) == repository / "snapshots" / "c731"
+        if broken is None:
+            main.mkdir()
+        else:
+            (main / broken).touch()
+    assert locate(SMALLEST) == main
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "~/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache", "HF_HOME": "/hf"}, "/hf/hub"),
+        ({"HF_HOME": "/hf", "HF_HUB_CACHE": "~/hub"}, "~/hub"),
+    ],
+)
+def test_hugging_faces_cache_is_where_its_library_has_it(monkeypatch, variables, expected):
+    for name in ("XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert _checkpoints._hub_cache() == Path(expected).expanduser()
 
 
 def test_a_bundled_model_is_never_downloaded(server, tmp_path, monkeypatch, tiny):
@@ -224,7 +271,7 @@ def test_without_a_download_the_error_says_what_goes_where(request, hub, reachab
     message = str(error.value)
     cached = str(hub / f"{SMALLEST.name}.pt")
     assert f"No weights of {SMALLEST.name}" in message
-    assert f"bundled{'/'}{SMALLEST.name}.pt" in message.replace("\\", "/")
+    assert f"models--facebook--{SMALLEST.name}" in message
     assert f"{_checkpoints.DOWNLOAD_ADDRESS}/{SMALLEST.name}.pt failed" in message
     assert f"copy it to {cached!r}" in message
     assert "404" in message or not reachable
@@ -233,3 +280,114 @@ def test_without_a_download_the_error_says_what_goes_where(request, hub, reachab
 def test_the_address_is_fair_esms():
     source = inspect.getsource(esm.pretrained._download_model_and_regression_data)
     assert f"{_checkpoints.DOWNLOAD_ADDRESS}/{{model_name}}.pt" in source
+
+
+# ------------------------------------------------------------------ Hugging Face's format
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"prefix": ""},
+        {"rotary": "once"},
+        {"rotary": "starred"},
+        {"old_norms": True},
+        {"n_parts": 3},
+    ],
+    ids=str,
+)
+def test_a_hugging_face_folder_is_the_checkpoint_it_was_made_of(
+    tmp_path, tiny, hugging_face, layout
+):
+    expected = read_checkpoint(tiny)
+    found = read_checkpoint(hugging_face(tmp_path / "m", **layout))
+    assert found[:5] == (tmp_path / "m", *expected[1:5])
+    for name in _esm2._shapes(expected):
+        torch.testing.assert_close(found.tensors[name], expected.tensors[name], rtol=0, atol=0)
+
+
+def test_frequencies_that_are_missing_are_computed(tmp_path, hugging_face):
+    tensors = read_checkpoint(hugging_face(tmp_path / "m", rotary="missing")).tensors
+    for i in range(2):
+        found = tensors[f"layers.{i}.self_attn.rot_emb.inv_freq"]
+        assert found.tolist() == pytest.approx([10_000 ** -(j / 4) for j in range(4)], rel=1e-6)
+
+
+def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
+    assert not read_checkpoint(hugging_face(tmp_path / "m", token_dropout=False)).token_dropout
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "bert"}, "its model_type is 'bert', but ESM-2's is 'esm'"),
+        ({"position_embedding_type": "absolute"}, "its position_embedding_type is 'absolute'"),
+        ({"emb_layer_norm_before": True}, "its emb_layer_norm_before is True"),
+        ({"layer_norm_eps": 1e-12}, "its layer_norm_eps is 1e-12"),
+        ({"vocab_size": None}, "its vocab_size is None"),
+        ({"hidden_size": None}, r"does not tell the shape of an ESM-2 model: TypeError"),
+        ({"num_attention_heads": 0}, r"does not tell the shape .*ZeroDivisionError"),
+    ],
+)
+def test_folders_of_other_models_are_refused(tmp_path, hugging_face, changes, message):
+    folder = hugging_face(tmp_path / "m", rotary="missing", **changes)
+    with pytest.raises(ValueError, match=rf"config\.json' .*{message}"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{", r"config\.json' is no JSON"),
+        ("config.json", "[]", r"config\.json' is no JSON object"),
+        ("model.safetensors", "", r"model\.safetensors' is not a safetensors file, or damaged"),
+        ("model.safetensors", "x" * 99, r"model\.safetensors' is not a safetensors file"),
+        ("model.safetensors.index.json", "{}", r"index\.json' has no weight_map"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "../b"}}', "outside of its folder"),
+    ],
+)
+def test_damaged_folders_are_refused(tmp_path, hugging_face, name, content, message):
+    folder = hugging_face(tmp_path / "m", n_parts=2 if "index" in name else 1)
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model-1-of-2.safetensors"])
+def test_a_file_that_is_missing_in_a_folder_is_named(tmp_path, hugging_face, missing):
+    folder = hugging_face(tmp_path / "m", n_parts=2)
+    (folder / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"m' has no file '{missing}', which a Hugging"):
+        locate(folder)
+
+
+def test_an_empty_folder_is_told_what_it_needs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no file 'config\.json'"):
+        locate(tmp_path)
+
+
+def test_what_transformers_writes_is_read(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.EsmConfig(
+        vocab_size=33,
+        mask_token_id=32,
+        pad_token_id=1,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=96,
+        position_embedding_type="rotary",
+        token_dropout=True,
+        emb_layer_norm_before=False,
+        layer_norm_eps=1e-5,
+    )
+    model = transformers.EsmForMaskedLM(config).eval()
+    model.save_pretrained(tmp_path)
+    sequence = [*range(4, 24), 32, 4, 5]
+    with torch.no_grad():
+        tokens = torch.tensor([[0, *sequence, 2]])
+        expected = model.esm(tokens, torch.ones_like(tokens)).last_hidden_state[0, 1:-1]
+    ours = _esm2.ESM2(read_checkpoint(tmp_path), device=torch.device("cpu"), dtype=torch.float32)
+    (found,) = ours.forward([np.array(sequence, dtype=np.uint8)])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

@@ -261,9 +261,17 @@ def test_parameters_are_checked_without_fit(chain):
 
 @pytest.mark.parametrize("method", ["transform", "iter_residues"])
 def test_all_weights_are_looked_for_before_any_model_runs(chain, embedded, method):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint file '.*none\.pt'"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint '.*none\.pt'"):
         getattr(ESMEmbedder([*chain, "none.pt"]), method)(SEQUENCES)
     assert embedded == []
+
+
+def test_a_hugging_face_folder_gives_the_same_embeddings(tmp_path, tiny, hugging_face):
+    folder = hugging_face(tmp_path / "m.v1", n_parts=2)
+    embedder = ESMEmbedder([folder], store=tmp_path / "store.sqlite")
+    expected = ESMEmbedder([tiny]).transform(SEQUENCES)
+    np.testing.assert_array_equal(embedder.transform(SEQUENCES), expected)
+    assert embedder.get_feature_names_out()[0] == "m.v1_0"
 
 
 def test_a_file_under_another_models_name_is_an_error(tmp_path, monkeypatch, chain):

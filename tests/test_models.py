@@ -36,6 +36,14 @@ def test_a_list_names_models_explicitly_and_keeps_their_order():
     assert resolve_chain(["8M", "a/b.pt", Path("c.pt")]) == (ESM2[0], Path("a/b.pt"), Path("c.pt"))
 
 
+def test_hugging_faces_names_and_folders():
+    assert shorts("facebook/esm2_t12_35M_UR50D") == ["8M", "35M"]
+    assert shorts(["facebook/esm2_t12_35M_UR50D"]) == ["35M"]
+    chain = resolve_chain(["../m.v1", "a/b/", Path("c"), "./"])
+    assert chain == (Path("../m.v1"), Path("a/b"), Path("c"), Path.cwd())
+    assert [model_name(entry) for entry in chain] == ["m.v1", "b", "c", Path.cwd().name]
+
+
 def test_home_is_expanded(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -50,10 +58,11 @@ def test_names():
     ("chain", "error", "message"),
     [
         ("650m", ValueError, "chain='650m' names no known model; use 'demo' or one of '8M'"),
-        ("model.pt", ValueError, r"list models and checkpoint files \(\.pt\) explicitly"),
+        ("model.pt", ValueError, r"list models and checkpoints \(\.pt\) explicitly"),
         ([], ValueError, "chain is empty"),
         (["8M", "7M"], ValueError, r"chain\[1\]='7M' is neither a known model, '8M'"),
         (["demo"], ValueError, r"chain\[0\]='demo'"),
+        (["a/model.safetensors"], ValueError, "or a Hugging Face folder, as in './folder'"),
         (["8M", 650], TypeError, r"chain\[1\] must be .* of type int"),
         (650, TypeError, "chain must be .* of type int"),
         ({"8M"}, TypeError, "of type set"),

@@ -47,8 +47,8 @@ def embeddings(n_rows, dims, seed=0):
 def residues(path, n_rows):
     """Residues of natural sequences, as the demo chain embeds them."""
     _, sequences = read_fasta(path)
-    rows = np.vstack([rows for rows, _ in ESMEmbedder("demo").iter_residues(sequences[:300])])[:n_rows]
-    return np.split(rows, np.cumsum([48, 96]), axis=1)
+    blocks = [rows for rows, _ in ESMEmbedder("demo").iter_residues(sequences[:300])]
+    return np.split(np.vstack(blocks)[:n_rows], np.cumsum([48, 96]), axis=1)
 
 
 def in_turn(repeats, **functions):

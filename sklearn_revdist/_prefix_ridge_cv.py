@@ -33,7 +33,6 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_method_params,
-    _check_sample_weight,
     _get_feature_names,
     check_is_fitted,
     validate_data,
@@ -42,6 +41,7 @@ from sklearn.utils.validation import (
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
 from ._prefixes import model_prefixes
+from ._rows import check_weights
 
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 # Scores that differ by less than this share are equal but for rounding.
@@ -123,11 +123,8 @@ class _BasePrefixRidgeCV(BaseEstimator):
         alphas = _checked_alphas(self.alphas)
         scorer = self._scorer()
         self._check_response(scorer)
+        sample_weight = check_weights(sample_weight, data)
         if sample_weight is not None:
-            _check_any_weight(np.asarray(sample_weight), "rows")
-            sample_weight = _check_sample_weight(
-                sample_weight, data, dtype=np.float64, ensure_non_negative=True
-            )
             params = {**params, "sample_weight": sample_weight}
         split_params, score_params = self._routed(scorer, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
@@ -241,11 +238,11 @@ def _cross_validate(
     columns = data[:, : prefixes[-1]]
     for i, (train, test) in enumerate(splits):
         weights = None if sample_weight is None else sample_weight[train]
-        _check_any_weight(weights, f"rows of training fold {i}")
+        _check_any_weight(weights, f"training fold {i}")
         training = Training(columns[train], Y[train], weights)
         held_out = _check_method_params(data, score_params, indices=test)
         weights = held_out.get("sample_weight")
-        _check_any_weight(weights, f"rows of test fold {i}")
+        _check_any_weight(weights, f"test fold {i}")
         centred = training.centred(columns[test])
         for j, alpha in enumerate(alphas):
             ridges = training.ridges(alpha)
@@ -274,10 +271,11 @@ def _checked_alphas(alphas):
     return alphas
 
 
-def _check_any_weight(weights, which):
+def _check_any_weight(weights, fold):
     if weights is not None and not np.any(weights):
         raise ValueError(
-            f"sample_weight is zero for all {which}; give at least one of them a positive weight."
+            f"sample_weight is zero for all rows of {fold}; give at least one of them a positive "
+            "weight."
         )
 
 

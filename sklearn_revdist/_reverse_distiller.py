@@ -233,7 +233,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), float64 or float32
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
             The concatenated embeddings, one block of columns a model.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -259,13 +259,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             moments, levels = cache(_fit_chain)(
                 data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
             )
-            self._forget()
-            validate_data(self, X, skip_check_array=True)
+            self._start_over(X)
             return self._set_chain(blocks, moments, levels)
         data = as_array(data)
         levels = cache(fit_rows)(data, sample_weight, blocks.dims, n_new, self.regressor)
-        self._forget()
-        validate_data(self, X, skip_check_array=True)
+        self._start_over(X)
         self._set_blocks(blocks)
         self._set_rows(np.average(data, axis=0, weights=sample_weight), levels)
         self._warn_of_zero_columns()
@@ -282,7 +280,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), float64 or float32
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
             More rows of the concatenated embeddings.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -314,8 +312,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
             self._new_columns(blocks)
             moments = Moments.of(data, check_weights(sample_weight, data))
-            self._forget()
-            validate_data(self, X, skip_check_array=True)
+            self._start_over(X)
             self._set_blocks(blocks)
         self.moments_ = moments
         for name in _SOLVED:
@@ -398,12 +395,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), float64 or float32
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
             The concatenated embeddings.
 
         Returns
         -------
-        A : ndarray of shape (n_samples, n_components), dtype of X
+        A : ndarray or, of a Tensor, Tensor of shape (n_samples, n_components), dtype of X
             Its first columns are those of X, bit for bit.
         """
         check_is_fitted(self)
@@ -419,12 +416,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components), float64 or float32
+        X : array-like or Tensor of shape (n_samples, n_components), float64 or float32
             Nested embeddings, or a prefix of them; missing columns are taken at their means.
 
         Returns
         -------
-        H : ndarray of shape (n_samples, n_features), dtype of X
+        H : ndarray or, of a Tensor, Tensor of shape (n_samples, n_features), dtype of X
             The concatenated embeddings, each reconstructed from the columns up to its model's.
             With "ols" and a prefix that ends at a model, this is the least-squares
             reconstruction of that model's embedding and of all larger ones.
@@ -454,7 +451,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), float64 or float32
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
             The concatenated embeddings.
         y : Ignored
             Present for scikit-learn's conventions.
@@ -706,10 +703,16 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 'moments; call fit, or use "ols", "ridge" or "pcr".'
             )
 
-    def _forget(self) -> None:
+    def _start_over(self, X: ArrayLike) -> None:
+        """Note the columns of a fit's rows, if they can be, then drop the fit before."""
+        validate_data(self, X, skip_check_array=True)
+        self._forget(keep=("n_features_in_", "feature_names_in_"))
+
+    def _forget(self, keep: tuple[str, ...] = ()) -> None:
         """Drop the fit, so that nothing of it stays beside the next one."""
-        for name in [name for name in vars(self) if name.endswith("_") or name in _PRIVATE]:
-            del vars(self)[name]
+        for name in list(vars(self)):
+            if (name.endswith("_") or name in _PRIVATE) and name not in keep:
+                del vars(self)[name]
 
     def _warn_of_zero_columns(self):
         n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)

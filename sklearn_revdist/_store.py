@@ -243,14 +243,20 @@ class EmbeddingStore:
 
         Raises
         ------
+        TypeError
+            If :meth:`contents` has no such column.
         ValueError
             If a model has several embeddings of one sequence, as in two precisions, or if
             embeddings are damaged.
         """
         groups = self._groups()
+        columns = groups.columns.drop("source")
         for key, value in which.items():
-            if key not in self.contents():
-                raise TypeError(f"contents() has no column {key!r} to select by.")
+            if key not in columns:
+                raise TypeError(
+                    f"contents() has no column {key!r} to choose by; take one of "
+                    f"{', '.join(columns)}."
+                )
             groups = groups[groups[key].isin(np.atleast_1d(value).tolist())]
         blocks = [self._block(model, group) for model, group in groups.groupby("model", sort=False)]
         if not blocks:

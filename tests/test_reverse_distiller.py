@@ -8,7 +8,7 @@ import pytest
 from scipy import linalg
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -578,6 +578,17 @@ def test_numbers_that_are_not_finite_are_refused_and_nothing_changes(value, rng)
         with pytest.raises(ValueError, match=r"Input .*contains (NaN|infinity)"):
             call(bad)
     assert_same_state(before, state(distiller))
+
+
+@pytest.mark.parametrize("regressor", ["ridge", LinearRegression()])
+def test_columns_of_mixed_names_are_refused_and_nothing_changes(regressor, rng):
+    X = embeddings(rng)
+    distiller = ReverseDistiller(DIMS, regressor=regressor).fit(X)
+    nested = distiller.transform(X)
+    mixed = pd.DataFrame(X, columns=[*(f"column{i}" for i in range(22)), 22])
+    with pytest.raises(TypeError, match="only supported if all input features have string names"):
+        distiller.fit(mixed)
+    np.testing.assert_array_equal(distiller.transform(X), nested)
 
 
 @pytest.mark.parametrize(

@@ -6,29 +6,37 @@
 
 `PrefixRidgeCV` and `PrefixRidgeClassifierCV` are probes that choose the prefix, all of them at the
 price of one, and `PrefixCurveDisplay` draws what they saw. `load_if1_ecoli` is a measured assay to
-try it on; `prefix_scores` and `PrefixScoreDisplay` show what nested and plain embeddings are worth.
-Importing the package loads neither torch nor matplotlib.
+try it on; `prefix_scores` and `PrefixScoreDisplay` show what nested and plain embeddings are worth;
+`NaiveChain` is the baseline that keeps no prefix. `evaluate` scores all of them on many a `Task`,
+which `read_tasks` reads. Importing the package loads neither torch nor matplotlib.
 """
 
 from ._datasets import load_if1_ecoli
 from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
-from ._evaluation import prefix_scores
+from ._evaluation import evaluate, prefix_scores
 from ._moments import Moments
+from ._naive_chain import NaiveChain
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._reverse_distiller import ReverseDistiller
 from ._store import EmbeddingStore
+from ._task_list import read_tasks
+from ._tasks import Task
 
 __all__ = [
     "ESMEmbedder",
     "EmbeddingStore",
     "Moments",
+    "NaiveChain",
     "PrefixCurveDisplay",
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
     "ReverseDistiller",
+    "Task",
+    "evaluate",
     "load_if1_ecoli",
     "prefix_scores",
+    "read_tasks",
 ]
 __version__ = "0.1.0.dev0"

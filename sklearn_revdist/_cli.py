@@ -13,7 +13,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from . import __version__
+from ._cli_embed import embed
+from ._cli_evaluate import evaluate_command
 from ._cli_models import models_command
+from ._console import EXIT_CODES, Commands
 from ._datasets import load_if1_ecoli
 from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
@@ -42,12 +45,14 @@ def _in_a_writable_folder(_context, _parameter, path: Path) -> Path:
     return path
 
 
-@click.group()
+@click.group(cls=Commands, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="revdist")
 def main():
     """Nested protein embeddings by Reverse Distillation."""
 
 
+main.add_command(evaluate_command)
+main.add_command(embed)
 main.add_command(models_command)
 
 

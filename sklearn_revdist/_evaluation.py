@@ -1,25 +1,58 @@
-"""Evaluation: what a probe makes of nested embeddings, and of plain ones of equal width."""
+"""Evaluation: what a probe makes of nested embeddings, and of others of equal width."""
 
-import copy
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from numbers import Integral
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.stats import spearmanr
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.linear_model import RidgeCV
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import BaseCrossValidator, KFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 from tqdm import tqdm
 
+from ._probes import fit_probe, make_probe, outputs, penalty, score
+from ._representations import (
+    FITTED_ON,
+    REPRESENTATIONS,
+    Representation,
+    fixed_representations,
+    fold_representations,
+)
 from ._reverse_distiller import ReverseDistiller
+from ._rows import check_rows_as_fitted
+from ._splits import SPLITS, Folds, available_splits, make_folds
+from ._tasks import Task
 
-_ALPHAS = np.logspace(-2, 6, 17)
+COLUMNS = [
+    "task",
+    "rows",
+    "metric",
+    "split",
+    "subset",
+    "model",
+    "representation",
+    "fitted_on",
+    "n_columns",
+    "score",
+    "score_std",
+    "n_folds",
+    "n_test",
+    "penalty",
+]
+# A correlation over fewer rows says little.
+_FEWEST_IN_SUBSET = 10
+# Sequences embedded at a time: an interrupted task has stored what came before.
+_EMBEDDED_AT_A_TIME = 2000
 
 
 def prefix_scores(
@@ -101,54 +134,407 @@ def prefix_scores(
     5  block1     concat_pca          8
     """
     check_is_fitted(distiller)
-    # A shallow copy, so that the caller's `n_components` stays.
-    nested = copy.copy(distiller).set_params(n_components=None).transform(X)
-    nested, X = np.asarray(nested, np.float64), np.asarray(X, np.float64)
+    X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
+    X = X.astype(np.float64)
     y = column_or_1d(y)
     check_consistent_length(X, y)
     assert_all_finite(y, input_name="y")
-    folds = _folds(cv, X, y)
-
-    probe = make_pipeline(StandardScaler(), RidgeCV(_ALPHAS))
-    n_train = min(len(train) for train, _ in folds)
-    tasks = []
-    stops = np.cumsum(distiller.dims_)
-    lengths = distiller.prefix_lengths_
-    for model, width, stop, length in zip(
-        distiller.model_names_, distiller.dims_, stops, lengths, strict=True
-    ):
-        pca = PCA(min(length, n_train), svd_solver="full")
-        tasks += [
-            (model, "plain", width, X[:, stop - width : stop], probe),
-            (model, "distilled", length, nested[:, :length], probe),
-            (model, "concat_pca", pca.n_components, X[:, :stop], make_pipeline(pca, probe)),
-        ]
-    rows = []
-    for model, representation, n_columns, columns, estimator in tqdm(
-        tasks, desc="probes", disable=not verbose
-    ):
-        scores = [_score(clone(estimator), columns, y, *fold) for fold in folds]
-        rows.append((model, representation, int(n_columns), np.mean(scores), np.std(scores)))
-    return pd.DataFrame(
-        rows, columns=["model", "representation", "n_columns", "score_mean", "score_std"]
-    )
-
-
-def _folds(cv, X, y):
-    """Training and test rows of every fold, each test fold with targets that differ."""
     if isinstance(cv, Integral):
         cv = KFold(int(cv), shuffle=True, random_state=0)
     folds = list(cv.split(X, y))
-    for i, (_, test) in enumerate(folds):
-        if np.ptp(y[test]) == 0:
+    _check_targets_differ(y, folds)
+    rows = _score_folds(
+        chain(
+            _every(distiller, X, folds, ("plain", "distilled"), ("natural",)),
+            _every(distiller, X, folds, ("concat_pca",), ("fold",)),
+        ),
+        folds,
+        make_probe("ridge", "regression"),
+        y,
+        np.arange(len(y)),
+        "spearman",
+        {"all": np.ones(len(y), bool)},
+        n_jobs=None,
+        progress="probes" if verbose else None,
+    )
+    table = pd.DataFrame(rows, columns=COLUMNS[4:])
+    table = table.rename(columns={"score": "score_mean"})
+    return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
+
+
+def evaluate(
+    tasks: Iterable[Task],
+    embedder: Any,
+    distiller: ReverseDistiller,
+    *,
+    representations: Sequence[str] = REPRESENTATIONS,
+    fitted_on: Sequence[str] = FITTED_ON,
+    splits: Sequence[str] = ("random",),
+    n_folds: int = 5,
+    probe: str | BaseEstimator | None = None,
+    output: str | os.PathLike | None = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Score a probe on plain, nested and rival embeddings of every size, over many tasks.
+
+    At each model of the chain, representations that are as wide as the nested embedding up to
+    that model get the same folds and the same probe:
+
+    plain
+        that model's own embedding;
+    distilled
+        the prefix of the nested embedding that ends at that model;
+    jump
+        the distilled embedding of a chain of the smallest model and that one alone;
+    concat_pca
+        principal components of the concatenated embeddings of all models up to that one;
+    naive
+        the reference implementation's baseline: principal components of what it made of the
+        models before and the next embedding, in turn;
+    largest_pca, largest_first
+        principal components, or the first columns, of the chain's largest model;
+    concat
+        the whole concatenation up to that model, which is wider.
+
+    Maps are fitted on "natural" data, those of the distiller (its `moments_`), and anew on
+    every training "fold". Read more in the :ref:`User Guide <evaluation>`.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Tasks, as :func:`read_tasks` reads them.
+    embedder : ESMEmbedder
+        Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
+        Any object with `transform` and, for tasks of residues, `iter_residues` serves.
+    distiller : ReverseDistiller
+        Fitted, it is taken as it is for "natural". Rivals on "natural" need its `moments_`,
+        which one read from a file has not. Unfitted, everything is fitted on folds.
+    representations : sequence of str, default=all
+        Which of the above.
+    fitted_on : sequence of {"natural", "fold"}, default=both
+        Which data maps are fitted on.
+    splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
+        How tasks without a split of their own are split; see :func:`make_folds`. The last two
+        are for scans of single substitutions, and passed over elsewhere.
+    n_folds : int, default=5
+        Number of folds.
+    probe : {"ridge", "logistic"}, estimator or None, default=None
+        None is ridge for regressions and logistic regression for classifications, both on
+        columns of unit variance; penalties are searched inside each training fold.
+    output : str or path-like, default=None
+        A folder that keeps the scores of each task in a file of its own. A task whose data,
+        embedder, distiller and settings have not changed is read from there, not scored.
+    n_jobs : int, default=None
+        Probes fitted at a time, in threads.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    scores : DataFrame
+        One row for each task, split, subset, model and representation:
+
+        task : str
+            Name.
+        rows : {"variants", "proteins", "residues"}
+            What is predicted a target.
+        metric : {"spearman", "aupr"}
+            Spearman correlation for regressions; for classifications the area under the
+            precision-recall curve, the mean over the classes where there are more than two.
+        split : {"given", "random", "contiguous", "modulo"}
+        subset : str
+            "all" test rows, or those with so many substitutions: "1" to "4" and "5+".
+        model, representation : str
+        fitted_on : {"", "natural", "fold"}
+            Empty where there is nothing to fit.
+        n_columns : int
+        score, score_std : float
+            Mean and standard deviation over the folds.
+        n_folds, n_test : int
+            Number of folds that the subset could be scored in, and of their test rows.
+        penalty : float
+            Geometric mean over the folds of the penalties that the probe chose.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not known, a task cannot be split, or a probe is not for its kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import ESMEmbedder, ReverseDistiller, Task, evaluate
+    >>> rng = np.random.default_rng(0)
+    >>> proteins = ["".join(rng.choice(list("ACDEFGHIKL"), 30)) for _ in range(60)]
+    >>> alanines = np.array([float(protein.count("A")) for protein in proteins])
+    >>> task = Task("alanines", proteins, alanines, np.arange(60))
+    >>> distiller = ReverseDistiller.from_pretrained("demo")
+    >>> scores = evaluate(
+    ...     [task], ESMEmbedder("demo"), distiller, representations=["plain", "distilled"],
+    ...     fitted_on=["natural"],
+    ... )
+    >>> scores[["model", "representation", "n_columns", "n_test"]]
+                    model representation  n_columns  n_test
+    0  esm2_t3_100K_demo          plain         48      60
+    1  esm2_t3_100K_demo      distilled         48      60
+    2  esm2_t4_500K_demo          plain         96      60
+    3  esm2_t4_500K_demo      distilled         96      60
+    4    esm2_t6_2M_demo          plain        160      60
+    5    esm2_t6_2M_demo      distilled        160      60
+    """
+    for setting, values, known in (
+        ("representations", representations, REPRESENTATIONS),
+        ("fitted_on", fitted_on, FITTED_ON),
+        ("splits", splits, SPLITS[1:]),
+    ):
+        unknown = [value for value in values if value not in known]
+        if unknown:
             raise ValueError(
-                f"All {len(test)} targets of test fold {i} are equal, so that a rank correlation "
-                "does not exist; use fewer folds or another `cv`."
+                f"{setting} has {unknown[0]!r}; choose from {', '.join(map(repr, known))}."
             )
-    return folds
+    settings = {
+        "representations": tuple(representations),
+        "fitted_on": tuple(fitted_on),
+        "splits": tuple(splits),
+        "n_folds": n_folds,
+        "probe": probe,
+    }
+    folder = None if output is None else Path(output)
+    tables = []
+    for task in tasks:
+        path = None
+        if folder is not None:
+            path = folder / _file_name(task, embedder, distiller, settings)
+            if path.exists():
+                tables.append(read_scores(path))
+                continue
+        table = _score_task(task, embedder, distiller, n_jobs=n_jobs, verbose=verbose, **settings)
+        if path is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_scores(table, path)
+            table = read_scores(path)
+        tables.append(table)
+    if not tables:
+        raise ValueError("There are no tasks to score; give at least one.")
+    return pd.concat(tables, ignore_index=True)
 
 
-def _score(estimator, X, y, train, test):
-    """Spearman correlation on the test rows."""
-    prediction = estimator.fit(X[train], y[train]).predict(X[test])
-    return 0.0 if np.ptp(prediction) == 0 else spearmanr(y[test], prediction).statistic
+def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table, in one step; scores with six decimals, which rounding does not reach."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
+    part.replace(path)
+
+
+def read_scores(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a table that :func:`write_scores` wrote."""
+    text = ["task", "subset", "fitted_on"]
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={column: [""] for column in ("score", "score_std", "penalty")},
+    )
+
+
+def _file_name(task, embedder, distiller, settings):
+    """Name of the file for a task, of which all that its scores depend on is a part."""
+    told = hashlib.sha256(task.digest().encode())
+    embeds = {
+        name: value
+        for name, value in getattr(embedder, "get_params", dict)().items()
+        if name not in ("store", "verbose", "batch_tokens", "device")
+    }
+    told.update(repr((sorted(embeds.items()), sorted(settings.items()))).encode())
+    told.update(repr(sorted(distiller.get_params().items())).encode())
+    if "components_" in dir(distiller):
+        told.update(np.ascontiguousarray(distiller.components_).tobytes())
+        told.update(str("moments_" in vars(distiller)).encode())
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{told.hexdigest()[:12]}.csv"
+
+
+def _score_task(
+    task: Task,
+    embedder: Any,
+    distiller: ReverseDistiller,
+    *,
+    representations: tuple[str, ...],
+    fitted_on: tuple[str, ...],
+    splits: tuple[str, ...],
+    n_folds: int,
+    probe: str | BaseEstimator | None,
+    n_jobs: int | None,
+    verbose: bool,
+) -> pd.DataFrame:
+    """The rows of one task."""
+    probe = make_probe(probe, task.kind)
+    X = embed_task(task, embedder).astype(np.float64)
+    if "components_" not in dir(distiller) and "regressors_" not in vars(distiller):
+        distiller = _shaped(distiller, X, embedder)
+        fitted_on = tuple(data for data in fitted_on if data != "natural")
+    subsets = _subsets(task)
+    rows = []
+    for split in available_splits(task, splits):
+        folds = make_folds(task, split, n_folds)
+        _check_targets_differ(task.target, folds, f" of {task.name!r} ({split} split)")
+        told = _score_folds(
+            _every(distiller, X, folds, representations, fitted_on),
+            folds,
+            probe,
+            task.target,
+            task.groups(),
+            task.metric,
+            subsets,
+            n_jobs=n_jobs,
+            progress=f"{task.name}, {split}" if verbose else None,
+        )
+        rows += [(task.name, task.rows, task.metric, split, *row) for row in told]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
+    """Embeddings of a task's rows, proteins or residues.
+
+    Parameters
+    ----------
+    task : Task
+    embedder : ESMEmbedder
+        Or an object with `transform` and, for residues, `iter_residues`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_features)
+    """
+    proteins = task.sequences
+    if task.residue is None:
+        parts = [
+            np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
+            for start in range(0, len(proteins), _EMBEDDED_AT_A_TIME)
+        ]
+        return np.concatenate(parts)[task.protein]
+    starts = np.cumsum([0, *map(len, proteins)])
+    wanted = starts[task.protein] + task.residue
+    order = wanted.argsort(kind="stable")
+    wanted = wanted[order]
+    parts, n_rows = [], 0
+    for block, _ in embedder.iter_residues(proteins):
+        first, stop = np.searchsorted(wanted, [n_rows, n_rows + len(block)])
+        parts.append(block[wanted[first:stop] - n_rows])
+        n_rows += len(block)
+    if n_rows != starts[-1]:
+        raise ValueError(
+            f"{task.name!r} has {starts[-1]} residues, but the embedder gave {n_rows} rows; set "
+            'its `long` to "window".'
+        )
+    X = np.empty((len(order), parts[0].shape[1]), dtype=parts[0].dtype)
+    X[order] = np.concatenate(parts)
+    return X
+
+
+def _shaped(distiller, X, embedder):
+    """A fitted copy of a distiller, for its widths and names alone."""
+    names = getattr(embedder, "get_feature_names_out", lambda: None)()
+    few = X[: min(len(X), 100)]
+    return clone(distiller).fit(few if names is None else pd.DataFrame(few, columns=names))
+
+
+def _every(distiller, X, folds, wanted, fitted_on) -> Iterator[tuple[Representation, int]]:
+    """All representations, each with the number of a fold."""
+    for representation in fixed_representations(distiller, X, wanted, "natural" in fitted_on):
+        for fold in range(len(folds)):
+            yield representation, fold
+    if "fold" in fitted_on:
+        for fold, (train, _) in enumerate(folds):
+            for representation in fold_representations(distiller, X, train, wanted):
+                yield representation, fold
+
+
+def _score_folds(
+    representations: Iterable[tuple[Representation, int]],
+    folds: Folds,
+    probe: BaseEstimator,
+    y: NDArray,
+    groups: NDArray,
+    metric: str,
+    subsets: dict[str, NDArray[np.bool_]],
+    *,
+    n_jobs: int | None,
+    progress: str | None,
+) -> list[tuple]:
+    """Rows of the table from "subset" on, by subset, model and representation."""
+
+    def one(representation, fold):
+        train, test = folds[fold]
+        columns = representation.columns
+        fitted = fit_probe(probe, columns[train], y[train], groups[train])
+        told = outputs(fitted, columns[test])
+        classes = getattr(fitted, "classes_", None)
+        scores = {
+            name: score(metric, y[test][rows[test]], told[rows[test]], classes)
+            for name, rows in subsets.items()
+            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
+        }
+        key = representation.model, representation.name, representation.fitted_on
+        return key, fold, columns.shape[1], penalty(fitted), scores
+
+    jobs = tqdm(representations, desc=progress, unit="probe", disable=progress is None)
+    with warnings.catch_warnings():
+        # A training fold may have fewer rows than columns; the widths stay equal all the same.
+        warnings.filterwarnings("ignore", ".*beyond the numerical rank.*", UserWarning)
+        results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
+            delayed(one)(*job) for job in jobs
+        )
+    by_key: dict[tuple, list] = {}
+    for key, fold, *rest in results:
+        by_key.setdefault(key, []).append((fold, *rest))
+    models = list(dict.fromkeys(key[0] for key in by_key))
+    order = sorted(
+        by_key,
+        key=lambda key: (
+            models.index(key[0]),
+            REPRESENTATIONS.index(key[1]),
+            ("", *FITTED_ON).index(key[2]),
+        ),
+    )
+    rows = []
+    for subset, in_subset in subsets.items():
+        n_test = [int(in_subset[test].sum()) for _, test in folds]
+        for key in order:
+            per_fold = [entry for entry in by_key[key] if np.isfinite(entry[3].get(subset, np.nan))]
+            if not per_fold:
+                continue
+            scores = [entry[3][subset] for entry in per_fold]
+            rows.append(
+                (
+                    subset,
+                    *key,
+                    min(entry[1] for entry in per_fold),
+                    np.mean(scores),
+                    np.std(scores),
+                    len(scores),
+                    sum(n_test[entry[0]] for entry in per_fold),
+                    float(np.exp(np.mean(np.log([entry[2] for entry in per_fold])))),
+                )
+            )
+    return rows
+
+
+def _subsets(task):
+    """Rows by number of substitutions, where that differs."""
+    subsets = {"all": np.ones(len(task.target), bool)}
+    if task.n_mutations is not None and task.n_mutations.max() > 1:
+        for count in range(1, 5):
+            subsets[str(count)] = task.n_mutations == count
+        subsets["5+"] = task.n_mutations >= 5
+    return subsets
+
+
+def _check_targets_differ(y, folds, where=""):
+    for i, (_, test) in enumerate(folds):
+        if (y[test] == y[test][0]).all():
+            raise ValueError(
+                f"All {len(test)} targets of test fold {i}{where} are equal, so that a score does "
+                "not exist; use fewer folds or another split."
+            )

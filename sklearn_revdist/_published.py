@@ -1,10 +1,12 @@
 """Published weights: the reference implementation's files as a solved chain.
 
-A folder holds one file a step, ``rd-scaler-<smaller>-<larger>-<variant>.npz``, and a variant is
-``<regressor>-<pca>-<number of sequences>``, as in ``pcr-incremental-1k``. Each step is affine, so
-the chain of them is the same block lower triangular map that a fit gives.
+There is one file a step, ``<kind>-scaler-<smaller>-<larger>-<variant>.npz``. The kind is ``rd`` or
+``naive``, and a variant is ``<regressor>-<pca>-<number of sequences>``, as in
+``pcr-incremental-1k``, or ``None-incremental-1k`` for the naive kind, which has no regressor. Each
+step is affine, so the chain of them is the same map that a fit gives.
 """
 
+import os
 import re
 import zipfile
 from itertools import pairwise
@@ -15,9 +17,16 @@ from numpy.typing import NDArray
 
 from ._blocks import Blocks
 from ._chain import Level, extend
-from ._models import ESM2
+from ._hub import fetch
+from ._models import ESM2, Model
+from ._naive_steps import Step
 
-_FILE = re.compile(r"rd-scaler-\w+-\w+-(?P<variant>\w+-\w+-[\w.]+)\.npz")
+_VARIANT = r"\w+-\w+-[\w.]+"
+_FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
+_READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
+
+# A repository's name on the hub: its owner's and its own.
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -29,8 +38,69 @@ _KEYS = {
     *("pca__explained_variance_", "pca__explained_variance_ratio_"),
 }
 
-# A step between the two largest models of ESM-2, in float64, holds arrays of 105 MB.
-_LARGEST_ARRAY = 2**28
+# A naive step between the two largest models of ESM-2 holds an array of 315 MB in float64.
+_LARGEST_ARRAY = 2**29
+
+
+def find_published(
+    name_or_path: str | os.PathLike, kind: str, variant: str | None, revision: str | None
+) -> Path | None:
+    """The folder of published weights that a name or a path means.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A folder, or a repository of the hub, as ``"owner/name"``, whose files are then fetched.
+        What exists here is taken before what may exist there.
+    kind : {"rd", "naive"}
+        Which files to fetch.
+    variant : str or None
+        Which of them; the hub needs it.
+    revision : str or None
+        Commit of the hub's repository.
+
+    Returns
+    -------
+    folder : Path or None
+        None where it is neither a folder nor like the name of a repository.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing has that name, or the hub cannot be reached.
+    ValueError
+        If the commit or the variant is not said, or not as it must be.
+    ImportError
+        If huggingface_hub is not installed.
+    """
+    path = Path(name_or_path)
+    if path.exists():
+        if revision is not None:
+            raise ValueError(
+                f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "
+                "exists here and is read instead; leave `revision` out, or go to another folder."
+            )
+        return path if path.is_dir() else None
+    if not isinstance(name_or_path, str) or not _REPOSITORY.fullmatch(name_or_path):
+        return None
+    if revision is None:
+        raise FileNotFoundError(
+            f"There is nothing at {name_or_path!r}; correct the path or, if it is a repository on "
+            "the hub, say with `revision` the commit to read."
+        )
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(
+            f"revision={revision!r} may mean other weights tomorrow; give the 40 hexadecimal "
+            f"digits of a commit of {name_or_path!r}."
+        )
+    if variant is None or not re.fullmatch(_VARIANT, variant):
+        example = "None-incremental-1k" if kind == "naive" else "pcr-incremental-1k"
+        raise ValueError(
+            f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
+            f"published one, as {example!r}."
+        )
+    filenames = [f"weights/{name}" for _, name in _step_files(kind, variant)]
+    return fetch(name_or_path, revision, filenames)
 
 
 def read_published(
@@ -60,22 +130,15 @@ def read_published(
     ValueError
         If it has several variants and none is named, or a file is damaged or of another kind.
     """
-    variant = _choose_variant(folder, variant)
+    variant = _choose_variant(folder, "rd", variant)
     names, dims, levels = [ESM2[0].name], [], []
     mean, to_prefix = np.zeros(0), np.zeros((0, 0))
-    for small, large in pairwise(ESM2):
-        path = folder / f"rd-scaler-{small.short}-{large.short}-{variant}.npz"
-        if not path.is_file():
-            break
+    for large, path in _steps(folder, "rd", variant):
         coef, intercept, basis = _read_step(path)
         if not dims:
             dims.append(len(coef))
             mean, to_prefix = np.zeros(len(coef)), np.eye(len(coef))
-        if len(coef) != len(to_prefix):
-            raise ValueError(
-                f"{str(path)!r} takes {len(coef)} columns, but the steps before it give "
-                f"{len(to_prefix)}; take all files from one release."
-            )
+        _check_follows(path, len(coef), len(to_prefix))
         components = np.hstack([-basis @ coef.T @ to_prefix, basis])
         levels.append(
             Level(
@@ -95,21 +158,56 @@ def read_published(
         to_prefix = extend(to_prefix, components)
         names.append(large.name)
         dims.append(coef.shape[1])
-    if not levels:
-        raise FileNotFoundError(
-            f"{str(folder)!r} has no file of the step from 8M to 35M of the variant {variant!r}; "
-            "fetch all steps of a variant into one folder."
-        )
     return Blocks(tuple(names), tuple(dims)), mean, levels
 
 
-def _choose_variant(folder, variant):
-    matches = (_FILE.fullmatch(path.name) for path in folder.iterdir())
-    variants = sorted({match["variant"] for match in matches if match})
+def read_published_naive(folder: Path, variant: str | None = None) -> tuple[Blocks, list[Step]]:
+    """The same of files of the naive kind.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the steps from 8M upwards, without a gap.
+    variant : str, default=None
+        Which files to take; None takes the only variant there is.
+
+    Returns
+    -------
+    blocks : Blocks
+    steps : list of Step
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_published`.
+    """
+    variant = _choose_variant(folder, "naive", variant)
+    names, dims, steps = [ESM2[0].name], [], []
+    for large, path in _steps(folder, "naive", variant):
+        step = _read_naive_step(path)
+        if not dims:
+            dims.append(len(step.prefix_mean))
+        _check_follows(path, len(step.prefix_mean), dims[-1])
+        steps.append(step)
+        names.append(large.name)
+        dims.append(len(step.basis))
+    return Blocks(tuple(names), tuple(dims)), steps
+
+
+def _choose_variant(folder, kind, variant):
+    """The variant to read, of those in the folder."""
+    matches = [match for path in folder.iterdir() if (match := _FILE.fullmatch(path.name))]
+    variants = sorted({match["variant"] for match in matches if match["kind"] == kind})
+    if not variants and matches:
+        other = matches[0]["kind"]
+        raise FileNotFoundError(
+            f"{str(folder)!r} has files named {other}-scaler-... alone; read them with "
+            f"{_READERS[other]}.from_pretrained."
+        )
     if not variants:
         raise FileNotFoundError(
-            f"{str(folder)!r} has no files named rd-scaler-<smaller>-<larger>-<variant>.npz; give "
-            "the folder that holds the published weights."
+            f"{str(folder)!r} has no files named {kind}-scaler-<smaller>-<larger>-<variant>.npz; "
+            "give the folder that holds the published weights."
         )
     if variant is None and len(variants) > 1:
         raise ValueError(
@@ -121,6 +219,35 @@ def _choose_variant(folder, variant):
             f"{str(folder)!r} has no variant {variant!r}; choose one of {', '.join(variants)}."
         )
     return variant or variants[0]
+
+
+def _step_files(kind: str, variant: str) -> list[tuple[Model, str]]:
+    """The larger model of each step of the whole family, and the name of the step's file."""
+    return [
+        (large, f"{kind}-scaler-{small.short}-{large.short}-{variant}.npz")
+        for small, large in pairwise(ESM2)
+    ]
+
+
+def _steps(folder, kind, variant):
+    """The same of the steps that the folder holds, after checking that none is left out."""
+    steps = [(large, folder / name) for large, name in _step_files(kind, variant)]
+    held = [path.is_file() for _, path in steps]
+    n_steps = sum(held)
+    if not n_steps or not all(held[:n_steps]):
+        raise FileNotFoundError(
+            f"{str(folder)!r} has no file {steps[held.index(False)][1].name!r}; fetch all steps of "
+            "a variant into one folder."
+        )
+    return steps[:n_steps]
+
+
+def _check_follows(path, n_taken, n_given):
+    if n_taken != n_given:
+        raise ValueError(
+            f"{str(path)!r} takes {n_taken} columns, but the steps before it give {n_given}; take "
+            "all files from one release."
+        )
 
 
 def _read_step(path):
@@ -142,10 +269,26 @@ def _read_step(path):
         if coef.shape[1] != width or intercept.shape != (width,) or residual_mean.shape != (width,):
             raise ValueError("shapes do not fit together")
     except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(
-            f"{str(path)!r} is no step of a published chain ({error}); fetch it again."
-        ) from error
+        raise _no_step(path, error) from error
     return coef, intercept + residual_mean, basis
+
+
+def _read_naive_step(path):
+    arrays = _read_arrays(path)
+    try:
+        basis, mean = arrays["pca__components_"], arrays["pca__mean_"]
+        width = int(arrays["pca__n_components"])
+        n_prefix = basis.shape[1] - width
+        if basis.shape != (width, *mean.shape) or n_prefix < 1:
+            raise ValueError("shapes do not fit together")
+        ratio = float(arrays["pca__explained_variance_ratio_"].sum())
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _no_step(path, error) from error
+    return Step(mean[:n_prefix], mean[n_prefix:], basis, ratio)
+
+
+def _no_step(path, error):
+    return ValueError(f"{str(path)!r} is no step of a published chain ({error}); fetch it again.")
 
 
 def _read_arrays(path):

@@ -7,7 +7,6 @@ Fitting sums moments and solves the chain; everything after that uses the map al
 import os
 import warnings
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -28,7 +27,7 @@ from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
 from ._moments import Moments
 from ._prefixes import model_index, new_columns, prefix_length
-from ._published import read_published
+from ._published import find_published, read_published
 from ._row_chain import RowLevel, fit_rows, nest_rows, reconstruct_rows
 from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 from ._saved_chain import read_chain, write_chain
@@ -525,6 +524,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     def save_pretrained(self, path: str | os.PathLike) -> None:
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 
+        The metadata is JSON that says the models, the parameters, what is known of each level,
+        the weight of the rows (the number of them where they had none; null for a distiller that
+        was read from a file), and the versions that wrote it.
+
         Parameters
         ----------
         path : str or path-like
@@ -539,11 +542,16 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
         parameters = self.get_params()
         del parameters["memory"]  # belongs to this machine
-        write_chain(path, parameters, self._blocks(), self.mean_, self._levels())
+        weight = self.moments_.weight if "moments_" in vars(self) else None
+        write_chain(path, parameters, self._blocks(), self.mean_, self._levels(), weight)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike, *, variant: str | None = None
+        cls,
+        name_or_path: str | os.PathLike,
+        *,
+        variant: str | None = None,
+        revision: str | None = None,
     ) -> Self:
         """Read a fitted distiller.
 
@@ -551,11 +559,17 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         ----------
         name_or_path : str or path-like
             ``"demo"`` for the one that comes with the demo chain, fitted on residues of
-            natural sequences; the path of a file that :meth:`save_pretrained` wrote; or a
-            folder with the weights that the method's authors published, one npz file a step.
+            natural sequences; the path of a file that :meth:`save_pretrained` wrote; a folder
+            with the weights that the method's authors published, one npz file a step; or a
+            repository on the hub that holds them in its folder ``weights``, as
+            ``"singhlab/plm_reverse_distillation"``, which needs the extra ``hub``. What exists
+            here is taken before what may be on the hub.
         variant : str, default=None
             Which of the published weights, as in ``"pcr-incremental-1k"``: regressor, kind of
-            PCA and number of sequences. None takes the only ones in the folder.
+            PCA and number of sequences. None takes the only ones in the folder; the hub needs
+            it.
+        revision : str, default=None
+            The 40 hexadecimal digits of the commit to read from the hub, which needs it.
 
         Returns
         -------
@@ -567,18 +581,22 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If there is no such file, or it cannot be fetched.
         ValueError
-            If the file is not a saved distiller, or is damaged, or the folder holds several
-            variants.
+            If the file is not a saved distiller, or is damaged, the variant or the commit is
+            not said, or the folder has several variants.
         """
-        if name_or_path != "demo" and Path(name_or_path).is_dir():
-            blocks, mean, levels = read_published(Path(name_or_path), variant)
+        folder = None
+        if name_or_path != "demo":
+            folder = find_published(name_or_path, "rd", variant, revision)
+        if folder is not None:
+            blocks, mean, levels = read_published(folder, variant)
             parameters = {"dims": list(blocks.dims)}
-        elif variant is not None:
+        elif variant is not None or revision is not None:
             raise ValueError(
-                f"variant={variant!r} chooses among published weights, but {str(name_or_path)!r} "
-                "is no folder; leave it out, or give the folder that holds them."
+                f"{variant=} and {revision=} choose among published weights, but "
+                f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
+                "leave both out, or give what holds them."
             )
         else:
             parameters, blocks, mean, levels = read_chain(name_or_path)

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import fields
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from safetensors.numpy import save
 from ._blocks import Blocks
 from ._chain import Level
 
-# The file's metadata has this one key; its value is JSON that says the format's version.
+# The file's metadata has this one key; its value is JSON that says the format's version. Whatever
+# a program of that version does not need for reading may be missing or more.
 _KEY = "sklearn_revdist"
 _FORMAT = "reverse distillation chain 1"
 _ARRAYS = ("components", "coef")
 _NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
+_WRITERS = ("sklearn-revdist", "numpy", "scikit-learn")
 _BUNDLED = {"demo": "demo_distiller.safetensors"}
 
 
@@ -29,10 +31,12 @@ def write_chain(
     blocks: Blocks,
     mean: NDArray[np.float64],
     levels: list[Level],
+    weight: float | None,
 ) -> None:
-    """Write a solved chain and the parameters it was solved with.
+    """Write a solved chain, the parameters it was solved with and the weight of its rows.
 
-    The file appears under its name in one step, when it is complete.
+    The file appears under its name in one step, when it is complete. What is not known, the
+    weight or a number of a level, is null in it.
     """
     arrays = {"mean": mean}
     for i, level in enumerate(levels, start=1):
@@ -40,17 +44,19 @@ def write_chain(
             arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
     description = {
         "format": _FORMAT,
+        "versions": {name: metadata.version(name) for name in _WRITERS},
         "parameters": parameters,
+        "weight": weight,
         "model_names": blocks.names,
         "dims": blocks.dims,
-        "levels": [{name: getattr(level, name) for name in _NUMBERS} for level in levels],
+        "levels": [{name: _known(getattr(level, name)) for name in _NUMBERS} for level in levels],
     }
-    metadata = {_KEY: json.dumps(description, default=_plain)}
+    header = {_KEY: json.dumps(description, default=_plain, allow_nan=False)}
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
-            file.write(save(arrays, metadata))
+            file.write(save(arrays, header))
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -85,7 +91,10 @@ def _read(path):
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
         levels = [
-            Level(*(arrays.pop(f"{name}.{i}") for name in _ARRAYS), **numbers)
+            Level(
+                *(arrays.pop(f"{name}.{i}") for name in _ARRAYS),
+                **{name: np.nan if value is None else value for name, value in numbers.items()},
+            )
             for i, numbers in enumerate(description["levels"], start=1)
         ]
         mean = arrays.pop("mean")
@@ -119,3 +128,8 @@ def _plain(value):
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be saved")
+
+
+def _known(number):
+    """The number, or None where it is nan, for which JSON has no word."""
+    return None if np.isnan(number) else number

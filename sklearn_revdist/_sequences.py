@@ -36,7 +36,7 @@ def _token_table() -> NDArray[np.uint8]:
 _TABLE = _token_table()
 
 
-def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
+def encode_sequences(X: Any, unknown: str = "error", *, first: int = 0) -> list[NDArray[np.uint8]]:
     """Tokens of protein sequences, checked record by record.
 
     Letters may be in either case, whitespace around a sequence is ignored, and ``<mask>``
@@ -49,6 +49,8 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
     unknown : {"error", "mask", "X"}, default="error"
         What becomes of the ambiguous residues ``X B Z U O J * - .``: an error, the mask
         token, or the token X.
+    first : int, default=0
+        Number of the first record, where `X` continues others; messages count from there.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
         character that is no residue; the message names record and position.
     """
     replacement = {"error": _AMBIGUOUS, "mask": MASK, "X": TOKENS.index("X")}[unknown]
-    return [_encode(record, i, replacement) for i, record in enumerate(_records(X))]
+    return [_encode(record, i, replacement) for i, record in enumerate(_records(X), first)]
 
 
 def as_text(tokens: NDArray[np.uint8]) -> str:
@@ -142,7 +144,7 @@ def _complaint(index: int, at: int, character: str, *, ambiguous: bool) -> str:
 
 
 def read_fasta(path: str | os.PathLike) -> tuple[list[str], list[str]]:
-    """Names and sequences of a FASTA file, plain or compressed with gzip.
+    """Names and sequences of a FASTA file, all at once; see :func:`iter_fasta`.
 
     Parameters
     ----------
@@ -151,9 +153,25 @@ def read_fasta(path: str | os.PathLike) -> tuple[list[str], list[str]]:
     Returns
     -------
     names : list of str
-        What follows ``>`` on each header line. Names may be empty or repeat.
     sequences : list of str
-        In the file's order, lines joined. Their characters are not checked here.
+    """
+    names, sequences = zip(*iter_fasta(path), strict=True)
+    return list(names), list(sequences)
+
+
+def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Records of a FASTA file, plain or compressed with gzip, one after the other.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Yields
+    ------
+    name : str
+        What follows ``>`` on the header line. Names may be empty or repeat.
+    sequence : str
+        The lines up to the next header, joined. Its characters are not checked here.
 
     Raises
     ------
@@ -161,31 +179,32 @@ def read_fasta(path: str | os.PathLike) -> tuple[list[str], list[str]]:
         If the file is empty, does not begin with a header, has a record without a
         sequence, or is compressed and damaged.
     """
-    names: list[str] = []
-    starts: list[int] = []
-    parts: list[list[str]] = []
+    index, name, start, parts = -1, "", 0, []
     for number, line in enumerate(_lines(path), start=1):
         line = line.strip()
         if line.startswith(">"):
-            names.append(line[1:].strip())
-            starts.append(number)
-            parts.append([])
-        elif line and not names:
+            if index >= 0:
+                yield name, _joined(parts, path, index, name, start)
+            index, name, start, parts = index + 1, line[1:].strip(), number, []
+        elif line and index < 0:
             raise ValueError(
                 f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
                 "header; put a line that begins with '>' before each sequence."
             )
         elif line:
-            parts[-1].append(line)
-    if not names:
+            parts.append(line)
+    if index < 0:
         raise ValueError(f"{os.fspath(path)!r} has no FASTA records; check that it is complete.")
-    for index, (name, start, lines) in enumerate(zip(names, starts, parts, strict=True)):
-        if not lines:
-            raise ValueError(
-                f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} in "
-                f"line {start}, has no sequence; give it one or remove its header."
-            )
-    return names, ["".join(lines) for lines in parts]
+    yield name, _joined(parts, path, index, name, start)
+
+
+def _joined(lines: list[str], path: str | os.PathLike, index: int, name: str, start: int) -> str:
+    if not lines:
+        raise ValueError(
+            f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} in "
+            f"line {start}, has no sequence; give it one or remove its header."
+        )
+    return "".join(lines)
 
 
 def _lines(path: str | os.PathLike) -> Iterator[str]:

@@ -300,7 +300,7 @@ class EmbeddingStore:
         except ImportError as error:
             raise ImportError(
                 f"A {path.suffix} file needs a package that is missing: run "
-                '`pip install "sklearn-revdist[export]"`.'
+                '`pip install "sklearn-revdist[io]"`.'
             ) from error
 
     def weights_digest(self, files: Sequence[Path]) -> str:

@@ -26,7 +26,7 @@ def expected():
 @pytest.fixture
 def folder(tmp_path):
     """The two steps of one variant, to be damaged."""
-    for path in PUBLISHED.glob("*-pcr-fbpca-1k.npz"):
+    for path in PUBLISHED.glob("rd-*-pcr-fbpca-1k.npz"):
         shutil.copy(path, tmp_path)
     return tmp_path
 
@@ -80,7 +80,7 @@ def test_a_folder_of_one_variant_needs_no_name_and_of_several_one(folder, expect
 
 def test_a_variant_of_something_else_than_a_folder_is_refused():
     with pytest.raises(
-        ValueError, match=r"variant='pcr' chooses among published .* 'demo' is no f"
+        ValueError, match=r"variant='pcr' and revision=None choose among .* 'demo' is neither a fol"
     ):
         ReverseDistiller.from_pretrained("demo", variant="pcr")
 
@@ -89,8 +89,22 @@ def test_folders_without_the_files_are_told(folder, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match="has no files named rd-scaler-"):
         ReverseDistiller.from_pretrained(tmp_path_factory.mktemp("empty"))
     (folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz").unlink()
-    with pytest.raises(FileNotFoundError, match="no file of the step from 8M to 35M"):
+    with pytest.raises(FileNotFoundError, match=r"no file 'rd-scaler-8M-35M-pcr-fbpca-1k\.npz'"):
         ReverseDistiller.from_pretrained(folder)
+
+
+def test_a_gap_between_the_steps_is_told(folder):
+    middle = folder / "rd-scaler-35M-150M-pcr-fbpca-1k.npz"
+    middle.rename(folder / "rd-scaler-150M-650M-pcr-fbpca-1k.npz")
+    with pytest.raises(FileNotFoundError, match=r"no file 'rd-scaler-35M-150M-pcr-fbpca-1k\.npz'"):
+        ReverseDistiller.from_pretrained(folder)
+
+
+def test_files_of_the_naive_kind_alone_are_for_the_naive_chain(tmp_path):
+    for path in PUBLISHED.glob("naive-*-fbpca-1k.npz"):
+        shutil.copy(path, tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"alone; read them with NaiveChain\.from_pretrai"):
+        ReverseDistiller.from_pretrained(tmp_path)
 
 
 def test_a_pickle_in_a_file_is_refused_and_not_run(folder, tmp_path):
@@ -158,7 +172,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(folder):
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("pca__mean_.npy", "w", force_zip64=True) as member,
     ):
-        for _ in range(300):
+        for _ in range(513):
             member.write(bytes(2**20))
     with pytest.raises(ValueError, match="larger than any model's"):
         ReverseDistiller.from_pretrained(folder)

@@ -1,4 +1,6 @@
 import json
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from sklearn_revdist import ReverseDistiller
+
+PUBLISHED = Path(__file__).parent / "published"
 
 
 @pytest.fixture
@@ -44,6 +48,41 @@ def test_round_trip_is_bit_identical(saved):
     np.testing.assert_array_equal(other.transform(X), distiller.transform(X))
     other.n_components = None
     np.testing.assert_array_equal(other.transform(X)[:, :7], distiller.transform(X))
+
+
+def header(path):
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["sklearn_revdist"], parse_constant=pytest.fail)
+
+
+def test_the_header_says_how_the_chain_was_fitted(saved):
+    description = header(saved[1])
+    assert description["format"] == "reverse distillation chain 1"
+    assert description["versions"] == {
+        name: version(name) for name in ("sklearn-revdist", "numpy", "scikit-learn")
+    }
+    assert description["weight"] == 100
+    assert description["parameters"]["regressor"] == "ols"
+    assert description["model_names"] == ["block0", "block1", "block2"]
+    assert description["dims"] == [3, 6, 9]
+    assert [level["rank"] for level in description["levels"]] == [6, 9]
+
+
+def test_what_is_not_known_of_a_chain_is_null(tmp_path):
+    published = ReverseDistiller.from_pretrained(PUBLISHED, variant="pcr-fbpca-1k")
+    published.save_pretrained(tmp_path / "own.safetensors")
+    description = header(tmp_path / "own.safetensors")
+    assert description["weight"] is None
+    assert [level["r2"] for level in description["levels"]] == [None, None]
+    assert np.isnan(ReverseDistiller.from_pretrained(tmp_path / "own.safetensors").r2_).all()
+
+
+def test_a_header_without_versions_and_weight_is_read(saved):
+    distiller, path, X = saved
+    description = header(path)
+    del description["versions"], description["weight"]
+    older = ReverseDistiller.from_pretrained(rewritten(path, description=json.dumps(description)))
+    np.testing.assert_array_equal(older.transform(X), distiller.transform(X))
 
 
 def test_parameters_of_numpy_types_are_saved(tmp_path, rng):

@@ -5,15 +5,15 @@
 
 needs, in an environment of its own, also torch, fair-esm, numpy and scikit-learn. The widths of
 ESM-2 are replaced by 8, 12 and 20, so that the files are small; everything else is what the
-reference implementation fits, writes and computes on synthetic embeddings. Each regression is
-fitted on the raw smaller embedding, as its training script does.
+reference implementation fits, writes and computes on synthetic embeddings. Each step is fitted on
+the raw smaller embedding, as its training script does.
 """
 
 from pathlib import Path
 
 import numpy as np
 import torch
-from reverse_distillation.scaler import rd, utils
+from reverse_distillation.scaler import naive, rd, utils
 
 WIDTHS = {"8M": 8, "35M": 12, "150M": 20}
 HERE = Path(__file__).parent
@@ -49,3 +49,16 @@ for regressor in ("linear", "ridge", "pcr"):
             accumulated = scaler.step(accumulated, torch.from_numpy(blocks[i]))
         expected[variant] = accumulated.numpy()[:50]
 np.savez_compressed(HERE / "expected.npz", **expected)
+
+expected = {}
+for pca in ("fbpca", "incremental"):
+    np.random.seed(0)  # noqa: NPY002 - as above
+    variant = f"None-{pca}-1k"
+    accumulated = blocks[0]
+    for i in (1, 2):
+        scaler = naive.naiveScaler(sizes[i - 1], sizes[i], pca_type=pca)
+        scaler.fit(blocks[i - 1], blocks[i])
+        save(scaler, "naive", sizes[i - 1], sizes[i], variant)
+        accumulated = scaler.step(accumulated, blocks[i])
+        expected[f"{sizes[i]}-{variant}"] = accumulated[:50]
+np.savez_compressed(HERE / "expected-naive.npz", **expected)

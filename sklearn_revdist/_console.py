@@ -1,0 +1,153 @@
+"""What all commands share: what their exit codes mean, and how they end."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    failed in another way than these
+  2    the command line is wrong: an unknown option, model or format
+  3    the input is missing, damaged or not valid
+  4    the output cannot be written
+  5    weights of a model, or an optional package, are missing
+  130  interrupted (Ctrl-C); the same command goes on from there
+  143  terminated (SIGTERM); likewise
+"""
+
+STDIO = Path("-")
+
+
+class Commands(click.Group):
+    """Commands that end, however they end, with one sentence and a code that means something."""
+
+    def invoke(self, ctx):
+        """Run a command, with interruptions and warnings as a terminal shows them."""
+        previous = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; the same command goes on from what is kept.", err=True)
+            sys.exit(INTERRUPTED)
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def failing(code: int) -> Iterator[None]:
+    """End the command with this code, and one sentence, where the code within fails.
+
+    What is missing for another reason than the file itself, a package, has its own code.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise _failure(error, MISSING) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise _failure(error, code) from error
+
+
+@contextmanager
+def embedding() -> Iterator[None]:
+    """End the command with the code of what went wrong while sequences were embedded."""
+    try:
+        yield
+    except (FileNotFoundError, ImportError) as error:
+        raise _failure(error, MISSING) from error
+    except OSError as error:  # the store's: disk full, locked
+        raise _failure(error, OUTPUT) from error
+    except (ValueError, TypeError) as error:
+        raise _failure(error, INPUT) from error
+    except MemoryError as error:
+        raise _failure(error, 1) from error
+
+
+def as_usage(function: Callable, *arguments: Any) -> Any:
+    """What a function makes of values on the command line; its errors are errors of usage."""
+    try:
+        return function(*arguments)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def progress(total: int, quiet: bool, unit: str = "sequence") -> tqdm:
+    """A bar on standard error."""
+    return tqdm(total=total, unit=unit, disable=quiet)
+
+
+@contextmanager
+def local_copy(path: Path) -> Iterator[Path]:
+    """The path of an input; of standard input the path of a copy, which can be read twice."""
+    if path != STDIO:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="revdist-") as copy:
+        with failing(INPUT):
+            shutil.copyfileobj(click.get_binary_stream("stdin"), copy)
+            copy.flush()
+        yield Path(copy.name)
+
+
+@contextmanager
+def local_output(path: Path) -> Iterator[Path]:
+    """The path of an output; for standard output that of a file, copied there at the end."""
+    if path != STDIO:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="revdist-") as folder:
+        file = Path(folder, "output")
+        yield file
+        with failing(OUTPUT):
+            stream = click.get_binary_stream("stdout")
+            with open(file, "rb") as content:
+                shutil.copyfileobj(content, stream)
+            stream.flush()
+
+
+def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Refuse an output that could not be written, before the work."""
+    if path == STDIO:
+        return path
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise _failure(f"There is no folder {str(folder)!r}; make it first.", OUTPUT)
+    if path.is_dir():
+        raise _failure(f"{str(path)!r} is a folder; name a file.", OUTPUT)
+    if not os.access(folder, os.W_OK):
+        raise _failure(f"The folder {str(folder)!r} is not writable; choose another.", OUTPUT)
+    return path
+
+
+def say(message: str) -> None:
+    """Tell a person; standard output stays for results."""
+    click.echo(message, err=True)
+
+
+def _failure(error, code):
+    exception = click.ClickException(str(error))
+    exception.exit_code = code
+    return exception
+
+
+def _show_warning(message, *_):
+    say(f"Warning: {message}")
+
+
+def _terminate(_number, _frame):
+    say("Terminated; the same command goes on from what is kept.")
+    sys.exit(TERMINATED)

@@ -1,0 +1,23 @@
+"""Files that appear under their name when they are complete, and not before."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Path to write to in place of `path`, which it becomes in one step at the end.
+
+    Whoever reads `path` sees the old file or the new one, never half of one. On an error the old
+    file stays as it was.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

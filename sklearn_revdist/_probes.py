@@ -1,0 +1,153 @@
+"""Probes: the estimators that score representations, the same for all of them."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ._prefix_scorers import spearman
+from ._splits import random_fold
+
+RIDGE_ALPHAS = np.logspace(-2, 6, 17)
+LOGISTIC_CS = np.logspace(-4, 0, 5)
+_INNER_FOLDS = 3
+
+
+def _ridge():
+    return make_pipeline(StandardScaler(), RidgeCV(RIDGE_ALPHAS))
+
+
+def _logistic():
+    return GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        {"logisticregression__C": LOGISTIC_CS},
+        scoring="neg_log_loss",
+        cv=_INNER_FOLDS,
+    )
+
+
+_NAMED = {"ridge": _ridge, "logistic": _logistic}
+
+
+def _names():
+    return ", ".join(map(repr, _NAMED))
+
+
+def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
+    """The estimator that a task is scored with.
+
+    Parameters
+    ----------
+    probe : {"ridge", "logistic"}, estimator or None
+        None is "ridge" for a regression and "logistic" for a classification. An estimator is
+        taken as it is.
+    kind : {"regression", "classification"}
+        Kind of the task.
+
+    Returns
+    -------
+    probe : estimator
+        "ridge": columns of unit variance, penalty from 17 between 1e-2 and 1e6 by the
+        leave-one-out error. "logistic": columns of unit variance, inverse penalty from 5
+        between 1e-4 and 1 by the likelihood in 3 inner folds, which keep groups whole.
+
+    Raises
+    ------
+    ValueError
+        If the probe is not known, or is one for the other kind of task.
+    """
+    if probe is None:
+        probe = "ridge" if kind == "regression" else "logistic"
+    if isinstance(probe, str):
+        if probe not in _NAMED:
+            raise ValueError(f"probe={probe!r} is not known; give {_names()} or an estimator.")
+        probe = _NAMED[probe]()
+    made_for = "classification" if is_classifier(probe) else "regression"
+    if made_for != kind:
+        raise ValueError(f"The task is a {kind}, but the probe is for a {made_for}; give another.")
+    return probe
+
+
+def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> BaseEstimator:
+    """Fit a copy of a probe.
+
+    Parameters
+    ----------
+    probe : estimator
+        Of :func:`make_probe`.
+    X : ndarray of shape (n_rows, n_columns)
+        A representation of the rows to learn from.
+    y : ndarray of shape (n_rows,)
+        Their targets.
+    groups : ndarray of shape (n_rows,)
+        Rows that the search for the penalty must not separate.
+
+    Returns
+    -------
+    fitted : estimator
+    """
+    probe = clone(probe)
+    if isinstance(probe, GridSearchCV) and probe.cv == _INNER_FOLDS:
+        fold = random_fold(groups, _INNER_FOLDS, y if is_classifier(probe) else None)
+        inner = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in np.unique(fold)]
+        probe.set_params(cv=inner)
+    return probe.fit(X, y)
+
+
+def penalty(probe: BaseEstimator) -> float:
+    """Penalty that a fitted probe has chosen; not a number where it tells none."""
+    if isinstance(probe, GridSearchCV):
+        return 1 / probe.best_params_.get("logisticregression__C", np.nan)
+    last = probe[-1] if isinstance(probe, Pipeline) else probe
+    return float(np.mean(getattr(last, "alpha_", np.nan)))
+
+
+def outputs(probe: BaseEstimator, X: NDArray) -> NDArray:
+    """What a fitted probe says of rows: numbers, or one score for each of its classes."""
+    if not is_classifier(probe):
+        return probe.predict(X)
+    if hasattr(probe, "predict_proba"):
+        return probe.predict_proba(X)
+    decision = probe.decision_function(X)
+    return decision if decision.ndim == 2 else np.column_stack([-decision, decision])
+
+
+def score(metric: str, y: NDArray, told: NDArray, classes: NDArray | None) -> float:
+    """Score of what a probe says.
+
+    Parameters
+    ----------
+    metric : {"spearman", "aupr"}
+        Spearman correlation; or area under the precision-recall curve (average precision), of
+        the second class where there are two, else the mean over the classes that occur.
+    y : ndarray of shape (n_rows,)
+        What was measured.
+    told : ndarray
+        Of :func:`outputs`.
+    classes : ndarray of str or None
+        Classes of the columns of `told`.
+
+    Returns
+    -------
+    score : float
+        Not a number where the score does not exist, as where all targets are equal.
+    """
+    if len(y) < 2 or (y == y[0]).all():
+        return np.nan
+    if metric == "spearman":
+        return spearman(y, told)
+    if len(classes) == 2:
+        return average_precision_score(y == classes[1], told[:, 1])
+    return float(
+        np.mean(
+            [
+                average_precision_score(y == label, told[:, column])
+                for column, label in enumerate(classes)
+                if (y == label).any()
+            ]
+        )
+    )

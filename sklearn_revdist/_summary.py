@@ -1,0 +1,174 @@
+"""Summary: what a table of scores says over many tasks, with intervals."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+_GROUP = ["rows", "metric", "split", "subset"]
+_REPRESENTATION = ["representation", "fitted_on"]
+# Nested in the smallest model's embedding, which is their own smallest size.
+_NESTED = ("distilled", "naive")
+
+
+def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Mean score over tasks of every representation and size.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Table of :func:`evaluate`.
+    n_bootstrap : int, default=10_000
+        Number of resamples of the tasks.
+    seed : int, default=0
+        Of the resampling.
+
+    Returns
+    -------
+    means : DataFrame
+        For each kind of rows, metric, split, subset, model and representation: `n_columns`,
+        `n_tasks`, `score`, and the bounds `low` and `high` of the 95 % bootstrap interval over
+        tasks.
+    """
+    rows = []
+    for group, tables in _groups(scores):
+        for key, of_tasks in tables.items():
+            values = of_tasks["score"].to_numpy()
+            low, high = _interval(values, n_bootstrap, seed)
+            n_columns = int(of_tasks["n_columns"].max())
+            rows.append((*group, *key, n_columns, len(values), values.mean(), low, high))
+    columns = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "n_tasks", "score", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """How often one representation scores higher than another, over tasks.
+
+    At every model, distilled embeddings are compared with every rival of equal width; every
+    plain and distilled embedding is compared with itself at the next smaller model.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Table of :func:`evaluate`.
+    n_bootstrap : int, default=10_000
+        Number of paired resamples of the tasks.
+    seed : int, default=0
+        Of the resampling.
+
+    Returns
+    -------
+    wins : DataFrame
+        For each kind of rows, metric, split and subset: `model`, `representation` and
+        `fitted_on`, those of the rival, `n_tasks` that have both, the share `win_rate` of tasks
+        in which it scores higher (ties count half), the mean `gain`, and the bounds of their
+        95 % bootstrap intervals.
+    """
+    rows = []
+    for group, tables in _groups(scores):
+        for first, second in _pairs(list(tables)):
+            both = tables[first]["score"].to_frame("first").join(tables[second]["score"])
+            both = both.dropna()
+            if both.empty:
+                continue
+            gain = (both["first"] - both["score"]).to_numpy()
+            wins = (np.sign(gain) + 1) / 2
+            row = [*group, *first, *second, len(gain)]
+            for values in (wins, gain):
+                row += [values.mean(), *_interval(values, n_bootstrap, seed)]
+            rows.append(row)
+    return pd.DataFrame(
+        rows,
+        columns=[
+            *_GROUP,
+            "model",
+            *_REPRESENTATION,
+            "rival_model",
+            "rival",
+            "rival_fitted_on",
+            "n_tasks",
+            "win_rate",
+            "win_rate_low",
+            "win_rate_high",
+            "gain",
+            "gain_low",
+            "gain_high",
+        ],
+    )
+
+
+def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Share of tasks in which a score rises with every model of the chain.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Table of :func:`evaluate`.
+    n_bootstrap : int, default=10_000
+        Number of resamples of the tasks.
+    seed : int, default=0
+        Of the resampling.
+
+    Returns
+    -------
+    growth : DataFrame
+        For each kind of rows, metric, split, subset and representation that has all sizes:
+        `n_tasks`, the `share` of tasks, and its 95 % bootstrap interval. By chance it would be
+        one in the number of orders of the models: 1 in 6 for three.
+    """
+    rows = []
+    for group, tables in _groups(scores):
+        models = list(dict.fromkeys(key[0] for key in tables))
+        for representation in dict.fromkeys(key[1:] for key in tables):
+            keys = [(model, *representation) for model in models]
+            if representation[0] in _NESTED and keys[0] not in tables:
+                keys[0] = (models[0], "plain", "")
+            if len(keys) < 2 or any(key not in tables for key in keys):
+                continue
+            by_size = pd.concat([tables[key]["score"] for key in keys], axis=1).dropna()
+            grows = (np.diff(by_size.to_numpy(), axis=1) > 0).all(axis=1).astype(float)
+            low, high = _interval(grows, n_bootstrap, seed)
+            rows.append((*group, *representation, len(grows), grows.mean(), low, high))
+    columns = [*_GROUP, *_REPRESENTATION, "n_tasks", "share", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFrame]]]:
+    """Groups, and in each the tables of tasks by model and representation, models in order."""
+    # In a scan of single substitutions all variants have one.
+    counted = scores.loc[scores["subset"] != "all", "task"].unique()
+    single = scores[(scores["rows"] == "variants") & ~scores["task"].isin(counted)]
+    scores = pd.concat([scores, single.assign(subset="1")], ignore_index=True)
+    for group, table in scores.groupby(_GROUP, sort=False):
+        yield (
+            group,
+            {
+                key: of_tasks.set_index("task")
+                for key, of_tasks in table.groupby(["model", *_REPRESENTATION], sort=False)
+            },
+        )
+
+
+def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
+    """What is compared with what."""
+    models = list(dict.fromkeys(key[0] for key in keys))
+    for model, representation, fitted_on in keys:
+        own = (model, representation, fitted_on)
+        if representation == "distilled" and model != models[0]:
+            for other in keys:
+                if other[0] == model and other != own and other[2] in ("", fitted_on):
+                    yield own, other
+        if representation in ("plain", "distilled") and model != models[0]:
+            smaller = (models[models.index(model) - 1], representation, fitted_on)
+            if smaller not in keys:
+                smaller = (smaller[0], "plain", "")
+            if smaller in keys:
+                yield own, smaller
+
+
+def _interval(values: NDArray, n_bootstrap: int, seed: int) -> tuple[float, float]:
+    """Bounds of the 95 % percentile interval of the mean; the same resamples for all."""
+    drawn = np.random.default_rng(seed).integers(0, len(values), (n_bootstrap, len(values)))
+    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,150 @@
+"""Task lists: the tasks that a TOML file names, or a folder of scans holds."""
+
+import inspect
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ._labels import read_labelled_fasta, read_residue_labels, read_residue_table, read_table
+from ._scans import read_scan, scan_files
+from ._tasks import Task
+
+_READERS: dict[str, Callable[..., Task]] = {
+    "scan": read_scan,
+    "table": read_table,
+    "fasta": read_labelled_fasta,
+    "residue-labels": read_residue_labels,
+    "residue-table": read_residue_table,
+}
+_PATHS = ("path", "sequences", "labels", "mask", "reference")
+_SETS = ("train", "validation", "test")
+
+
+def read_tasks(
+    path: str | os.PathLike,
+    *,
+    data: str | os.PathLike | None = None,
+    unknown: str = "error",
+    skip_invalid: bool = False,
+) -> Iterator[Task]:
+    """Read tasks, one at a time, from a list or a folder of scans.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder of ProteinGym's scans, one such scan (``.csv`` or ``.csv.gz``), or a TOML file
+        with an entry ``[[task]]`` for each task. Its key `format` says how the task is read:
+
+        "scan"
+            ProteinGym's columns; `path` is a file or a folder, `reference` ProteinGym's file of
+            names, `max_per_count` the most variants of each number of substitutions.
+        "table"
+            proteins in a table of text: `path`, or `train`, `validation` and `test`; `sequence`,
+            `target`, `split`, `columns`, `kind`.
+        "fasta"
+            proteins with targets in the headers: `path`, or files as above; `target`, `kind`.
+        "residue-labels"
+            `sequences` and `labels`, a letter a residue, both FASTA; `mask`, `ignore`,
+            `positive`, `max_train_proteins`.
+        "residue-table"
+            `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
+            `residue`, `where`, `kind`, `n_classes`.
+
+        `name` names a task, and `skip_invalid` and `unknown` may be set for it alone.
+    data : str or path-like, default=None
+        Folder that paths in a TOML file are relative to; None is the TOML file's own.
+    unknown : {"error", "mask", "X"}, default="error"
+        The embedder's policy on ambiguous residues.
+    skip_invalid : bool, default=False
+        Leave out bad rows and count them, instead of raising an error.
+
+    Yields
+    ------
+    task : Task
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If the list or a file is not as it should be; the message says which and where.
+    """
+    path = Path(path)
+    for read in task_readers(path, data=data, unknown=unknown, skip_invalid=skip_invalid):
+        yield read()
+
+
+def task_readers(
+    path: str | os.PathLike,
+    *,
+    data: str | os.PathLike | None = None,
+    unknown: str = "error",
+    skip_invalid: bool = False,
+) -> list[Callable[[], Task]]:
+    """Functions that read the tasks, after checking the list alone; see :func:`read_tasks`."""
+    path = Path(path)
+    defaults = {"unknown": unknown, "skip_invalid": skip_invalid}
+    if path.suffix != ".toml":
+        return _readers_of({"format": "scan", "path": path}, defaults, str(path))
+    folder = path.parent if data is None else Path(data)
+    with path.open("rb") as file:
+        try:
+            content = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{str(path)!r} is no TOML file: {error}; mend it.") from error
+    entries = content.get("task")
+    if not isinstance(entries, list) or set(content) != {"task"}:
+        raise ValueError(
+            f"{str(path)!r} needs an entry [[task]] for each task, and nothing else; mend it."
+        )
+    readers = []
+    for i, entry in enumerate(entries, start=1):
+        for key in (*_PATHS, *_SETS):
+            if key in entry:
+                entry[key] = folder / entry[key]
+        readers += _readers_of(entry, defaults, f"{str(path)!r}, task {i}")
+    return readers
+
+
+def _readers_of(entry, defaults, where):
+    entry = dict(entry)
+    chosen = entry.pop("format", None)
+    if chosen not in _READERS:
+        raise ValueError(
+            f"{where}: format={chosen!r} is not known; give one of {', '.join(_READERS)}."
+        )
+    reader = _READERS[chosen]
+    reference = entry.pop("reference", None) if chosen == "scan" else None
+    sets = {name: entry.pop(name) for name in _SETS if name in entry}
+    if sets and "path" not in entry:
+        entry["path"] = sets
+    parameters = inspect.signature(reader).parameters
+    unknown = [key for key in entry if key not in parameters]
+    if unknown:
+        raise ValueError(
+            f"{where}: {chosen!r} has no setting {unknown[0]!r}; choose from "
+            f"{', '.join(parameters)}."
+        )
+    needed = [
+        key
+        for key, parameter in parameters.items()
+        if parameter.default is parameter.empty and key not in entry
+    ]
+    if needed:
+        raise ValueError(f"{where}: {chosen!r} needs {needed[0]!r}; add it.")
+    settings = {**defaults, **entry}
+    for key in ("path", *_PATHS[1:]):
+        file = settings.get(key)
+        for each in file.values() if isinstance(file, dict) else [file]:
+            if each is not None and not Path(each).exists():
+                raise FileNotFoundError(f"{where}: there is no {str(each)!r}; check the path.")
+    if chosen != "scan":
+        return [partial(reader, **settings)]
+    files = scan_files(settings.pop("path"), reference)
+    only = settings.pop("name", None)
+    return [
+        partial(reader, file, name=only if only and len(files) == 1 else name, **settings)
+        for name, file in files.items()
+    ]

@@ -506,7 +506,7 @@ def test_export_names_the_extra(path, tmp_path, suffix, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     demo(path).transform(SEQUENCES)
     with EmbeddingStore(path) as store:
-        with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[export\]"'):
+        with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[io\]"'):
             store.export(tmp_path / f"x{suffix}")
         with pytest.raises(ValueError, match=r"x\.txt' has neither of the suffixes \.parquet and"):
             store.export(tmp_path / "x.txt")

@@ -11,7 +11,13 @@ author = "sklearn_revdist developers"
 copyright = "2026, sklearn_revdist developers"  # Sphinx's name for it
 release = version = installed_version("sklearn-revdist")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
 exclude_patterns = ["_build", "_generated/demo_chain.rst"]
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
@@ -22,6 +28,20 @@ html_show_sourcelink = False
 
 autodoc_typehints = "none"  # numpydoc's sections say types, with shapes and units
 numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "auto_examples",
+    "backreferences_dir": "_generated/backreferences",  # what an API page lists below its text
+    "doc_module": ("sklearn_revdist",),
+    "reference_url": {"sklearn_revdist": None},
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 10,
+    "write_computation_times": False,
+}
 
 
 def write_demo_chain_table(app):

@@ -5,13 +5,14 @@
                                    Moments, which add   solved once, one affine map
 
 `PrefixRidgeCV` and `PrefixRidgeClassifierCV` are probes that choose the prefix, all of them at the
-price of one, and `PrefixCurveDisplay` draws what they saw. `load_if1_ecoli` is a measured assay to
-try it on; `prefix_scores` and `PrefixScoreDisplay` show what nested and plain embeddings are worth;
-`NaiveChain` is the baseline that keeps no prefix. `evaluate` scores all of them on many a `Task`,
-which `read_tasks` reads. Importing the package loads neither torch nor matplotlib.
+price of one, and `PrefixCurveDisplay` draws what they saw. `prefix_scores` and `PrefixScoreDisplay`
+show what nested and plain embeddings are worth; `NaiveChain` is the baseline that keeps no prefix.
+`evaluate` scores all of them on many a `Task`, which `read_tasks` reads. `load_if1_ecoli` (a measured
+assay) and `load_secondary_structure` (labels of residues) are data to try them on. Importing the
+package loads neither torch nor matplotlib.
 """
 
-from ._datasets import load_if1_ecoli
+from ._datasets import load_if1_ecoli, load_secondary_structure
 from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
 from ._evaluation import evaluate, prefix_scores
@@ -36,6 +37,7 @@ __all__ = [
     "Task",
     "evaluate",
     "load_if1_ecoli",
+    "load_secondary_structure",
     "prefix_scores",
     "read_tasks",
 ]

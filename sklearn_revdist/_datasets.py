@@ -1,4 +1,4 @@
-"""Datasets: measured protein fitness that travels with the package."""
+"""Datasets: measured properties of proteins that travel with the package."""
 
 import csv
 import gzip
@@ -7,6 +7,8 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
+
+_BUNDLED = resources.files(__package__) / "bundled"
 
 
 def load_if1_ecoli(*, return_X_y=False, as_frame=False):
@@ -76,11 +78,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     >>> assay.wild_type[:8]
     'MAKEDNIE'
     """
-    name = "IF1_ECOLI_Kelsic_2016"
-    bundled = resources.files(__package__) / "bundled"
-    with (bundled / f"{name}.csv.gz").open("rb") as packed, gzip.open(packed, "rt") as file:
-        _, *rows = csv.reader(file)
-    mutant, sequence, score = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
+    mutant, sequence, score = _read_columns("IF1_ECOLI_Kelsic_2016")
     data, target, frame = sequence, score.astype(np.float64), None
     if as_frame:
         frame = pd.DataFrame({"sequence": sequence, "DMS_score": target})
@@ -96,10 +94,107 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
         frame=frame,
         feature_names=["sequence"],
         target_names=["DMS_score"],
-        DESCR=bundled.joinpath(f"{name}.rst").read_text(encoding="utf-8"),
-        filename=f"bundled/{name}.csv.gz",
-        data_module=__package__,
+        **_origin("IF1_ECOLI_Kelsic_2016"),
     )
+
+
+def load_secondary_structure(*, subset="train", return_X_y=False):
+    """Load chains of the PDB with the secondary structure of their residues (classification).
+
+    A part of FLIP's task of three classes [1]_, from NetSurfP-2.0 [2]_.
+
+    =================  ==============================
+    Classes            H (helix), E (strand), C (coil)
+    Samples            160 and 80 chains, of which 17,911 and 8,306 residues
+    Input              sequences of 50 to 150 residues
+    =================  ==============================
+
+    Read more in the :ref:`User Guide <secondary_structure>`.
+
+    Parameters
+    ----------
+    subset : {"train", "test"}, default="train"
+        Which of FLIP's chains.
+
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the following attributes.
+
+        data : ndarray of shape (n_chains,), dtype object
+            Sequences.
+        target : ndarray of shape (n_chains,), dtype object
+            Strings as long as the sequences, a letter for each residue.
+        resolved : list of ndarray of bool
+            For each chain, which residues have a known structure; the others are labelled C.
+        chain : ndarray of shape (n_chains,), dtype object
+            Names, such as "1es5-A": entry and chain.
+        target_names : list of str
+            ``["C", "E", "H"]``.
+        DESCR : str
+            Description, source, licence and references.
+        filename : str
+            Path of the file inside `data_module`.
+        data_module : str
+            Package that holds the file.
+
+    (data, target) : tuple if ``return_X_y=True``
+        The first two attributes.
+
+    Raises
+    ------
+    ValueError
+        If `subset` is neither "train" nor "test".
+
+    References
+    ----------
+    .. [1] Dallago et al. (2021). FLIP: Benchmark tasks in fitness landscape inference for
+       proteins. Advances in Neural Information Processing Systems, Datasets and Benchmarks.
+    .. [2] Klausen et al. (2019). NetSurfP-2.0: Improved prediction of protein structural
+       features by integrated deep learning. Proteins 87(6), 520-527.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import load_secondary_structure
+    >>> chains = load_secondary_structure(subset="test")
+    >>> len(chains.data), chains.data[1][:12], chains.target[1][:12]
+    (80, 'SDDDIMMYESAE', 'CHHHHHHHHHHH')
+    """
+    if subset not in ("train", "test"):
+        raise ValueError(f'{subset=} is unknown; ask for "train" or "test".')
+    columns = _read_columns("FLIP_SS3_240")
+    rows = columns[1] == subset
+    chain, _, sequence, structure, resolved = (column[rows] for column in columns)
+    if return_X_y:
+        return sequence, structure
+
+    return Bunch(
+        data=sequence,
+        target=structure,
+        resolved=[np.array(list(mask)) == "1" for mask in resolved],
+        chain=chain,
+        target_names=["C", "E", "H"],
+        **_origin("FLIP_SS3_240"),
+    )
+
+
+def _read_columns(name):
+    """Columns of a bundled table, without its head."""
+    with (_BUNDLED / f"{name}.csv.gz").open("rb") as packed, gzip.open(packed, "rt") as file:
+        _, *rows = csv.reader(file)
+    return [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
+
+
+def _origin(name):
+    """What a Bunch says of its file."""
+    return {
+        "DESCR": (_BUNDLED / f"{name}.rst").read_text(encoding="utf-8"),
+        "filename": f"bundled/{name}.csv.gz",
+        "data_module": __package__,
+    }
 
 
 def _undo(mutant, sequence):

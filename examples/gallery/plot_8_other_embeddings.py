@@ -1,0 +1,79 @@
+"""
+Another family of embeddings
+============================
+
+Nothing in the distiller knows of ESM-2. It takes blocks of columns, small model first, and
+``dims=`` says how wide they are. Here the family is one of the oldest: counts of k-mers, words of k
+residues, compressed by a singular value decomposition.
+"""
+
+# %%
+# Three sizes of an encoder
+# -------------------------
+#
+# Any transformers do, side by side in a :class:`~sklearn.pipeline.FeatureUnion`, the smallest
+# first.
+
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.pipeline import make_pipeline, make_union
+
+from sklearn_revdist import ReverseDistiller, load_secondary_structure
+
+
+def kmers(k, width):
+    return make_pipeline(
+        CountVectorizer(analyzer="char", ngram_range=(k, k)),
+        TfidfTransformer(norm="l2", use_idf=False, sublinear_tf=True),
+        TruncatedSVD(width, random_state=0),
+    )
+
+
+DIMS = [10, 20, 40]
+encoder = make_union(kmers(1, 10), kmers(2, 20), kmers(3, 40))
+distiller = ReverseDistiller(dims=DIMS)
+
+# %%
+# What a protein is to be predicted to have: the share of its residues in helices.
+
+import numpy as np
+
+train, test = load_secondary_structure(), load_secondary_structure(subset="test")
+X = np.concatenate([train.data, test.data])
+helix = np.array([s.count("H") / len(s) for s in (*train.target, *test.target)])
+
+H = encoder.fit_transform(X)
+A = distiller.fit_transform(H)
+print("columns:", H.shape[1], "->", A.shape[1])
+print("prefix is the smallest encoder:", np.array_equal(A[:, :10], H[:, :10]))
+print("predicted by the smaller ones (R2):", distiller.r2_.round(2))
+
+# %%
+# Nested or not
+# -------------
+#
+# The correlation of all columns. In the concatenation the encoders repeat each other; in the
+# nested embedding what a larger one adds is nearly uncorrelated with the prefix. On the right, how
+# well a ridge regression on each prefix predicts the share of helix.
+
+import matplotlib.pyplot as plt
+
+from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
+
+figure = plt.figure(figsize=(11, 4), layout="constrained")
+axes = figure.subplots(1, 3, width_ratios=[1, 1, 1.35])
+for ax, columns, title in zip(axes, (H, A), ("concatenated", "nested"), strict=False):
+    image = ax.imshow(np.abs(np.corrcoef(columns.T)), cmap="Blues", vmin=0, vmax=1)
+    for edge in np.cumsum(DIMS)[:-1] if columns is H else DIMS[:-1]:
+        ax.axhline(edge - 0.5, color="#D55E00", linewidth=1)
+        ax.axvline(edge - 0.5, color="#D55E00", linewidth=1)
+    ax.set_title(f"{title}: {columns.shape[1]} columns", fontsize="medium")
+    ax.set(xticks=[], yticks=[])
+figure.colorbar(image, ax=axes[:2], location="bottom", shrink=0.4, label="|correlation|")
+
+probe = PrefixRidgeCV(np.logspace(-3, 3, 13), scoring="r2", cv=10).fit(A, helix)
+models = {"1-mers": 10, "2-mers": 20, "3-mers": 40}
+PrefixCurveDisplay.from_estimator(probe, models=models, ax=axes[2])
+axes[2].set_title("share of helix, predicted", fontsize="medium")
+axes[2].legend(frameon=False, loc="upper left")
+plt.show()

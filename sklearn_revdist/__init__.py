@@ -7,9 +7,10 @@
 `PrefixRidgeCV` and `PrefixRidgeClassifierCV` are probes that choose the prefix, all of them at the
 price of one, and `PrefixCurveDisplay` draws what they saw. `prefix_scores` and `PrefixScoreDisplay`
 show what nested and plain embeddings are worth; `NaiveChain` is the baseline that keeps no prefix.
-`evaluate` scores all of them on many a `Task`, which `read_tasks` reads. `load_if1_ecoli` (a measured
-assay) and `load_secondary_structure` (labels of residues) are data to try them on. Importing the
-package loads neither torch nor matplotlib.
+`evaluate` scores all of them on many a `Task`, which `read_tasks` reads. `load_if1_ecoli` (a
+measured assay) and `load_secondary_structure` (labels of residues) are data to try them on.
+
+Importing the package loads neither torch nor matplotlib.
 """
 
 from ._datasets import load_if1_ecoli, load_secondary_structure

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import threading
+import zipfile
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -317,6 +318,7 @@ def _load(path: Path) -> dict:
         if argparse.Namespace not in torch.serialization.get_safe_globals():
             stack.enter_context(torch.serialization.safe_globals([argparse.Namespace]))
         try:
+            _check_crc(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except MemoryError:
             raise
@@ -325,6 +327,17 @@ def _load(path: Path) -> dict:
                 f"{str(path)!r} is not a checkpoint that can be read safely; it is damaged, "
                 "incomplete or of another kind, so replace it by a .pt file of fair-esm's format."
             ) from error
+
+
+def _check_crc(path: Path) -> None:
+    """Compare the file's parts with their checksums, which torch does not look at."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("its parts are not stored one after the other, as torch stores them")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"the checksum of {damaged!r} does not match")
 
 
 def _strip_prefix(name: str) -> str:

@@ -38,8 +38,11 @@ _KEYS = {
     *("pca__explained_variance_", "pca__explained_variance_ratio_"),
 }
 
-# A naive step between the two largest models of ESM-2 holds an array of 315 MB in float64.
+# A naive step between the two largest models of ESM-2 holds an array of 315 MB in float64, and
+# numbers hardly get smaller by compression.
 _LARGEST_ARRAY = 2**29
+_SMALL = 2**24
+_COMPRESSION = 4
 
 
 def find_published(
@@ -295,24 +298,32 @@ def _read_arrays(path):
     """The numbers of an npz file as float64; nothing in it is executed."""
     try:
         with zipfile.ZipFile(path) as archive:
-            largest = max((member.file_size for member in archive.infolist()), default=0)
-        if largest > _LARGEST_ARRAY:
-            raise ValueError(f"an array of {largest} bytes is larger than any model's")
+            _check_members(archive.infolist())
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
         raise ValueError(
             f"{str(path)!r} cannot be read as published weights ({error}); fetch it again."
         ) from error
-    if unknown := sorted(arrays.keys() - _KEYS):
-        raise ValueError(
-            f"{str(path)!r} holds {unknown[0]!r}, which published weights do not have; fetch it "
-            "again."
-        )
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(
                 f"{str(path)!r} holds in {name!r} something else than finite numbers; fetch it "
                 "again."
             )
-    return {name: array.astype(np.float64) for name, array in arrays.items()}
+    return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+
+
+def _check_members(members):
+    """Refuse what would fill the memory, before anything is unpacked."""
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if name not in _KEYS:
+            raise ValueError(f"it holds {name!r}, which published weights do not have")
+        if member.file_size > _LARGEST_ARRAY:
+            raise ValueError(f"an array of {member.file_size} bytes is larger than any model's")
+    unpacked, packed = (
+        sum(getattr(member, size) for member in members) for size in ("file_size", "compress_size")
+    )
+    if len(members) > len(_KEYS) or unpacked > _SMALL + _COMPRESSION * packed:
+        raise ValueError(f"{len(members)} arrays of {unpacked} bytes are packed into {packed}")

@@ -601,6 +601,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         else:
             parameters, blocks, mean, levels = read_chain(name_or_path)
         distiller = cls(**parameters)
+        distiller._validate_params()
         distiller.n_features_in_ = sum(blocks.dims)
         distiller._set_blocks(blocks)
         distiller._set_map(mean, levels)

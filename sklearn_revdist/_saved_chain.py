@@ -1,5 +1,6 @@
 """Saved chains: a solved chain as one safetensors file, arrays and plain metadata, no pickle."""
 
+import hashlib
 import json
 import os
 from dataclasses import fields
@@ -16,11 +17,20 @@ from ._blocks import Blocks
 from ._chain import Level
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
-# a program of that version does not need for reading may be missing or more.
+# a program of that version does not need for reading may be missing or more, the checksum of the
+# rest and the arrays as well: older programs wrote none.
 _KEY = "sklearn_revdist"
+_CHECKSUM = "sha256"
 _FORMAT = "reverse distillation chain 1"
 _ARRAYS = ("components", "coef")
 _NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
+_COUNTS = ("rank", "n_prefix_components")
+# Not `memory`, a folder of this machine whose pickles would be trusted.
+_PARAMETERS = {"dims", "n_components", "n_new", "regressor", "alpha", "rank"}
+_UNREADABLE = (
+    *(SafetensorError, ValueError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 _WRITERS = ("sklearn-revdist", "numpy", "scikit-learn")
 _BUNDLED = {"demo": "demo_distiller.safetensors"}
 
@@ -51,7 +61,9 @@ def write_chain(
         "dims": blocks.dims,
         "levels": [{name: _known(getattr(level, name)) for name in _NUMBERS} for level in levels],
     }
-    header = {_KEY: json.dumps(description, default=_plain, allow_nan=False)}
+    description = json.loads(json.dumps(description, default=_plain, allow_nan=False))
+    description[_CHECKSUM] = _checksum(description, arrays)
+    header = {_KEY: json.dumps(description)}
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -89,22 +101,36 @@ def _read(path):
             if description.get("format") != _FORMAT:
                 raise ValueError("it is no saved distiller of this version")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        written = description.pop(_CHECKSUM, None)
+        if written is not None and written != _checksum(description, arrays):
+            raise ValueError("it is damaged: its checksum does not match")
         blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
         levels = [
             Level(
                 *(arrays.pop(f"{name}.{i}") for name in _ARRAYS),
-                **{name: np.nan if value is None else value for name, value in numbers.items()},
+                **{name: _number(name, value) for name, value in numbers.items()},
             )
             for i, numbers in enumerate(description["levels"], start=1)
         ]
         mean = arrays.pop("mean")
         _check_shapes(blocks, mean, levels, left_over=arrays)
+        if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
+            raise ValueError(f"it sets {unknown[0]!r}, which is not up to a file")
         return description["parameters"], blocks, mean, levels
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({error}); save it again with "
             "ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
+
+
+def _checksum(description, arrays):
+    """SHA-256 of the description and of the arrays, with their names and shapes."""
+    digest = hashlib.sha256(json.dumps(description).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f" {name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def _check_shapes(blocks, mean, levels, left_over):
@@ -128,6 +154,13 @@ def _plain(value):
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be saved")
+
+
+def _number(name, value):
+    """What a file says of a level; nan where it is not known."""
+    if value is None and name not in _COUNTS:
+        return np.nan
+    return np.intp(value) if name in _COUNTS else float(value)
 
 
 def _known(number):

@@ -77,10 +77,10 @@ def test_what_is_not_known_of_a_chain_is_null(tmp_path):
     assert np.isnan(ReverseDistiller.from_pretrained(tmp_path / "own.safetensors").r2_).all()
 
 
-def test_a_header_without_versions_and_weight_is_read(saved):
+def test_a_header_without_versions_weight_and_checksum_is_read(saved):
     distiller, path, X = saved
     description = header(path)
-    del description["versions"], description["weight"]
+    del description["versions"], description["weight"], description["sha256"]
     older = ReverseDistiller.from_pretrained(rewritten(path, description=json.dumps(description)))
     np.testing.assert_array_equal(older.transform(X), distiller.transform(X))
 
@@ -155,8 +155,38 @@ def test_arrays_that_do_not_fit_are_refused(saved, change):
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("memory", "somewhere"), ("hook", 1), ("n_components", [1]), ("regressor", "lasso")],
+)
+def test_parameters_that_a_file_must_not_set_are_refused(saved, name, value):
+    description = header(saved[1])
+    del description["sha256"]
+    description["parameters"][name] = value
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rank", None), ("rank", 10**30), ("r2", "much"), ("alpha", 10**400), ("condition", {})],
+)
+def test_numbers_of_a_level_that_are_none_are_refused(saved, name, value):
+    description = header(saved[1])
+    del description["sha256"]
+    description["levels"][1][name] = value
+    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
+
+
+@pytest.mark.parametrize(
     "description",
-    ["", "{}", "[1]", json.dumps({"format": "reverse distillation chain 1", "levels": 3})],
+    [
+        "[" * 10**5,
+        "",
+        "{}",
+        "[1]",
+        json.dumps({"format": "reverse distillation chain 1", "levels": 3}),
+    ],
 )
 def test_damaged_descriptions_are_refused(saved, description):
     with pytest.raises(ValueError, match="cannot be read as a saved distiller"):

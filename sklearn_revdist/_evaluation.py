@@ -135,7 +135,7 @@ def prefix_scores(
     """
     check_is_fitted(distiller)
     X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-    X = X.astype(np.float64)
+    X = np.asarray(X, dtype=np.float64)
     y = column_or_1d(y)
     check_consistent_length(X, y)
     assert_all_finite(y, input_name="y")

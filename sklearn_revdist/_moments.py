@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import blas
 
+from ._dask import as_blocks, is_dask, sum_of_blocks
 from ._tensors import on_cuda, sums_on_device
 
 # A block of this many numbers (16 MB in float64) bounds the memory of a pass over any number
@@ -72,7 +73,7 @@ class Moments:
         ----------
         X : array-like of shape (n_samples, n_features)
             Finite numbers of any real dtype; sums are taken in float64, of a tensor of torch on
-            its device.
+            its device, of an array of dask in its blocks, on its workers.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; an integer weight counts a row that many times.
 
@@ -80,6 +81,8 @@ class Moments:
         -------
         moments : Moments
         """
+        if is_dask(X):
+            return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if on_cuda(X):
             weight, mean, scatter = sums_on_device(X, weights)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._blocks import Blocks, find_blocks
+from ._dask import header
 from ._moments import Moments
 from ._naive_steps import Step, compose, solve_steps
 from ._prefixes import model_index
@@ -117,7 +118,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
         blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
         moments = Moments.of(rows, sample_weight)
         steps = solve_steps(moments, blocks.dims)
-        validate_data(self, X, skip_check_array=True)
+        validate_data(self, header(X), skip_check_array=True)
         self._set_steps(blocks, steps, moments.mean)
         self._warn_of_zero_columns()
         return self

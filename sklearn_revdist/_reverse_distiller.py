@@ -4,6 +4,7 @@ One affine, block lower triangular map takes the embeddings of all models to the
 Fitting sums moments and solves the chain; everything after that uses the map alone.
 """
 
+import copy
 import os
 import warnings
 from numbers import Integral, Real
@@ -25,6 +26,7 @@ from sklearn.utils.validation import (
 from ._affine_map import LevelMap, assemble, nest, reconstruct
 from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
+from ._dask import header, is_dask, map_blocks, score_of_blocks
 from ._moments import Moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import find_published, read_published
@@ -233,7 +235,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings, one block of columns a model.
+            The concatenated embeddings, one block of columns a model. Moments of an array or
+            data frame of dask are summed where its blocks are (see :ref:`scaling`).
         y : Ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -246,14 +249,19 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not finite, its columns do not form the chain, or a parameter does not fit
-            it. Nothing is changed then.
+            If X is not finite, its columns do not form the chain, a parameter does not fit
+            it, or the regressor needs rows and those of X are in an array of dask. Nothing is
+            changed then.
         """
         data = check_rows(X, self, ensure_min_samples=2)
         sample_weight = check_weights(sample_weight, data)
         blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
         n_new = self._new_columns(blocks)
         cache = check_memory(self.memory).cache
+        if is_dask(data):
+            self._check_adds_up()
+            # Moments have a hash by which memory finds the chain; a graph may have none.
+            data, sample_weight = Moments.of(data, sample_weight), None
         if isinstance(self.regressor, str):
             moments, levels = cache(_fit_chain)(
                 data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
@@ -399,11 +407,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        A : ndarray or, of a Tensor, Tensor of shape (n_samples, n_components), dtype of X
-            Its first columns are those of X, bit for bit.
+        A : ndarray, Tensor or dask Array of shape (n_samples, n_components), as X
+            Its first columns are those of X, bit for bit. Where X is of dask, it is computed
+            when it is asked for.
         """
         check_is_fitted(self)
         rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+        if is_dask(rows):
+            return map_blocks(self._without_moments().transform, rows, self._n_components())
         if self._is_affine():
             A = nest(rows, self.mean_, self._level_maps(), self._n_components())
         else:
@@ -420,7 +431,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        H : ndarray or, of a Tensor, Tensor of shape (n_samples, n_features), dtype of X
+        H : ndarray, Tensor or dask Array of shape (n_samples, n_features), as X
             The concatenated embeddings, each reconstructed from the columns up to its model's.
             With "ols" and a prefix that ends at a model, this is the least-squares
             reconstruction of that model's embedding and of all larger ones.
@@ -433,6 +444,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 f"X has {n_components} columns, but the nested embedding has "
                 f"{self.prefix_lengths_[-1]}; give its columns or the first of them."
             )
+        if is_dask(A):
+            return map_blocks(self._without_moments().inverse_transform, A, self.n_features_in_)
         if self._is_affine():
             H = reconstruct(
                 A, self.offset_[:n_components], self.reconstruction_[:n_components], self.mean_
@@ -463,7 +476,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             Coefficient of determination of :meth:`inverse_transform` of :meth:`transform`,
             over all columns of all models, each weighted by its variance. The best is 1.
         """
+        check_is_fitted(self)
         rows = as_array(check_rows_as_fitted(X, self, self.dims_, self.model_names_))
+        if is_dask(rows):
+            return score_of_blocks(self._without_moments(), rows, sample_weight)
         reconstructed = self.inverse_transform(as_array(self.transform(X)))
         return r2_score(
             rows, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
@@ -719,12 +735,20 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if not isinstance(self.regressor, str):
             raise ValueError(
                 f"regressor={type(self.regressor).__name__}(...) needs all rows at once, not "
-                'moments; call fit, or use "ols", "ridge" or "pcr".'
+                'moments; call fit with an array, or use "ols", "ridge" or "pcr".'
             )
+
+    def _without_moments(self) -> Self:
+        """A copy that transforms arrays as this one does, to be sent to workers."""
+        check_is_fitted(self, "mean_")  # solves the chain, where that is due
+        light = copy.copy(self)
+        for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
+            vars(light).pop(name, None)
+        return light.set_output(transform="default")
 
     def _start_over(self, X: ArrayLike) -> None:
         """Note the columns of a fit's rows, if they can be, then drop the fit before."""
-        validate_data(self, X, skip_check_array=True)
+        validate_data(self, header(X), skip_check_array=True)
         self._forget(keep=("n_features_in_", "feature_names_in_"))
 
     def _forget(self, keep: tuple[str, ...] = ()) -> None:
@@ -766,5 +790,5 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
 def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
     """Moments and levels; a function of plain values, so that joblib can cache it."""
-    moments = Moments.of(X, sample_weight)
+    moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
     return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)

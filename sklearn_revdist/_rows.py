@@ -4,17 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._blocks import find_blocks
+from ._dask import as_blocks, header, is_dask
 from ._tensors import as_rows, is_tensor
 
 
 def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1) -> Any:
-    """Finite rows of floating point numbers: an array, or a tensor on CUDA."""
+    """Finite rows of floating point numbers: an array, a tensor on CUDA, or an array of dask.
+
+    The last one's numbers are looked at when they are computed.
+    """
+    if is_dask(X):
+        return as_blocks(X, type(estimator).__name__, ensure_min_samples)
     if not is_tensor(X):
         return check_array(
             X,
@@ -45,16 +51,16 @@ def check_rows_as_fitted(
                     f"{type(estimator).__name__} was fitted on {', '.join(model_names)}; embed "
                     "with the same chain."
                 )
-            X = np.asarray(X)
+            X = as_blocks(X, type(estimator).__name__) if is_dask(X) else np.asarray(X)
     rows = check_rows(X, estimator)
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    validate_data(estimator, header(X), reset=False, skip_check_array=True)
     return rows
 
 
-def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64] | None:
-    """Weights of the rows as float64, not negative and not all zero."""
-    if sample_weight is None:
-        return None
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> Any:
+    """Weights of the rows as float64, not negative and not all zero; with dask checked later."""
+    if sample_weight is None or is_dask(X):
+        return sample_weight
     sample_weight = np.asarray(sample_weight)
     if not sample_weight.any():
         raise ValueError("sample_weight is zero for all rows; give at least one a positive weight.")

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import sklearn_revdist  # noqa: F401 - so that modules named to pytest are not loaded beside it
+
 torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
 
 # Needs the reference implementation, to which the files beside it are compared.

@@ -1,0 +1,264 @@
+"""Arrays and data frames of dask as rows: summed in a tree, mapped a block at a time.
+
+Nothing here imports dask before it is needed: whoever hands over a collection has done so.
+"""
+
+import operator
+import sys
+from collections.abc import Callable
+from functools import partial, reduce
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# So many sums are added in one task. Two would be the fastest where the network is the limit, and
+# a worker holds as many sums as this at a time; with more there are fewer tasks to schedule.
+_FAN_IN = 4
+
+
+def is_dask(X: Any) -> bool:
+    """Whether X is a collection of dask."""
+    dask = sys.modules.get("dask")
+    return dask is not None and dask.is_dask_collection(X)
+
+
+def as_blocks(X: Any, name: str, n_rows: int = 1) -> Any:
+    """Give a collection as an array whose blocks hold whole rows; nothing is computed.
+
+    Parameters
+    ----------
+    X : Array or DataFrame of dask, of shape (n_samples, n_features)
+        Its numbers of rows may be unknown. float64 and float32 stay, other numbers become
+        float64.
+    name : str
+        Of the estimator that asks, for messages.
+    n_rows : int, default=1
+        How many rows there must be, where their number is known.
+
+    Returns
+    -------
+    rows : dask Array of shape (n_samples, n_features), float64 or float32
+
+    Raises
+    ------
+    ValueError
+        If it is not a matrix of numbers, or has too few rows.
+    """
+    rows = X.to_dask_array() if hasattr(X, "to_dask_array") else X
+    if getattr(rows, "ndim", None) != 2 or rows.dtype.kind not in "fiub" or rows.shape[1] == 0:
+        raise ValueError(
+            f"{name} got a collection of dask ({type(X).__name__}) that is no matrix of numbers; "
+            "give an array or a data frame with a row for each sample and numbers alone."
+        )
+    if rows.shape[0] < n_rows:  # never so where the number is unknown, which is NaN
+        raise ValueError(
+            f"The array has {rows.shape[0]} rows, but {name} needs at least {n_rows}; give more."
+        )
+    if rows.dtype not in (np.float32, np.float64):
+        rows = rows.astype(np.float64)
+    return rows if rows.numblocks[1] == 1 else rows.rechunk({1: -1})
+
+
+def header(X: Any) -> Any:
+    """What tells the columns of X: of a data frame of dask an empty one of pandas, else X."""
+    return X._meta if is_dask(X) and hasattr(X, "columns") else X
+
+
+def sum_of_blocks(
+    function: Callable[[Any, Any], Any], X: Any, sample_weight: ArrayLike | None = None
+) -> Any:
+    """Sum of what a function gives for each block of rows, added in a tree, in one computation.
+
+    The tree depends on the number of blocks alone, so that the sum is the same bit for bit
+    whichever workers take part, and whichever are lost on the way.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the rows of a block and their weights, or None; its results can be added.
+    X : dask Array of shape (n_samples, n_features)
+        As :func:`as_blocks` gives it.
+    sample_weight : array-like or dask collection of shape (n_samples,), default=None
+        Weights of the rows. Where the numbers of rows are unknown, a collection with the same
+        blocks.
+
+    Returns
+    -------
+    total : as `function` returns
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, a row is not finite, or the weights do not fit, are negative or zero
+        for all rows.
+    """
+    import dask
+
+    blocks = X.to_delayed().ravel()
+    n_rows = X.chunks[0]
+    firsts = np.cumsum([0, *n_rows[:-1]])  # NaN where unknown
+    weights = _weights_of_blocks(sample_weight, X)
+    of_block = dask.delayed(partial(_of_block, function), pure=False)
+    sums = [
+        of_block(*part, i)
+        for i, part in enumerate(zip(blocks, weights, firsts.tolist(), strict=True))
+    ]
+    add = dask.delayed(_add, pure=False)
+    while len(sums) > 1:
+        groups = (sums[i : i + _FAN_IN] for i in range(0, len(sums), _FAN_IN))
+        sums = [add(group) if len(group) > 1 else group[0] for group in groups]
+    (total,) = dask.compute(sums[0])
+    if total is None:
+        raise ValueError(
+            "There are no rows"
+            + (" with a positive sample_weight" if sample_weight is not None else "")
+            + "; give some."
+        )
+    return total
+
+
+def map_blocks(method: Callable[[Any], Any], X: Any, n_columns: int) -> Any:
+    """Rows made from rows, when they are asked for.
+
+    Parameters
+    ----------
+    method : callable
+        Takes the rows of a block and gives as many.
+    X : dask Array of shape (n_samples, n_features)
+        As :func:`as_blocks` gives it.
+    n_columns : int
+        Number of columns that `method` returns.
+
+    Returns
+    -------
+    rows : dask Array of shape (n_samples, n_columns), blocks and dtype as those of X
+    """
+    import dask
+
+    return X.map_blocks(
+        _map_block,
+        method=dask.delayed(method, pure=False),  # once in the graph, not in each task
+        n_columns=n_columns,
+        chunks=(X.chunks[0], (n_columns,)),
+        dtype=X.dtype,
+        meta=np.empty((0, 0), X.dtype),
+    )
+
+
+def score_of_blocks(distiller: Any, X: Any, sample_weight: ArrayLike | None = None) -> float:
+    """Share of the variance of all columns that a distiller's prefix reconstructs.
+
+    Parameters
+    ----------
+    distiller : ReverseDistiller
+    X : dask Array of shape (n_samples, n_features)
+        As :func:`as_blocks` gives it.
+    sample_weight : as for :func:`sum_of_blocks`, default=None
+
+    Returns
+    -------
+    score : float
+    """
+    weight, shift, power, lost = sum_of_blocks(partial(_powers, distiller), X, sample_weight)
+    return float(1 - lost.sum() / (power - shift**2 / weight).sum())
+
+
+def _weights_of_blocks(sample_weight, X):
+    """For each block of X its weights, or a task that gives them."""
+    if sample_weight is None:
+        return repeat(None, X.numblocks[0])
+    known = not np.isnan(X.shape[0])
+    if not is_dask(sample_weight):
+        if not known:
+            raise ValueError(
+                "sample_weight is an array, but the blocks of X have unknown numbers of rows; give "
+                "the weights as a dask array with the same blocks, or call "
+                "X.compute_chunk_sizes() before."
+            )
+        sample_weight = np.asarray(sample_weight)
+        _check_shape(sample_weight.shape, X)
+        return np.split(sample_weight, np.cumsum(X.chunks[0])[:-1])
+    if hasattr(sample_weight, "to_dask_array"):
+        sample_weight = sample_weight.to_dask_array()
+    if known and not np.isnan(sample_weight.shape).any():
+        _check_shape(sample_weight.shape, X)
+        sample_weight = sample_weight.rechunk(X.chunks[:1])
+    if sample_weight.numblocks != X.numblocks[:1]:
+        raise ValueError(
+            f"sample_weight has {sample_weight.numblocks[0]} blocks and X has {X.numblocks[0]}, "
+            "of unknown numbers of rows; give both the same blocks."
+        )
+    return sample_weight.to_delayed().ravel()
+
+
+def _check_shape(shape, X):
+    if shape != X.shape[:1]:
+        raise ValueError(
+            f"sample_weight.shape == {shape}, expected {X.shape[:1]}; give a weight for each row."
+        )
+
+
+def _of_block(function, rows, weights, first, block):
+    """What a function gives for a block, once it is checked; None without rows that count."""
+    rows = np.asarray(rows)
+    _check_finite(rows, first, block)
+    if weights is not None:
+        weights = np.asarray(weights, dtype=np.float64)
+        if weights.shape != rows.shape[:1]:
+            raise ValueError(
+                f"Block {block} (counting from 0) has {len(rows)} rows, but weights of shape "
+                f"{weights.shape}; give a weight for each row."
+            )
+        wrong = ~(weights >= 0) | np.isinf(weights)
+        if wrong.any():
+            raise ValueError(
+                f"sample_weight is {weights[wrong][0]} for {_row(wrong, first, block)}; give "
+                "weights that are finite and not negative."
+            )
+    if len(rows) == 0 or (weights is not None and not weights.any()):
+        return None
+    return function(rows, weights)
+
+
+def _add(sums):
+    sums = [part for part in sums if part is not None]
+    return reduce(operator.add, sums) if sums else None
+
+
+def _map_block(rows, method, n_columns, block_info):
+    if len(rows) == 0:
+        return np.empty((0, n_columns), rows.dtype)
+    place = block_info[0]
+    _check_finite(rows, place["array-location"][0][0], place["chunk-location"][0])
+    return method(rows)
+
+
+def _powers(distiller, rows, weights):
+    """By column: weight, sum and sum of squares of rows less the fit's mean, and what is lost."""
+    weights = np.ones(len(rows)) if weights is None else weights
+    centred = rows - distiller.mean_
+    lost = rows - distiller.inverse_transform(distiller.transform(rows)).astype(np.float64)
+    sums = (weights @ values for values in (centred, centred**2, lost**2))
+    return np.stack([np.full(rows.shape[1], weights.sum()), *sums])
+
+
+def _check_finite(rows, first, block):
+    with np.errstate(all="ignore"):
+        if np.isfinite(rows.sum()):  # one pass without a copy tells it of nearly all rows
+            return
+    wrong = ~np.isfinite(rows).all(axis=1)
+    if wrong.any():
+        raise ValueError(
+            f"X holds NaN or infinity, first in {_row(wrong, first, block)}; drop such rows, or "
+            "embed them in higher precision."
+        )
+
+
+def _row(wrong, first, block):
+    """Where the first of some rows is: in X, or where that is unknown, in its block."""
+    at = int(np.argmax(wrong))
+    if np.isnan(first):
+        return f"row {at} of block {block} (both counting from 0)"
+    return f"row {int(first) + at} (counting from 0)"

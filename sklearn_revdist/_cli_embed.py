@@ -125,7 +125,7 @@ def sequence_options(command: Callable) -> Callable:
     help="Format of the output, where its suffix does not say it.",
 )
 @click.option(
-    "--name-column", default="name", show_default=True, help="Column of a table with the names."
+    "--name-column", help='Column of a table with the names; default: "name", if there is one.'
 )
 @sequence_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object about what was done.")

@@ -42,7 +42,7 @@ class Commands(click.Group):
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Interrupted; the same command goes on from what is kept.", err=True)
+            say("Interrupted; run the same command to go on.")
             sys.exit(INTERRUPTED)
         finally:
             signal.signal(signal.SIGTERM, previous)
@@ -98,7 +98,7 @@ def local_copy(path: Path) -> Iterator[Path]:
         return
     with tempfile.NamedTemporaryFile(prefix="revdist-") as copy:
         with failing(INPUT):
-            shutil.copyfileobj(click.get_binary_stream("stdin"), copy)
+            shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
         yield Path(copy.name)
 
@@ -113,10 +113,9 @@ def local_output(path: Path) -> Iterator[Path]:
         file = Path(folder, "output")
         yield file
         with failing(OUTPUT):
-            stream = click.get_binary_stream("stdout")
             with open(file, "rb") as content:
-                shutil.copyfileobj(content, stream)
-            stream.flush()
+                shutil.copyfileobj(content, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
 
 def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
@@ -128,6 +127,8 @@ def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -
         raise _failure(f"There is no folder {str(folder)!r}; make it first.", OUTPUT)
     if path.is_dir():
         raise _failure(f"{str(path)!r} is a folder; name a file.", OUTPUT)
+    if path.exists() and not path.is_file():
+        raise _failure(f"{str(path)!r} is no file; use - for standard output.", OUTPUT)
     if not os.access(folder, os.W_OK):
         raise _failure(f"The folder {str(folder)!r} is not writable; choose another.", OUTPUT)
     return path
@@ -149,5 +150,5 @@ def _show_warning(message, *_):
 
 
 def _terminate(_number, _frame):
-    say("Terminated; the same command goes on from what is kept.")
+    say("Terminated; run the same command to go on.")
     sys.exit(TERMINATED)

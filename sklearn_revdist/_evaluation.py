@@ -20,6 +20,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 from tqdm import tqdm
 
+from ._files import replaced
 from ._probes import fit_probe, make_probe, outputs, penalty, score
 from ._representations import (
     FITTED_ON,
@@ -322,10 +323,8 @@ def evaluate(
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table, in one step; scores with six decimals, which rounding does not reach."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
-    part.replace(path)
+    with replaced(Path(path)) as part:
+        table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
 
 
 def read_scores(path: str | os.PathLike) -> pd.DataFrame:

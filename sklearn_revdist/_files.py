@@ -11,8 +11,16 @@ def replaced(path: Path) -> Iterator[Path]:
     """Path to write to in place of `path`, which it becomes in one step at the end.
 
     Whoever reads `path` sees the old file or the new one, never half of one. On an error the old
-    file stays as it was.
+    file stays as it was. Where `path` is a link, what it leads to is replaced.
+
+    Raises
+    ------
+    OSError
+        If there is something at `path` that is no file: a folder, a device, a pipe.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(f"{str(path)!r} is no file and cannot be replaced by one; name another.")
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         yield partial

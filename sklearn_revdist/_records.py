@@ -16,7 +16,7 @@ def read_records(
     name: str | None = None,
     *,
     sequence_column: str = "sequence",
-    name_column: str = "name",
+    name_column: str | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Names and sequences of a file.
 
@@ -28,8 +28,9 @@ def read_records(
         Format of the file, where its suffix does not say it.
     sequence_column : str, default="sequence"
         Column of a table that holds the sequences.
-    name_column : str, default="name"
-        Column of a table that holds the names; without it they are empty.
+    name_column : str, default=None
+        Column of a table that holds the names; None takes "name" where there is one, and else
+        leaves them empty.
 
     Yields
     ------
@@ -55,15 +56,17 @@ def read_records(
     readers = {"csv": _csv, "tsv": _tsv, "parquet": _parquet}
     empty = True
     for table in readers[name](path):
-        if sequence_column not in table:
-            raise ValueError(
-                f"{str(path)!r} has no column {sequence_column!r} but {_some(table.columns)}; name "
-                "the one that holds the sequences."
-            )
+        for column, what in ((sequence_column, "sequences"), (name_column, "names")):
+            if column is not None and column not in table:
+                raise ValueError(
+                    f"{str(path)!r} has no column {column!r} but {_some(table.columns)}; name the "
+                    f"one that holds the {what}."
+                )
         # a gap in a table is an empty record, which is an error that says where it is
-        sequences = table[sequence_column].fillna("").astype(str).tolist()
-        names = table[name_column].astype(str).tolist() if name_column in table else None
-        yield from zip(names or [""] * len(sequences), sequences, strict=True)
+        sequences = _texts(table[sequence_column])
+        label = name_column or "name"
+        names = _texts(table[label]) if label in table else [""] * len(sequences)
+        yield from zip(names, sequences, strict=True)
         empty = empty and not sequences
     if empty:
         raise ValueError(f"{str(path)!r} has no records; check that it is complete.")
@@ -113,6 +116,10 @@ def _parquet(path):
     with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
         for part in file.iter_batches(2**14):
             yield part.to_pandas()
+
+
+def _texts(column):
+    return column.astype(object).where(column.notna(), "").astype(str).tolist()
 
 
 def _some(columns):

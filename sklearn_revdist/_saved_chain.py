@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from ._blocks import Blocks
 from ._chain import Level
+from ._files import replaced
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
 # a program of that version does not need for reading may be missing or more, the checksum of the
@@ -64,16 +65,8 @@ def write_chain(
     description = json.loads(json.dumps(description, default=_plain, allow_nan=False))
     description[_CHECKSUM] = _checksum(description, arrays)
     header = {_KEY: json.dumps(description)}
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(save(arrays, header))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(Path(path)) as partial:
+        partial.write_bytes(save(arrays, header))
 
 
 def read_chain(

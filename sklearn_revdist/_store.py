@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._tables import Batch, Table, batch_rows, writing
+
 APPLICATION_ID = int.from_bytes(b"rvds", "big")
 USER_VERSION = 1
 BUSY_SECONDS = 60.0
@@ -249,6 +251,9 @@ class EmbeddingStore:
             If a model has several embeddings of one sequence, as in two precisions, or if
             embeddings are damaged.
         """
+        return self._frame(self._chosen(which))
+
+    def _chosen(self, which: Mapping[str, Any]) -> pd.DataFrame:
         groups = self._groups()
         columns = groups.columns.drop("source")
         for key, value in which.items():
@@ -258,11 +263,19 @@ class EmbeddingStore:
                     f"{', '.join(columns)}."
                 )
             groups = groups[groups[key].isin(np.atleast_1d(value).tolist())]
-        blocks = [self._block(model, group) for model, group in groups.groupby("model", sort=False)]
+        return groups
+
+    def _frame(self, groups: pd.DataFrame, ids: range | None = None) -> pd.DataFrame:
+        """Embeddings of those groups, of all sequences or of those with these numbers."""
+        ids = self._ids() if ids is None else ids
+        models = groups.groupby("model", sort=False)
+        blocks = [self._block(model, group, ids) for model, group in models]
         if not blocks:
             return pd.DataFrame()
         frame = pd.concat(blocks, axis=1).sort_index()
-        texts = dict(self._rows("SELECT id, text FROM sequences"))
+        texts = dict(
+            self._rows("SELECT id, text FROM sequences WHERE id BETWEEN ? AND ?", (ids[0], ids[-1]))
+        )
         frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
         return frame
 
@@ -272,8 +285,9 @@ class EmbeddingStore:
         Parameters
         ----------
         path : str or path-like
-            Its suffix says the format: ``.parquet`` or ``.h5`` (HDF5, key ``embeddings``).
-            An existing file is replaced.
+            Its suffix says the format: ``.parquet``, with a column ``sequence`` and one for
+            each number, or ``.h5`` (HDF5), with the datasets ``sequence``, ``columns`` and
+            ``embeddings``. An existing file is replaced.
 
         **which : value or list of values
             What to take, as for :meth:`to_frame`.
@@ -281,27 +295,42 @@ class EmbeddingStore:
         Raises
         ------
         ImportError
-            If pandas needs a package that is not installed; the message names the extra.
+            If a package is missing that the format needs; the message names the extra.
         ValueError
-            If the suffix is another, or as for :meth:`to_frame`.
+            If the suffix is another, nothing is chosen, or as for :meth:`to_frame`.
         """
         path = Path(path)
-        writers = {
-            ".parquet": lambda frame: frame.to_parquet(path),
-            ".h5": lambda frame: frame.to_hdf(path, key="embeddings", mode="w"),
-        }
-        if path.suffix not in writers:
+        if path.suffix not in (".parquet", ".h5"):
+            raise ValueError(f"{str(path)!r} ends in neither .parquet nor .h5; choose one.")
+        table = self._table(self._chosen(which))
+        with writing(path, table.columns) as write:
+            for batch in table.batches():
+                write(batch.labels, batch.rows)
+
+    def _table(self, groups: pd.DataFrame) -> Table:
+        """The same as to_frame, a batch of rows at a time."""
+        if groups.empty:
             raise ValueError(
-                f"{str(path)!r} has neither of the suffixes {' and '.join(writers)}; choose one."
+                f"The store {str(self.path)!r} has no such embeddings; see its contents()."
             )
-        frame = self.to_frame(**which)
-        try:
-            writers[path.suffix](frame)
-        except ImportError as error:
-            raise ImportError(
-                f"A {path.suffix} file needs a package that is missing: run "
-                '`pip install "sklearn-revdist[io]"`.'
-            ) from error
+        models = groups.drop_duplicates("model").itertuples()
+        columns = [f"{group.model}_{j}" for group in models for j in range(group.width)]
+        keys = ", ".join(f"({group.source}, {group.max_length})" for group in groups.itertuples())
+        where = f"WHERE (source, max_length) IN (VALUES {keys})"
+        ((n_rows,),) = self._rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
+
+        def batches():
+            ids, step = self._ids(), batch_rows(len(columns))
+            for start in range(0, len(ids), step):
+                frame = self._frame(groups, ids[start : start + step])
+                yield Batch({"sequence": frame.index.to_numpy(dtype=object)}, frame.to_numpy())
+
+        return Table(n_rows, columns, len(columns), batches)
+
+    def _ids(self) -> range:
+        """Numbers of the sequences."""
+        ((last,),) = self._rows("SELECT max(id) FROM sequences")
+        return range(1, (last or 0) + 1)
 
     def weights_digest(self, files: Sequence[Path]) -> str:
         """SHA-256 of a checkpoint's files, computed once for each state of a file."""
@@ -403,13 +432,13 @@ class EmbeddingStore:
         )
         return pd.DataFrame(rows, columns=[*columns, "n_sequences", "bytes"])
 
-    def _block(self, model: str, groups: pd.DataFrame) -> pd.DataFrame:
+    def _block(self, model: str, groups: pd.DataFrame, ids: range) -> pd.DataFrame:
         """Embeddings of one model, by the number of the sequence."""
         width = int(groups["width"].iloc[0])
         index, vectors = [], []
         for group in groups.itertuples():
             source = Source(*(getattr(group, field) for field in Source._fields))
-            for sequence, sha256, text, vector, checksum in self._scan(group):
+            for sequence, sha256, text, vector, checksum in self._scan(group, ids):
                 intact = _is_intact(source, group.max_length, sha256, vector, checksum)
                 if not intact or _sha256(Shown(str(text), 0)) != sha256:
                     raise ValueError(
@@ -423,16 +452,17 @@ class EmbeddingStore:
                 "the columns of contents(), as in to_frame(dtype='float32', max_length=0)."
             )
         columns = [f"{model}_{j}" for j in range(width)]
-        return pd.DataFrame(np.stack(vectors), index=index, columns=columns)
+        values = np.array(vectors, dtype=np.float32).reshape(-1, width)
+        return pd.DataFrame(values, index=index, columns=columns)
 
-    def _scan(self, group: Any) -> Iterator[tuple]:
-        last = 0
+    def _scan(self, group: Any, ids: range) -> Iterator[tuple]:
+        last = ids[0] - 1
         while rows := self._rows(
             "SELECT sequence, sha256, text, vector, checksum "
             "FROM embeddings JOIN sequences ON sequences.id = sequence "
-            "WHERE source = ? AND max_length = ? AND sequence > ? "
+            "WHERE source = ? AND max_length = ? AND sequence > ? AND sequence <= ? "
             f"ORDER BY sequence LIMIT {_CHUNK}",
-            (group.source, group.max_length, last),
+            (group.source, group.max_length, last, ids[-1]),
         ):
             yield from rows
             last = rows[-1][0]

@@ -5,6 +5,7 @@ name, a position. Parquet and HDF5 hold both, npy the numbers alone.
 """
 
 import contextlib
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._files import replaced
-from ._store import EmbeddingStore
 
 # A batch of this many numbers takes 32 MB in float32.
 _BATCH_SIZE = 2**23
@@ -72,7 +72,7 @@ def open_table(path: Path, name: str | None = None) -> Table:
     Parameters
     ----------
     path : Path
-        A Parquet, HDF5 or npy file, or a store.
+        A Parquet, HDF5 or npy file.
     name : {"parquet", "hdf5", "npy"}, default=None
         Format of the file, where its suffix does not say it.
 
@@ -91,8 +91,6 @@ def open_table(path: Path, name: str | None = None) -> Table:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
-    if path.suffix.lower() in STORES:
-        return _open_store(path)
     opener = {"parquet": _open_parquet, "hdf5": _open_hdf5, "npy": _open_npy}[format_of(path, name)]
     table = opener(path)
     if table.n_rows == 0 or table.n_columns == 0:
@@ -142,12 +140,22 @@ def writing(
         flush()
 
 
-def _n_rows(n_columns):
+def batch_rows(n_columns: int) -> int:
+    """Number of rows of a batch with so many numbers in each."""
     return max(1, _BATCH_SIZE // max(1, n_columns))
 
 
+def _label(column):
+    """A label as an array; gaps are None, and whole numbers beside them stay whole."""
+    if column.null_count == 0:
+        return column.to_numpy(zero_copy_only=False)
+    label = np.empty(len(column), dtype=object)
+    label[:] = column.to_pylist()
+    return label
+
+
 def _slices(shape):
-    step = _n_rows(shape[1])
+    step = batch_rows(shape[1])
     return [slice(start, start + step) for start in range(0, shape[0], step)]
 
 
@@ -210,33 +218,11 @@ def _open_parquet(path):
 
     def batches():
         with reading_as("Parquet", path), parquet.ParquetFile(path, pre_buffer=False) as file:
-            for part in file.iter_batches(_n_rows(len(columns))):
+            for part in file.iter_batches(batch_rows(len(columns))):
                 numbers = [part[key].to_numpy(zero_copy_only=False) for key in columns]
-                yield Batch(
-                    {key: part[key].to_numpy(zero_copy_only=False) for key in labels},
-                    np.stack(numbers, axis=1),
-                )
+                yield Batch({key: _label(part[key]) for key in labels}, np.stack(numbers, axis=1))
 
     return Table(n_rows, columns, len(columns), batches)
-
-
-def _open_store(path):
-    with EmbeddingStore(path) as store:
-        frame = store.to_frame()
-    if frame.empty:
-        raise ValueError(f"The store {str(path)!r} has no embeddings; embed into it first.")
-    if frame.isna().to_numpy().any():
-        raise ValueError(
-            f"The store {str(path)!r} has sequences that not all of its models have embedded; "
-            "export some of its models with EmbeddingStore.export, or embed what is missing."
-        )
-
-    def batches():
-        for rows in _slices(frame.shape):
-            part = frame.iloc[rows]
-            yield Batch({"sequence": part.index.to_numpy()}, part.to_numpy())
-
-    return Table(len(frame), list(frame.columns), frame.shape[1], batches)
 
 
 @contextmanager
@@ -260,32 +246,67 @@ def _npy_writer(path, columns):
 def _hdf5_writer(path, columns):
     h5py = _import_h5py()
     text = h5py.string_dtype()
-    with _written_by_hdf5(path), h5py.File(path, "w") as file:
-        file.create_dataset("columns", data=columns, dtype=text)
 
-        def append(key, values, dtype):
-            if key not in file:
-                shape = values.shape[1:]
-                file.create_dataset(key, (0, *shape), dtype, maxshape=(None, *shape), chunks=True)
-            dataset = file[key]
-            dataset.resize(len(dataset) + len(values), axis=0)
-            dataset[len(dataset) - len(values) :] = values
+    def append(key, values, dtype):
+        if key not in file:
+            shape = values.shape[1:]
+            file.create_dataset(key, (0, *shape), dtype, maxshape=(None, *shape), chunks=True)
+        dataset = file[key]
+        dataset.resize(len(dataset) + len(values), axis=0)
+        dataset[len(dataset) - len(values) :] = values
 
-        def write(batch):
-            for key, label in batch.labels.items():
-                append(key, label, text if label.dtype.kind in "OUT" else label.dtype)
-            append("embeddings", batch.rows, batch.rows.dtype)
+    def write(batch):
+        for key, label in batch.labels.items():
+            begun = file[key].dtype.kind if key in file else label.dtype.kind
+            if begun not in "biuf":
+                texts = ["" if value is None else str(value) for value in label]
+                append(key, np.array(texts, dtype=object), text)
+            elif label.dtype.kind in "biuf":
+                append(key, label, label.dtype)
+            else:
+                raise ValueError(
+                    f"The label {key!r} has gaps between numbers, which HDF5 has no word for; "
+                    "write Parquet, or leave the label out."
+                )
+        append("embeddings", batch.rows, batch.rows.dtype)
+        disk.check()
 
-        yield write
+    with _Disk(path, "w+b") as disk:
+        with h5py.File(disk, "w") as file:
+            file.create_dataset("columns", data=columns, dtype=text)
+            yield write
+        disk.check()
 
 
-@contextmanager
-def _written_by_hdf5(path):
-    """Give a full disk the error that it has elsewhere."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise OSError(f"{str(path)!r} cannot be written ({_first_line(error)}).") from error
+class _Disk(io.FileIO):
+    """A file that keeps an error of writing until it is asked for.
+
+    HDF5 ends the process where a file cannot be closed because the disk is full. So all that
+    comes after the first error is dropped, and closing succeeds.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data):
+        rest = memoryview(data).cast("B")
+        n_bytes = len(rest)
+        while len(rest) and self.error is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return n_bytes
+
+    def truncate(self, size=None):
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size
+
+    def check(self):
+        if self.error:
+            raise self.error
 
 
 @contextmanager
@@ -303,12 +324,27 @@ def _parquet_writer(path, columns):
             if not writers:
                 # every float differs: dictionaries of them are of no use
                 writer = parquet.ParquetWriter(
-                    path, table.schema, use_dictionary=list(batch.labels), write_statistics=False
+                    path,
+                    _typed(table.schema),
+                    use_dictionary=[*batch.labels],
+                    write_statistics=False,
                 )
                 writers.append(stack.enter_context(writer))
-            writers[0].write_table(table)
+            writers[0].write_table(table.cast(writers[0].schema))
 
         yield write
+
+
+def _typed(schema):
+    """The schema with text in place of labels that begin with nothing but gaps."""
+    import pyarrow
+
+    return pyarrow.schema(
+        [
+            field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field
+            for field in schema
+        ]
+    )
 
 
 @contextmanager

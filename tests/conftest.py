@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import subprocess
+import sys
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
 import sklearn_revdist  # noqa: F401 - so that modules named to pytest are not loaded beside it
@@ -156,6 +160,70 @@ def _hugging_face_name(name):
     }.items():
         name = name.replace(ours, theirs)
     return name.replace("layers.", "encoder.layer.")
+
+
+class _Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self):
+        return self.out.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def _in_process(*arguments, stdin=b""):
+    from sklearn_revdist._cli import main
+
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
+    return _Ended(result.exit_code, result.stdout_bytes, result.stderr)
+
+
+def _start(*arguments, **settings):
+    command = [sys.executable, "-m", "sklearn_revdist", *map(str, arguments)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, **pipes, **settings)
+
+
+def _as_process(*arguments, stdin=b"", **settings):
+    process = _start(*arguments, **settings)
+    out, err = process.communicate(stdin)
+    return _Ended(process.returncode, out, err.decode())
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start the program as a process, in a folder of its own, on one thread."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return _start
+
+
+@pytest.fixture
+def as_process(start):
+    """Run the program as a process, in a folder of its own, on one thread."""
+    return _as_process
+
+
+@pytest.fixture
+def in_process(tmp_path, monkeypatch):
+    """Run the program here, where it can be meddled with, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return _in_process
+
+
+@pytest.fixture(params=["in_process", pytest.param("as_process", marks=pytest.mark.slow)])
+def revdist(request):
+    """Run the program in a folder of its own: here, and among the slow tests as a process."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import textwrap
 from contextlib import closing
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -488,27 +489,35 @@ def test_long_stores_are_read_in_parts(path, monkeypatch):
         np.testing.assert_array_equal(store.to_frame().loc[sequences], expected)
 
 
-@pytest.mark.parametrize(
-    ("suffix", "package", "read"),
-    [(".parquet", "pyarrow", pd.read_parquet), (".h5", "tables", pd.read_hdf)],
-)
-def test_export(path, tmp_path, suffix, package, read):
-    pytest.importorskip(package)
+def test_export(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 3)
     demo(path).transform(SEQUENCES)
+    ESMEmbedder(["demo-96"], store=path).transform(SEQUENCES[1:])
     with EmbeddingStore(path) as store:
-        store.export(tmp_path / f"x{suffix}", model=DEMO[0].name)
-        pd.testing.assert_frame_equal(read(tmp_path / f"x{suffix}"), store.to_frame())
+        store.export(tmp_path / "x.parquet", model=DEMO[0].name)
+        store.export(tmp_path / "x.h5")
+        smallest, all_models = store.to_frame(model=DEMO[0].name), store.to_frame()
+        with pytest.raises(ValueError, match="has no such embeddings"):
+            store.export(tmp_path / "x.h5", model="other")
+    assert len(all_models) == len(SEQUENCES) > 3
+    found = pd.read_parquet(tmp_path / "x.parquet").set_index("sequence")
+    pd.testing.assert_frame_equal(found, smallest)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["sequence"].asstr()[:].tolist() == all_models.index.tolist()
+        assert file["columns"].asstr()[:].tolist() == all_models.columns.tolist()
+        np.testing.assert_array_equal(file["embeddings"], all_models)
+        assert np.isnan(file["embeddings"]).sum() == 96
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".h5"])
 def test_export_names_the_extra(path, tmp_path, suffix, monkeypatch):
-    for package in ("pyarrow", "pyarrow.parquet", "fastparquet", "tables"):
+    for package in ("pyarrow", "pyarrow.parquet", "h5py"):
         monkeypatch.setitem(sys.modules, package, None)
     demo(path).transform(SEQUENCES)
     with EmbeddingStore(path) as store:
         with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[io\]"'):
             store.export(tmp_path / f"x{suffix}")
-        with pytest.raises(ValueError, match=r"x\.txt' has neither of the suffixes \.parquet and"):
+        with pytest.raises(ValueError, match=r"x\.txt' ends in neither \.parquet nor \.h5"):
             store.export(tmp_path / "x.txt")
 
 

@@ -5,16 +5,17 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
@@ -25,9 +26,10 @@ from ._probes import fit_probe, make_probe, outputs, penalty, score
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
+    Maps,
     Representation,
-    fixed_representations,
-    fold_representations,
+    Sizes,
+    list_representations,
 )
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
@@ -50,6 +52,8 @@ COLUMNS = [
     "n_test",
     "penalty",
 ]
+# Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
+_DEFINITION = 2
 # A correlation over fewer rows says little.
 _FEWEST_IN_SUBSET = 10
 # Sequences embedded at a time: an interrupted task has stored what came before.
@@ -144,11 +148,15 @@ def prefix_scores(
         cv = KFold(int(cv), shuffle=True, random_state=0)
     folds = list(cv.split(X, y))
     _check_targets_differ(y, folds)
+    sizes = Sizes.of_fitted(distiller)
+    listed = [
+        Representation(level, name, fitted_on)
+        for level in range(len(sizes.models))
+        for name, fitted_on in (("plain", ""), ("distilled", "natural"), ("concat_pca", "fold"))
+    ]
     rows = _score_folds(
-        chain(
-            _every(distiller, X, folds, ("plain", "distilled"), ("natural",)),
-            _every(distiller, X, folds, ("concat_pca",), ("fold",)),
-        ),
+        Maps(X, sizes, distiller),
+        listed,
         folds,
         make_probe("ridge", "regression"),
         y,
@@ -199,7 +207,8 @@ def evaluate(
         the whole concatenation up to that model, which is wider.
 
     Maps are fitted on "natural" data, those of the distiller (its `moments_`), and anew on
-    every training "fold". Read more in the :ref:`User Guide <evaluation>`.
+    every training "fold". Where two are the same, as are plain and distilled embeddings of the
+    smallest model, one may be left out. Read more in the :ref:`User Guide <evaluation>`.
 
     Parameters
     ----------
@@ -260,7 +269,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        If a setting is not known, a task cannot be split, or a probe is not for its kind.
+        If a setting is not known, two tasks have one name, a task cannot be split, or a probe
+        is not for its kind.
 
     Examples
     --------
@@ -303,7 +313,11 @@ def evaluate(
     }
     folder = None if output is None else Path(output)
     tables = []
+    names: set[str] = set()
     for task in tasks:
+        if task.name in names:
+            raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
+        names.add(task.name)
         path = None
         if folder is not None:
             path = folder / _file_name(task, embedder, distiller, settings)
@@ -340,18 +354,17 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
 
 def _file_name(task, embedder, distiller, settings):
     """Name of the file for a task, of which all that its scores depend on is a part."""
-    told = hashlib.sha256(task.digest().encode())
-    embeds = {
-        name: value
-        for name, value in getattr(embedder, "get_params", dict)().items()
-        if name not in ("store", "verbose", "batch_tokens", "device")
-    }
-    told.update(repr((sorted(embeds.items()), sorted(settings.items()))).encode())
-    told.update(repr(sorted(distiller.get_params().items())).encode())
-    if "components_" in dir(distiller):
-        told.update(np.ascontiguousarray(distiller.components_).tobytes())
-        told.update(str("moments_" in vars(distiller)).encode())
-    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{told.hexdigest()[:12]}.csv"
+    ignored = ("store", "verbose", "batch_tokens", "device", "memory", "n_components")
+    parameters = [
+        sorted((name, value) for name, value in of.items() if name not in ignored)
+        for of in (getattr(embedder, "get_params", dict)(), distiller.get_params(), settings)
+    ]
+    known = vars(distiller)
+    kept = ("moments_", "regressors_", "components_")
+    fitted = next((known[name] for name in kept if name in known), None)
+    told = (_DEFINITION, task.digest(), repr(parameters), fitted)
+    digest = hashlib.sha256(joblib.hash(told).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"
 
 
 def _score_task(
@@ -370,16 +383,28 @@ def _score_task(
     """The rows of one task."""
     probe = make_probe(probe, task.kind)
     X = embed_task(task, embedder).astype(np.float64)
-    if "components_" not in dir(distiller) and "regressors_" not in vars(distiller):
-        distiller = _shaped(distiller, X, embedder)
+    try:
+        check_is_fitted(distiller)
+        sizes = Sizes.of_fitted(distiller)
+        natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
+    except NotFittedError:
+        names = getattr(embedder, "get_feature_names_out", lambda: None)()
+        sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
+        natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")
+    listed = [
+        each
+        for each in list_representations(len(sizes.models), representations, fitted_on)
+        if each.fitted_on != "natural" or each.name == "distilled" or natural.moments is not None
+    ]
     subsets = _subsets(task)
     rows = []
     for split in available_splits(task, splits):
         folds = make_folds(task, split, n_folds)
         _check_targets_differ(task.target, folds, f" of {task.name!r} ({split} split)")
         told = _score_folds(
-            _every(distiller, X, folds, representations, fitted_on),
+            natural,
+            listed,
             folds,
             probe,
             task.target,
@@ -432,26 +457,25 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     return X
 
 
-def _shaped(distiller, X, embedder):
-    """A fitted copy of a distiller, for its widths and names alone."""
-    names = getattr(embedder, "get_feature_names_out", lambda: None)()
-    few = X[: min(len(X), 100)]
-    return clone(distiller).fit(few if names is None else pd.DataFrame(few, columns=names))
-
-
-def _every(distiller, X, folds, wanted, fitted_on) -> Iterator[tuple[Representation, int]]:
-    """All representations, each with the number of a fold."""
-    for representation in fixed_representations(distiller, X, wanted, "natural" in fitted_on):
-        for fold in range(len(folds)):
-            yield representation, fold
-    if "fold" in fitted_on:
-        for fold, (train, _) in enumerate(folds):
-            for representation in fold_representations(distiller, X, train, wanted):
-                yield representation, fold
+def _columns_by_fold(
+    natural: Maps, listed: list[Representation], folds: Folds
+) -> Iterator[tuple[Representation, int, NDArray[np.float64]]]:
+    """Every representation and fold, and the columns of all rows."""
+    for each in listed:
+        if each.fitted_on != "fold":
+            columns = natural.columns(each.level, each.name)
+            for fold in range(len(folds)):
+                yield each, fold, columns
+    of_fold = [each for each in listed if each.fitted_on == "fold"]
+    for fold, (train, _) in enumerate(folds if of_fold else []):
+        maps = Maps.of_fold(natural.X, natural.sizes, natural.distiller, train)
+        for each in of_fold:
+            yield each, fold, maps.columns(each.level, each.name)
 
 
 def _score_folds(
-    representations: Iterable[tuple[Representation, int]],
+    natural: Maps,
+    listed: list[Representation],
     folds: Folds,
     probe: BaseEstimator,
     y: NDArray,
@@ -462,11 +486,10 @@ def _score_folds(
     n_jobs: int | None,
     progress: str | None,
 ) -> list[tuple]:
-    """Rows of the table from "subset" on, by subset, model and representation."""
+    """Rows of the table from "subset" on, by subset and in the order of the representations."""
 
-    def one(representation, fold):
+    def one(each, fold, columns):
         train, test = folds[fold]
-        columns = representation.columns
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
         told = outputs(fitted, columns[test])
         classes = getattr(fitted, "classes_", None)
@@ -475,46 +498,47 @@ def _score_folds(
             for name, rows in subsets.items()
             if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
         }
-        key = representation.model, representation.name, representation.fitted_on
-        return key, fold, columns.shape[1], penalty(fitted), scores
+        return each, fold, columns.shape[1], penalty(fitted), scores
 
-    jobs = tqdm(representations, desc=progress, unit="probe", disable=progress is None)
+    jobs = tqdm(
+        _columns_by_fold(natural, listed, folds),
+        desc=progress,
+        total=len(listed) * len(folds),
+        unit="probe",
+        disable=progress is None,
+    )
     with warnings.catch_warnings():
         # A training fold may have fewer rows than columns; the widths stay equal all the same.
         warnings.filterwarnings("ignore", ".*beyond the numerical rank.*", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
         )
-    by_key: dict[tuple, list] = {}
-    for key, fold, *rest in results:
-        by_key.setdefault(key, []).append((fold, *rest))
-    models = list(dict.fromkeys(key[0] for key in by_key))
-    order = sorted(
-        by_key,
-        key=lambda key: (
-            models.index(key[0]),
-            REPRESENTATIONS.index(key[1]),
-            ("", *FITTED_ON).index(key[2]),
-        ),
-    )
+    scored: dict[Representation, list] = {each: [] for each in listed}
+    for each, *rest in sorted(results, key=lambda result: result[1]):
+        scored[each].append(rest)
     rows = []
     for subset, in_subset in subsets.items():
         n_test = [int(in_subset[test].sum()) for _, test in folds]
-        for key in order:
-            per_fold = [entry for entry in by_key[key] if np.isfinite(entry[3].get(subset, np.nan))]
-            if not per_fold:
+        for each, results in scored.items():
+            finite = [result for result in results if np.isfinite(result[3].get(subset, np.nan))]
+            if not finite:
                 continue
-            scores = [entry[3][subset] for entry in per_fold]
+            at, n_columns, penalties, told = zip(*finite, strict=True)
+            scores = [of_fold[subset] for of_fold in told]
+            with np.errstate(divide="ignore"):
+                geometric_mean = float(np.exp(np.mean(np.log(penalties))))
             rows.append(
                 (
                     subset,
-                    *key,
-                    min(entry[1] for entry in per_fold),
+                    natural.sizes.models[each.level],
+                    each.name,
+                    each.fitted_on,
+                    min(n_columns),
                     np.mean(scores),
                     np.std(scores),
                     len(scores),
-                    sum(n_test[entry[0]] for entry in per_fold),
-                    float(np.exp(np.mean(np.log([entry[2] for entry in per_fold])))),
+                    sum(n_test[fold] for fold in at),
+                    geometric_mean,
                 )
             )
     return rows

@@ -1,5 +1,7 @@
 """Probes: the estimators that score representations, the same for all of them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier
@@ -14,7 +16,44 @@ from ._splits import random_fold
 
 RIDGE_ALPHAS = np.logspace(-2, 6, 17)
 LOGISTIC_CS = np.logspace(-4, 0, 5)
-_INNER_FOLDS = 3
+
+
+class GroupedFolds:
+    """Shuffled folds that keep groups whole and spread classes; a splitter of scikit-learn's kind.
+
+    Parameters
+    ----------
+    n_splits : int, default=3
+        Number of folds.
+    """
+
+    def __init__(self, n_splits: int = 3):
+        self.n_splits = n_splits
+
+    def __repr__(self) -> str:
+        return f"GroupedFolds({self.n_splits})"
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
+        """Number of folds."""
+        return self.n_splits
+
+    def split(
+        self, X: NDArray, y: NDArray, groups: NDArray | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Training and test rows of every fold."""
+        groups = np.arange(len(y)) if groups is None else groups
+        fold = random_fold(groups, self.n_splits, None if y.dtype.kind == "f" else y)
+        for i in np.unique(fold):
+            yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
+
+
+def _log_likelihood(estimator, X, y):
+    """Mean logarithm of the probability of the right class, over rows of known classes."""
+    probability = estimator.predict_proba(X)
+    column = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
+    known = estimator.classes_[column] == y
+    right = probability[known, column[known]]
+    return float(np.log(right.clip(min=np.finfo(np.float64).tiny)).mean())
 
 
 def _ridge():
@@ -26,16 +65,13 @@ def _logistic():
     return GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         {"logisticregression__C": LOGISTIC_CS},
-        scoring="neg_log_loss",
-        cv=_INNER_FOLDS,
+        scoring=_log_likelihood,
+        cv=GroupedFolds(),
+        error_score="raise",
     )
 
 
 _NAMED = {"ridge": _ridge, "logistic": _logistic}
-
-
-def _names():
-    return ", ".join(map(repr, _NAMED))
 
 
 def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
@@ -53,8 +89,9 @@ def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
     -------
     probe : estimator
         "ridge": columns of unit variance, penalty from 17 between 1e-2 and 1e6 by the
-        leave-one-out error. "logistic": columns of unit variance, inverse penalty from 5
-        between 1e-4 and 1 by the likelihood in 3 inner folds, which keep groups whole.
+        leave-one-out error or, where rows form groups, the error in 3 inner folds. "logistic":
+        columns of unit variance, inverse penalty from 5 between 1e-4 and 1 by the likelihood in
+        3 inner folds. Inner folds keep groups whole.
 
     Raises
     ------
@@ -65,7 +102,8 @@ def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
         probe = "ridge" if kind == "regression" else "logistic"
     if isinstance(probe, str):
         if probe not in _NAMED:
-            raise ValueError(f"probe={probe!r} is not known; give {_names()} or an estimator.")
+            names = ", ".join(map(repr, _NAMED))
+            raise ValueError(f"probe={probe!r} is not known; give {names} or an estimator.")
         probe = _NAMED[probe]()
     made_for = "classification" if is_classifier(probe) else "regression"
     if made_for != kind:
@@ -85,17 +123,25 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
     y : ndarray of shape (n_rows,)
         Their targets.
     groups : ndarray of shape (n_rows,)
-        Rows that the search for the penalty must not separate.
+        Rows that the search for the penalty must not separate. Of a probe that was passed in, a
+        last step RidgeCV and a grid search keep them together where their `cv` is None or a
+        number.
 
     Returns
     -------
     fitted : estimator
     """
     probe = clone(probe)
-    if isinstance(probe, GridSearchCV) and probe.cv == _INNER_FOLDS:
-        fold = random_fold(groups, _INNER_FOLDS, y if is_classifier(probe) else None)
-        inner = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in np.unique(fold)]
-        probe.set_params(cv=inner)
+    search = probe[-1] if isinstance(probe, Pipeline) else probe
+    if isinstance(search, RidgeCV) and search.cv is None:
+        if len(np.unique(groups)) < len(groups):
+            folds = list(GroupedFolds().split(X, y, groups))
+            search.set_params(cv=folds, scoring=search.scoring or "neg_mean_squared_error")
+    elif isinstance(search, GridSearchCV):
+        cv = search.cv
+        if cv is None or isinstance(cv, int | GroupedFolds):
+            n_splits = getattr(cv, "n_splits", cv) or 5
+            search.set_params(cv=list(GroupedFolds(n_splits).split(X, y, groups)))
     return probe.fit(X, y)
 
 

@@ -1,8 +1,9 @@
 """Representations: what a probe is given at each size, as linear maps of one wide matrix."""
 
 import copy
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from scipy import linalg
 from sklearn.base import clone
 
+from ._blocks import find_blocks
 from ._moments import Moments
 from ._naive_steps import compose, solve_steps
+from ._prefixes import new_columns
 from ._reverse_distiller import ReverseDistiller
 
 REPRESENTATIONS = (
@@ -24,151 +27,227 @@ REPRESENTATIONS = (
     "largest_first",
     "concat",
 )
-
-
 FITTED_ON = ("natural", "fold")
 
+_NOT_FITTED = ("plain", "largest_first", "concat")
+# The first level at which one differs from the plain embedding.
+_FIRST_LEVEL = {"jump": 2, "naive": 1, "concat": 1}
+# Of the largest model they are its plain embedding, or a rotation of it.
+_NOT_OF_LARGEST = ("largest_pca", "largest_first")
 
-class Representation(NamedTuple):
-    """Columns that a probe is given, and what they are called.
+
+class Sizes(NamedTuple):
+    """The models of a chain, from small to large.
 
     Attributes
     ----------
-    model : str
-        The model of whose size it is.
+    models : list of str
+        Names.
+    dims : list of int
+        Widths of the embeddings.
+    lengths : list of int
+        Widths of the nested embeddings.
+    """
+
+    models: list[str]
+    dims: list[int]
+    lengths: list[int]
+
+    @classmethod
+    def of_fitted(cls, distiller: ReverseDistiller) -> Self:
+        """Sizes of a fitted distiller."""
+        columns = distiller.dims_.tolist(), distiller.prefix_lengths_.tolist()
+        return cls(list(distiller.model_names_), *columns)
+
+    @classmethod
+    def of_unfitted(
+        cls, distiller: ReverseDistiller, feature_names: Sequence[str] | None, n_features: int
+    ) -> Self:
+        """Sizes that a distiller would have once fitted on such columns."""
+        blocks = find_blocks(distiller.dims, feature_names, n_features)
+        n_new = new_columns(blocks, distiller.n_new)
+        lengths = np.cumsum([blocks.dims[0], *n_new]).tolist()
+        return cls(list(blocks.names), list(blocks.dims), lengths)
+
+    def own(self, level: int) -> slice:
+        """Columns of a model in the wide matrix."""
+        stop = sum(self.dims[: level + 1])
+        return slice(stop - self.dims[level], stop)
+
+
+class Representation(NamedTuple):
+    """What a probe is given.
+
+    Attributes
+    ----------
+    level : int
+        Place in the chain of the model of whose size it is.
     name : str
         One of ``REPRESENTATIONS``.
     fitted_on : {"", "natural", "fold"}
         What its map was fitted on: nothing, the distiller's own data, or the training fold.
-    columns : ndarray of shape (n_rows, n_columns)
-        The representation of all rows.
     """
 
-    model: str
+    level: int
     name: str
     fitted_on: str
-    columns: NDArray
 
 
-def fixed_representations(
-    distiller: ReverseDistiller, X: NDArray, wanted: tuple[str, ...], natural: bool = True
-) -> Iterator[Representation]:
-    """Representations that no training fold changes.
-
-    Parameters
-    ----------
-    distiller : ReverseDistiller
-        A fitted distiller. Where it has `moments_`, the rivals are fitted on them too.
-    X : ndarray of shape (n_rows, n_features)
-        Concatenated embeddings.
-    wanted : tuple of str
-        Names of representations.
-    natural : bool, default=True
-        Whether to give those that are fitted on the distiller's data.
-
-    Yields
-    ------
-    representation : Representation
-        By model, from small to large.
-    """
-    own, last = _own_columns(distiller), distiller.model_names_[-1]
-    nested = _transform(distiller, X) if natural and "distilled" in wanted else None
-    moments = vars(distiller).get("moments_") if natural else None
-    for level, (model, length) in enumerate(_sizes(distiller)):
-        if "plain" in wanted:
-            yield Representation(model, "plain", "", X[:, own[level]])
-        if nested is not None:
-            yield Representation(model, "distilled", "natural", nested[:, :length])
-        if "concat" in wanted and level:
-            yield Representation(model, "concat", "", X[:, : own[level].stop])
-        if "largest_first" in wanted and model != last:
-            yield Representation(model, "largest_first", "", X[:, own[-1]][:, :length])
-        if moments is not None:
-            yield from _rivals(distiller, level, moments, "natural", X, wanted)
-
-
-def fold_representations(
-    distiller: ReverseDistiller, X: NDArray, train: NDArray, wanted: tuple[str, ...]
-) -> Iterator[Representation]:
-    """Representations whose maps are fitted on the rows of a training fold.
+def list_representations(
+    n_models: int, names: Collection[str], fitted_on: Collection[str]
+) -> list[Representation]:
+    """Representations that exist, from the smallest model to the largest.
 
     Parameters
     ----------
-    distiller : ReverseDistiller
-        A fitted distiller, of which a copy is fitted on the fold.
-    X : ndarray of shape (n_rows, n_features)
-        Concatenated embeddings.
-    train : ndarray of int
-        Rows of the training fold.
-    wanted : tuple of str
-        Names of representations.
+    n_models : int
+        Length of the chain.
+    names : collection of str
+        Those wanted of ``REPRESENTATIONS``.
+    fitted_on : collection of {"natural", "fold"}
+        What maps are fitted on.
 
-    Yields
-    ------
-    representation : Representation
-        By model, from small to large.
+    Returns
+    -------
+    representations : list of Representation
     """
-    moments = Moments.of(X[train])
-    if "distilled" in wanted and len(distiller.dims_) > 1:
-        fitted = clone(distiller).set_params(
-            dims=distiller.dims_.tolist(), n_components=None, memory=None
+    listed = []
+    for level in range(n_models):
+        for name in REPRESENTATIONS:
+            if name not in names or level < _FIRST_LEVEL.get(name, 0):
+                continue
+            if name in _NOT_OF_LARGEST and level == n_models - 1:
+                continue
+            for data in ("",) if name in _NOT_FITTED else FITTED_ON:
+                # Of the smallest model the distilled embedding is the plain one, once is enough.
+                again = name == "distilled" and data == "fold" and level == 0
+                if (not data or data in fitted_on) and not again:
+                    listed.append(Representation(level, name, data))
+    return listed
+
+
+class Maps:
+    """The representations of the rows of one matrix, by maps fitted on the same data.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float64
+        Concatenated embeddings.
+    sizes : Sizes
+        The chain.
+    distiller : ReverseDistiller
+        Fitted on that data; or, to be fitted, any whose parameters count.
+    moments : Moments, default=None
+        Of that data. The rivals of a fitted distiller need them.
+    rows : ndarray of int, default=None
+        That data, where it is rows of `X`; the distiller is to be fitted on them.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float64],
+        sizes: Sizes,
+        distiller: ReverseDistiller,
+        moments: Moments | None = None,
+        rows: NDArray[np.int64] | None = None,
+    ):
+        self.X, self.sizes, self.distiller = X, sizes, distiller
+        self.moments, self.rows = moments, rows
+
+    @classmethod
+    def of_fold(
+        cls,
+        X: NDArray[np.float64],
+        sizes: Sizes,
+        distiller: ReverseDistiller,
+        train: NDArray[np.int64],
+    ) -> Self:
+        """Maps fitted on the rows of a training fold."""
+        return cls(X, sizes, distiller, Moments.of(X[train]), train)
+
+    def columns(self, level: int, name: str) -> NDArray[np.float64]:
+        """One representation of all rows.
+
+        Parameters
+        ----------
+        level : int
+            Place in the chain of the model of whose size it is.
+        name : str
+            One of ``REPRESENTATIONS``.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_rows, n_columns)
+            As wide as the nested embedding up to that model, but that principal components are
+            at most as many as rows to fit on, and "concat" is wider.
+        """
+        X, own, length = self.X, self.sizes.own, self.sizes.lengths[level]
+        match name:
+            case "plain":
+                return X[:, own(level)]
+            case "concat":
+                return X[:, : own(level).stop]
+            case "largest_first":
+                return X[:, own(len(self.sizes.dims) - 1)][:, :length]
+            case "distilled":
+                return self._nested[:, :length]
+            case "jump":
+                return self._jump(level)
+            case "naive":
+                mean, components, _ = compose(self._naive_steps[:level])
+                return (X[:, : own(level).stop] - mean) @ components[:length].T
+            case "concat_pca":
+                return self._principal_components(slice(0, own(level).stop), length)
+            case "largest_pca":
+                return self._principal_components(own(len(self.sizes.dims) - 1), length)
+        raise ValueError(f"There is no representation {name!r}.")
+
+    @cached_property
+    def _nested(self):
+        if self.rows is not None:
+            return self._fit_transform(slice(None), self.sizes.dims)
+        names = getattr(self.distiller, "feature_names_in_", None)
+        X = self.X if names is None else pd.DataFrame(self.X, columns=names)
+        # A shallow copy, so that the caller's `n_components` stays.
+        whole = copy.copy(self.distiller).set_params(n_components=None)
+        return np.asarray(whole.transform(X))
+
+    @cached_property
+    def _naive_steps(self):
+        return solve_steps(self.moments, self.sizes.dims)
+
+    def _jump(self, level):
+        """From the smallest model to this one, without those in between."""
+        smallest, width = self.sizes.dims[0], self.sizes.dims[level]
+        columns = np.r_[self.sizes.own(0), self.sizes.own(level)]
+        n_new = min(self.sizes.lengths[level] - smallest, width)
+        return self._fit_transform(columns, [smallest, width], n_new=[n_new])
+
+    def _fit_transform(self, columns, dims, **parameters):
+        """Distilled rows, by a copy of the distiller fitted on some columns of the data."""
+        distiller = clone(self.distiller).set_params(
+            dims=dims, n_components=None, memory=None, **parameters
         )
-        nested = fitted.fit(X[train]).transform(X)
-    for level, (model, length) in enumerate(_sizes(distiller)):
-        if "distilled" in wanted and level:
-            yield Representation(model, "distilled", "fold", nested[:, :length])
-        yield from _rivals(distiller, level, moments, "fold", X, wanted)
+        distiller.set_output(transform="default")
+        X = self.X[:, columns]
+        if isinstance(distiller.regressor, str):
+            distiller.fit_moments(_select(self.moments, columns))
+        else:
+            distiller.fit(X[self.rows])
+        return distiller.transform(X)
 
-
-def _rivals(distiller, level, moments, fitted_on, X, wanted):
-    """The maps that moments determine, beside the distiller's own."""
-    own = _own_columns(distiller)
-    model, length = list(_sizes(distiller))[level]
-    is_last = level == len(own) - 1
-    if "concat_pca" in wanted:
-        columns = slice(0, own[level].stop)
-        yield Representation(
-            model, "concat_pca", fitted_on, _components(moments, columns, length, X)
-        )
-    if "largest_pca" in wanted and not is_last:
-        yield Representation(
-            model, "largest_pca", fitted_on, _components(moments, own[-1], length, X)
-        )
-    if "naive" in wanted and level:
-        stop = own[level].stop
-        steps = solve_steps(moments.leading(stop), distiller.dims_[: level + 1].tolist())
-        mean, components, _ = compose(steps)
-        columns = (X[:, :stop] - mean) @ components[:length].T
-        yield Representation(model, "naive", fitted_on, columns)
-    if fitted_on == "natural" and "jump" in wanted and level > 1:
-        yield Representation(model, "jump", fitted_on, _jump(distiller, level, moments, X))
-
-
-def _jump(distiller, level, moments, X):
-    """From the smallest model to this one, without those in between."""
-    own = _own_columns(distiller)
-    columns = np.r_[own[0], own[level]]
-    dims = distiller.dims_[[0, level]].tolist()
-    length = int(distiller.prefix_lengths_[level])
-    jump = clone(distiller).set_params(
-        dims=dims, n_new=[min(length - dims[0], dims[1])], n_components=None, memory=None
-    )
-    return jump.fit_moments(_select(moments, columns)).transform(X[:, columns])
-
-
-def _components(moments, columns, n_components, X):
-    """Principal components of some columns, at most as many as there are directions."""
-    mean = moments.mean[columns]
-    if moments.root is not None:
-        root = moments.root[:, columns]
-        directions = linalg.svd(root, full_matrices=False)[2].T
-    else:
-        size = mean.size
-        directions = linalg.eigh(
-            moments.scatter[columns, columns],
-            subset_by_index=(max(0, size - n_components), size - 1),
-        )[1][:, ::-1]
-    return (X[:, columns] - mean) @ directions[:, :n_components]
+    def _principal_components(self, columns, n_components):
+        """Principal components of some columns, at most as many as there are directions."""
+        mean = self.moments.mean[columns]
+        if self.moments.root is not None:
+            directions = linalg.svd(self.moments.root[:, columns], full_matrices=False)[2].T
+        else:
+            size = mean.size
+            directions = linalg.eigh(
+                self.moments.scatter[columns, columns],
+                subset_by_index=(max(0, size - n_components), size - 1),
+            )[1][:, ::-1]
+        return (self.X[:, columns] - mean) @ directions[:, :n_components]
 
 
 def _select(moments, columns):
@@ -176,23 +255,5 @@ def _select(moments, columns):
     mean = moments.mean[columns]
     if moments.root is not None:
         return Moments(moments.weight, mean, root=moments.root[:, columns])
-    return Moments(moments.weight, mean, scatter=moments.scatter[np.ix_(columns, columns)])
-
-
-def _transform(distiller, X):
-    names = getattr(distiller, "feature_names_in_", None)
-    if names is not None:
-        X = pd.DataFrame(X, columns=names)
-    # A shallow copy, so that the caller's `n_components` stays.
-    return np.asarray(copy.copy(distiller).set_params(n_components=None).transform(X))
-
-
-def _sizes(distiller):
-    return zip(distiller.model_names_, distiller.prefix_lengths_.tolist(), strict=True)
-
-
-def _own_columns(distiller):
-    """Columns of each model in the wide matrix."""
-    stops = np.cumsum(distiller.dims_).tolist()
-    widths = distiller.dims_.tolist()
-    return [slice(stop - width, stop) for stop, width in zip(stops, widths, strict=True)]
+    scatter = np.ascontiguousarray(moments.scatter[:, columns][columns])
+    return Moments(moments.weight, mean, scatter=scatter)

@@ -4,6 +4,9 @@ import json
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
 from sklearn_revdist import ReverseDistiller
 
 project = "sklearn_revdist"
@@ -22,9 +25,18 @@ exclude_patterns = ["_build", "_generated/demo_chain.rst"]
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = project
-html_sidebars = {"**": []}  # the pages have no sections below them
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+# The pages below the user guide's head have a list of their neighbours; the rest is one level deep.
+html_sidebars = {"index": [], "api": [], "user_guide": [], "auto_examples/index": []}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+}
+html_static_path = ["_static"]
+html_css_files = ["math.css"]
 html_show_sourcelink = False
+html_math_renderer = "mathml"
 
 autodoc_typehints = "none"  # numpydoc's sections say types, with shapes and units
 numpydoc_show_class_members = False
@@ -79,5 +91,17 @@ def write_demo_chain_table(app):
     path.write_text("\n".join(lines) + "\n")
 
 
+def write_inline_math(translator, node):
+    translator.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def write_block_math(translator, node):
+    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise SkipNode
+
+
 def setup(app):
+    # MathML, which browsers draw themselves: MathJax would be fetched from a network.
+    app.add_html_math_renderer("mathml", (write_inline_math, None), (write_block_math, None))
     app.connect("builder-inited", write_demo_chain_table)

@@ -253,12 +253,15 @@ def evaluate(
             Spearman correlation for regressions; for classifications the area under the
             precision-recall curve, the mean over the classes where there are more than two.
         split : {"given", "random", "contiguous", "modulo"}
+            How rows were split; "given" is the task's own.
         subset : str
             "all" test rows, or those with so many substitutions: "1" to "4" and "5+".
         model, representation : str
+            Largest model of the representation, and which one it is.
         fitted_on : {"", "natural", "fold"}
             Empty where there is nothing to fit.
         n_columns : int
+            Width of the representation.
         score, score_std : float
             Mean and standard deviation over the folds.
         n_folds, n_test : int

@@ -21,25 +21,33 @@ from ._moments import Moments
 from ._naive_chain import NaiveChain
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._reverse_distiller import ReverseDistiller
+from ._scaling_display import ScalingDisplay
 from ._store import EmbeddingStore
+from ._summary import growth, mean_scores, win_rates
 from ._task_list import read_tasks
 from ._tasks import Task
+from ._variance_display import NestedVarianceDisplay
 
 __all__ = [
     "ESMEmbedder",
     "EmbeddingStore",
     "Moments",
     "NaiveChain",
+    "NestedVarianceDisplay",
     "PrefixCurveDisplay",
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
     "ReverseDistiller",
+    "ScalingDisplay",
     "Task",
     "evaluate",
+    "growth",
     "load_if1_ecoli",
     "load_secondary_structure",
+    "mean_scores",
     "prefix_scores",
     "read_tasks",
+    "win_rates",
 ]
 __version__ = "0.1.0.dev0"

@@ -7,17 +7,21 @@ import click
 import numpy as np
 import pandas as pd
 
-from ._embedder import ESMEmbedder
+from ._cli_embed import make_embedder
+from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import evaluate, write_scores
+from ._files import replaced
 from ._moments import Moments
 from ._representations import FITTED_ON, REPRESENTATIONS
+from ._residue_moments import draw_proteins, read_moments, sum_residues, write_moments
 from ._reverse_distiller import ReverseDistiller
-from ._sequences import read_fasta
+from ._scaling_display import ScalingDisplay
 from ._splits import SPLITS
 from ._summary import growth, mean_scores, win_rates
 from ._task_list import task_readers
-from ._tasks import Task, wrong_letter
+from ._tasks import Task
 
+_KIND = ["rows", "metric", "split"]
 _PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -37,7 +41,16 @@ def _listed(known):
 @click.command(name="evaluate")
 @click.argument("tasks", type=_PATH)
 @click.option("--data", type=_PATH, help="Folder that paths in a list of tasks are relative to.")
-@click.option("--chain", default="650M", show_default=True, help="Chain of models.")
+@click.option(
+    "-m",
+    "--model",
+    "--chain",
+    "models",
+    multiple=True,
+    default=["650M"],
+    show_default=True,
+    help="The chain up to this model; given several times, exactly these models or .pt files.",
+)
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
@@ -97,10 +110,11 @@ def _listed(known):
 )
 @click.option("--skip-invalid", is_flag=True, help="Leave out bad rows, and count them.")
 @click.option("--jobs", default=1, show_default=True, help="Probes fitted at a time.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def evaluate_command(
     tasks,
     data,
-    chain,
+    models,
     distiller,
     fit_on,
     fit_sequences,
@@ -116,98 +130,95 @@ def evaluate_command(
     unknown,
     skip_invalid,
     jobs,
+    quiet,
 ):
-    """Score plain, distilled and rival embeddings of every size on TASKS.
+    r"""Score plain, distilled and rival embeddings of every size on TASKS.
 
     TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
-    any kind. Each task is done by itself: after an interruption the same command goes on where
-    it was, and once all is done it only prints.
+    any kind. All of it is read and checked before any of it is embedded. Each task is done by
+    itself: after an interruption the same command goes on where it was, and once all is done it
+    only prints.
 
     In --output: scores.csv has every score; means.csv, wins.csv and growth.csv sum them up with
     95 % bootstrap intervals over tasks; tasks.csv says what each task is, and how many rows were
-    left out and why; scaling.png is a picture of the means.
+    left out and why; scaling.png is a picture of the means, where matplotlib is installed.
+
+    \b
+    revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
+    revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
     """
     if distiller and fit_on:
         raise click.UsageError("--distiller is fitted already; leave it or --fit-on out.")
-    try:
-        readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
-        output.mkdir(parents=True, exist_ok=True)
-        embedder = ESMEmbedder(
-            chain if "," not in chain else chain.split(","),
-            device=device,
-            max_length=max_length,
-            unknown=unknown,
-            store=store or output / "embeddings.sqlite",
-        )
-        if distiller:
-            fitted = ReverseDistiller.from_pretrained(distiller)
-        elif fit_on:
-            fitted = ReverseDistiller(regressor=regressor)
-            moments = natural_moments(fit_on, fit_sequences, embedder, output)
-            fitted.fit_moments(moments, embedder.get_feature_names_out())
-        else:
-            fitted = ReverseDistiller(regressor=regressor)
-        tables, described = [], []
-        for i, read in enumerate(readers, start=1):
-            task = read()
-            click.echo(f"{i}/{len(readers)} {task.name}", err=True)
-            described.append(_described(task))
-            table = evaluate(
-                [task],
-                embedder,
-                fitted,
-                representations=representations,
-                fitted_on=fitted_on,
-                splits=splits,
-                n_folds=folds,
-                output=output / "tasks",
-                n_jobs=jobs,
-            )
-            tables.append(table)
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    scores = pd.concat(tables, ignore_index=True)
-    means, wins, grows = mean_scores(scores), win_rates(scores), growth(scores)
-    for name, table in {
-        "scores": scores,
-        "tasks": pd.DataFrame(described),
-        "means": means,
-        "wins": wins,
-        "growth": grows,
-    }.items():
-        write_scores(table, output / f"{name}.csv")
-    _report(means, wins, grows)
-    click.echo(f"\nTables and figures: {output.absolute()}")
-
-
-def natural_moments(
-    files: tuple[Path, ...], n_sequences: int, embedder: ESMEmbedder, folder: Path, seed: int = 0
-) -> Moments:
-    """Moments of the residues of proteins drawn from files, kept in a folder for the next time."""
-    sequences = sorted(
-        {
-            sequence.upper()
-            for file in files
-            for sequence in read_fasta(file)[1]
-            if wrong_letter(sequence, "error") is None and len(sequence) <= 1022
-        }
+    embedder = make_embedder(
+        models,
+        {"device": device, "max_length": max_length, "unknown": unknown, "verbose": not quiet},
     )
-    if len(sequences) > n_sequences:
-        drawn = np.random.default_rng(seed).choice(len(sequences), n_sequences, replace=False)
-        sequences = [sequences[i] for i in drawn]
-    settings = {**embedder.get_params(), "store": None, "device": None}
-    told = hashlib.sha256("\n".join([repr(sorted(settings.items())), *sequences]).encode())
+    with failing(INPUT):
+        readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
+        read = [reader() for reader in readers]
+    described = pd.DataFrame([_described(task) for task in read])
+    with failing(OUTPUT):
+        output.mkdir(parents=True, exist_ok=True)
+        write_scores(described, output / "tasks.csv")
+    embedder.set_params(store=store or output / "embeddings.sqlite")
+    fitted = ReverseDistiller(regressor=regressor)
+    if distiller:
+        with failing(INPUT):
+            fitted = ReverseDistiller.from_pretrained(distiller)
+        n_columns = len(embedder.get_feature_names_out())
+        if fitted.n_features_in_ != n_columns:
+            raise click.UsageError(
+                f"--distiller is for {fitted.n_features_in_} columns and --model gives "
+                f"{n_columns}; name the same chain."
+            )
+    elif fit_on:
+        moments = _natural_moments(fit_on, fit_sequences, embedder, output)
+        fitted.fit_moments(moments, embedder.get_feature_names_out())
+    with embedding():
+        scores = evaluate(
+            _told(read),
+            embedder,
+            fitted,
+            representations=representations,
+            fitted_on=fitted_on,
+            splits=splits,
+            n_folds=folds,
+            output=output / "tasks",
+            n_jobs=jobs,
+            verbose=not quiet,
+        )
+    means, wins, grows = mean_scores(scores), win_rates(scores), growth(scores)
+    tables = {"scores": scores, "means": means, "wins": wins, "growth": grows}
+    with failing(OUTPUT):
+        for name, table in tables.items():
+            write_scores(table, output / f"{name}.csv")
+        drawn = _draw(means, output / "scaling.png")
+    _report(means)
+    click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
+    if not drawn:
+        say('No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.')
+
+
+def _told(tasks):
+    """The tasks, each told of when it is begun."""
+    for i, task in enumerate(tasks, start=1):
+        say(f"{i}/{len(tasks)} {task.name}")
+        yield task
+
+
+def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
+    """Moments of the residues of proteins drawn from files, kept for the next time."""
+    with failing(INPUT):
+        proteins, n_eligible = draw_proteins(files, n_proteins)
+    settings = {**embedder.get_params(), "store": None, "device": None, "verbose": None}
+    told = hashlib.sha256("\n".join([repr(sorted(settings.items())), *proteins]).encode())
     path = folder / f"moments-{told.hexdigest()[:12]}.npz"
     if not path.exists():
-        click.echo(f"Residues of {len(sequences)} natural proteins", err=True)
-        moments = Moments.zeros(len(embedder.get_feature_names_out()))
-        for rows, _ in embedder.iter_residues(sequences):
-            moments += Moments.of(rows)
-        part = path.with_suffix(".part.npz")
-        np.savez(part, weight=moments.weight, mean=moments.mean, scatter=moments._square())
-        part.replace(path)
-    with np.load(path) as kept:
-        return Moments(float(kept["weight"]), kept["mean"], scatter=kept["scatter"])
+        say(f"Residues of {len(proteins)} of {n_eligible} natural proteins")
+        with embedding():
+            write_moments(sum_residues(proteins, embedder), path)
+    with failing(OUTPUT):
+        return read_moments(path)
 
 
 def _described(task: Task) -> dict:
@@ -223,11 +234,30 @@ def _described(task: Task) -> dict:
     }
 
 
-def _report(means: pd.DataFrame, wins: pd.DataFrame, grows: pd.DataFrame) -> None:
+def _draw(means: pd.DataFrame, path: Path) -> bool:
+    """Write the picture, a panel for each kind of tasks; False where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
+    # A figure of its own, so that no window system is asked for.
+    figure = Figure(figsize=(max(9.6, 5.6 * len(kinds)), 4.8), layout="constrained")
+    for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        ScalingDisplay.from_table(
+            kind, representations=("plain", "distilled", "jump", "concat_pca"), ax=ax
+        )
+        handles, labels = ax.get_legend_handles_labels()
+        ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    with replaced(path) as part:
+        figure.savefig(part, format="png", dpi=150)
+    return True
+
+
+def _report(means: pd.DataFrame) -> None:
     """Print the means over tasks, one line a size and one column a representation."""
-    for group, table in means[means["subset"] == "all"].groupby(
-        ["rows", "metric", "split"], sort=False
-    ):
+    for group, table in means[means["subset"] == "all"].groupby(_KIND, sort=False):
         label = table["representation"] + np.where(
             table["fitted_on"] == "", "", " (" + table["fitted_on"] + ")"
         )

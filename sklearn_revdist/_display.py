@@ -8,18 +8,11 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import check_is_fitted
 
+from ._axes import STYLES, axes, mark_models, pyplot, ticks_at_models, tidy
 from ._evaluation import prefix_scores
-from ._models import DEMO, ESM2
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._prefixes import model_prefixes
 from ._reverse_distiller import ReverseDistiller
-
-# Three hues of the Okabe-Ito palette; markers and dashes tell them apart without colour.
-_STYLES = {
-    "distilled": {"label": "distilled (nested)", "color": "#0072B2", "fmt": "o-", "zorder": 4},
-    "plain": {"label": "plain (one model)", "color": "#D55E00", "fmt": "s--", "zorder": 3},
-    "concat_pca": {"label": "PCA of concatenation", "color": "#6E6E6E", "fmt": "^:", "zorder": 2},
-}
 
 
 class PrefixScoreDisplay:
@@ -91,7 +84,7 @@ class PrefixScoreDisplay:
         display : PrefixScoreDisplay
         """
         if ax is None:
-            _pyplot()  # Without matplotlib, say so before the work.
+            pyplot()  # Without matplotlib, say so before the work.
         return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
 
     @classmethod
@@ -128,17 +121,17 @@ class PrefixScoreDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if ax is None:
-            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
-
+        ax = axes(ax)
         distilled = self.scores[self.scores["representation"] == "distilled"]
-        boundaries = distilled["n_columns"].to_numpy()
-        ax.set_xscale("log")
+        boundaries = distilled["n_columns"].tolist()
+        ticks_at_models(ax, distilled["model"].tolist(), boundaries)
         # Error bars at one width stand side by side, by a fraction of the axis.
         nudge = (boundaries[-1] / boundaries[0]) ** 0.012
         self.errorbars_ = {}
-        for (representation, style), shift in zip(
-            _STYLES.items(), (1, 1 / nudge, nudge), strict=True
+        for representation, shift in (
+            ("distilled", 1),
+            ("plain", 1 / nudge),
+            ("concat_pca", nudge),
         ):
             rows = self.scores[self.scores["representation"] == representation]
             self.errorbars_[representation] = ax.errorbar(
@@ -148,24 +141,10 @@ class PrefixScoreDisplay:
                 capsize=2.5,
                 elinewidth=1,
                 markersize=5.5,
-                **style,
+                **STYLES[representation],
             )
-        ax.set_xticks(
-            boundaries,
-            [
-                f"{n}\n{_short(model)}"
-                for n, model in zip(boundaries, distilled["model"], strict=True)
-            ],
-        )
-        ax.set_xticks([], minor=True)
-        ax.set(
-            xlabel="number of columns, and the model that completes them",
-            ylabel="Spearman correlation, mean ± SD over folds",
-        )
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(axis="y", color="0.9", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.legend(frameon=False)
+        ax.set_ylabel("Spearman correlation, mean ± SD over folds")
+        tidy(ax)
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -292,10 +271,8 @@ class PrefixCurveDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        if ax is None:
-            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
-
-        colour = _STYLES["distilled"]["color"]
+        ax = axes(ax)
+        colour = STYLES["distilled"]["color"]
         # Points too where lengths are far apart, since nothing was measured between them.
         marker = "" if np.all(np.diff(self.prefixes) == 1) else "."
         (self.line_,) = ax.plot(
@@ -320,43 +297,9 @@ class PrefixCurveDisplay:
         )
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:g}")
-        self.boundaries_, self.names_ = [], []
-        for model, length in (self.models or {}).items():
-            line = ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1)
-            # Upright, since boundaries may lie close together.
-            name = ax.text(
-                length,
-                0.02,
-                f"{_short(model)}: {length} ",
-                rotation="vertical",
-                ha="right",
-                va="bottom",
-                fontsize="small",
-                transform=ax.get_xaxis_transform(),
-            )
-            self.boundaries_.append(line)
-            self.names_.append(name)
+        self.boundaries_, self.names_ = mark_models(ax, self.models or {})
         ax.set(xlabel="number of columns", ylabel=f"{self.score_name}, mean over folds")
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(axis="y", color="0.9", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.legend(frameon=False)
+        tidy(ax)
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
-
-
-def _short(name):
-    """Short name of a known model; else the name itself."""
-    return next((model.short for model in ESM2 + DEMO if model.name == name), name)
-
-
-def _pyplot():
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Displays are drawn with matplotlib, which is not installed; "
-            'install it with `pip install "sklearn-revdist[plot]"`.'
-        ) from error
-    return plt

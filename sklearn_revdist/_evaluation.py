@@ -108,7 +108,7 @@ def prefix_scores(
         representation : {"plain", "distilled", "concat_pca"}
             What the probe was given.
         n_columns : int
-            Width of it; principal components are at most as many as training samples.
+            Width of it; principal components are fewer than training samples.
         score_mean, score_std : float
             Spearman correlation of prediction and target: mean and standard deviation over
             the folds. A prediction without any order counts as 0.

@@ -29,6 +29,7 @@ REPRESENTATIONS = (
 )
 FITTED_ON = ("natural", "fold")
 
+_EPS = np.finfo(np.float64).eps
 _NOT_FITTED = ("plain", "largest_first", "concat")
 # The first level at which one differs from the plain embedding.
 _FIRST_LEVEL = {"jump": 2, "naive": 1, "concat": 1}
@@ -179,7 +180,7 @@ class Maps:
         -------
         columns : ndarray of shape (n_rows, n_columns)
             As wide as the nested embedding up to that model, but that principal components are
-            at most as many as rows to fit on, and "concat" is wider.
+            at most as many as directions in which the data vary, and "concat" is wider.
         """
         X, own, length = self.X, self.sizes.own, self.sizes.lengths[level]
         match name:
@@ -240,13 +241,18 @@ class Maps:
         """Principal components of some columns, at most as many as there are directions."""
         mean = self.moments.mean[columns]
         if self.moments.root is not None:
-            directions = linalg.svd(self.moments.root[:, columns], full_matrices=False)[2].T
+            root = self.moments.root[:, columns]
+            _, spread, directions = linalg.svd(root, full_matrices=False)
+            directions, tolerance = directions.T, max(root.shape) * _EPS
         else:
             size = mean.size
-            directions = linalg.eigh(
+            values, directions = linalg.eigh(
                 self.moments.scatter[columns, columns],
                 subset_by_index=(max(0, size - n_components), size - 1),
-            )[1][:, ::-1]
+            )
+            spread, directions, tolerance = values[::-1], directions[:, ::-1], size * _EPS
+        # Scaled to unit variance, a direction in which nothing varies would be rounding alone.
+        n_components = min(n_components, int((spread > tolerance * spread[0]).sum()))
         return (self.X[:, columns] - mean) @ directions[:, :n_components]
 
 

@@ -1,18 +1,19 @@
 """Scans: mutational scans as ProteinGym writes them, checked variant by variant."""
 
+import gzip
 import os
 import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from ._tasks import Rejects, Task, as_targets, wrong_letter
+from ._tasks import Task
+from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
-_SUBSTITUTION = re.compile(r"([A-Za-z])(\d+)([A-Za-z])")
+_SUBSTITUTION = re.compile(r"([A-Z])(\d+)([A-Z])")
 
 
 def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = None) -> dict:
@@ -44,14 +45,14 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         raise FileNotFoundError(f"There is no file or folder {str(path)!r} of scans; check it.")
     names = {}
     if reference is not None:
-        table = pd.read_csv(reference, usecols=["DMS_id", "DMS_filename"])
+        table = read_text(reference, ["DMS_id", "DMS_filename"])
         names = dict(zip(table["DMS_filename"], table["DMS_id"], strict=True))
     candidates = sorted(path.iterdir()) if path.is_dir() else [path]
     files: dict[str, Path] = {}
     for file in candidates:
         if not re.search(r"\.csv(\.gz)?$", file.name):
             continue
-        if path.is_dir() and not set(COLUMNS) <= set(pd.read_csv(file, nrows=0).columns):
+        if path.is_dir() and not set(COLUMNS) <= _header(file):
             continue
         plain = file.name.removesuffix(".gz")
         name = names.get(plain, plain.removesuffix(".csv"))
@@ -110,22 +111,24 @@ def read_scan(
         not lead to its sequence, a variant occurs twice, a score is missing, or a letter is no
         residue; the message names file and line.
     """
-    table = _read_columns(path)
-    mutants, sequences = table["mutant"].tolist(), table["mutated_sequence"].tolist()
-    target, present = as_targets(table["DMS_score"].tolist(), "regression")
+    table = read_text(path, COLUMNS)
+    mutants, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
+    mutants, sequences = ([text.upper() for text in texts] for texts in (mutants, sequences))
+    target, present = as_targets(scores, "regression")
     wild_types = [_undo(*variant) for variant in zip(mutants, sequences, strict=True)]
     counts = Counter(wild_types)
     counts.pop(None, None)
     wild_type = counts.most_common(1)[0][0] if counts else None
-    rejects = Rejects(path, skip_invalid)
-    seen: dict[str, int] = {}
+    rejects = Rejects(skip_invalid)
+    seen: dict[str, str] = {}
     rows = []
     for row, (mutant, sequence) in enumerate(zip(mutants, sequences, strict=True)):
-        line = f"line {row + 2}"
-        changed = "".join(mutant[-1] for mutant in mutant.split(":"))
+        line = table.index[row]
+        changed = "".join(mutant[-1:] for mutant in mutant.split(":"))
         wrong = wrong_letter(changed if wild_types[row] == wild_type else sequence, unknown)
         if not present[row]:
-            rejects.add(line, f"{mutant!r} has no score", "no score")
+            what = f"the score {scores[row]!r}, which is no number" if scores[row] else "no score"
+            rejects.add(line, f"{mutant!r} has {what}", "no score")
         elif wrong:
             rejects.add(line, f"in {mutant!r} {wrong}", "unknown letters")
         elif wild_types[row] is None:
@@ -142,12 +145,12 @@ def read_scan(
             )
         elif sequence in seen:
             rejects.add(
-                line, f"{mutant!r} has the sequence of line {seen[sequence]} again", "a duplicate"
+                line, f"{mutant!r} has the sequence of {seen[sequence]}, again", "a duplicate"
             )
         else:
-            seen[sequence] = row + 2
+            seen[sequence] = line
             rows.append(row)
-    rejects.check_any_left(len(rows))
+    rejects.check_any_left(path, len(rows))
     if wrong := wrong_letter(wild_type, unknown):
         raise ValueError(f"{str(path)!r}: in the wild type {wrong}; mend it, or set `unknown`.")
     n_mutations = np.array([mutants[row].count(":") + 1 for row in rows])
@@ -155,8 +158,8 @@ def read_scan(
     if (n_mutations == 1).all():
         position = np.array([int(mutants[row][1:-1]) for row in rows])
     task = Task(
-        name=name or Path(path).name.removesuffix(".gz").removesuffix(".csv"),
-        sequences=[sequences[row].upper() for row in rows],
+        name=name or task_name(path),
+        sequences=[sequences[row] for row in rows],
         target=target[rows],
         protein=np.arange(len(rows)),
         position=position,
@@ -175,14 +178,11 @@ def read_scan(
     return task.leave_out(kept, f"beyond {max_per_count} of a number of substitutions")
 
 
-def _read_columns(path):
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise ValueError(
-            f"{str(path)!r} has no column {missing[0]!r}; a scan needs {', '.join(COLUMNS)}."
-        )
-    return table
+def _header(path):
+    """Names of a table's columns."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+        return {name.strip('"') for name in file.readline().strip().split(",")}
 
 
 def _undo(mutant: str, sequence: str) -> str | None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ._labels import read_labelled_fasta, read_residue_labels, read_residue_table, read_table
+from ._protein_labels import read_labelled_fasta, read_table
+from ._residue_labels import read_residue_labels, read_residue_table
 from ._scans import read_scan, scan_files
 from ._tasks import Task
+from ._text_rows import SETS
 
 _READERS: dict[str, Callable[..., Task]] = {
     "scan": read_scan,
@@ -19,7 +21,6 @@ _READERS: dict[str, Callable[..., Task]] = {
     "residue-table": read_residue_table,
 }
 _PATHS = ("path", "sequences", "labels", "mask", "reference")
-_SETS = ("train", "validation", "test")
 
 
 def read_tasks(
@@ -101,7 +102,7 @@ def task_readers(
         )
     readers = []
     for i, entry in enumerate(entries, start=1):
-        for key in (*_PATHS, *_SETS):
+        for key in (*_PATHS, *SETS):
             if key in entry:
                 entry[key] = folder / entry[key]
         readers += _readers_of(entry, defaults, f"{str(path)!r}, task {i}")
@@ -117,7 +118,7 @@ def _readers_of(entry, defaults, where):
         )
     reader = _READERS[chosen]
     reference = entry.pop("reference", None) if chosen == "scan" else None
-    sets = {name: entry.pop(name) for name in _SETS if name in entry}
+    sets = {name: entry.pop(name) for name in SETS if name in entry}
     if sets and "path" not in entry:
         entry["path"] = sets
     parameters = inspect.signature(reader).parameters
@@ -144,7 +145,10 @@ def _readers_of(entry, defaults, where):
         return [partial(reader, **settings)]
     files = scan_files(settings.pop("path"), reference)
     only = settings.pop("name", None)
-    return [
-        partial(reader, file, name=only if only and len(files) == 1 else name, **settings)
-        for name, file in files.items()
-    ]
+    if only is not None:
+        if len(files) > 1:
+            raise ValueError(
+                f"{where}: one name for {len(files)} scans; leave it out, or list them one by one."
+            )
+        files = dict.fromkeys([only], *files.values())
+    return [partial(reader, file, name=name, **settings) for name, file in files.items()]

@@ -1,19 +1,11 @@
 """Tasks: what a probe is to predict, of which proteins or residues, and how folds may be made."""
 
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from ._sequences import AMBIGUOUS, AMINO_ACIDS
-
-# Numbers with at most so many distinct values, all whole, are taken as names of classes.
-_MOST_NUMBERED_CLASSES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,121 +109,3 @@ class Task:
         for values in (*rows, self.n_mutations):
             told.update(b"-" if values is None else "\n".join(map(repr, values.tolist())).encode())
         return told.hexdigest()
-
-
-class Rejects:
-    """What becomes of bad rows: an error that names file and row, or a count by reason.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file, for messages.
-    skip_invalid : bool
-        Whether bad rows are counted and left out.
-    """
-
-    def __init__(self, path, skip_invalid: bool):
-        self.path, self.skip_invalid = path, skip_invalid
-        self.counts: Counter[str] = Counter()
-
-    def add(self, where: str, what: str, reason: str) -> None:
-        """Reject a row: say where and what, or count it under a reason."""
-        if not self.skip_invalid:
-            raise ValueError(
-                f"{str(self.path)!r}, {where}: {what}; mend it, or leave such rows out with "
-                "skip_invalid."
-            )
-        self.counts[reason] += 1
-
-    def check_any_left(self, n_rows: int) -> None:
-        """Refuse a file of which nothing is left."""
-        if not n_rows:
-            told = ", ".join(f"{n} with {reason}" for reason, n in self.counts.items())
-            raise ValueError(
-                f"{str(self.path)!r} has no valid row ({told or 'it is empty'}); check that it is "
-                "the right file and its columns are the ones meant."
-            )
-
-
-def wrong_letter(sequence: str, unknown: str) -> str | None:
-    """What is wrong with the letters of a sequence, or None.
-
-    Parameters
-    ----------
-    sequence : str
-        A protein sequence.
-    unknown : {"error", "mask", "X"}
-        The embedder's policy; unless it is "error", ambiguous residues are let through.
-    """
-    if not sequence:
-        return "the sequence is empty"
-    allowed = AMINO_ACIDS if unknown == "error" else AMINO_ACIDS + AMBIGUOUS
-    found = re.search(f"[^{re.escape(allowed)}]", sequence, re.IGNORECASE | re.ASCII)
-    if found is None:
-        return None
-    hint = " (see `unknown`)" if found[0].upper() in AMBIGUOUS else ""
-    return f"the sequence has {found[0]!r} at position {found.start() + 1}{hint}"
-
-
-def as_targets(values: Sequence[str], kind: str | None) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets from text, and which of them are there.
-
-    Parameters
-    ----------
-    values : sequence of str
-        As the file has them; empty where missing.
-    kind : {"regression", "classification"} or None
-        None takes numbers for a regression, unless they are at most 20 distinct whole ones, and
-        all else for classes.
-
-    Returns
-    -------
-    target : ndarray of float64, or of str as objects
-    present : ndarray of bool
-        False for missing values and, in a regression, for what is no finite number.
-    """
-    text = np.array([value.strip() for value in values], dtype=object)
-    missing = np.isin(text, ["", "nan", "NaN", "NA", "None"])
-    numbers = np.array([_number(value) for value in text])
-    if kind is None:
-        is_number = np.isfinite(numbers) | missing
-        given = numbers[~missing]
-        few = len(set(given.tolist())) <= _MOST_NUMBERED_CLASSES
-        named = not is_number.all() or (few and (given == np.rint(given)).all())
-        kind = "classification" if named else "regression"
-    if kind == "regression":
-        return numbers, np.isfinite(numbers)
-    return text, ~missing
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
-
-
-def reject_lone_classes(task: Task, rejects: Rejects, where: Sequence[str]) -> Task:
-    """Reject the rows of classes that occur once.
-
-    Parameters
-    ----------
-    task : Task
-        A task, whose rows are those of the file that are left.
-    rejects : Rejects
-        What becomes of them.
-    where : sequence of str
-        Where each row is in the file.
-    """
-    if task.kind == "regression":
-        return task
-    counts = Counter(task.target.tolist())
-    lone = np.array([counts[label] == 1 for label in task.target])
-    for row in np.flatnonzero(lone):
-        rejects.add(
-            where[row], f"class {task.target[row]!r} is seen only here", "a class seen only once"
-        )
-    if not lone.any():
-        return task
-    rejects.check_any_left(int((~lone).sum()))
-    return task.take(np.flatnonzero(~lone))

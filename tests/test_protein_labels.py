@@ -1,0 +1,136 @@
+"""Labels of proteins: tables and FASTA headers become the same task, bad rows are spoken of."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sklearn_revdist._protein_labels import read_labelled_fasta, read_table
+
+SEQUENCES = ["ACDE", "FGHI", "KLMN", "PQRS", "TVWY", "ACAC"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(labels, name="t.csv", sequences=SEQUENCES):
+        path = tmp_path / name
+        rows = [f"{s},{label}" for s, label in zip(sequences, labels, strict=True)]
+        path.write_text("\n".join(["sequence,target", *rows]) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def fasta(tmp_path):
+    def write(headers, name="t.fasta", sequences=SEQUENCES):
+        path = tmp_path / name
+        path.write_text("".join(f">{h}\n{s}\n" for h, s in zip(headers, sequences, strict=True)))
+        return path
+
+    return write
+
+
+def test_numbers_and_classes_are_told_apart(table):
+    assert read_table(table(["1.5", "2", "3", "4", "5", "6"])).kind == "regression"
+    task = read_table(table(list("aabbab")))
+    assert (task.kind, task.rows, task.name) == ("classification", "proteins", "t")
+    assert task.sequences == SEQUENCES
+    assert task.target.tolist() == list("aabbab")
+    assert task.split is None
+    assert read_table(table(list("121212")), kind="regression").kind == "regression"
+
+
+def test_columns_may_be_named_or_said(table, tmp_path):
+    path = tmp_path / "plain.tsv"
+    path.write_text("".join(f"{s}\t{i % 2}\n" for i, s in enumerate(SEQUENCES)))
+    task = read_table(path, columns=["seq", "y"], sequence="seq", target="y", name="mine")
+    assert task.name == "mine"
+    assert task.target.tolist() == list("010101")
+
+
+def test_sets_are_files_a_column_or_in_the_headers(table, fasta, tmp_path):
+    train = table(list("aabb"), "train.csv", SEQUENCES[:4])
+    test = table(list("ab"), "test.csv", SEQUENCES[4:])
+    task = read_table({"train": train, "test": test})
+    assert task.split.tolist() == ["train"] * 4 + ["test"] * 2
+    assert task.name == "train"
+
+    path = tmp_path / "column.csv"
+    rows = [f"{s},{'ab'[i % 2]},{'test' if i > 3 else 'valid'}" for i, s in enumerate(SEQUENCES)]
+    path.write_text("\n".join(["sequence,target,set", *rows]))
+    assert read_table(path, split="set").split.tolist() == ["validation"] * 4 + ["test"] * 2
+
+    headers = [f"p{i} TARGET={i}.5 SET=train VALIDATION={i == 1}" for i in range(6)]
+    task = read_labelled_fasta(fasta(headers))
+    assert task.target.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert task.split.tolist() == ["train", "validation", *["train"] * 4]
+
+
+def test_a_target_in_the_header_is_found_by_an_expression(fasta):
+    headers = [f"P0{i} {['Nucleus', 'Cell.membrane'][i % 2]}-S test" for i in range(6)]
+    task = read_labelled_fasta(fasta(headers), target=r"^\S+ ([A-Z][A-Za-z.]+)-[MSU]")
+    assert task.target.tolist() == ["Nucleus", "Cell.membrane"] * 3
+
+
+@pytest.mark.parametrize(
+    ("row", "labels", "message", "reason"),
+    [
+        ("ACDE", ["1.5"] * 6, "line 7: the sequence of .*line 2, again", "a duplicate"),
+        ("AXDE", ["1.5"] * 6, "line 7: the sequence has 'X' at position 2", "unknown letters"),
+        ("", ["1.5"] * 6, "line 7: the sequence is empty", "unknown letters"),
+        ("ACAC", [*["1.5"] * 5, ""], "line 7: no target", "no score"),
+        ("ACAC", list("aabbac"), "line 7: class 'c' is seen only", "a class seen only once"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line_or_counted(table, row, labels, message, reason):
+    path = table(labels, "labels.csv", [*SEQUENCES[:5], row])
+    with pytest.raises(ValueError, match=r"labels\.csv', " + message):
+        read_table(path)
+    task = read_table(path, skip_invalid=True)
+    assert task.excluded == {reason: 1}
+    assert task.sequences == SEQUENCES[:5]
+
+
+def test_a_word_among_numbers_is_no_number(table):
+    path = table(["1.5", "2", "3", "4", "5", "high"])
+    with pytest.raises(ValueError, match="line 7: the target 'high' is no number"):
+        read_table(path, kind="regression")
+
+
+def test_a_bad_record_of_the_second_file_is_named_by_it(fasta):
+    train = fasta([f"a{i} TARGET={i % 2}" for i in range(6)], "train.fasta")
+    test = fasta(["b0 TARGET=1", "b1"], "test.fasta", ["CCCC", "DDDD"])
+    with pytest.raises(ValueError, match=r"test\.fasta', record 2 \(b1\): no target"):
+        read_labelled_fasta({"train": train, "test": test})
+    task = read_labelled_fasta({"train": train, "test": test}, skip_invalid=True)
+    assert task.excluded == {"no score": 1}
+    assert len(task.target) == 7
+
+
+def test_a_row_without_a_set_among_others_is_named(fasta):
+    headers = [f"p{i} TARGET={i % 2}{' SET=train' if i else ''}" for i in range(6)]
+    with pytest.raises(ValueError, match=r"t\.fasta', record 1 \(p0\): the row is in the set ''"):
+        read_labelled_fasta(fasta(headers))
+
+
+@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
+def test_metal_ion_binding_and_localisation_are_read():
+    data = Path(os.environ["REVDIST_DATA"])
+    files = {s: data / "metal" / f"mib_hu2022_{s}.tsv.gz" for s in ("train", "test")}
+    task = read_table(
+        files, columns=["sequence", "label"], target="label", unknown="X", skip_invalid=True
+    )
+    assert len(task.target) + sum(task.excluded.values()) == 6000 + 1332
+    assert set(task.target) == {"0", "1"}
+    assert task.kind == "classification"
+
+    files = {
+        "train": data / "localisation" / "deeploc_our_val_set.fasta.gz",
+        "test": data / "localisation" / "deeploc_test_set.fasta.gz",
+    }
+    task = read_labelled_fasta(files, target=r"^\S+ ([A-Z][A-Za-z./]+)-[MSU]", skip_invalid=True)
+    assert len(task.target) + sum(task.excluded.values()) == 1678 + 2768
+    assert len(set(task.target)) == 10
+    with pytest.raises(ValueError, match=r"deeploc_.*\.fasta\.gz', record \d+ \("):
+        read_labelled_fasta(files, target=r"^\S+ ([A-Z][A-Za-z./]+)-[MSU]")

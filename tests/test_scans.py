@@ -1,0 +1,172 @@
+"""Scans: what is read is what the variants say, and each bad variant is named or counted."""
+
+import csv
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_revdist._scans import read_scan, scan_files
+
+WILD = "MKTAYIAKQR"
+
+
+def variant(mutant):
+    letters = list(WILD)
+    for substitution in mutant.split(":"):
+        letters[int(substitution[1:-1]) - 1] = substitution[-1]
+    return "".join(letters)
+
+
+GOOD = [(m, variant(m), str(i / 10)) for i, m in enumerate(["M1A", "K2A", "T3C", "K2A:T3G"])]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(rows, name="scan.csv", columns=("mutant", "mutated_sequence", "DMS_score")):
+        path = tmp_path / name
+        opener = gzip.open if name.endswith("gz") else open
+        with opener(path, "wt", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+        return path
+
+    return write
+
+
+def test_a_scan_is_read_with_what_folds_need(write):
+    task = read_scan(write(GOOD, "ASSAY.csv.gz"))
+    assert task.name == "ASSAY"
+    assert task.sequences == [row[1] for row in GOOD]
+    assert task.target.tolist() == [0.0, 0.1, 0.2, 0.3]
+    assert task.n_mutations.tolist() == [1, 1, 1, 2]
+    assert task.position is None  # not every variant has exactly one
+    assert read_scan(write(GOOD[:3])).position.tolist() == [1, 2, 3]
+
+
+def test_lower_case_and_blanks_are_no_matter(write):
+    rows = [(f" {m.lower()}", f"{s.lower()} ", score) for m, s, score in GOOD]
+    task = read_scan(write(rows))
+    assert task.digest() == read_scan(write(GOOD)).digest()
+
+
+BAD = {
+    "a mutant that does not match its sequence": [
+        ("K2C", variant("K2A"), "1"),
+        ("W2C", variant("K2C"), "1"),
+        ("K0A", variant("K2A"), "1"),
+        ("K2C:K2C", variant("K2C"), "1"),
+        ("nonsense", variant("K2C"), "1"),
+        ("", variant("K2C"), "1"),
+        ("K2C", variant("K2C")[:-1], "1"),
+    ],
+    "no score": [("K2C", variant("K2C"), ""), ("K2C", variant("K2C"), "high")],
+    "unknown letters": [("K2X", variant("K2X"), "1"), ("K2?", variant("K2?"), "1")],
+    "a duplicate": [("K2A", variant("K2A"), "1"), ("T3G:K2A", variant("K2A:T3G"), "1")],
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "row"), [(reason, row) for reason, rows in BAD.items() for row in rows]
+)
+def test_a_bad_variant_is_named_by_file_and_line_or_counted(write, reason, row):
+    path = write([*GOOD, row])
+    with pytest.raises(ValueError, match=r"scan\.csv', line 6: "):
+        read_scan(path)
+    task = read_scan(path, skip_invalid=True)
+    assert task.excluded == {reason: 1}
+    assert task.digest() == read_scan(write(GOOD)).digest()
+
+
+def test_the_message_says_what_is_wrong(write):
+    for row, message in [
+        (("K2C", variant("K2A"), "1"), "'K2C' does not lead to its mutated_sequence"),
+        (("W2C", variant("K2C"), "1"), "'W2C' leads to its mutated_sequence from another wild"),
+        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is no number"),
+        (("K2X", variant("K2X"), "1"), r"in 'K2X' the sequence has 'X' .*see `unknown`"),
+        (("K2A", variant("K2A"), "1"), r"'K2A' has the sequence of .*line 3, again"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            read_scan(write([*GOOD, row]))
+
+
+def test_ambiguous_residues_follow_the_policy(write):
+    row = ("K2X", variant("K2X"), "1")
+    assert len(read_scan(write([*GOOD, row]), unknown="mask").target) == 5
+
+
+def test_of_many_variants_so_many_of_each_number_are_drawn(write):
+    letters = "ACDEFGHILN"
+    singles = [f"{WILD[i]}{i + 1}{a}" for i in range(10) for a in letters if a != WILD[i]]
+    doubles = [f"{a}:{b}" for a in singles[:9] for b in singles[20:29]]
+    rows = [(m, variant(m), str(i)) for i, m in enumerate(singles + doubles)]
+    whole, drawn = read_scan(write(rows)), read_scan(write(rows), max_per_count=30)
+    assert np.unique(drawn.n_mutations, return_counts=True)[1].tolist() == [30, 30]
+    (n_left_out,) = drawn.excluded.values()
+    assert n_left_out == len(whole.target) - 60
+    assert read_scan(write(rows), max_per_count=30).digest() == drawn.digest()
+    assert read_scan(write(rows), max_per_count=30, seed=1).digest() != drawn.digest()
+    # a scan of single substitutions stays whole
+    assert len(read_scan(write(rows[: len(singles)]), max_per_count=30).target) == len(singles)
+
+
+def test_a_file_without_the_columns_or_without_valid_rows_is_refused(write):
+    with pytest.raises(ValueError, match=r"scan\.csv' has no column 'mutant'"):
+        read_scan(write(GOOD, columns=("a", "mutated_sequence", "DMS_score")))
+    with pytest.raises(ValueError, match=r"scan\.csv' has no valid row \(it is empty\)"):
+        read_scan(write([]))
+    with pytest.raises(ValueError, match=r"no valid row \(1 with no score\)"):
+        read_scan(write([("K2A", variant("K2A"), "")]), skip_invalid=True)
+
+
+def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
+    write(GOOD, "b.csv.gz")
+    write(GOOD, "a.csv")
+    write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
+    reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
+    (tmp_path / "notes.txt").write_text("no scan")
+    assert list(scan_files(tmp_path)) == ["a", "b"]
+    assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
+    assert list(scan_files(tmp_path / "a.csv")) == ["a"]
+
+
+def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        scan_files(tmp_path / "missing")
+    with pytest.raises(ValueError, match="holds no scan"):
+        scan_files(tmp_path)
+    write(GOOD, "a.csv")
+    write(GOOD, "a.csv.gz")
+    with pytest.raises(ValueError, match="both named 'a'"):
+        scan_files(tmp_path)
+
+
+@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
+def test_scans_of_proteingym_are_read_as_its_reference_says():
+    data = Path(os.environ["REVDIST_DATA"])
+    reference = data / "reference" / "ProteinGym_DMS_substitutions.csv"
+    files = scan_files(data / "dms", reference)
+    with reference.open() as file:
+        expected = {row["DMS_id"]: row for row in csv.DictReader(file)}
+    checked = 0
+    for name in ("IF1_ECOLI_Kelsic_2016", "SUMO1_HUMAN_Weile_2017", "TRPC_THEMA_Chan_2017"):
+        task = read_scan(files[name], name=name)
+        assert len(task.target) == int(expected[name]["DMS_total_number_mutants"])
+        assert task.excluded == {}
+        wild = expected[name]["target_seq"]
+        differ = [sum(a != b for a, b in zip(s, wild, strict=True)) for s in task.sequences]
+        assert differ == task.n_mutations.tolist()
+        checked += 1
+    assert checked == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
+def test_gb1_with_up_to_four_substitutions_is_capped():
+    path = Path(os.environ["REVDIST_DATA"]) / "dms" / "GB1_Wu_2016_four_mutations.csv.gz"
+    task = read_scan(path, max_per_count=5000)
+    counts = np.unique(task.n_mutations, return_counts=True)
+    assert counts[0].tolist() == [1, 2, 3, 4]
+    assert counts[1].tolist() == [76, 2091, 5000, 5000]
+    assert sum(task.excluded.values()) + len(task.target) == 149360

@@ -1,0 +1,86 @@
+"""A task keeps rows, proteins and targets together whatever is taken of it."""
+
+import numpy as np
+import pytest
+
+from sklearn_revdist import Task
+
+
+@pytest.fixture
+def residues():
+    """Four proteins, two of one sequence, with three residues each."""
+    return Task(
+        name="residues",
+        sequences=["ACD", "EFG", "ACD", "HIK"],
+        target=np.array(list("abcabcabcabc"), dtype=object),
+        protein=np.repeat(np.arange(4), 3),
+        residue=np.tile(np.arange(3), 4),
+        split=np.repeat(["train", "train", "validation", "test"], 3),
+    )
+
+
+def numbers(values):
+    target = np.array(values, dtype=np.float64)
+    return Task("numbers", ["A"] * len(values), target, np.arange(len(values)))
+
+
+def test_the_target_says_kind_and_metric(residues):
+    assert (residues.kind, residues.metric, residues.rows) == ("classification", "aupr", "residues")
+    task = numbers([1, 2])
+    assert (task.kind, task.metric, task.rows) == ("regression", "spearman", "proteins")
+    variants = Task("v", ["A"], np.zeros(1), np.zeros(1, int), n_mutations=np.ones(1, int))
+    assert variants.rows == "variants"
+
+
+def test_rows_of_one_sequence_are_one_group_under_whatever_name(residues):
+    groups = residues.groups()
+    assert len(set(groups[:3])) == 1
+    assert groups[0] == groups[6]
+    assert len(set(groups)) == 3
+
+
+def test_taken_rows_keep_their_letters(residues):
+    def letters(task):
+        return [task.sequences[p][r] for p, r in zip(task.protein, task.residue, strict=True)]
+
+    rows = np.array([11, 4, 0])
+    taken = residues.take(rows)
+    assert letters(taken) == [letters(residues)[row] for row in rows]
+    assert taken.target.tolist() == ["c", "b", "a"]
+    assert taken.split.tolist() == ["test", "train", "train"]
+    assert len(taken.sequences) == 3
+
+
+def test_what_is_left_out_is_counted_by_reason(residues):
+    kept = residues.residue != 1
+    task = residues.leave_out(kept, "the middle")
+    assert task.excluded == {"the middle": 4}
+    assert len(task.target) == 8
+    again = task.leave_out(task.residue != 2, "the middle")
+    assert again.excluded == {"the middle": 8}
+    assert residues.excluded == {}
+    assert residues.leave_out(np.ones(12, bool), "nothing") is residues
+
+
+def test_proteins_are_drawn_to_learn_from_and_tests_stay(residues):
+    task = residues.sample_proteins(1)
+    assert len(set(task.protein[task.split != "test"])) == 1
+    assert task.sequences[task.protein[task.split == "test"][0]] == "HIK"
+    assert task.excluded == {"beyond 1 proteins to learn from": 6}
+    assert residues.sample_proteins(3) is residues
+    assert residues.sample_proteins(1).digest() == task.digest()
+
+
+def test_ranked_classes_have_equal_size_and_follow_the_numbers():
+    values = np.random.default_rng(0).normal(size=90)
+    task = numbers(values).ranked(3)
+    assert task.kind == "classification"
+    for label, low, high in (("1", 0, 30), ("2", 30, 60), ("3", 60, 90)):
+        assert sorted(values[task.target == label]) == sorted(values)[low:high]
+
+
+def test_the_digest_changes_with_all_that_a_score_depends_on(residues):
+    digest = residues.digest()
+    assert digest == residues.take(np.arange(12)).digest()
+    assert digest != residues.take(np.arange(11)).digest()
+    assert numbers([1, 2]).digest() != numbers([1, 2.5]).digest()

@@ -15,9 +15,11 @@ from scipy.linalg import blas
 from ._dask import as_blocks, is_dask, sum_of_blocks
 from ._tensors import on_cuda, sums_on_device
 
-# A block of this many numbers (16 MB in float64) bounds the memory of a pass over any number
-# of rows and is large enough for the matrix product to run at full speed.
+# A block of at most this many numbers (16 MB in float64) bounds the memory of a pass over any
+# number of rows and is large enough for the matrix product to run at full speed. Of few columns
+# 1 MB is enough, and still in the cache when it is multiplied.
 _BLOCK_SIZE = 2**21
+_CACHED_SIZE = 2**17
 
 # The mean of this many rows is near enough to that of all to measure from.
 _FIRST_ROWS = 16
@@ -94,22 +96,34 @@ class Moments:
         # Where to measure from; a copy, so that no layout of X in memory changes its bits.
         mean = X[:_FIRST_ROWS].astype(np.float64, order="C").mean(axis=0)
         if n_samples <= n_features:
-            weight, delta, root = _centred(X, weights, mean, np.empty(X.shape))
-            return cls(weight, mean + delta, root=root)
-        n_rows = min(n_samples, max(256, _BLOCK_SIZE // n_features))
+            weight, delta, root = _measured(X, weights, mean, np.empty(X.shape))
+            if weight == 0.0:
+                return cls.zeros(n_features)
+            root -= delta
+            return cls(weight, mean + delta, root=_weighted(root, weights))
+        n_rows = min(n_samples, _block_rows(n_features))
         weight = 0.0
         # Only the upper triangle is summed; columns first, as BLAS keeps its matrices.
         scatter = np.zeros((n_features, n_features), order="F")
-        buffer = np.empty((n_rows + 1, n_features))
+        buffer = np.empty((n_rows, n_features))
         for start in range(0, n_samples, n_rows):
             rows = slice(start, start + n_rows)
             block_weights = None if weights is None else weights[rows]
-            block_weight, delta, block = _centred(X[rows], block_weights, mean, buffer)
+            block_weight, delta, block = _measured(X[rows], block_weights, mean, buffer)
             if block_weight == 0.0:
                 continue
-            weight, mean, shift = _merged_mean(weight, mean, block_weight, delta)
-            buffer[len(block)] = shift
-            scatter = blas.dsyrk(1.0, buffer[: len(block) + 1].T, 1.0, scatter, overwrite_c=1)
+            total = weight + block_weight
+            between = weight * block_weight / total
+            if block_weight > weight:
+                block -= delta
+            else:
+                # Another pass over the block is saved: measured from the mean of no fewer rows,
+                # its second moment is too large by no more than the distance of the means adds.
+                between -= block_weight
+            block = _weighted(block, block_weights)
+            scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)
+            scatter = blas.dsyr(between, delta, a=scatter, overwrite_a=1)
+            weight, mean = total, mean + delta * (block_weight / total)
         return cls(weight, mean, scatter=_symmetric(scatter))
 
     @classmethod
@@ -157,7 +171,7 @@ class Moments:
         if self.root is not None:
             spread = np.linalg.norm(self.root, axis=0)
         else:
-            spread = np.sqrt(np.diag(self.scatter))
+            spread = np.sqrt(np.diag(self.scatter).clip(0))
         rounding = 16 * np.finfo(np.float64).eps * np.abs(self.mean) * np.sqrt(self.weight)
         return np.where(spread > rounding, spread, 0.0)
 
@@ -165,24 +179,32 @@ class Moments:
         return self.scatter if self.root is None else self.root.T @ self.root
 
 
-def _centred(X, weights, near, out):
-    """Weight of some rows, their mean as the distance from a point near it, and the rows.
+def _block_rows(n_features):
+    """Rows of a block: twice as tall as wide, within the bounds of memory."""
+    least = max(256, _CACHED_SIZE // n_features)
+    return max(256, min(max(2 * n_features, least), _BLOCK_SIZE // n_features))
 
-    The rows are centred and multiplied by the roots of their weights, in the first rows of
-    `out`. Going by way of a point leaves nothing of a mean that is thousands of sigma large.
+
+def _measured(X, weights, near, out):
+    """Weight of some rows, the distance of their mean from a point, and the rows from there.
+
+    The rows are written to the first of `out`. Going by way of a point near the mean leaves
+    nothing of a mean that is thousands of sigma large.
     """
-    rows = out[: len(X)]
-    rows[:] = X
-    rows -= near
+    rows = np.subtract(X, near, out=out[: len(X)])
     weight = float(len(rows) if weights is None else weights.sum())
     if weight == 0.0:
         return 0.0, np.zeros_like(near), rows[:0]
     # SciPy's BLAS as for the scatter: NumPy's has threads of its own, which would be in the way.
     delta = blas.dgemv(1 / weight, rows.T, np.ones(len(rows)) if weights is None else weights)
-    rows -= delta
+    return weight, delta, rows
+
+
+def _weighted(rows, weights):
+    """Rows times the roots of their weights, in place."""
     if weights is not None:
         rows *= np.sqrt(weights)[:, np.newaxis]
-    return weight, delta, rows
+    return rows
 
 
 def _merged_mean(weight, mean, other_weight, delta):

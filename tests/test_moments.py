@@ -135,3 +135,15 @@ def test_the_input_is_left_as_it_was(rng):
 def test_moments_of_different_columns_do_not_add():
     with pytest.raises(ValueError, match="3 columns and of 4 columns"):
         Moments.zeros(3) + Moments.zeros(4)
+
+
+def test_blocks_of_unlike_means_and_weights_cost_no_digits(rng, monkeypatch):
+    """Light rows far away come first, so that what follows is measured from afar."""
+    monkeypatch.setattr("sklearn_revdist._moments._CACHED_SIZE", 1)
+    X = rng.normal(size=(2000, 3))
+    X[:256] += 1e4
+    weights = np.r_[np.full(256, 1e-9), np.ones(1744)]
+    total = Moments.of(X, weights)
+    weight, mean = weights.sum(), np.average(X, axis=0, weights=weights)
+    centred = (X - mean) * np.sqrt(weights)[:, np.newaxis]
+    assert_equal_moments(total, Moments(weight, mean, scatter=centred.T @ centred), rtol=1e-11)

@@ -1,0 +1,243 @@
+"""Feed mutated files to every reader: documented exceptions only, in bounded memory.
+
+    python tests/fuzz_readers.py npz --cases 1000000 --seconds 600 --seed 0
+    python tests/fuzz_readers.py npz --atheris -max_total_time=600
+
+The first form mutates valid files at random; the second lets atheris (`pip install atheris`) find
+inputs that reach new lines. A reader may return, or raise the ValueError or FileNotFoundError that
+it documents, in one line that names the file. Everything else ends the run with the input's bytes.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from safetensors.numpy import save as safetensors
+
+from sklearn_revdist import NaiveChain, ReverseDistiller, read_tasks
+from sklearn_revdist._labels import (
+    read_labelled_fasta,
+    read_residue_labels,
+    read_residue_table,
+    read_table,
+)
+from sklearn_revdist._records import read_records
+from sklearn_revdist._scans import read_scan
+from sklearn_revdist._sequences import read_fasta
+
+PUBLISHED = Path(__file__).parent / "published"
+MEMORY = 2**30  # beyond what the process has when it begins
+
+FASTA = b">a b=c\nMKTAYIAKQR\nQRQ\n>sp|P1|B SET=test\r\nACDX<mask>\n\n>c\nw\n"
+LABELS = b">a SET=train VALIDATION=False\nHHHEEECCCCHHH\n>c SET=test\nHEC\n"
+LABELLED = b">a TARGET=1.5 SET=train VALIDATION=False\nMKT\n>b TARGET=2.5 SET=test\nMKV\n"
+TABLE = b'sequence,target,split\nMKT,1.5,train\nMKV,2.5,test\n"MKW",nan,validation\n'
+SCAN = b"mutant,mutated_sequence,DMS_score\nM1A,AKT,0.5\nK2R,MRT,-1e3\nM1A:K2R,ART,0\n"
+RESIDUES = b"protein,position,residue,score\na,1,M,0.5\na,2,K,1.5\nc,3,W,2\n"
+RECORDS = b'name,sequence\n"a, b",MKT\nNA,NAN\n,ACD\n'
+TASKS = b'[[task]]\nformat = "scan"\npath = "x.csv"\nname = "x"\nmax_per_count = 3\n'
+TOKENS = [
+    *(b">", b"\n", b"\r", b",", b'"', b"\t", b";", b"\0", b"\xef\xbb\xbf", b"\xff", b"<mask>"),
+    *(b"9" * 5000, b"-1", b"1e999", b"nan", b"inf", b"0", b"\xd9\xa3", b"../", b"[" * 3000),
+    *(b"null", b"true", b"{}", b"=", b":", b"[[task]]", b"SET=", b"VALIDATION=True", b"TARGET="),
+    *(b"'<f8'", b"'|O'", b"(10**9,)", b"(99999999999,)", b"PK\x01\x02", b"\x1f\x8b", b"\x93NUMPY"),
+    *(b'"dtype":"F64"', b'"data_offsets":[0,', b'"shape":[', b"18446744073709551615"),
+]
+
+
+class Reader(NamedTuple):
+    """A file's name, a valid content, and what reads it."""
+
+    name: str
+    seed: bytes
+    read: object
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def readers(folder):
+    """The readers by group; what they need beside the fuzzed file is put into the folder."""
+    sequences = folder / "sequences.fa"
+    sequences.write_bytes(b">a\nMKTAYIAKQRQRQ\n>b\nACD\n>c\nWKW\n")
+    (folder / "x.csv").write_bytes(SCAN)
+    published = {}
+    for kind in ("rd", "naive"):
+        name = f"{kind}-scaler-8M-35M-{'None' if kind == 'naive' else 'pcr'}-fbpca-1k.npz"
+        published[kind] = (folder / kind / name, (PUBLISHED / name).read_bytes())
+        (folder / kind).mkdir()
+    with np.load(PUBLISHED / published["rd"][0].name) as file:
+        plain = npz(**file)
+    distiller = ReverseDistiller([2, 3], regressor="ols")
+    distiller.fit(np.random.default_rng(0).normal(size=(9, 5)))
+    distiller.save_pretrained(folder / "seed.safetensors")
+    saved = (folder / "seed.safetensors").read_bytes()
+    unchecked = json.loads(saved[8 : 8 + int.from_bytes(saved[:8], "little")])
+    description = json.loads(unchecked["__metadata__"]["sklearn_revdist"])
+    del description["sha256"]
+    arrays = {"mean": distiller.mean_, "components.1": distiller.components_[2:]}
+    arrays["coef.1"] = distiller.reconstruction_[:2, 2:].copy()
+    unchecked = safetensors(arrays, {"sklearn_revdist": json.dumps(description)})
+
+    def folder_of(estimator, path):
+        transformed(estimator.from_pretrained(path.parent))
+
+    def transformed(estimator):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # numbers may be huge
+            estimator.transform(np.zeros((1, estimator.n_features_in_)))
+
+    return {
+        "fasta": [
+            Reader("f.fasta", FASTA, read_fasta),
+            Reader("f.fasta", gzip.compress(FASTA, mtime=0), read_fasta),
+        ],
+        "csv": [
+            Reader("r.csv", RECORDS, lambda path: list(read_records(path))),
+            Reader("r.tsv", RECORDS.replace(b",", b"\t"), lambda path: list(read_records(path))),
+            Reader("t.csv", TABLE, partial(read_table, split="split", skip_invalid=True)),
+            Reader("t.csv.gz", gzip.compress(TABLE, mtime=0), read_table),
+        ],
+        "labels": [
+            Reader("s.csv", SCAN, partial(read_scan, skip_invalid=True, max_per_count=1)),
+            Reader("l.fa", LABELS, lambda path: read_residue_labels(sequences, path)),
+            Reader("m.fa", LABELLED, partial(read_labelled_fasta, skip_invalid=True)),
+            Reader(
+                "q.csv",
+                RESIDUES,
+                lambda path: read_residue_table(
+                    path, sequences, target="score", residue="residue", skip_invalid=True
+                ),
+            ),
+            Reader("t.toml", TASKS, lambda path: list(read_tasks(path))),
+        ],
+        "npz": [
+            Reader(str(published["rd"][0]), published["rd"][1], partial(folder_of, ReverseDistiller)),
+            Reader(str(published["rd"][0]), plain, partial(folder_of, ReverseDistiller)),
+            Reader(str(published["naive"][0]), published["naive"][1], partial(folder_of, NaiveChain)),
+        ],
+        "safetensors": [
+            Reader(
+                "d.safetensors",
+                content,
+                lambda path: transformed(ReverseDistiller.from_pretrained(path)),
+            )
+            for content in (saved, unchecked)
+        ],
+    }
+
+
+def mutated(content, rng):
+    """The content after one to eight small changes."""
+    for _ in range(int(rng.integers(1, 9))):
+        n = len(content)
+        at = int(rng.integers(n + 1))
+        to = min(n, at + int(rng.integers(1, 65)))
+        match int(rng.integers(6)):
+            case 0:
+                content = content[:at] + bytes([int(rng.integers(256))]) + content[at + 1 :]
+            case 1:
+                content = content[:at] + TOKENS[int(rng.integers(len(TOKENS)))] + content[at:]
+            case 2:
+                content = content[:at] + TOKENS[int(rng.integers(len(TOKENS)))] + content[to:]
+            case 3:
+                content = content[:at] + content[to:]
+            case 4:
+                content = content[:to] + content[at:]
+            case 5:
+                content = content[:at] if rng.random() < 0.2 else content[:at] + content[at + 1 :]
+    return content
+
+
+def try_one(folder, reader, content):
+    """Read a content; whether it was read, and an error if it was neither read nor refused."""
+    path = folder / reader.name
+    path.write_bytes(content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            reader.read(path)
+    except (ValueError, FileNotFoundError) as error:
+        named = path.name in str(error) or str(path.parent) in str(error)
+        if isinstance(error, UnicodeError) or not named or "\n" in str(error):
+            raise AssertionError(f"{type(error).__name__} is not documented: {error}") from error
+        return False
+    finally:
+        path.unlink()
+    return True
+
+
+def fuzz(group, n_cases, seconds, seed):
+    """Mutated files until so many or so long; returns how many were tried and how many read."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder, n_read, n_tried = Path(name), 0, 0
+        chosen = readers(folder)[group]
+        for reader in chosen:
+            assert try_one(folder, reader, reader.seed), reader.name
+        end = time.monotonic() + seconds
+        while n_tried < n_cases and time.monotonic() < end:
+            reader = chosen[int(rng.integers(len(chosen)))]
+            content = mutated(reader.seed, rng)
+            try:
+                n_read += try_one(folder, reader, content)
+            except BaseException:
+                print(f"{reader.name}: {content!r}", file=sys.stderr)
+                raise
+            n_tried += 1
+    return n_tried, n_read
+
+
+def fuzz_with_atheris(group, arguments):
+    import atheris
+
+    atheris.instrument_all()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        chosen = readers(folder)[group]
+        corpus = folder / "corpus"
+        corpus.mkdir()
+        for i, reader in enumerate(chosen):
+            (corpus / str(i)).write_bytes(bytes([i]) + reader.seed)
+
+        def one(data):
+            if data:
+                try_one(folder, chosen[data[0] % len(chosen)], data[1:])
+
+        atheris.Setup([sys.argv[0], *arguments, str(corpus)], one)
+        atheris.Fuzz()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("group", choices=["fasta", "csv", "labels", "npz", "safetensors"])
+    parser.add_argument("--cases", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--atheris", action="store_true")
+    arguments, rest = parser.parse_known_args()
+    if arguments.atheris:
+        fuzz_with_atheris(arguments.group, rest)
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    n_tried, n_read = fuzz(arguments.group, arguments.cases, arguments.seconds, arguments.seed)
+    print(f"{arguments.group}: {n_tried} files, {n_read} read, {n_tried - n_read} refused")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from ._sequences import iter_fasta
 from ._tables import import_parquet, reading_as
+from ._text_files import iter_cells, open_text
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
@@ -100,11 +99,8 @@ def in_parts(
 
 
 def _csv(path, separator=","):
-    with reading_as("CSV", path):
-        # "NA" is a protein and a name, not a gap
-        yield from pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, chunksize=2**14
-        )
+    with open_text(path, newline="") as file:
+        yield from iter_cells(file, path, separator=separator, chunk=2**14)
 
 
 def _tsv(path):

@@ -617,7 +617,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         else:
             parameters, blocks, mean, levels = read_chain(name_or_path)
         distiller = cls(**parameters)
-        distiller._validate_params()
+        try:
+            distiller._validate_params()
+            distiller._new_columns(blocks)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{str(name_or_path)!r} holds parameters that do not fit its chain ({error}); save "
+                "or fetch it again."
+            ) from error
         distiller.n_features_in_ = sum(blocks.dims)
         distiller._set_blocks(blocks)
         distiller._set_map(mean, levels)

@@ -1,14 +1,14 @@
 """From text to tokens: ESM-2's alphabet, the policy on everything outside it, and FASTA."""
 
-import gzip
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._text_files import LONGEST, open_text
 
 # fair-esm's alphabet "ESM-1b"; a token's index is its row of the embedding matrix
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -177,22 +177,30 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     ------
     ValueError
         If the file is empty, does not begin with a header, has a record without a
-        sequence, or is compressed and damaged.
+        sequence or of more than 16 million letters, or is compressed and damaged.
     """
-    index, name, start, parts = -1, "", 0, []
-    for number, line in enumerate(_lines(path), start=1):
-        line = line.strip()
-        if line.startswith(">"):
-            if index >= 0:
-                yield name, _joined(parts, path, index, name, start)
-            index, name, start, parts = index + 1, line[1:].strip(), number, []
-        elif line and index < 0:
-            raise ValueError(
-                f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
-                "header; put a line that begins with '>' before each sequence."
-            )
-        elif line:
-            parts.append(line)
+    index, name, start, parts, size = -1, "", 0, [], 0
+    with open_text(path, errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            line = line.strip()
+            if line.startswith(">"):
+                if index >= 0:
+                    yield name, _joined(parts, path, index, name, start)
+                index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
+            elif line and index < 0:
+                raise ValueError(
+                    f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
+                    "header; put a line that begins with '>' before each sequence."
+                )
+            elif line:
+                parts.append(line)
+                size += len(line)
+                if size > LONGEST:
+                    raise ValueError(
+                        f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} "
+                        f"in line {start}, has more than {LONGEST} letters, which no protein has; "
+                        "check that it is the right file."
+                    )
     if index < 0:
         raise ValueError(f"{os.fspath(path)!r} has no FASTA records; check that it is complete.")
     yield name, _joined(parts, path, index, name, start)
@@ -205,17 +213,3 @@ def _joined(lines: list[str], path: str | os.PathLike, index: int, name: str, st
             f"line {start}, has no sequence; give it one or remove its header."
         )
     return "".join(lines)
-
-
-def _lines(path: str | os.PathLike) -> Iterator[str]:
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    opener = gzip.open if compressed else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        try:
-            yield from file
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(
-                f"{os.fspath(path)!r} is damaged: it cannot be decompressed ({error}); "
-                "copy or download it again."
-            ) from error

@@ -17,12 +17,12 @@ import sys
 import tempfile
 import time
 import warnings
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors.numpy import save as safetensors
 
 from sklearn_revdist import NaiveChain, ReverseDistiller, read_tasks
 from sklearn_revdist._labels import (
@@ -55,18 +55,48 @@ TOKENS = [
 ]
 
 
+def as_it_is(content):
+    return content
+
+
 class Reader(NamedTuple):
-    """A file's name, a valid content, and what reads it."""
+    """A file's name, what is mutated, what reads the file, and how the former becomes a file."""
 
     name: str
     seed: bytes
     read: object
+    pack: object = as_it_is
 
 
-def npz(**arrays):
+def npz_with(content, members, changed):
+    """A zip file of the members, one of them changed, with checksums that match."""
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, content if name == changed else member)
     return file.getvalue()
+
+
+def safetensors_with(header, data):
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def transformed(estimator):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # numbers may be huge
+        estimator.transform(np.zeros((1, estimator.n_features_in_)))
+
+
+def folder_of(estimator, path):
+    transformed(estimator.from_pretrained(path.parent))
+
+
+def saved_distiller(path):
+    transformed(ReverseDistiller.from_pretrained(path))
+
+
+def records(path):
+    return list(read_records(path))
 
 
 def readers(folder):
@@ -74,70 +104,73 @@ def readers(folder):
     sequences = folder / "sequences.fa"
     sequences.write_bytes(b">a\nMKTAYIAKQRQRQ\n>b\nACD\n>c\nWKW\n")
     (folder / "x.csv").write_bytes(SCAN)
-    published = {}
-    for kind in ("rd", "naive"):
-        name = f"{kind}-scaler-8M-35M-{'None' if kind == 'naive' else 'pcr'}-fbpca-1k.npz"
-        published[kind] = (folder / kind / name, (PUBLISHED / name).read_bytes())
-        (folder / kind).mkdir()
-    with np.load(PUBLISHED / published["rd"][0].name) as file:
-        plain = npz(**file)
+    return {
+        "fasta": [
+            Reader("f.fasta", FASTA, read_fasta),
+            Reader("f.fasta", FASTA, read_fasta, partial(gzip.compress, mtime=0)),
+            Reader("f.fasta", gzip.compress(FASTA, mtime=0), read_fasta),
+        ],
+        "csv": [
+            Reader("r.csv", RECORDS, records),
+            Reader("r.tsv", RECORDS.replace(b",", b"\t"), records),
+            Reader("t.csv", TABLE, partial(read_table, split="split", skip_invalid=True)),
+            Reader(
+                "t.csv.gz", gzip.compress(TABLE, mtime=0), partial(read_table, skip_invalid=True)
+            ),
+        ],
+        "labels": [
+            Reader("s.csv", SCAN, partial(read_scan, skip_invalid=True, max_per_count=1)),
+            Reader("l.fa", LABELS, partial(read_residue_labels, sequences, skip_invalid=True)),
+            Reader("m.fa", LABELLED, partial(read_labelled_fasta, skip_invalid=True)),
+            Reader("q.csv", RESIDUES, partial(residue_table, sequences)),
+            Reader("t.toml", TASKS, lambda path: list(read_tasks(path))),
+        ],
+        "npz": [*published_weights(folder)],
+        "safetensors": [*saved_distillers(folder)],
+    }
+
+
+def residue_table(sequences, path):
+    read_residue_table(path, sequences, target="score", residue="residue", skip_invalid=True)
+
+
+def published_weights(folder):
+    """Files as they are and, past their checksums, each of their arrays."""
+    for estimator, name in (
+        (ReverseDistiller, "rd-scaler-8M-35M-pcr-fbpca-1k.npz"),
+        (NaiveChain, "naive-scaler-8M-35M-None-fbpca-1k.npz"),
+    ):
+        path, read = folder / estimator.__name__ / name, partial(folder_of, estimator)
+        path.parent.mkdir()
+        yield Reader(str(path), (PUBLISHED / name).read_bytes(), read)
+        with zipfile.ZipFile(PUBLISHED / name) as archive:
+            members = {member: archive.read(member) for member in archive.namelist()}
+        for member, seed in members.items():
+            yield Reader(str(path), seed, read, partial(npz_with, members=members, changed=member))
+
+
+def saved_distillers(folder):
+    """A file, and past its checksum the header and the description in it."""
     distiller = ReverseDistiller([2, 3], regressor="ols")
     distiller.fit(np.random.default_rng(0).normal(size=(9, 5)))
     distiller.save_pretrained(folder / "seed.safetensors")
     saved = (folder / "seed.safetensors").read_bytes()
-    unchecked = json.loads(saved[8 : 8 + int.from_bytes(saved[:8], "little")])
-    description = json.loads(unchecked["__metadata__"]["sklearn_revdist"])
+    stop = 8 + int.from_bytes(saved[:8], "little")
+    header, data = json.loads(saved[8:stop]), saved[stop:]
+    description = json.loads(header["__metadata__"]["sklearn_revdist"])
     del description["sha256"]
-    arrays = {"mean": distiller.mean_, "components.1": distiller.components_[2:]}
-    arrays["coef.1"] = distiller.reconstruction_[:2, 2:].copy()
-    unchecked = safetensors(arrays, {"sklearn_revdist": json.dumps(description)})
+    plain = json.dumps(description).encode()
 
-    def folder_of(estimator, path):
-        transformed(estimator.from_pretrained(path.parent))
+    def described(content):
+        text = content.decode("utf-8", "replace")
+        changed = {**header, "__metadata__": {"sklearn_revdist": text}}
+        return safetensors_with(json.dumps(changed).encode(), data)
 
-    def transformed(estimator):
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # numbers may be huge
-            estimator.transform(np.zeros((1, estimator.n_features_in_)))
-
-    return {
-        "fasta": [
-            Reader("f.fasta", FASTA, read_fasta),
-            Reader("f.fasta", gzip.compress(FASTA, mtime=0), read_fasta),
-        ],
-        "csv": [
-            Reader("r.csv", RECORDS, lambda path: list(read_records(path))),
-            Reader("r.tsv", RECORDS.replace(b",", b"\t"), lambda path: list(read_records(path))),
-            Reader("t.csv", TABLE, partial(read_table, split="split", skip_invalid=True)),
-            Reader("t.csv.gz", gzip.compress(TABLE, mtime=0), read_table),
-        ],
-        "labels": [
-            Reader("s.csv", SCAN, partial(read_scan, skip_invalid=True, max_per_count=1)),
-            Reader("l.fa", LABELS, lambda path: read_residue_labels(sequences, path)),
-            Reader("m.fa", LABELLED, partial(read_labelled_fasta, skip_invalid=True)),
-            Reader(
-                "q.csv",
-                RESIDUES,
-                lambda path: read_residue_table(
-                    path, sequences, target="score", residue="residue", skip_invalid=True
-                ),
-            ),
-            Reader("t.toml", TASKS, lambda path: list(read_tasks(path))),
-        ],
-        "npz": [
-            Reader(str(published["rd"][0]), published["rd"][1], partial(folder_of, ReverseDistiller)),
-            Reader(str(published["rd"][0]), plain, partial(folder_of, ReverseDistiller)),
-            Reader(str(published["naive"][0]), published["naive"][1], partial(folder_of, NaiveChain)),
-        ],
-        "safetensors": [
-            Reader(
-                "d.safetensors",
-                content,
-                lambda path: transformed(ReverseDistiller.from_pretrained(path)),
-            )
-            for content in (saved, unchecked)
-        ],
-    }
+    unchecked = described(plain)[8:][: -len(data)]
+    name = "d.safetensors"
+    yield Reader(name, saved, saved_distiller)
+    yield Reader(name, unchecked, saved_distiller, partial(safetensors_with, data=data))
+    yield Reader(name, plain, saved_distiller, described)
 
 
 def mutated(content, rng):
@@ -165,7 +198,7 @@ def mutated(content, rng):
 def try_one(folder, reader, content):
     """Read a content; whether it was read, and an error if it was neither read nor refused."""
     path = folder / reader.name
-    path.write_bytes(content)
+    path.write_bytes(reader.pack(content))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -122,10 +122,10 @@ def iter_cells(
     except (UnicodeDecodeError, _TooLong):
         raise
     except ValueError as error:
-        reason = " ".join(str(error).split())
+        kind, reason = "TSV" if separator == "\t" else "CSV", " ".join(str(error).split())
         raise ValueError(
-            f"{os.fspath(path)!r} cannot be read as a table of text ({reason}); check that it is "
-            "complete and of that format."
+            f"{os.fspath(path)!r} cannot be read as {kind} ({reason}); check that it is complete "
+            "and of that format."
         ) from error
 
 

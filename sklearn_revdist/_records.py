@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from ._sequences import iter_fasta
 from ._tables import import_parquet, reading_as
-from ._text_files import iter_cells, open_text
+from ._text_files import open_text
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
@@ -99,8 +101,11 @@ def in_parts(
 
 
 def _csv(path, separator=","):
-    with open_text(path, newline="") as file:
-        yield from iter_cells(file, path, separator=separator, chunk=2**14)
+    with reading_as("CSV", path), open_text(path, newline="") as file:
+        # "NA" is a protein and a name, not a gap
+        yield from pd.read_csv(
+            file, sep=separator, dtype=str, keep_default_na=False, chunksize=2**14
+        )
 
 
 def _tsv(path):

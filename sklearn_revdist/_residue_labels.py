@@ -1,6 +1,7 @@
 """Residue labels: a number or a class for each residue, in the files in which people have them."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -184,7 +185,7 @@ def read_residue_table(
     rejects = Rejects(skip_invalid)
     rejects.check_any_left(path, len(table))
     values, present = as_targets(table[target].tolist(), kind)
-    keys = table[protein].agg("_".join, axis=1).tolist()
+    keys = ["_".join(parts) for parts in zip(*(table[part] for part in protein), strict=True)]
     letters = table[residue].str.upper().tolist() if residue else [None] * len(table)
     seen: set[tuple[str, int]] = set()
     rows, places = [], []
@@ -192,7 +193,7 @@ def read_residue_table(
     for row, (key, text, letter) in enumerate(zip(keys, table[position], letters, strict=True)):
         line = table.index[row]
         sequence = residues.get(key, "")
-        place = int(text) - 1 if text.isdecimal() else -1
+        place = int(text) - 1 if re.fullmatch("[0-9]{1,9}", text) else -1
         if not present[row]:
             what = table[target].iloc[row]
             what = f"{target} {what!r} is no number" if what else f"no {target}"

@@ -13,7 +13,7 @@ from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
-_SUBSTITUTION = re.compile(r"([A-Z])(\d+)([A-Z])")
+_SUBSTITUTION = re.compile(r"([A-Z])([0-9]{1,9})([A-Z])")
 
 
 def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = None) -> dict:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._text_files import LONGEST, open_text
+from ._text_files import LONGEST, Unreadable, open_text
 
 # fair-esm's alphabet "ESM-1b"; a token's index is its row of the embedding matrix
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -179,28 +179,37 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
         If the file is empty, does not begin with a header, has a record without a
         sequence or of more than 16 million letters, or is compressed and damaged.
     """
+    try:
+        with open_text(path, errors="replace") as file:
+            yield from _records_of(file, path)
+    except Unreadable as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is damaged: {error}; copy or download it again."
+        ) from error
+
+
+def _records_of(file, path):
     index, name, start, parts, size = -1, "", 0, [], 0
-    with open_text(path, errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            line = line.strip()
-            if line.startswith(">"):
-                if index >= 0:
-                    yield name, _joined(parts, path, index, name, start)
-                index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
-            elif line and index < 0:
+    for number, line in enumerate(file, start=1):
+        line = line.strip()
+        if line.startswith(">"):
+            if index >= 0:
+                yield name, _joined(parts, path, index, name, start)
+            index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
+        elif line and index < 0:
+            raise ValueError(
+                f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
+                "header; put a line that begins with '>' before each sequence."
+            )
+        elif line:
+            parts.append(line)
+            size += len(line)
+            if size > LONGEST:
                 raise ValueError(
-                    f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
-                    "header; put a line that begins with '>' before each sequence."
+                    f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} "
+                    f"in line {start}, has more than {LONGEST} letters, which no protein has; "
+                    "check that it is the right file."
                 )
-            elif line:
-                parts.append(line)
-                size += len(line)
-                if size > LONGEST:
-                    raise ValueError(
-                        f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} "
-                        f"in line {start}, has more than {LONGEST} letters, which no protein has; "
-                        "check that it is the right file."
-                    )
     if index < 0:
         raise ValueError(f"{os.fspath(path)!r} has no FASTA records; check that it is complete.")
     yield name, _joined(parts, path, index, name, start)

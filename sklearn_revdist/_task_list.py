@@ -20,6 +20,12 @@ _READERS: dict[str, Callable[..., Task]] = {
     "residue-labels": read_residue_labels,
     "residue-table": read_residue_table,
 }
+# Types of settings that are no text.
+_TYPES = {
+    **dict.fromkeys(("max_per_count", "max_train_proteins", "n_classes", "seed"), int),
+    **dict.fromkeys(("columns", "protein"), list),
+    **{"where": dict, "skip_invalid": bool},
+}
 _PATHS = ("path", "sequences", "labels", "mask", "reference")
 
 
@@ -93,7 +99,7 @@ def task_readers(
     with path.open("rb") as file:
         try:
             content = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also what is no UTF-8
             raise ValueError(f"{str(path)!r} is no TOML file: {error}; mend it.") from error
     entries = content.get("task")
     if not isinstance(entries, list) or set(content) != {"task"}:
@@ -102,17 +108,22 @@ def task_readers(
         )
     readers = []
     for i, entry in enumerate(entries, start=1):
+        where = f"{str(path)!r}, task {i}"
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where} is no entry [[task]]; mend it.")
         for key in (*_PATHS, *SETS):
             if key in entry:
+                if not isinstance(entry[key], str) or "\0" in entry[key]:
+                    raise ValueError(f"{where}: {key}={entry[key]!r} is no path; mend it.")
                 entry[key] = folder / entry[key]
-        readers += _readers_of(entry, defaults, f"{str(path)!r}, task {i}")
+        readers += _readers_of(entry, defaults, where)
     return readers
 
 
 def _readers_of(entry, defaults, where):
     entry = dict(entry)
     chosen = entry.pop("format", None)
-    if chosen not in _READERS:
+    if not isinstance(chosen, str) or chosen not in _READERS:
         raise ValueError(
             f"{where}: format={chosen!r} is not known; give one of {', '.join(_READERS)}."
         )
@@ -128,6 +139,17 @@ def _readers_of(entry, defaults, where):
             f"{where}: {chosen!r} has no setting {unknown[0]!r}; choose from "
             f"{', '.join(parameters)}."
         )
+    for key, value in entry.items():
+        kind = _TYPES.get(key, str)
+        fits = type(value) is kind
+        if fits and kind is list:
+            fits = all(isinstance(each, str) for each in value)
+        if key not in (*_PATHS, *SETS) and not fits:
+            told = {str: "a text", int: "a whole number", list: "a list of texts"}
+            raise ValueError(
+                f"{where}: {key}={value!r} is not {told.get(kind, f'of type {kind.__name__}')}; "
+                "mend it."
+            )
     needed = [
         key
         for key, parameter in parameters.items()

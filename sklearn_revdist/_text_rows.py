@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ._sequences import AMBIGUOUS, AMINO_ACIDS
 from ._tables import reading_as
 from ._tasks import Task
+from ._text_files import open_text
 
 SETS = ("train", "validation", "test")
 
@@ -68,7 +69,11 @@ class Rejects:
             for row in np.flatnonzero(lone):
                 what = f"class {task.target[row]!r} is seen only here"
                 self.add(places[row], what, "a class seen only once")
-            self.check_any_left(task.name, int((~lone).sum()))
+            if lone.all():
+                raise ValueError(
+                    f"{places[0]}: this class and all others have one row each; check that it is "
+                    "the right file and its columns are the ones meant."
+                )
             if lone.any():
                 task = task.take(np.flatnonzero(~lone))
         task.excluded.update(self.counts)
@@ -104,12 +109,16 @@ def read_text(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
-    with reading_as("a table of text", path), warnings.catch_warnings():
+    with (
+        reading_as("a table of text", path),
+        open_text(path, newline="") as file,
+        warnings.catch_warnings(),
+    ):
         # More cells than the header has: otherwise cut off.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             table = pd.read_csv(
-                path,
+                file,
                 sep="\t" if re.search(r"\.(tsv|txt)(\.gz)?$", path.name) else ",",
                 dtype=str,
                 keep_default_na=False,
@@ -122,9 +131,9 @@ def read_text(
             raise ValueError("rows have more cells than the header") from None
     missing = [column for column in needed if column not in table]
     if missing:
+        found = " ".join(", ".join(map(str, table)).split())
         raise ValueError(
-            f"{str(path)!r} has no column {missing[0]!r}, only {', '.join(map(str, table))}; say "
-            "which columns to read."
+            f"{str(path)!r} has no column {missing[0]!r}, only {found}; say which columns to read."
         )
     first = 1 if columns else 2
     table.index = [f"{str(path)!r}, line {first + i}" for i in range(len(table))]

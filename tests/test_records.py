@@ -83,7 +83,7 @@ def test_columns_that_are_missing(tmp_path):
         ("x.fasta.gz", b"\x1f\x8bbroken", "is damaged: it cannot be decompressed"),
         ("x.csv", b"", "cannot be read as CSV"),
         ("x.csv", b"name,sequence\n", "has no records; check that it is complete"),
-        ("x.csv", b"name,sequence\na,\xff\xfe\n", "is not UTF-8"),
+        ("x.csv", b"name,sequence\na,\xff\xfe\n", "cannot be read as CSV"),
         ("x.csv", b"name,sequence\na,M\nb,K,T,W\n", "cannot be read as CSV"),
         ("x.csv.gz", b"not compressed", "has no column 'sequence'"),
         ("x.parquet", b"", "cannot be read as Parquet"),

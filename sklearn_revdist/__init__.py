@@ -13,41 +13,60 @@ measured assay) and `load_secondary_structure` (labels of residues) are data to 
 Importing the package loads neither torch nor matplotlib.
 """
 
-from ._datasets import load_if1_ecoli, load_secondary_structure
-from ._display import PrefixCurveDisplay, PrefixScoreDisplay
-from ._embedder import ESMEmbedder
-from ._evaluation import evaluate, prefix_scores
-from ._moments import Moments
-from ._naive_chain import NaiveChain
-from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
-from ._reverse_distiller import ReverseDistiller
-from ._scaling_display import ScalingDisplay
-from ._store import EmbeddingStore
-from ._summary import growth, mean_scores, win_rates
-from ._task_list import read_tasks
-from ._tasks import Task
-from ._variance_display import NestedVarianceDisplay
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "ESMEmbedder",
-    "EmbeddingStore",
-    "Moments",
-    "NaiveChain",
-    "NestedVarianceDisplay",
-    "PrefixCurveDisplay",
-    "PrefixRidgeCV",
-    "PrefixRidgeClassifierCV",
-    "PrefixScoreDisplay",
-    "ReverseDistiller",
-    "ScalingDisplay",
-    "Task",
-    "evaluate",
-    "growth",
-    "load_if1_ecoli",
-    "load_secondary_structure",
-    "mean_scores",
-    "prefix_scores",
-    "read_tasks",
-    "win_rates",
-]
+if TYPE_CHECKING:
+    from ._datasets import load_if1_ecoli, load_secondary_structure
+    from ._display import PrefixCurveDisplay, PrefixScoreDisplay
+    from ._embedder import ESMEmbedder
+    from ._evaluation import evaluate, prefix_scores
+    from ._moments import Moments
+    from ._naive_chain import NaiveChain
+    from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+    from ._reverse_distiller import ReverseDistiller
+    from ._scaling_display import ScalingDisplay
+    from ._store import EmbeddingStore
+    from ._summary import growth, mean_scores, win_rates
+    from ._task_list import read_tasks
+    from ._tasks import Task
+    from ._variance_display import NestedVarianceDisplay
+
+# Each name is imported from its room when it is first used, so that what needs little starts at
+# once: the help of the command line, a distiller in a worker.
+_ROOMS = {
+    "ESMEmbedder": "_embedder",
+    "EmbeddingStore": "_store",
+    "Moments": "_moments",
+    "NaiveChain": "_naive_chain",
+    "NestedVarianceDisplay": "_variance_display",
+    "PrefixCurveDisplay": "_display",
+    "PrefixRidgeCV": "_prefix_ridge_cv",
+    "PrefixRidgeClassifierCV": "_prefix_ridge_cv",
+    "PrefixScoreDisplay": "_display",
+    "ReverseDistiller": "_reverse_distiller",
+    "ScalingDisplay": "_scaling_display",
+    "Task": "_tasks",
+    "evaluate": "_evaluation",
+    "growth": "_summary",
+    "load_if1_ecoli": "_datasets",
+    "load_secondary_structure": "_datasets",
+    "mean_scores": "_summary",
+    "prefix_scores": "_evaluation",
+    "read_tasks": "_task_list",
+    "win_rates": "_summary",
+}
+__all__ = list(_ROOMS)
 __version__ = "0.1.0.dev0"
+
+
+def __getattr__(name):
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_import_module(f".{_ROOMS[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_ROOMS})

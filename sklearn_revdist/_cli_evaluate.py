@@ -7,7 +7,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from ._cli_embed import make_embedder
+from ._cli_sequences import make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import evaluate, write_scores
 from ._files import replaced
@@ -132,7 +132,7 @@ def evaluate_command(
     jobs,
     quiet,
 ):
-    r"""Score plain, distilled and rival embeddings of every size on TASKS.
+    """Score plain, distilled and rival embeddings of every size on TASKS.
 
     TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
     any kind. All of it is read and checked before any of it is embedded. Each task is done by
@@ -144,9 +144,9 @@ def evaluate_command(
     left out and why; scaling.png is a picture of the means, where matplotlib is installed.
 
     \b
-    revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
-    revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
-    """
+      revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
+      revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
+    """  # noqa: D301
     if distiller and fit_on:
         raise click.UsageError("--distiller is fitted already; leave it or --fit-on out.")
     embedder = make_embedder(

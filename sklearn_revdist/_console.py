@@ -6,13 +6,13 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
 
@@ -24,7 +24,7 @@ Exit codes:
   3    the input is missing, damaged or not valid
   4    the output cannot be written
   5    weights of a model, or an optional package, are missing
-  130  interrupted (Ctrl-C); the same command goes on from there
+  130  interrupted (Ctrl-C); run the same command to go on from there
   143  terminated (SIGTERM); likewise
 """
 
@@ -32,7 +32,34 @@ STDIO = Path("-")
 
 
 class Commands(click.Group):
-    """Commands that end, however they end, with one sentence and a code that means something."""
+    """Commands that end, however they end, with one sentence and a code that means something.
+
+    Parameters
+    ----------
+    places : mapping of str to tuple of str
+        For each command, in the order of the help: the module and the name in it that it is
+        imported from when it runs, and the line that the help has for it.
+    """
+
+    def __init__(self, *arguments: Any, places: Mapping[str, tuple] = {}, **keywords: Any):
+        super().__init__(*arguments, **keywords)
+        self.places = places
+
+    def list_commands(self, ctx):
+        """Names of the commands, in the order of the help."""
+        return [*self.places, *super().list_commands(ctx)]
+
+    def get_command(self, ctx, cmd_name):
+        """Import a command."""
+        if cmd_name not in self.places:
+            return super().get_command(ctx, cmd_name)
+        module, name, _ = self.places[cmd_name]
+        return getattr(import_module(module, __package__), name)
+
+    def format_commands(self, ctx, formatter):
+        """Write the line of each command, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (*_, line) in self.places.items()])
 
     def invoke(self, ctx):
         """Run a command, with interruptions and warnings as a terminal shows them."""
@@ -85,8 +112,10 @@ def as_usage(function: Callable, *arguments: Any) -> Any:
         raise click.UsageError(str(error)) from error
 
 
-def progress(total: int, quiet: bool, unit: str = "sequence") -> tqdm:
+def progress(total: int, quiet: bool, unit: str = "row") -> Any:
     """A bar on standard error."""
+    from tqdm import tqdm
+
     return tqdm(total=total, unit=unit, disable=quiet)
 
 

@@ -77,6 +77,6 @@ def write_moments(moments: Moments, path: Path) -> None:
 
 def read_moments(path: Path) -> Moments:
     """Read the moments that :func:`write_moments` wrote; nothing in the file is executed."""
-    with np.load(path, allow_pickle=False) as kept:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
         arrays = {name: kept[name] for name in kept.files}
     return Moments(float(arrays.pop("weight")), **arrays)

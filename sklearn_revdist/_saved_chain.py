@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib import metadata, resources
 from pathlib import Path
@@ -73,10 +74,24 @@ def read_chain(
     name_or_path: str | os.PathLike,
 ) -> tuple[dict[str, Any], Blocks, NDArray[np.float64], list[Level]]:
     """Parameters, blocks, mean and levels from a file that `write_chain` wrote."""
+    with _located(name_or_path) as path:
+        return _read(path)
+
+
+def read_description(name_or_path: str | os.PathLike) -> dict[str, Any]:
+    """What a file that `read_chain` reads says of the chain beside its arrays."""
+    with _located(name_or_path) as path, safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()[_KEY])
+
+
+@contextmanager
+def _located(name_or_path):
+    """Path of a file, or of a bundled one by its name."""
     if name_or_path in _BUNDLED:
         bundled = resources.files("sklearn_revdist") / "bundled" / _BUNDLED[name_or_path]
         with resources.as_file(bundled) as path:
-            return _read(path)
+            yield path
+        return
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(map(repr, _BUNDLED))
@@ -84,7 +99,7 @@ def read_chain(
             f"No saved distiller at {str(path)!r}; give the path of a file that "
             f"ReverseDistiller.save_pretrained wrote, or the name of a bundled one ({known})."
         )
-    return _read(path)
+    yield path
 
 
 def _read(path):

@@ -302,13 +302,14 @@ class EmbeddingStore:
         path = Path(path)
         if path.suffix not in (".parquet", ".h5"):
             raise ValueError(f"{str(path)!r} ends in neither .parquet nor .h5; choose one.")
-        table = self._table(self._chosen(which))
+        table = self.as_table(**which)
         with writing(path, table.columns) as write:
             for batch in table.batches():
                 write(batch.labels, batch.rows)
 
-    def _table(self, groups: pd.DataFrame) -> Table:
+    def as_table(self, **which: Any) -> Table:
         """The same as to_frame, a batch of rows at a time."""
+        groups = self._chosen(which)
         if groups.empty:
             raise ValueError(
                 f"The store {str(self.path)!r} has no such embeddings; see its contents()."

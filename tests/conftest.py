@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -211,6 +213,25 @@ def start(tmp_path, monkeypatch):
 def as_process(start):
     """Run the program as a process, in a folder of its own, on one thread."""
     return _as_process
+
+
+@contextmanager
+def _limited_files(size):
+    resource = pytest.importorskip("resource", reason="sizes of files are limited by POSIX")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def limited_files():
+    """A context in which no file may grow beyond a size, as on a disk that is full."""
+    return _limited_files
 
 
 @pytest.fixture

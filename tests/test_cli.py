@@ -1,160 +1,58 @@
-"""The command line: results on standard output, progress on standard error, honest words."""
+"""The program `revdist`: its help, which needs nothing heavy, and its commands in order."""
 
-import json
 import subprocess
 import sys
 
-import numpy as np
-import pandas as pd
+import click
 import pytest
-from click.testing import CliRunner
-from sklearn.utils import Bunch
 
 import sklearn_revdist
-from sklearn_revdist import _cli
-from sklearn_revdist._cli import _finding, _table, main
-from sklearn_revdist._models import DEMO
-
-PNG = b"\x89PNG"
-WIDTHS = [model.width for model in DEMO]
+from sklearn_revdist._cli import _COMMANDS, main
+from sklearn_revdist._console import EXIT_CODES
 
 
-@pytest.fixture
-def revdist(tmp_path, monkeypatch):
-    """Run a command in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
+def test_the_version_is_printed(in_process):
+    assert in_process("--version").text == f"revdist, version {sklearn_revdist.__version__}\n"
 
 
-@pytest.fixture
-def _short_assay(monkeypatch):
-    assay = sklearn_revdist.load_if1_ecoli()
-    rows = np.arange(0, len(assay.data), 20)
-    short = Bunch(data=assay.data[rows], target=assay.target[rows], wild_type=assay.wild_type)
-    monkeypatch.setattr(_cli, "load_if1_ecoli", lambda: short)
+def test_help_shows_the_whole_story(in_process):
+    text = in_process("--help").text
+    places = [text.index(f"\n  {name} ") for name in _COMMANDS]
+    assert places == sorted(places)
+    path = [text.index(f"    revdist {name} ") for name in ("embed", "fit", "transform")]
+    assert path == sorted(path)
+    for line in EXIT_CODES.splitlines()[1:]:
+        assert line in text
 
 
-def scores_of(plain, distilled, concat_pca):
-    """A table of scores with 0.05 standard deviation."""
-    rows = [
-        (model, representation, width, score, 0.05)
-        for model, width, *triple in zip("ab", (48, 96), plain, distilled, concat_pca, strict=True)
-        for representation, score in zip(("plain", "distilled", "concat_pca"), triple, strict=True)
-    ]
-    return pd.DataFrame(
-        rows, columns=["model", "representation", "n_columns", "score_mean", "score_std"]
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from sklearn_revdist._cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "heavy = {'numpy', 'pandas', 'sklearn', 'scipy', 'torch', 'tqdm'} & set(sys.modules)\n"
+        "sys.exit(repr(heavy) if heavy else 0)\n"
     )
-
-
-def best_of(n_columns, score):
-    return {"n_columns": n_columns, "alpha": 1.0, "score_mean": score, "score_std": 0.04}
-
-
-@pytest.mark.slow
-def test_the_demo_runs_as_a_process(tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "sklearn_revdist", "demo"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
-    assert "not ESM-2" in lines[0]
-    for width in WIDTHS:
-        assert any(f" {width} " in line and line.count("±") == 3 for line in lines)
-    assert sum(line.lstrip().startswith("best prefix ") for line in lines) == 1
-    assert "%" in process.stderr
-    assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
-    assert str(tmp_path / "demo.png") in lines[-1]
 
 
-@pytest.mark.usefixtures("_short_assay")
-def test_json_is_all_of_standard_output(revdist, tmp_path):
-    result = revdist("demo", "--json", "--output", "picture")
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
-    assert "not ESM-2" in report["note"]
-    assert "not ESM-2" in result.stderr.splitlines()[0]
-    assert report["n_sequences"] == 69
-    distilled = [row for row in report["scores"] if row["representation"] == "distilled"]
-    assert [row["n_columns"] for row in distilled] == WIDTHS
-    assert report["curve"]["n_columns"] == list(range(1, WIDTHS[-1] + 1))
-    assert len(report["curve"]["score_mean"]) == WIDTHS[-1]
-    assert 1 <= report["best_prefix"]["n_columns"] <= WIDTHS[-1]
-    assert report["picture"] == str(tmp_path / "picture")
-    assert (tmp_path / "picture").read_bytes().startswith(PNG)
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_the_help_has_the_line_of_each_command(name, in_process):
+    command = main.get_command(None, name)
+    assert command.name == name
+    assert _COMMANDS[name][2].endswith(".")
+    assert command.help.splitlines()[0] in in_process(name, "--help").text
 
 
-@pytest.mark.usefixtures("_short_assay")
-def test_without_matplotlib_the_table_is_printed_and_the_extra_is_named(revdist, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    result = revdist("demo")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("±") == 10
-    assert 'pip install "sklearn-revdist[plot]"' in result.stdout.splitlines()[-1]
+def test_every_option_has_a_help():
+    for name in _COMMANDS:
+        for parameter in main.get_command(None, name).params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (name, parameter.name)
 
 
-def test_an_output_folder_that_does_not_exist_is_refused_before_the_work(revdist, tmp_path):
-    result = revdist("demo", "--output", "nowhere/demo.png")
-    assert result.exit_code == 2
-    assert f"there is no folder '{tmp_path / 'nowhere'}'" in result.stderr
-    assert result.stdout == ""
-
-
-def test_the_version_is_printed(revdist):
-    assert revdist("--version").stdout == f"revdist, version {sklearn_revdist.__version__}\n"
-
-
-def test_help_lists_the_commands(revdist):
-    assert "demo" in revdist("--help").stdout
-
-
-def test_the_table_has_a_line_a_model_and_one_for_the_best_prefix():
-    table = _table(scores_of([0.1, 0.2], [0.1, 0.3], [0.15, 0.25]), best_of(77, 0.31))
-    lines = [" ".join(line.split()) for line in table.splitlines()]
-    assert lines == [
-        "model columns plain distilled PCA of concatenation",
-        "a 48 0.100 ± 0.050 0.100 ± 0.050 0.150 ± 0.050",
-        "b 96 0.200 ± 0.050 0.300 ± 0.050 0.250 ± 0.050",
-        "best prefix 77 0.310 ± 0.040",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("plain", "distilled", "concat_pca", "words"),
-    [
-        (
-            [0.1, 0.2],
-            [0.1, 0.3],
-            [0.1, 0.25],
-            "The distilled score rises with every model, the plain one rises with every model. "
-            "At 96 columns: distilled is 0.100 above plain; distilled is 0.050 above PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-        (
-            [0.2, 0.1],
-            [0.2, 0.2],
-            [0.2, 0.2],
-            "The distilled score does not rise with every model, the plain one does not rise with "
-            "every model. At 96 columns: distilled is 0.100 above plain; distilled equals PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-        (
-            [0.2, 0.3],
-            [0.2, 0.1],
-            [0.2, 0.4],
-            "The distilled score does not rise with every model, the plain one rises with every "
-            "model. At 96 columns: distilled is 0.200 below plain; distilled is 0.300 below PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-    ],
-)
-def test_the_finding_follows_from_the_numbers(plain, distilled, concat_pca, words):
-    scores = scores_of(plain, distilled, concat_pca)
-    found = _finding(scores, best_of(77, distilled[-1] + 0.01))
-    assert found == words + (
-        " The best prefix has 77 columns; chosen anew in each training fold, it is 0.010 above all "
-        "96."
-    )
+def test_what_is_no_command_is_an_error_of_usage(revdist):
+    ended = revdist("distil")
+    assert ended.code == 2
+    assert "No such command 'distil'" in ended.err

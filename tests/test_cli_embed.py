@@ -1,7 +1,6 @@
 """The command `revdist embed`: any format in and out, every error, nothing lost."""
 
 import os
-import resource
 import shutil
 import signal
 import time
@@ -104,8 +103,8 @@ def test_residues_have_their_record_and_position(revdist, tmp_path):
 
 
 def test_a_part_at_a_time_gives_the_same(in_process, tmp_path, monkeypatch, means):
-    monkeypatch.setattr("sklearn_revdist._cli_embed._SEQUENCES", 25)
-    monkeypatch.setattr("sklearn_revdist._cli_embed._RESIDUES", 25)
+    monkeypatch.setattr("sklearn_revdist._cli_sequences._SEQUENCES", 25)
+    monkeypatch.setattr("sklearn_revdist._cli_sequences.RESIDUES", 25)
     fasta(tmp_path / "x.fasta")
     assert in_process("embed", "x.fasta", "-o", "x.npy", *CHAIN).code == 0
     np.testing.assert_array_equal(np.load("x.npy"), means)
@@ -239,7 +238,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(start, as_process, tmp
 
 @pytest.mark.parametrize("residues", [(), ("--residues",)])
 def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, residues):
-    monkeypatch.setattr("sklearn_revdist._cli_embed._RESIDUES", 25)
+    monkeypatch.setattr("sklearn_revdist._cli_sequences.RESIDUES", 25)
     monkeypatch.setattr("sklearn_revdist._embedder.FLUSH_SECONDS", 0)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
     ask = ("embed", "x.fasta", *CHAIN, *residues, "--batch-tokens", "50", "-o")
@@ -263,32 +262,16 @@ def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, r
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".h5", ".parquet"])
-def test_a_full_disk_is_told_and_keeps_what_was_done(in_process, tmp_path, suffix):
+def test_a_full_disk_is_told_and_keeps_what_was_done(in_process, tmp_path, suffix, limited_files):
     fasta(tmp_path / "x.fasta", proteins(2000, 2))
     ask = ("embed", "x.fasta", *CHAIN, "--quiet", "-o", f"x{suffix}")
-    with _limited(2**18):
+    with limited_files(2**18):
         ended = in_process(*ask)
     assert ended.code == OUTPUT
     assert ended.err.count("Error: ") == 1
     assert not (tmp_path / f"x{suffix}").exists()
     assert in_process(*ask).code == 0
     assert sorted(os.listdir()) == sorted(["x.fasta", f"x{suffix}"])
-
-
-class _limited:
-    """Files of this process and of those that it starts may not grow beyond a size."""
-
-    def __init__(self, size):
-        self.size = size
-
-    def __enter__(self):
-        self.before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        self.handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.before[1]))
-
-    def __exit__(self, *exception):
-        resource.setrlimit(resource.RLIMIT_FSIZE, self.before)
-        signal.signal(signal.SIGXFSZ, self.handler)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The package as a whole: a quiet import, one version, a README that runs."""
 
+import ast
 import os
 import re
 import subprocess
@@ -59,6 +60,20 @@ def test_every_public_name_exists_and_is_documented():
     assert sklearn_revdist.__all__ == sorted(sklearn_revdist.__all__)
     for name in sklearn_revdist.__all__:
         assert getattr(sklearn_revdist, name).__doc__
+
+
+def test_readers_are_shown_the_imports_that_happen():
+    source = Path(sklearn_revdist.__file__).read_text(encoding="utf-8")
+    shown = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert shown == sklearn_revdist._ROOMS
+    assert set(shown) <= set(dir(sklearn_revdist))
+    with pytest.raises(AttributeError, match="has no attribute 'Distiller'"):
+        sklearn_revdist.Distiller  # noqa: B018
 
 
 @pytest.mark.slow

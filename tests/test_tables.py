@@ -210,16 +210,12 @@ def test_an_error_within_is_not_taken_for_one_of_the_disk(tmp_path):
         fail()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sizes of files are limited by POSIX")
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_old_file(tmp_path, suffix):
-    import resource
-    import signal
-
+def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_old_file(
+    tmp_path, suffix, limited_files
+):
     path = tmp_path / f"x{suffix}"
     path.write_text("old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     def write_much():
         with writing(path, [f"model_{j}" for j in range(64)]) as append:
@@ -227,13 +223,8 @@ def test_a_full_disk_is_an_error_of_the_system_and_leaves_the_old_file(tmp_path,
             for _ in range(20):
                 append({}, rows)
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**22, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"File too large|cannot be written"):
-            write_much()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    with limited_files(2**22), pytest.raises(OSError, match="File too large"):
+        write_much()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == [path.name]
 

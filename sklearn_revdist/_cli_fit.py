@@ -1,0 +1,285 @@
+"""Command `revdist fit`: sequences or embeddings in a file to a fitted distiller in a file."""
+
+import contextlib
+import hashlib
+import json
+import time
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+
+from ._blocks import blocks_of_names, find_blocks
+from ._cli_info import described, report_of
+from ._cli_sequences import (
+    RESIDUES,
+    Kept,
+    Sequences,
+    checked_sequences,
+    make_embedder,
+    sequence_options,
+    settings_told,
+    told_once,
+)
+from ._cli_tables import holds_sequences, open_embeddings
+from ._console import (
+    INPUT,
+    OUTPUT,
+    STDIO,
+    as_usage,
+    embedding,
+    failing,
+    local_copy,
+    local_output,
+    progress,
+    say,
+    writable,
+)
+from ._embedder import ESMEmbedder
+from ._moments import Moments
+from ._prefixes import new_columns
+from ._records import in_parts
+from ._residue_moments import read_moments, write_moments
+from ._reverse_distiller import ReverseDistiller
+
+# Moments of a long chain take hundreds of megabytes, so they are not kept after every part.
+KEEP_SECONDS = 60.0
+
+
+def _widths(_context, _parameter, text: str | None) -> list[int] | None:
+    """Whole numbers separated by commas."""
+    if text is None:
+        return None
+    try:
+        return [int(width) for width in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers; write, say, 320,480.") from None
+
+
+def _new(context, parameter, text: str | None) -> list[int] | str | None:
+    return text if text == "all" else _widths(context, parameter, text)
+
+
+@click.command()
+@click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    callback=writable,
+    help="The distiller, by custom a .safetensors file, or - for standard output.",
+)
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    help="Of sequences: the chain up to this model (default: 650M); given several times, exactly "
+    "these models or .pt files.",
+)
+@click.option(
+    "--sequences",
+    "n_sequences",
+    type=click.IntRange(min=1),
+    help="Of sequences: how many to draw; default: all.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
+@click.option(
+    "--regressor",
+    type=click.Choice(["ridge", "ols", "pcr"]),
+    default="ridge",
+    show_default=True,
+    help="What predicts each model from the smaller ones.",
+)
+@click.option(
+    "--n-new",
+    callback=_new,
+    help='Columns that each model adds, as in 160,160, or "all"; default: by how much it is wider.',
+)
+@click.option(
+    "--dims",
+    callback=_widths,
+    help="Of embeddings: widths of the models, where neither names nor the number of columns say "
+    "them, as in 320,480.",
+)
+@sequence_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object about the distiller.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def fit(
+    input,
+    output,
+    models,
+    n_sequences,
+    seed,
+    regressor,
+    n_new,
+    dims,
+    input_format,
+    sequence_column,
+    as_json,
+    quiet,
+    **settings,
+):
+    """Fit a distiller on INPUT.
+
+    INPUT is either sequences (FASTA, CSV, TSV or Parquet), whose residues are embedded and
+    fitted on, or embeddings: a Parquet, HDF5 or npy file, or a store. A Parquet file that has
+    columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of them,
+    not on the few that are to be predicted.
+
+    INPUT is read a batch at a time and once, so that it may be larger than memory. What sequences
+    have added is kept beside the output until that is complete, so that the same command goes on
+    after an interruption.
+
+    \b
+      revdist fit uniref50.fasta -m 650M --sequences 1000 -o distiller.safetensors
+      revdist fit residues.parquet --regressor ols -o distiller.safetensors
+      revdist fit residues.npy --dims 320,480 -o distiller.safetensors
+    """  # noqa: D301
+    if as_json and output == STDIO:
+        raise click.UsageError("Standard output takes the distiller; leave out --json.")
+    distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new)
+    kept = Kept.beside(output)
+    with local_copy(input) as path, local_output(output) as target:
+        if holds_sequences(path, input_format, sequence_column):
+            if dims:
+                raise click.UsageError("--dims is for embeddings; the models say their widths.")
+            embedder = make_embedder(models or ("650M",), settings)
+            with embedding():
+                names = embedder.get_feature_names_out().tolist()
+            as_usage(new_columns, blocks_of_names(names), n_new)
+            checked = _drawn(
+                checked_sequences(path, embedder, input_format, sequence_column), n_sequences, seed
+            )
+            columns, moments = _of_sequences(checked, embedder, kept.folder, quiet)
+        else:
+            if models or n_sequences:
+                raise click.UsageError(
+                    f"{str(input)!r} holds embeddings; --model and --sequences are for sequences."
+                )
+            columns, moments = _of_embeddings(path, input_format, dims, n_new, quiet)
+        with failing(INPUT):
+            distiller.fit_moments(moments, columns)
+        with failing(OUTPUT):
+            distiller.save_pretrained(target)
+        report = report_of(target)
+    kept.remove()
+    if as_json:
+        click.echo(json.dumps({"output": str(output), **report}, indent=2))
+    else:
+        say(f"{output}: {described(report)}")
+
+
+def _of_embeddings(path, input_format, dims, n_new, quiet):
+    """Names of the columns, where there are some, and moments of all rows."""
+    table = open_embeddings(path, input_format)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        blocks = as_usage(find_blocks, dims, table.columns, table.n_columns)
+    if dims is None and blocks.names == ("block0",):
+        raise click.UsageError(
+            f"The {table.n_columns} columns are neither named as `revdist embed` names them nor as "
+            "many as a known chain has; say the widths of the models with --dims."
+        )
+    as_usage(new_columns, blocks, n_new)
+    moments = Moments.zeros(table.n_columns)
+    with failing(INPUT), progress(table.n_rows, quiet) as bar:
+        for batch in table.batches():
+            moments += Moments.of(batch.rows)
+            bar.update(len(batch.rows))
+    return table.columns, moments
+
+
+class _Sum(NamedTuple):
+    """Moments of the first parts of some sequences."""
+
+    n_parts: int
+    moments: Moments
+
+    @property
+    def n_residues(self) -> int:
+        return round(self.moments.weight)
+
+
+def _of_sequences(sequences: Sequences, embedder: ESMEmbedder, folder: Path | None, quiet: bool):
+    """Names of the columns, and moments of all residues, kept in a folder as they grow."""
+    with embedding():
+        columns = embedder.get_feature_names_out().tolist()
+        digest = _digest(sequences, embedder)
+    total = _kept(folder, digest) or _Sum(0, Moments.zeros(len(columns)))
+    with failing(OUTPUT), progress(sequences.n_residues, quiet, "residue") as bar:
+        bar.update(total.n_residues)
+        kept_at = time.monotonic()
+        try:
+            for number, (_, _, part) in enumerate(in_parts(sequences.read(), RESIDUES), start=1):
+                if number <= total.n_parts:
+                    continue
+                moments = total.moments
+                with embedding(), told_once():
+                    for rows, _ in embedder.iter_residues(part):
+                        moments += Moments.of(rows)
+                total = _Sum(number, moments)
+                bar.update(total.n_residues - bar.n)
+                if time.monotonic() - kept_at > KEEP_SECONDS:
+                    _keep(folder, digest, total)
+                    kept_at = time.monotonic()
+        except (KeyboardInterrupt, SystemExit):
+            _keep(folder, digest, total)
+            raise
+    return columns, total.moments
+
+
+def _keep(folder: Path | None, digest: str, total: _Sum) -> None:
+    """Write moments under a name that says of what they are, then remove those before."""
+    if folder is None or total.n_parts == 0:
+        return
+    folder.mkdir(exist_ok=True)
+    before = set(folder.glob("*.npz"))
+    path = folder / f"{digest}-{total.n_parts}.npz"
+    write_moments(total.moments, path)
+    for old in before - {path}:
+        old.unlink()
+
+
+def _kept(folder: Path | None, digest: str) -> _Sum | None:
+    """What was kept of the same fit; what is damaged is of no use."""
+    found = None
+    for path in folder.glob(f"{digest}-*.npz") if folder else ():
+        n_parts = int(path.stem.partition("-")[2])
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+            if found is None or n_parts > found.n_parts:
+                found = _Sum(n_parts, read_moments(path))
+    return found
+
+
+def _digest(sequences: Sequences, embedder: ESMEmbedder) -> str:
+    """What the moments of sequences depend on."""
+    told = hashlib.blake2b(repr((RESIDUES, settings_told(embedder))).encode(), digest_size=16)
+    for _, sequence in sequences.read():
+        told.update(f"{len(sequence)} {sequence}".encode("utf-8", "replace"))
+    return told.hexdigest()
+
+
+def _drawn(sequences: Sequences, n_sequences: int | None, seed: int) -> Sequences:
+    """So many of the sequences, drawn without replacement, in their order."""
+    if n_sequences is None:
+        return sequences
+    if n_sequences > sequences.n_sequences:
+        say(f"Warning: there are only {sequences.n_sequences} sequences; all of them are taken.")
+        return sequences
+    draw = np.random.default_rng(seed).permutation(sequences.n_sequences)[:n_sequences]
+    chosen = frozenset(draw.tolist())
+
+    def read() -> Iterator[tuple[str, str]]:
+        return (record for i, record in enumerate(sequences.read()) if i in chosen)
+
+    return Sequences(read, n_sequences, _n_residues(read()))
+
+
+def _n_residues(records: Iterable[tuple[str, str]]) -> int:
+    return sum(len(sequence) for _, sequence in records)

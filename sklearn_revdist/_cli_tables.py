@@ -1,0 +1,83 @@
+"""What commands that take embeddings share: which inputs are embeddings, and reading them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._blocks import blocks_of_names
+from ._console import INPUT, as_usage, failing
+from ._records import FORMATS as RECORDS
+from ._store import EmbeddingStore
+from ._tables import FORMATS, STORES, Batch, Table, format_of, open_table
+
+
+def holds_sequences(path: Path, input_format: str | None, sequence_column: str) -> bool:
+    """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    known = {**FORMATS, **RECORDS, **dict.fromkeys(STORES, "store")}
+    name = input_format or known.get(suffixes[-1] if suffixes else "", "fasta")
+    if name != "parquet":
+        return name in ("fasta", "csv", "tsv")
+    with failing(INPUT):
+        try:
+            table = open_table(path, name)
+        except ValueError:
+            return True  # so that reading says what is wrong
+    # a measured value beside sequences is a number, but no embedding
+    named = blocks_of_names(table.columns) is not None
+    return not named and sequence_column in next(table.batches()).labels
+
+
+def open_embeddings(path: Path, input_format: str | None) -> Table:
+    """A file of embeddings or a store, whose rows are checked as they are read."""
+    with failing(INPUT):
+        if input_format is None and path.suffix.lower() in STORES:
+            table = _open_store(path)
+        else:
+            as_usage(format_of, path, input_format)
+            table = open_table(path, input_format)
+    return table._replace(batches=lambda: _checked(table))
+
+
+def rows_of(batch: Batch, columns: list[str] | None) -> Any:
+    """Rows as an estimator takes them, with the names of the columns where there are some."""
+    return batch.rows if columns is None else pd.DataFrame(batch.rows, columns=columns)
+
+
+def _checked(table: Table) -> Iterator[Batch]:
+    start = 0
+    for labels, rows in table.batches():
+        # moments and maps are of single or double precision
+        rows = rows.astype(np.result_type(rows.dtype, np.float32), copy=False)
+        wrong = ~np.isfinite(rows).all(axis=1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            column = int(np.argmin(np.isfinite(rows[row])))
+            raise ValueError(
+                f"Row {start + row} (counting from 0) has {rows[row, column]} in column "
+                f"{table.columns[column] if table.columns else column}; embed its sequence again, "
+                "or drop it."
+            )
+        yield Batch(labels, rows)
+        start += len(rows)
+
+
+def _open_store(path: Path) -> Table:
+    """A store as a table, if every model has embedded every sequence in it."""
+    with EmbeddingStore(path) as store:
+        table = store.as_table()
+        n_sequences = store.contents().groupby("model")["n_sequences"].sum()
+    if (n_sequences < table.n_rows).any():
+        raise ValueError(
+            f"The store {str(path)!r} has sequences that not all of its models have embedded; "
+            "embed what is missing, or export some of its models with EmbeddingStore.export."
+        )
+
+    def batches():
+        with EmbeddingStore(path) as store:
+            yield from store.as_table().batches()
+
+    return table._replace(batches=batches)

@@ -1,0 +1,360 @@
+"""The command `revdist fit`: the distiller of Python, from any input, and after any stop."""
+
+import os
+import shutil
+import signal
+import time
+from functools import partial
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_revdist import (
+    EmbeddingStore,
+    ESMEmbedder,
+    ReverseDistiller,
+    _cli_fit,
+    _cli_sequences,
+    _inference,
+)
+from sklearn_revdist._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
+
+CHAIN = ["demo-48", "demo-96"]
+DEMO = ("-m", "demo-96")
+
+
+def proteins(n_sequences, length, seed=0):
+    letters = np.random.default_rng(seed).choice(
+        list("ACDEFGHIKLMNPQRSTVWY"), size=(n_sequences, length)
+    )
+    return ["".join(row) for row in letters]
+
+
+def fasta(path, sequences):
+    path.write_text("".join(f">../{i % 3}\n{sequence}\n" for i, sequence in enumerate(sequences)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def residues():
+    """Residues of some sequences, as rows."""
+    blocks = ESMEmbedder(CHAIN).iter_residues(proteins(9, 40))
+    return np.concatenate([rows for rows, _ in blocks])
+
+
+@pytest.fixture(scope="module")
+def names():
+    return ESMEmbedder(CHAIN).get_feature_names_out()
+
+
+def assert_same(path, expected):
+    """A saved distiller is the same as a fitted one, to rounding of sums in another order."""
+    found = ReverseDistiller.from_pretrained(path)
+    assert found.model_names_ == expected.model_names_
+    np.testing.assert_allclose(found.mean_, expected.mean_, rtol=1e-12, atol=1e-12)
+    rows = np.random.default_rng(0).normal(size=(50, expected.n_features_in_))
+    A = expected.transform(rows)
+    np.testing.assert_allclose(found.transform(rows), A, rtol=1e-8, atol=1e-8 * np.abs(A).max())
+
+
+def test_sequences_are_fitted_by_their_residues(revdist, tmp_path, residues):
+    fasta(tmp_path / "x.fasta", proteins(9, 40))
+    ended = revdist("fit", "x.fasta", *DEMO, "-o", "x.safetensors", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["weight"] == 360
+    assert ended.json["regressor"] == "ridge"
+    assert [model["width"] for model in ended.json["models"]] == [48, 96]
+    assert "360/360" in ended.err
+    assert_same("x.safetensors", ReverseDistiller(dims=[48, 96]).fit(residues))
+    assert sorted(os.listdir()) == ["x.fasta", "x.safetensors"]
+
+
+@pytest.mark.parametrize("file", ["x.parquet", "x.h5", "x.npy"])
+def test_embeddings_are_fitted_as_they_are(revdist, tmp_path, residues, names, file):
+    if file == "x.npy":
+        np.save(file, residues)
+    elif file == "x.h5":
+        with h5py.File(file, "w") as h5:
+            h5["embeddings"], h5["columns"] = residues, names.astype("S")
+    else:
+        pd.DataFrame(residues, columns=names).to_parquet(file)
+    asked = ("--regressor", "ols", "--n-new", "30")
+    ended = revdist("fit", file, "-o", "x.safetensors", "--quiet", *asked)
+    assert (ended.code, ended.out) == (0, b""), ended.err
+    assert ended.err == "x.safetensors: 2 models, 144 columns to 78, ols, fitted on 360 rows\n"
+    expected = ReverseDistiller(dims=[48, 96], regressor="ols", n_new=[30]).fit(residues)
+    assert_same("x.safetensors", expected)
+
+
+def test_a_store_is_fitted_if_it_is_complete(in_process, tmp_path):
+    sequences = proteins(200, 5)
+    H = ESMEmbedder(CHAIN, store="x.sqlite").transform(sequences)
+    assert in_process("fit", "x.sqlite", "-o", "x.safetensors").code == 0
+    assert_same("x.safetensors", ReverseDistiller(dims=[48, 96]).fit(H))
+    ESMEmbedder(CHAIN[:1], store="x.sqlite").transform(["MKT"])
+    ended = in_process("fit", "x.sqlite", "-o", "y.safetensors")
+    assert ended.code == INPUT
+    assert "sequences that not all of its models have embedded" in ended.err
+
+
+def test_sequences_are_drawn_with_a_seed(revdist, tmp_path):
+    sequences = proteins(30, 20)
+    fasta(tmp_path / "x.fasta", sequences)
+    ask = ("fit", "x.fasta", *DEMO, "--sequences", 7, "--quiet", "-o")
+    for seed, output in ((0, "a"), (0, "b"), (1, "c")):
+        ended = revdist(*ask, output, "--seed", seed)
+        assert ended.code == 0, ended.err
+        assert "fitted on 140 rows" in ended.err
+    a, b, c = ((tmp_path / output).read_bytes() for output in "abc")
+    assert a == b != c
+    ended = revdist(*ask[:-3], 31, "--quiet", "-o", "d")
+    assert ended.code == 0
+    assert "Warning: there are only 30 sequences; all of them are taken." in ended.err
+    assert "fitted on 600 rows" in ended.err
+
+
+def test_standard_input_to_standard_output(revdist, tmp_path):
+    path = fasta(tmp_path / "x.fasta", proteins(9, 40))
+    ended = revdist("fit", "-", *DEMO, "-o", "-", stdin=path.read_bytes())
+    assert ended.code == 0, ended.err
+    assert revdist("fit", "x.fasta", *DEMO, "-o", "x.safetensors").code == 0
+    assert ended.out == (tmp_path / "x.safetensors").read_bytes()
+
+
+def test_a_parquet_table_of_sequences_with_a_measured_value(in_process, tmp_path):
+    sequences = proteins(9, 40)
+    fasta(tmp_path / "x.fasta", sequences)
+    frame = pd.DataFrame({"sequence": sequences, "fitness": np.arange(9.0)})
+    frame.to_parquet("x.parquet")
+    assert in_process("fit", "x.fasta", *DEMO, "-o", "a").code == 0
+    assert in_process("fit", "x.parquet", *DEMO, "-o", "b").code == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_widths_that_nothing_tells_must_be_said(in_process, tmp_path, rng):
+    np.save("x.npy", rng.normal(size=(99, 7)))
+    ended = in_process("fit", "x.npy", "-o", "x.safetensors")
+    assert ended.code == 2
+    assert "say the widths of the models with --dims" in ended.err
+    assert in_process("fit", "x.npy", "-o", "x.safetensors", "--dims", "3,4").code == 0
+    assert_same("x.safetensors", ReverseDistiller(dims=[3, 4]).fit(np.load("x.npy")))
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "message"),
+    [
+        (None, (), INPUT, "There is no file"),
+        (b"", (), INPUT, "has no FASTA records"),
+        (b"MKT\n", (), INPUT, "is not a FASTA file"),
+        (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
+        (b">a\nMKB\n", (), INPUT, "Record 0 (counting from 0) has the ambiguous residue 'B'"),
+        (b">a\nMKT\n", ("-m", "9B"), 2, "chain='9B' names no known model"),
+        (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
+        (b">a\nMKT\n", ("--dims", "3,4"), 2, "--dims is for embeddings"),
+        (b">a\nMKT\n", ("--dims", "3;4"), 2, "'3;4' is no list of numbers; write, say, 320,480."),
+        (b">a\nMKT\n", ("--n-new", "97"), 2, "n_new"),
+        (b">a\nMKT\n", ("--regressor", "lasso"), 2, "'lasso' is not one of"),
+        (b">a\nMKT\n", ("-o", "nowhere/x"), OUTPUT, "There is no folder"),
+        (b">a\nMKT\n", ("-o", "."), OUTPUT, "is a folder; name a file"),
+        (b">a\nMKT\n", ("-o", "-", "--json"), 2, "leave out --json"),
+    ],
+)
+def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
+    revdist, tmp_path, content, arguments, code, message
+):
+    if content is not None:
+        (tmp_path / "x.fasta").write_bytes(content)
+    before = os.listdir()
+    models = () if "-m" in arguments else DEMO
+    ended = revdist("fit", "x.fasta", "-o", "x.safetensors", *models, *arguments)
+    assert ended.code == code, ended.err
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == b""
+    assert os.listdir() == before
+
+
+def test_errors_of_embeddings(in_process, tmp_path, residues, names):
+    ask = ("fit", "x.parquet", "-o", "x.safetensors")
+    frame = pd.DataFrame(residues, columns=names)
+    frame.to_parquet("x.parquet")
+    for more, message in [
+        (DEMO, "'x.parquet' holds embeddings; --model and --sequences are for sequences."),
+        (("--sequences", "3"), "--model and --sequences are for sequences"),
+        (("--dims", "3,4"), "add up to 7 columns, but X has 144"),
+        (("--n-new", "1,2"), "n_new"),
+    ]:
+        ended = in_process(*ask, *more)
+        assert ended.code == 2
+        assert message in ended.err
+    frame.iloc[17, 3] = np.nan
+    frame.to_parquet("x.parquet")
+    ended = in_process(*ask)
+    assert ended.code == INPUT
+    assert "Row 17 (counting from 0) has nan in column esm2_t3_100K_demo_3" in ended.err
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    assert in_process(*ask).code == INPUT
+    assert in_process("fit", "none.npy", "-o", "x.safetensors").code == INPUT
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+# ------------------------------------------------------------------ interrupted, disk full
+
+
+def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch):
+    monkeypatch.setattr(_cli_fit, "RESIDUES", 25)
+    fasta(tmp_path / "x.fasta", proteins(9, 20))
+    ask = ("fit", "x.fasta", "-m", "demo-96", "-o")
+    assert in_process(*ask, "whole").code == 0
+    embed, embedded = _inference.embed, []
+
+    def interrupted(entry, pieces, *, after, error=KeyboardInterrupt, **settings):
+        if len(embedded) == after:
+            raise error
+        embedded.append(len(pieces))
+        yield from embed(entry, pieces, **settings)
+
+    # four parts of two sequences and one of one, for each of the two models
+    for after, error, code in [(5, KeyboardInterrupt, INTERRUPTED), (7, SystemExit(143), 143)]:
+        monkeypatch.setattr(_inference, "embed", partial(interrupted, after=after, error=error))
+        assert in_process(*ask, "x").code == code
+        assert len(list((tmp_path / "x.unfinished").iterdir())) == 1
+    assert len(embedded) == 7  # one call for the part that was begun, again
+    monkeypatch.setattr(_inference, "embed", partial(interrupted, after=None))
+    assert in_process(*ask, "x").code == 0
+    assert len(embedded) == 11
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert sorted(os.listdir()) == ["whole", "x", "x.fasta"]
+
+
+def test_what_is_kept_of_another_fit_or_damaged_is_not_used(in_process, tmp_path, monkeypatch):
+    monkeypatch.setattr(_cli_fit, "KEEP_SECONDS", -1)
+    fasta(tmp_path / "x.fasta", proteins(9, 20))
+    assert in_process("fit", "x.fasta", *DEMO, "-o", "whole").code == 0
+    monkeypatch.setattr(_cli_fit.Kept, "remove", lambda kept: None)
+    assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
+    (kept,) = (tmp_path / "x.unfinished").iterdir()
+    content = kept.read_bytes()
+    for damaged in (content[:-100], b"", b"PK\x03\x04" * 99, b"something else"):
+        kept.write_bytes(damaged)
+        assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
+        assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
+    kept.rename(kept.with_name(f"{'0' * 32}-1.npz")).write_bytes(b"another fit's")
+    assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert kept.read_bytes() == content
+
+
+@pytest.mark.parametrize("change", ["sequences", "models", "settings"])
+def test_the_digest_tells_fits_apart(tmp_path, change):
+    path = fasta(tmp_path / "x.fasta", proteins(3, 20))
+    embedder = ESMEmbedder(CHAIN)
+
+    def digest():
+        sequences = _cli_sequences.checked_sequences(path, embedder, None, "sequence")
+        return _cli_fit._digest(sequences, embedder)
+
+    before = digest()
+    embedder.set_params(batch_tokens=7, store="elsewhere", verbose=True)
+    assert digest() == before
+    if change == "sequences":
+        fasta(path, proteins(3, 20, seed=1))
+    elif change == "models":
+        embedder.set_params(chain=CHAIN[:1])
+    else:
+        embedder.set_params(max_length=7)
+    assert digest() != before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="processes are stopped by signals")
+def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(start, as_process, tmp_path):
+    fasta(tmp_path / "x.fasta", proteins(300, 200))
+    ask = ("fit", "x.fasta", "-m", "demo", "-o")
+    assert as_process(*ask, "whole").code == 0
+
+    def kept():
+        return {path.name for path in (tmp_path / "x.unfinished").glob("*.npz")}
+
+    for number, code in [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)]:
+        before = kept()
+        process = start(*ask, "x")
+        # past what is kept already: the bar stands still at first, then moves
+        seen = b""
+        while process.poll() is None and seen.count(b"residue/s]") < 5:
+            seen += process.stderr.read1()
+        process.send_signal(number)
+        _, err = process.communicate()
+        assert process.returncode == code, err.decode()
+        assert kept() - before
+        assert not (tmp_path / "x").exists()
+    process = start(*ask, "x")
+    time.sleep(1)
+    process.kill()
+    process.communicate()
+    ended = as_process(*ask, "x")
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert not kept()
+
+
+@pytest.mark.parametrize(("size", "keep_seconds"), [(2**15, 60), (2**17, -1)])
+def test_a_full_disk_is_told(in_process, tmp_path, limited_files, monkeypatch, size, keep_seconds):
+    """Too small for the distiller, or only for what is kept meanwhile."""
+    monkeypatch.setattr(_cli_fit, "KEEP_SECONDS", keep_seconds)
+    fasta(tmp_path / "x.fasta", proteins(9, 40))
+    with limited_files(size):
+        ended = in_process("fit", "x.fasta", *DEMO, "-o", "x.safetensors")
+    assert ended.code == OUTPUT
+    assert "File too large" in ended.err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "x.fasta"]
+
+
+@pytest.mark.slow
+def test_a_file_system_that_is_full(as_process, tmp_path):
+    folder = tmp_path / "full"
+    folder.mkdir()
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {folder} 2>/dev/null") != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        fasta(tmp_path / "x.fasta", proteins(9, 40))
+        ended = as_process("fit", "x.fasta", "-m", "demo", "-o", folder / "x")
+        assert ended.code == OUTPUT
+        assert "No space left on device" in ended.err
+        assert [path for path in folder.rglob("*") if path.is_file()] == []
+    finally:
+        os.system(f"umount {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_memory_does_not_grow_with_the_rows(in_process, tmp_path, monkeypatch):
+    import tracemalloc
+
+    monkeypatch.setattr("sklearn_revdist._tables._BATCH_SIZE", 2**15)
+    peaks = []
+    for n_rows in (2**12, 2**12, 2**15):
+        np.save("x.npy", np.random.default_rng(0).normal(size=(n_rows, 16)).astype(np.float16))
+        tracemalloc.start()
+        assert in_process("fit", "x.npy", "--dims", "4,12", "-q", "-o", "x").code == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.05 * peaks[1]
+
+
+def test_the_store_can_be_read_by_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_revdist._store.batch_rows", lambda n_columns: 3)
+    sequences = proteins(8, 5)
+    expected = ESMEmbedder(CHAIN, store=tmp_path / "x.db").transform(sequences)
+    with EmbeddingStore(tmp_path / "x.db") as store:
+        batches = list(store.as_table().batches())
+    assert [len(batch.rows) for batch in batches] == [3, 3, 2]
+    found = dict(
+        zip(
+            np.concatenate([batch.labels["sequence"] for batch in batches]),
+            np.concatenate([batch.rows for batch in batches]),
+            strict=True,
+        )
+    )
+    np.testing.assert_array_equal([found[sequence] for sequence in sequences], expected)

@@ -1,0 +1,249 @@
+"""The command `revdist transform`: the transform of Python, whatever comes in."""
+
+import os
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_revdist import ESMEmbedder, ReverseDistiller, _cli_transform, _inference
+from sklearn_revdist._console import INPUT, INTERRUPTED, MISSING, OUTPUT
+
+RECORDS = [("a/../b", "MKTAYIAKQRQISF"), ("twice", "GSHMLEK"), ("", "W"), ("twice", "GSHMLEK")]
+NAMES, SEQUENCES = (list(part) for part in zip(*RECORDS, strict=True))
+
+
+def assert_nested(found, expected):
+    """Equal to rounding, which the layout of rows in memory decides; the first model exactly."""
+    np.testing.assert_array_equal(np.asarray(found)[:, :48], expected[:, :48])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return ReverseDistiller.from_pretrained("demo")
+
+
+@pytest.fixture(scope="module")
+def H():
+    return ESMEmbedder("demo").set_output(transform="pandas").transform(SEQUENCES)
+
+
+@pytest.fixture
+def _inputs(tmp_path, H):
+    """The same sequences and their embeddings in every format."""
+    text = "".join(f">{name}\n{sequence}\n" for name, sequence in RECORDS)
+    (tmp_path / "x.fasta").write_text(text)
+    H.assign(name=NAMES, fitness=np.arange(4.0)).to_parquet(tmp_path / "x.parquet")
+    np.save(tmp_path / "x.npy", H.to_numpy())
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["embeddings"], file["columns"] = H.to_numpy(), [*H.columns]
+        file["name"] = NAMES
+    ESMEmbedder("demo", store=tmp_path / "x.sqlite").transform(SEQUENCES)
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_every_input_gives_the_same_rows_and_keeps_its_labels(revdist, demo, H):
+    expected = demo.transform(H)
+    for source, target in [
+        ("x.fasta", "a.parquet"),
+        ("x.parquet", "b.parquet"),
+        ("x.h5", "c.parquet"),
+        ("x.npy", "d.parquet"),
+    ]:
+        ended = revdist("transform", "demo", source, "-o", target, "--json")
+        assert ended.code == 0, ended.err
+        assert ended.json["n_rows"] == 4
+        assert ended.json["n_components"] == 160
+        frame = pd.read_parquet(target)
+        assert_nested(frame[demo.get_feature_names_out()], expected)
+        if source != "x.npy":
+            assert frame["name"].tolist() == NAMES
+        if source == "x.parquet":
+            assert frame["fitness"].tolist() == [0, 1, 2, 3]
+    ended = revdist("transform", "demo", "x.sqlite", "-o", "e.parquet")
+    frame = pd.read_parquet("e.parquet").set_index("sequence").loc[SEQUENCES]
+    assert_nested(frame[demo.get_feature_names_out()], expected)
+    assert ended.err.endswith("3 rows of 160 columns, " + " + ".join(demo.model_names_) + "\n")
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_formats_of_the_output(revdist, tmp_path, demo, H):
+    expected = demo.transform(H)
+    assert revdist("transform", "demo", "x.parquet", "-o", "y.npy").code == 0
+    assert_nested(np.load("y.npy"), expected)
+    assert revdist("transform", "demo", "x.parquet", "-o", "y.h5").code == 0
+    with h5py.File("y.h5") as file:
+        assert_nested(file["embeddings"], expected)
+        assert file["name"].asstr()[:].tolist() == NAMES
+        assert file["columns"].asstr()[:].tolist() == demo.get_feature_names_out().tolist()
+    asked = ("--input-format", "npy", "--output-format", "npy")
+    assert revdist("transform", "demo", "x.npy", "-o", "y.npy").code == 0
+    stdin = (tmp_path / "x.npy").read_bytes()
+    ended = revdist("transform", "demo", "-", "-o", "-", *asked, stdin=stdin)
+    assert ended.code == 0, ended.err
+    assert ended.out == (tmp_path / "y.npy").read_bytes()
+
+
+@pytest.mark.usefixtures("_inputs")
+@pytest.mark.parametrize(
+    ("asked", "width", "n_models"),
+    [("48", 48, 1), ("demo-48", 48, 1), ("70", 70, 2), ("demo-96", 96, 2), ("97", 97, 3)],
+)
+def test_a_prefix_needs_its_models_and_no_others(
+    in_process, monkeypatch, H, demo, asked, width, n_models
+):
+    expected = demo.transform(H)[:, :width]
+    embed, models = _inference.embed, []
+
+    def seen(entry, pieces, **settings):
+        models.append(entry.name)
+        return embed(entry, pieces, **settings)
+
+    monkeypatch.setattr(_inference, "embed", seen)
+    ended = in_process("transform", "demo", "x.fasta", "-n", asked, "-o", "x.npy", "--json")
+    assert ended.code == 0, ended.err
+    assert (ended.json["n_components"], len(ended.json["models"])) == (width, n_models)
+    assert models == demo.model_names_[:n_models]
+    assert_nested(np.load("x.npy"), expected)
+    # embeddings of these models are enough, those of all do as well
+    first = H.iloc[:, : sum(demo.dims_[:n_models])]
+    for rows in (first, H):
+        rows.to_parquet("y.parquet")
+        assert in_process("transform", "demo", "y.parquet", "-n", asked, "-o", "y.npy").code == 0
+        assert_nested(np.load("y.npy"), expected)
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_a_prefix_that_the_file_says_is_kept(in_process, demo, H):
+    distiller = ReverseDistiller.from_pretrained("demo").set_params(n_components="demo-96")
+    distiller.save_pretrained("x.safetensors")
+    assert in_process("transform", "x.safetensors", "x.npy", "-o", "y.npy").code == 0
+    assert_nested(np.load("y.npy"), distiller.transform(H.to_numpy()))
+    assert in_process("transform", "x.safetensors", "x.npy", "-n", 160, "-o", "y.npy").code == 0
+    assert_nested(np.load("y.npy"), demo.transform(H.to_numpy()))
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_residues(revdist, demo):
+    ended = revdist("transform", "demo", "x.fasta", "--residues", "-o", "x.parquet")
+    assert ended.code == 0, ended.err
+    rows, index = zip(*ESMEmbedder("demo").iter_residues(SEQUENCES), strict=True)
+    frame = pd.read_parquet("x.parquet")
+    found = frame[demo.get_feature_names_out()]
+    assert_nested(found, demo.transform(np.concatenate(rows)))
+    assert frame["record"].tolist() == np.concatenate(index).tolist()
+    assert sorted(os.listdir()) == ["x.fasta", "x.h5", "x.npy", "x.parquet", "x.sqlite"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16])
+def test_a_batch_at_a_time_and_any_numbers(in_process, tmp_path, monkeypatch, rng, demo, dtype):
+    monkeypatch.setattr("sklearn_revdist._tables._BATCH_SIZE", 3 * 304)
+    rows = (9 * rng.normal(size=(11, 304))).astype(dtype)
+    np.save("x.npy", rows)
+    assert in_process("transform", "demo", "x.npy", "-o", "y.npy").code == 0
+    expected = demo.transform(rows.astype(np.result_type(dtype, np.float32)))
+    found = np.load("y.npy")
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
+    X = pd.DataFrame(rng.normal(size=(90, 72)))
+    X.columns = [f"esm2_t3_100K_demo_{j}" for j in range(48)] + [f"tiny_{j}" for j in range(24)]
+    ReverseDistiller(n_new=[5]).fit(X).save_pretrained("x.safetensors")
+    (tmp_path / "x.fasta").write_text(">a\nMKT\n")
+    ask = ("transform", "x.safetensors", "x.fasta", "-o", "x.npy")
+    ended = in_process(*ask)
+    assert ended.code == 2
+    assert "fitted on esm2_t3_100K_demo, tiny, which are no known models" in ended.err
+    ended = in_process(*ask, "-m", "demo-48", "-m", tiny)
+    assert ended.code == 0, ended.err
+    assert np.load("x.npy").shape == (1, 53)
+    ended = in_process(*ask, "-m", "demo-96")
+    assert ended.code == INPUT
+    assert "add up to 72 columns, but X has 144" in ended.err
+
+
+@pytest.mark.usefixtures("_inputs")
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("demo", "none.parquet", "-o", "y.npy"), INPUT, "There is no file 'none.parquet'"),
+        (("demo", "empty.npy", "-o", "y.npy"), INPUT, "'empty.npy' cannot be read as npy"),
+        (("demo", "empty.fasta", "-o", "y.npy"), INPUT, "has no FASTA records"),
+        (("demo", "binary.fasta", "-o", "y.npy"), INPUT, "is not a FASTA file"),
+        (("demo", "binary.parquet", "-o", "y.npy"), INPUT, "cannot be read as Parquet"),
+        (("none.safetensors", "x.npy", "-o", "y.npy"), INPUT, "No saved distiller"),
+        (("x.npy", "x.npy", "-o", "y.npy"), INPUT, "cannot be read as a saved distiller"),
+        (("demo", "x.npy", "-o", "nowhere/y.npy"), OUTPUT, "There is no folder"),
+        (("demo", "x.npy", "-o", "y.txt"), 2, "ends in none of"),
+        (("demo", "x.npy", "-o", "y.sqlite"), 2, "ends in none of"),
+        (("demo", "x.npy", "-o", "-"), 2, "ends in none of"),
+        (("demo", "x.npy", "-o", "y.npy", "-n", "650M"), 2, "is not a model of the chain"),
+        (("demo", "x.npy", "-o", "y.npy", "-n", "161"), 2, "n_components"),
+        (("demo", "x.npy", "-o", "y.npy", "-n", "0"), 2, "n_components"),
+        (("demo", "x.npy", "-o", "y.npy", "--residues"), 2, "are for sequences"),
+        (("demo", "x.npy", "-o", "y.npy", "-m", "8M"), 2, "are for sequences"),
+        (("demo", "x.fasta", "-o", "y.npy", "-m", "9B"), 2, "names no known model"),
+        (("demo", "x.fasta", "-o", "y.npy", "-m", "none.pt"), MISSING, "none.pt"),
+        (("demo", "x.fasta", "-o", "y.npy", "--max-length", "3", "--long", "error"), INPUT, "14"),
+    ],
+)
+def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
+    revdist, tmp_path, arguments, code, message
+):
+    for suffix in ("npy", "fasta"):
+        (tmp_path / f"empty.{suffix}").touch()
+    for suffix in ("parquet", "fasta"):
+        (tmp_path / f"binary.{suffix}").write_bytes(bytes(range(128, 256)))
+    before = sorted(os.listdir())
+    ended = revdist("transform", *arguments)
+    assert ended.code == code, ended.err
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == b""
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_rows_of_another_chain_are_refused(in_process, H):
+    H.iloc[:, :144].to_parquet("y.parquet")
+    ended = in_process("transform", "demo", "y.parquet", "-o", "y.npy")
+    assert ended.code == INPUT
+    broken = H.copy()
+    broken.iloc[2, 50] = np.inf
+    broken.to_parquet("y.parquet")
+    ended = in_process("transform", "demo", "y.parquet", "-o", "y.npy")
+    assert ended.code == INPUT
+    assert "Row 2 (counting from 0) has inf in column esm2_t4_500K_demo_2" in ended.err
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_an_interrupted_run_embeds_nothing_again(in_process, monkeypatch, demo, H):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    ask = ("transform", "demo", "x.fasta", "-o", "y.npy")
+    with monkeypatch.context() as patch:
+        patch.setattr(_cli_transform, "rows_of", interrupted)
+        assert in_process(*ask).code == INTERRUPTED
+    assert not os.path.exists("y.npy")
+    assert os.path.exists("y.npy.unfinished.sqlite")
+    monkeypatch.setattr(_inference, "embed", pytest.fail)
+    assert in_process(*ask).code == 0
+    assert_nested(np.load("y.npy"), demo.transform(H))
+    assert not os.path.exists("y.npy.unfinished.sqlite")
+
+
+@pytest.mark.usefixtures("_inputs")
+@pytest.mark.parametrize("suffix", ["npy", "h5", "parquet"])
+def test_a_full_disk_is_told(in_process, limited_files, suffix):
+    np.save("x.npy", np.random.default_rng(0).normal(size=(2000, 304)).astype(np.float32))
+    with limited_files(2**18):
+        ended = in_process("transform", "demo", "x.npy", "-o", f"y.{suffix}")
+    assert ended.code == OUTPUT
+    assert "File too large" in ended.err
+    assert not os.path.exists(f"y.{suffix}")
+    assert not [name for name in os.listdir() if "partial" in name]

@@ -49,6 +49,8 @@ from ._reverse_distiller import ReverseDistiller
 # Moments of a long chain take hundreds of megabytes, so they are not kept after every part.
 KEEP_SECONDS = 60.0
 
+_DAMAGED = OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile
+
 
 def _widths(_context, _parameter, text: str | None) -> list[int] | None:
     """Whole numbers separated by commas."""
@@ -251,7 +253,7 @@ def _kept(folder: Path | None, digest: str) -> _Sum | None:
     found = None
     for path in folder.glob(f"{digest}-*.npz") if folder else ():
         n_parts = int(path.stem.partition("-")[2])
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+        with contextlib.suppress(*_DAMAGED):
             if found is None or n_parts > found.n_parts:
                 found = _Sum(n_parts, read_moments(path))
     return found

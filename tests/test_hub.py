@@ -1,0 +1,117 @@
+"""Published weights from a cache in the layout of huggingface_hub; the network is never there."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_revdist import NaiveChain, ReverseDistiller
+
+PUBLISHED = Path(__file__).parent / "published"
+REPOSITORY = "owner/weights"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OTHER_COMMIT = COMMIT[::-1]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """What has been fetched of the repository: the weights, and that there are no larger ones."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository = tmp_path / "models--owner--weights"
+    weights = repository / "snapshots" / COMMIT / "weights"
+    weights.mkdir(parents=True)
+    for path in PUBLISHED.glob("*-1k.npz"):
+        shutil.copy(path, weights)
+    missing = repository / ".no_exist" / COMMIT / "weights"
+    missing.mkdir(parents=True)
+    for path in PUBLISHED.glob("*-35M-150M-*.npz"):
+        (missing / path.name.replace("35M-150M", "150M-650M")).touch()
+    return repository
+
+
+def read(kind=ReverseDistiller, name=REPOSITORY, variant="pcr-fbpca-1k", revision=COMMIT):
+    return kind.from_pretrained(name, variant=variant, revision=revision)
+
+
+@pytest.mark.parametrize("variant", ["pcr-fbpca-1k", "linear-incremental-1k"])
+def test_what_is_in_the_cache_needs_no_network(cache, variant):
+    with np.load(PUBLISHED / "expected.npz") as expected:
+        nested = read(variant=variant).transform(expected["X"])
+        np.testing.assert_allclose(nested, expected[variant], rtol=0, atol=5e-5)
+
+
+def test_naive_files_are_read_from_the_same_place(cache):
+    variant = "None-fbpca-1k"
+    local = NaiveChain.from_pretrained(PUBLISHED, variant=variant)
+    np.testing.assert_array_equal(read(NaiveChain, variant=variant).components_, local.components_)
+
+
+@pytest.mark.parametrize("revision", ["main", "v1", COMMIT[:7], COMMIT.upper(), COMMIT + "0"])
+def test_what_may_move_is_no_revision(cache, revision):
+    with pytest.raises(ValueError, match="may mean other weights tomorrow; give the 40 hexadec"):
+        read(revision=revision)
+
+
+def test_a_repository_without_a_revision_is_refused(cache):
+    with pytest.raises(
+        FileNotFoundError, match=r"nothing at 'owner/weights'.* say with `revision`"
+    ):
+        read(revision=None)
+
+
+@pytest.mark.parametrize("variant", [None, "", "../../pcr-fbpca-1k", "pcr-fbpca-1k/..", "pcr"])
+def test_a_variant_that_names_no_files_is_refused(cache, variant):
+    with pytest.raises(ValueError, match="does not say which files of 'owner/weights' to fetch"):
+        read(variant=variant)
+
+
+@pytest.mark.parametrize(
+    "name", ["../weights", "owner/../weights", "https://a/b", "owner/we ights"]
+)
+def test_a_name_that_no_repository_has_is_not_looked_for(cache, name):
+    with pytest.raises(ValueError, match="neither a folder of them nor a repository on the hub"):
+        read(name=name)
+
+
+def test_a_commit_that_was_not_fetched_is_an_error_offline(cache):
+    with pytest.raises(FileNotFoundError, match=rf"commit {OTHER_COMMIT} failed .* network fetch"):
+        read(revision=OTHER_COMMIT)
+
+
+def test_a_chain_that_ends_is_not_one_that_broke_off(cache):
+    """Whether there is a next step must be known, from the cache or from the network."""
+    shutil.rmtree(cache / ".no_exist")
+    with pytest.raises(FileNotFoundError, match=r"150M-650M-pcr-fbpca-1k\.npz' of"):
+        read()
+
+
+def test_a_variant_that_the_repository_does_not_have_is_told(cache):
+    missing = cache / ".no_exist" / COMMIT / "weights" / "rd-scaler-8M-35M-pcr-fbpca-5k.npz"
+    missing.touch()
+    with pytest.raises(FileNotFoundError, match=r"has no file 'weights/rd-scaler-8M.*5k\.npz' at"):
+        read(variant="pcr-fbpca-5k")
+
+
+def test_a_folder_of_that_name_comes_first(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(PUBLISHED, tmp_path / REPOSITORY)
+    with pytest.raises(ValueError, match="exists here and is read instead; leave `revision` out"):
+        read()
+    assert read(revision=None).dims_.tolist() == [8, 12, 20]
+
+
+def test_a_damaged_file_in_the_cache_is_refused(cache):
+    path = cache / "snapshots" / COMMIT / "weights" / "rd-scaler-8M-35M-pcr-fbpca-1k.npz"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="cannot be read as published weights"):
+        read()
+
+
+def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[hub\]"'):
+        read()

@@ -17,6 +17,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._cluster import embed_to_parquet
     from ._datasets import load_if1_ecoli, load_secondary_structure
     from ._display import PrefixCurveDisplay, PrefixScoreDisplay
     from ._embedder import ESMEmbedder
@@ -47,6 +48,7 @@ _ROOMS = {
     "ReverseDistiller": "_reverse_distiller",
     "ScalingDisplay": "_scaling_display",
     "Task": "_tasks",
+    "embed_to_parquet": "_cluster",
     "evaluate": "_evaluation",
     "growth": "_summary",
     "load_if1_ecoli": "_datasets",

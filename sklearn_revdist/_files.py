@@ -21,7 +21,8 @@ def replaced(path: Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise OSError(f"{str(path)!r} is no file and cannot be replaced by one; name another.")
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # A name of its own: a number of a process may be that of one on another machine, too.
+    partial = path.with_name(f"{path.name}.{os.urandom(6).hex()}.partial")
     try:
         yield partial
         with open(partial, "rb+") as file:

@@ -66,7 +66,7 @@ def encode_sequences(X: Any, unknown: str = "error", *, first: int = 0) -> list[
         character that is no residue; the message names record and position.
     """
     replacement = {"error": _AMBIGUOUS, "mask": MASK, "X": TOKENS.index("X")}[unknown]
-    return [_encode(record, i, replacement) for i, record in enumerate(_records(X), first)]
+    return [_encode(record, i, replacement) for i, record in enumerate(as_list(X), first)]
 
 
 def as_text(tokens: NDArray[np.uint8]) -> str:
@@ -74,7 +74,8 @@ def as_text(tokens: NDArray[np.uint8]) -> str:
     return "".join([TOKENS[token] for token in tokens.tolist()])
 
 
-def _records(X: Any) -> list:
+def as_list(X: Any) -> list:
+    """Records of an array-like in one dimension or one column; they are not checked."""
     if isinstance(X, str):
         raise TypeError(
             "Expected an array-like of sequences, but got a single string; "

@@ -1,0 +1,209 @@
+"""Embedding into a folder; on processes that die in test_reliability_workers.py."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_revdist import ESMEmbedder, embed_to_parquet
+from sklearn_revdist._cluster import _embed_part, _first_rows, _is_first
+from sklearn_revdist._pieces import n_shown, split
+
+ACIDS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
+
+
+@pytest.fixture
+def sequences(rng):
+    return ["".join(rng.choice(ACIDS, length)) for length in rng.integers(5, 40, size=30)]
+
+
+@pytest.fixture
+def embedder(tiny):
+    return ESMEmbedder([str(tiny)])
+
+
+def read(folder):
+    """Embeddings of the records in their order, as the documentation says, and their names."""
+    distinct = pd.read_parquet(folder / "embeddings")
+    np.testing.assert_array_equal(distinct["row"], np.arange(len(distinct)))
+    records = pd.read_parquet(folder / "records.parquet")
+    rows = distinct.drop(columns=["row", "name"]).to_numpy()[records["row"]]
+    return rows, records["name"].tolist()
+
+
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "embeddings").iterdir()}
+
+
+def test_rows_are_those_of_transform_in_the_order_of_the_input(embedder, sequences, tmp_path):
+    manifest = embed_to_parquet(embedder, sequences, tmp_path / "new", tokens_per_part=100)
+    rows, names = read(tmp_path / "new")
+    np.testing.assert_allclose(rows, embedder.transform(sequences), rtol=0, atol=1e-5)
+    assert names == [""] * 30
+    assert manifest["complete"]
+    assert manifest["n_residues"] == sum(map(len, sequences))
+    assert manifest["columns"] == {"tiny": 24}
+    assert manifest == json.loads((tmp_path / "new" / "manifest.json").read_text())
+    sizes = [part["n_residues"] for part in manifest["parts"]]
+    assert len(sizes) > 3
+    assert max(sizes) < 100 + 40
+    assert [part["file"] for part in manifest["parts"]] == sorted(times(tmp_path / "new"))
+
+
+def test_names_are_data_and_duplicates_are_embedded_once(embedder, sequences, tmp_path):
+    names = ["../../a", "", "b\0c", "é" * 300, "a", "a"]
+    given = [*sequences[:4], sequences[1].lower(), sequences[0]]
+    manifest = embed_to_parquet(embedder, given, tmp_path, names=names, tokens_per_part=30)
+    rows, found = read(tmp_path)
+    assert found == names
+    assert manifest["n_records"] == 6
+    assert manifest["n_sequences"] == 4
+    np.testing.assert_array_equal(rows[[4, 5]], rows[[1, 0]])
+    np.testing.assert_allclose(rows, embedder.transform(given), rtol=0, atol=1e-5)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "embeddings",
+        "manifest.json",
+        "records.parquet",
+    }
+
+
+def test_a_file_is_read_in_place_of_a_list(embedder, sequences, tmp_path):
+    fasta = tmp_path / "proteins.fasta"
+    fasta.write_text("".join(f">p{i}\n{s}\n" for i, s in enumerate(sequences)))
+    for path in (fasta, str(fasta)):
+        embed_to_parquet(embedder, path, tmp_path / "out", tokens_per_part=100)
+    rows, names = read(tmp_path / "out")
+    assert names == [f"p{i}" for i in range(30)]
+    np.testing.assert_allclose(rows, embedder.transform(sequences), rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="The file has the names"):
+        embed_to_parquet(embedder, fasta, tmp_path / "out", names=names)
+
+
+def test_what_is_there_is_not_embedded_again(embedder, sequences, tmp_path, monkeypatch):
+    manifest = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
+    before, expected = times(tmp_path), read(tmp_path)[0]
+    gone, damaged = (tmp_path / "embeddings" / manifest["parts"][i]["file"] for i in (1, 3))
+    gone.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    embedded = []
+
+    def transform(self, X):
+        embedded.append(len(X))
+        return original(self, X)
+
+    original = ESMEmbedder.transform
+    monkeypatch.setattr(ESMEmbedder, "transform", transform)
+    again = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
+    assert again == manifest
+    assert embedded == [manifest["parts"][i]["n_rows"] for i in (1, 3)]
+    after = times(tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {gone.name, damaged.name}
+    np.testing.assert_array_equal(read(tmp_path)[0], expected)
+
+
+@pytest.mark.slow  # processes are started
+def test_a_killed_process_leaves_whole_parts_and_the_next_goes_on(sequences, tmp_path):
+    code = (
+        "import sys, time, sklearn_revdist as s; t = s.ESMEmbedder.transform; "
+        "s.ESMEmbedder.transform = lambda self, X: (time.sleep(0.2), t(self, X))[1]; "
+        "s.embed_to_parquet(s.ESMEmbedder('demo'), sys.argv[2:], sys.argv[1], tokens_per_part=20)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), *sequences])
+    while len(list(tmp_path.glob("embeddings/*.parquet"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = times(tmp_path)
+    whole = list((tmp_path / "embeddings").glob("*.parquet"))
+    assert sum(len(pd.read_parquet(path)) for path in whole) < 30
+    assert not json.loads((tmp_path / "manifest.json").read_text())["complete"]
+    (tmp_path / "embeddings" / "part-000007-0.parquet.ab12.partial").touch()
+    embedder = ESMEmbedder("demo")
+    manifest = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=20)
+    assert {path.name: before[path.name] for path in whole}.items() <= times(tmp_path).items()
+    assert set(times(tmp_path)) == {part["file"] for part in manifest["parts"]}
+    np.testing.assert_allclose(read(tmp_path)[0], embedder.transform(sequences), atol=1e-5)
+
+
+def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoint):
+    embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
+    other = write_checkpoint(tmp_path / "other" / "tiny.pt", seed=1)
+    for change, what in [
+        ({"sequences": sequences[:-1]}, "sequences"),
+        ({"names": [str(i) for i in range(30)]}, "sequences"),
+        ({"tokens_per_part": 101}, "tokens_per_part"),
+        ({"embedder": ESMEmbedder(embedder.chain, max_length=10)}, "embedder"),
+        ({"embedder": ESMEmbedder([str(other)])}, "chain"),
+    ]:
+        given = {"embedder": embedder, "sequences": sequences, "tokens_per_part": 100} | change
+        with pytest.raises(ValueError, match=f"of another call, with other '{what}'"):
+            embed_to_parquet(folder=tmp_path, **given)
+    same = ESMEmbedder(embedder.chain, batch_tokens=64, device="cpu")
+    embed_to_parquet(same, sequences, tmp_path, tokens_per_part=100)
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(ValueError, match="is no manifest of embeddings"):
+        embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"sequences": ["MKT", "M1T"]}, ValueError, r"Record 1 \(counting from 0\) has '1'"),
+        ({"sequences": ["MKT", None]}, TypeError, "Record 1 .* is not a string"),
+        ({"sequences": []}, ValueError, "at least one sequence"),
+        ({"sequences": "no/such.fasta"}, FileNotFoundError, "no file 'no/such.fasta'"),
+        ({"names": ["a"]}, ValueError, "inconsistent numbers of samples"),
+        ({"tokens_per_part": 0}, ValueError, "tokens_per_part=0 is not positive"),
+        (
+            {"embedder": ESMEmbedder("demo", max_length=3, long="error")},
+            ValueError,
+            "record 1 .* with 4 residues",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_made(change, error, message, tmp_path):
+    given = {"embedder": ESMEmbedder("demo"), "sequences": ["MKT", "MKTA"]} | change
+    with pytest.raises(error, match=message):
+        embed_to_parquet(folder=tmp_path / "new", **given)
+    assert not (tmp_path / "new").exists()
+
+
+def test_long_sequences_are_told_once(embedder, sequences, tmp_path):
+    short = ESMEmbedder(embedder.chain, max_length=10, long="truncate")
+    with pytest.warns(UserWarning, match="of 30 sequences exceed max_length=10") as told:
+        embed_to_parquet(short, sequences, tmp_path, tokens_per_part=50)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    expected = embedder.transform([sequence[:10] for sequence in sequences])
+    np.testing.assert_allclose(read(tmp_path)[0], expected, rtol=0, atol=1e-5)
+
+
+def test_a_part_costs_what_the_model_is_shown(rng):
+    lengths = np.arange(1, 60)
+    shown = [sum(len(p.tokens) for p in split(0, np.zeros(n, np.uint8), 9)) for n in lengths]
+    np.testing.assert_array_equal(n_shown(lengths, 9, "window"), shown)
+    np.testing.assert_array_equal(n_shown(lengths, 9, "truncate"), np.minimum(lengths, 9))
+    np.testing.assert_array_equal(n_shown(lengths, None, "window"), lengths)
+
+
+def test_digests_are_told_apart_by_both_halves():
+    digests = [
+        bytes([i, *[0] * 14, j]) for i, j in [(1, 1), (1, 2), (2, 1), (1, 1), (2, 2), (1, 2)]
+    ]
+    rows = _first_rows(b"".join(digests))
+    np.testing.assert_array_equal(rows, [0, 1, 2, 0, 3, 1])
+    np.testing.assert_array_equal(_is_first(rows), [True, True, True, False, True, False])
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(embedder, tmp_path):
+    path = Path(os.fspath(tmp_path), "not_here", "part-000000-0.parquet")
+    with pytest.raises(FileNotFoundError, match="A worker does not see the folder"):
+        _embed_part(embedder, ["a"], ["MKT"], 0, path)

@@ -97,7 +97,9 @@ def write_inline_math(translator, node):
 
 
 def write_block_math(translator, node):
-    translator.body.append(f'<div class="equation">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(
+        f'<div class="equation">{tex2mathml(node.astext(), as_block=True)}</div>'
+    )
     raise SkipNode
 
 

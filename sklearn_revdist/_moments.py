@@ -36,15 +36,15 @@ class Moments:
     Gram matrix it is, so that nothing of the size n_features x n_features is ever made; more
     rows as the matrix itself, the `scatter`.
 
-    Attributes
+    Parameters
     ----------
     weight : float
         Sum of the row weights; the number of rows where there are none.
     mean : ndarray of shape (n_features,), float64
         Weighted mean of each column.
-    root : ndarray of shape (n_rows, n_features), float64, or None
+    root : ndarray of shape (n_rows, n_features), float64, default=None
         Centred rows, times the roots of their weights; ``root.T @ root`` is the scatter.
-    scatter : ndarray of shape (n_features, n_features), float64, or None
+    scatter : ndarray of shape (n_features, n_features), float64, default=None
         Weighted sum of the outer products of the centred rows, exactly symmetric.
 
     References
@@ -128,7 +128,18 @@ class Moments:
 
     @classmethod
     def zeros(cls, n_features: int) -> Self:
-        """Moments of no rows: the neutral element of addition."""
+        """Moments of no rows: the neutral element of addition.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns.
+
+        Returns
+        -------
+        moments : Moments
+            Of weight 0.
+        """
         return cls(0.0, np.zeros(n_features), root=np.zeros((0, n_features)))
 
     def __add__(self, other: Self) -> Self:
@@ -155,7 +166,18 @@ class Moments:
         return type(self)(weight, mean, scatter=scatter)
 
     def leading(self, n_features: int) -> Self:
-        """Moments of the first `n_features` columns alone."""
+        """Moments of the first columns alone.
+
+        Parameters
+        ----------
+        n_features : int
+            How many of them.
+
+        Returns
+        -------
+        moments : Moments
+            Those that the columns have by themselves, bit for bit.
+        """
         mean = self.mean[:n_features].copy()
         if self.root is not None:
             root = np.ascontiguousarray(self.root[:, :n_features])
@@ -167,6 +189,11 @@ class Moments:
         """Root of the second moment's diagonal, exactly zero for columns that are constant.
 
         A column counts as constant where its spread is that of the rounding of its mean.
+
+        Returns
+        -------
+        scale : ndarray of shape (n_features,), float64
+            In the unit of the columns, times the root of the weight.
         """
         if self.root is not None:
             spread = np.linalg.norm(self.root, axis=0)

@@ -334,7 +334,18 @@ class EmbeddingStore:
         return range(1, (last or 0) + 1)
 
     def weights_digest(self, files: Sequence[Path]) -> str:
-        """SHA-256 of a checkpoint's files, computed once for each state of a file."""
+        """SHA-256 of a checkpoint's files, computed once for each state of a file.
+
+        Parameters
+        ----------
+        files : sequence of Path
+            All that the weights depend on.
+
+        Returns
+        -------
+        digest : str
+            64 hexadecimal digits.
+        """
         digests = [self._file_digest(path) for path in files]
         if len(digests) == 1:
             return digests[0]
@@ -346,6 +357,18 @@ class EmbeddingStore:
         """Embeddings of those sequences that are stored.
 
         Damaged ones are removed, with a warning, so that they can be stored again.
+
+        Parameters
+        ----------
+        source : Source
+            The way of embedding.
+        sequences : collection of Shown
+            Sequences as the model was shown them.
+
+        Returns
+        -------
+        embeddings : dict of Shown to ndarray of shape (width,), float32
+            Those that are there.
         """
         wanted = {(_sha256(shown), shown.max_length): shown for shown in sequences}
         digests = list({sha256 for sha256, _ in wanted})
@@ -384,7 +407,17 @@ class EmbeddingStore:
     def write(
         self, source: Source, model: str, embeddings: Mapping[Shown, NDArray[np.float32]]
     ) -> None:
-        """Store embeddings in one transaction; what is there already is kept."""
+        """Store embeddings in one transaction; what is there already is kept.
+
+        Parameters
+        ----------
+        source : Source
+            The way of embedding.
+        model : str
+            Name of the model, for :meth:`contents`.
+        embeddings : mapping of Shown to ndarray of shape (width,)
+            Sequences as the model was shown them, and their embeddings.
+        """
         sequences, rows = [], []
         for shown, values in embeddings.items():
             sha256, vector = _sha256(shown), _encode(values, self.storage_dtype)

@@ -62,12 +62,29 @@ class Task:
         return "proteins" if self.n_mutations is None else "variants"
 
     def groups(self) -> NDArray[np.int64]:
-        """Rows that must stay together: those of one sequence, under whatever name."""
+        """Rows that must stay together: those of one sequence, under whatever name.
+
+        Returns
+        -------
+        groups : ndarray of shape (n_rows,), int64
+            Equal for rows of equal sequences.
+        """
         _, group = np.unique(np.array(self.sequences, dtype=object), return_inverse=True)
         return group[self.protein]
 
     def take(self, rows: ArrayLike) -> Self:
-        """The same task with some of its rows, and only their proteins."""
+        """The same task with some of its rows, and only their proteins.
+
+        Parameters
+        ----------
+        rows : array-like of int or bool
+            Which rows, by index or by mask.
+
+        Returns
+        -------
+        task : Task
+            A new one.
+        """
         rows = np.asarray(rows)
         kept, protein = np.unique(self.protein[rows], return_inverse=True)
         columns = {
@@ -79,7 +96,20 @@ class Task:
         return replace(self, sequences=sequences, protein=protein, **columns)
 
     def leave_out(self, kept: NDArray[np.bool_], reason: str) -> Self:
-        """The task without some rows, which are counted."""
+        """The task without some rows, which are counted.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_rows,), bool
+            Which rows stay.
+        reason : str
+            Why the others do not; `excluded` counts them by it.
+
+        Returns
+        -------
+        task : Task
+            This one, if all rows stay.
+        """
         n_left_out = int((~kept).sum())
         if not n_left_out:
             return self
@@ -87,7 +117,20 @@ class Task:
         return replace(self.take(np.flatnonzero(kept)), excluded=excluded)
 
     def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
-        """The task with at most `n_train` proteins to learn from, drawn at random; tests stay."""
+        """The task with at most `n_train` proteins to learn from, drawn at random; tests stay.
+
+        Parameters
+        ----------
+        n_train : int
+            Number of proteins that are not tests.
+        seed : int, default=0
+            Seed of the draw.
+
+        Returns
+        -------
+        task : Task
+            This one, if it has no more.
+        """
         learns = np.ones(len(self.target), bool) if self.split is None else self.split != "test"
         proteins = np.unique(self.protein[learns])
         if len(proteins) <= n_train:
@@ -97,13 +140,30 @@ class Task:
         return self.leave_out(kept, f"beyond {n_train} proteins to learn from")
 
     def ranked(self, n_classes: int) -> Self:
-        """The task with classes of equal size in place of numbers, "1" the smallest."""
+        """The task with classes of equal size in place of numbers, "1" the smallest.
+
+        Parameters
+        ----------
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        task : Task
+            A classification.
+        """
         ranks = self.target.argsort(kind="stable").argsort(kind="stable")
         classes = ranks * n_classes // len(ranks) + 1
         return replace(self, target=classes.astype(str).astype(object))
 
     def digest(self) -> str:
-        """Checksum of all that a score can depend on."""
+        """Checksum of all that a score can depend on.
+
+        Returns
+        -------
+        digest : str
+            64 hexadecimal digits.
+        """
         told = hashlib.sha256("\n".join(self.sequences).encode())
         rows = (self.target, self.protein, self.residue, self.split, self.position)
         for values in (*rows, self.n_mutations):

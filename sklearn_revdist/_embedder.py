@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain as flatten
 from itertools import pairwise
@@ -286,7 +286,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         tokens = limit_length(encode_sequences(X, self.unknown), self.max_length, self.long)
         return chain, tokens
 
-    def _open(self, chain: tuple[Model | Path, ...]) -> Callable:
+    def _open(self, chain: tuple[Model | Path, ...]) -> partial:
         """`embed` with this embedder's settings, once the device and all weights are there."""
         from ._checkpoints import locate
         from ._inference import embed, resolve_batch_tokens, resolve_device, resolve_dtypes
@@ -325,7 +325,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         return out
 
     def _means(
-        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: Callable
+        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: partial
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
         """Means over residues, of those records that each batch completes."""
         pieces = [
@@ -348,7 +348,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         self,
         entry: Model | Path,
         records: dict[int, NDArray[np.uint8]],
-        embed_with: Callable,
+        embed_with: partial,
         store: EmbeddingStore,
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
         """Means over residues from the store, which is first given those it has not."""
@@ -392,7 +392,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         chain: tuple[Model | Path, ...],
         tokens: list[NDArray[np.uint8]],
         block_rows: int,
-        embed_with: Callable,
+        embed_with: partial,
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         lengths = [len(sequence) for sequence in tokens]
         columns = _columns(chain)

@@ -182,7 +182,7 @@ class Moments:
         if self.root is not None:
             root = np.ascontiguousarray(self.root[:, :n_features])
             return type(self)(self.weight, mean, root=root)
-        scatter = np.ascontiguousarray(self.scatter[:n_features, :n_features])
+        scatter = np.ascontiguousarray(self._square()[:n_features, :n_features])
         return type(self)(self.weight, mean, scatter=scatter)
 
     def scale(self) -> NDArray[np.float64]:
@@ -198,12 +198,14 @@ class Moments:
         if self.root is not None:
             spread = np.linalg.norm(self.root, axis=0)
         else:
-            spread = np.sqrt(np.diag(self.scatter).clip(0))
+            spread = np.sqrt(np.diag(self._square()).clip(0))
         rounding = 16 * np.finfo(np.float64).eps * np.abs(self.mean) * np.sqrt(self.weight)
         return np.where(spread > rounding, spread, 0.0)
 
     def _square(self) -> NDArray[np.float64]:
-        return self.scatter if self.root is None else self.root.T @ self.root
+        if self.root is not None:
+            return self.root.T @ self.root
+        return self.scatter  # type: ignore[return-value]  # one of the two is there
 
 
 def _block_rows(n_features):

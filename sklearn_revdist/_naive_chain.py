@@ -147,7 +147,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
         names = None if feature_names is None else [str(name) for name in feature_names]
         blocks = find_blocks(self.dims, names, moments.mean.size)
         steps = solve_steps(moments, blocks.dims)
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         self.n_features_in_ = moments.mean.size
         self._set_steps(blocks, steps, moments.mean)
         self._warn_of_zero_columns()

@@ -321,9 +321,9 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             moments = Moments.of(data, check_weights(sample_weight, data))
             self._start_over(X)
             self._set_blocks(blocks)
-        self.moments_ = moments
+        self.moments_: Moments = moments
         for name in _SOLVED:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -750,7 +750,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "mean_")  # solves the chain, where that is due
         light = copy.copy(self)
         for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
-            vars(light).pop(name, None)
+            light.__dict__.pop(name, None)
         return light.set_output(transform="default")
 
     def _start_over(self, X: ArrayLike) -> None:
@@ -762,7 +762,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """Drop the fit, so that nothing of it stays beside the next one."""
         for name in list(vars(self)):
             if (name.endswith("_") or name in _PRIVATE) and name not in keep:
-                del vars(self)[name]
+                delattr(self, name)
 
     def _warn_of_zero_columns(self):
         n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)

@@ -308,7 +308,18 @@ class EmbeddingStore:
                 write(batch.labels, batch.rows)
 
     def as_table(self, **which: Any) -> Table:
-        """The same as to_frame, a batch of rows at a time."""
+        """The same as :meth:`to_frame`, a batch of rows at a time.
+
+        Parameters
+        ----------
+        **which : value or list of values
+            What to take, as for :meth:`to_frame`.
+
+        Returns
+        -------
+        table : Table
+            Number of rows, names of columns, and batches of both.
+        """
         groups = self._chosen(which)
         if groups.empty:
             raise ValueError(

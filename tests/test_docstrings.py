@@ -1,6 +1,7 @@
 """The docstrings of public objects are complete numpydoc."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -31,6 +32,12 @@ def _documented():
                 ours = str(getattr(member, "__module__", "")).startswith("sklearn_revdist")
                 if ours and not attribute.startswith("_") and callable(member):
                     yield f"{name}.{attribute}"
+
+
+def test_the_reference_has_every_public_name():
+    reference = Path(__file__).parents[1] / "docs" / "api.rst"
+    listed = reference.read_text(encoding="utf-8").split()
+    assert [name for name in sklearn_revdist.__all__ if name not in listed] == []
 
 
 @pytest.mark.parametrize("name", list(_documented()))

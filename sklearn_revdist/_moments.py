@@ -67,6 +67,20 @@ class Moments:
     root: NDArray[np.float64] | None = None
     scatter: NDArray[np.float64] | None = None
 
+    def __post_init__(self):
+        """Refuse sums that have overflowed, which would spoil all that is added to them."""
+        if self.root is not None:
+            with np.errstate(over="ignore"):
+                squares = np.einsum("ij,ij->j", self.root, self.root)
+        else:
+            squares = np.zeros(0) if self.scatter is None else self.scatter.diagonal()
+        if not np.isfinite(squares).all():
+            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+            raise ValueError(
+                f"Numbers of column {column} (counting from 0) are too large to be squared in "
+                "float64; drop these rows, or scale the columns."
+            )
+
     @classmethod
     def of(cls, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Moments of the rows of a matrix, in one pass and bounded memory.

@@ -161,7 +161,7 @@ def _readers_of(entry, defaults, where):
     for key in ("path", *_PATHS[1:]):
         file = settings.get(key)
         for each in file.values() if isinstance(file, dict) else [file]:
-            if each is not None and not Path(each).exists():
+            if each is not None and not os.path.exists(each):
                 raise FileNotFoundError(f"{where}: there is no {str(each)!r}; check the path.")
     if chosen != "scan":
         return [partial(reader, **settings)]

@@ -75,6 +75,7 @@ def test_mutated_files_in_bounded_memory(group):
         ("labels", "t.toml", b'[[task]]\nformat = "table"\npath = "x.csv"\ncolumns = [1]\n'),
         ("labels", "t.toml", b'[[task]]\nformat = "scan"\npath = "\\u0000"\n'),
         ("labels", "t.toml", b"\xff"),
+        ("labels", "t.toml", b'[[task]]\nformat = "scan"\npath = "' + b"9" * 5000 + b'"\n'),
     ],
 )
 def test_what_fuzzing_found(group, name, content, prepared):

@@ -1,0 +1,76 @@
+"""Every module is imported without output, network, files or a change of global state."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_revdist
+
+MODULES = sorted(path.stem for path in Path(sklearn_revdist.__file__).parent.glob("_*.py"))
+HEAVY = {"_checkpoints", "_esm2", "_inference"}  # themselves imported when they are used
+
+PROGRAM = """
+import importlib, io, logging, os, random, sys, warnings
+import numpy as np, pandas, scipy.linalg, sklearn, joblib, click, tqdm  # what others do, is theirs
+import safetensors.numpy, sklearn.model_selection, sklearn.pipeline, threadpoolctl
+
+def forbid(event, arguments):
+    if event.startswith(("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.",
+                         "os.system", "os.exec", "os.fork", "shutil.", "os.mkdir", "os.remove")):
+        raise AssertionError(f"{event}{arguments}")
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        raise AssertionError(f"{event}{arguments}")
+
+def state():
+    held = [list(logging.root.handlers), logging.root.level, list(warnings.filters), sys.path[:],
+            sorted(os.environ.items()), random.getstate(), np.random.get_state()[1].tolist(),
+            np.geterr(), sklearn.get_config(), sys.excepthook, os.getcwd(),
+            pandas.get_option("display.max_rows")]
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        held += [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
+                 torch.are_deterministic_algorithms_enabled(), torch.initial_seed(),
+                 torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()]
+    return held
+
+name = sys.argv[1]
+if name in ("_checkpoints", "_esm2", "_inference"):
+    import torch
+before = state()
+sys.addaudithook(forbid)
+sys.dont_write_bytecode = True
+import sklearn_revdist
+importlib.import_module(f"sklearn_revdist.{name}")
+assert state() == before
+loaded = {module.partition(".")[0] for module in sys.modules}
+light = {"torch", "esm"} if name not in ("_checkpoints", "_esm2", "_inference") else set()
+assert not loaded & (light | {"matplotlib", "dask", "distributed", "h5py",
+                              "huggingface_hub"}), loaded
+for public in sklearn_revdist.__all__:
+    made = getattr(sklearn_revdist, public)
+    if hasattr(made, "fit"):
+        made()
+assert state() == before
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(name, marks=[] if name in ("__init__", *HEAVY) else pytest.mark.slow)
+        for name in MODULES
+        if name != "__main__"
+    ],
+)
+def test_import_and_construction_leave_everything_as_it_was(module, tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, module],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert (process.stdout, process.stderr) == ("", "")
+    assert not list(tmp_path.iterdir())

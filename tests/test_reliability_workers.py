@@ -39,7 +39,7 @@ def client():
     with dask.config.set(settings):
         # What a process needs when it starts again is imported once.
         get_mp_context().set_forkserver_preload(["distributed", "torch", "sklearn_revdist"])
-        with LocalCluster(**workers, dashboard_address=None) as cluster, Client(cluster) as client:
+        with LocalCluster(**workers, dashboard_address=":0") as cluster, Client(cluster) as client:
             yield client
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
+from sklearn.base import BaseEstimator
 
+import sklearn_revdist
 from sklearn_revdist import ReverseDistiller
 
 project = "sklearn_revdist"
@@ -103,7 +105,22 @@ def write_block_math(translator, node):
     raise SkipNode
 
 
+def link_estimators():
+    """Let the diagrams of estimators in the gallery link to the reference.
+
+    The package itself has no links there: these pages have no address that they could name.
+    """
+    for name in sklearn_revdist.__all__:
+        public = getattr(sklearn_revdist, name)
+        if isinstance(public, type) and issubclass(public, BaseEstimator):
+            public._doc_link_module = "sklearn_revdist"
+            public._doc_link_template = (
+                "../_generated/api/sklearn_revdist.{estimator_name}.html"
+            )
+
+
 def setup(app):
+    link_estimators()
     # MathML, which browsers draw themselves: MathJax would be fetched from a network.
     app.add_html_math_renderer("mathml", (write_inline_math, None), (write_block_math, None))
     app.connect("builder-inited", write_demo_chain_table)

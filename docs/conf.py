@@ -114,9 +114,7 @@ def link_estimators():
         public = getattr(sklearn_revdist, name)
         if isinstance(public, type) and issubclass(public, BaseEstimator):
             public._doc_link_module = "sklearn_revdist"
-            public._doc_link_template = (
-                "../_generated/api/sklearn_revdist.{estimator_name}.html"
-            )
+            public._doc_link_template = "../_generated/api/sklearn_revdist.{estimator_name}.html"
 
 
 def setup(app):

@@ -3,7 +3,6 @@
 All prefixes of the columns are scored at once, on every fold and for every penalty.
 """
 
-import warnings
 from inspect import signature
 from numbers import Integral
 from typing import Self
@@ -32,22 +31,18 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_method_params,
     _get_feature_names,
     check_is_fitted,
     validate_data,
 )
 
+from ._prefix_choice import check_alphas, check_scores, choose, cross_validate, standard_errors
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
 from ._prefixes import model_prefixes
 from ._rows import check_weights
 
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
-# Scores that differ by less than this share are equal but for rounding.
-_EQUAL = 1e-12
-# Predictions that rounding may move by more than this share of the targets are warned of.
-_DOUBTFUL = 1e-6
 
 
 class _BasePrefixRidgeCV(BaseEstimator):
@@ -120,7 +115,7 @@ class _BasePrefixRidgeCV(BaseEstimator):
         """
         n_features = data.shape[1]
         prefixes = self._prefix_lengths(n_features, _get_feature_names(X))
-        alphas = _checked_alphas(self.alphas)
+        alphas = check_alphas(self.alphas)
         scorer = self._scorer()
         self._check_response(scorer)
         sample_weight = check_weights(sample_weight, data)
@@ -138,21 +133,21 @@ class _BasePrefixRidgeCV(BaseEstimator):
             return scorer(model, data[test], y[test], **held_out)
 
         score_all = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
-        scores = _cross_validate(
+        scores = cross_validate(
             data, Y, sample_weight, splits, prefixes, alphas, score_all, score_one, score_params
         )
-        _check_scores(scores, prefixes, alphas)
+        check_scores(scores, prefixes, alphas)
 
         mean = scores.mean(axis=0)
-        errors = _standard_errors(scores)
-        chosen = _choose(mean, alphas)
+        errors = standard_errors(scores)
+        chosen = choose(mean, alphas)
         if self.one_standard_error:
             if len(splits) < 2:
                 raise ValueError(
                     "one_standard_error=True needs the scatter of at least two folds, but `cv` "
                     "gives one; give more, or leave it False."
                 )
-            chosen = _choose(mean, alphas, mean[chosen] - errors[chosen])
+            chosen = choose(mean, alphas, mean[chosen] - errors[chosen])
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
         training = Training(data[:, :n_prefix], Y, sample_weight)
         coef, intercept = next(training.ridges(alpha).coefs([n_prefix]))
@@ -227,100 +222,6 @@ class _BasePrefixRidgeCV(BaseEstimator):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         n_prefix = self.n_prefix_
         return X[:, :n_prefix] @ self.coef_[..., :n_prefix].T + self.intercept_
-
-
-def _cross_validate(
-    data, Y, sample_weight, splits, prefixes, alphas, score_all, score_one, score_params
-):
-    """Held-out scores, of shape (n_folds, n_prefixes, n_alphas)."""
-    scores = np.empty((len(splits), len(prefixes), len(alphas)))
-    rounding = np.zeros(len(alphas))
-    columns = data[:, : prefixes[-1]]
-    for i, (train, test) in enumerate(splits):
-        weights = None if sample_weight is None else sample_weight[train]
-        _check_any_weight(weights, f"training fold {i}")
-        training = Training(columns[train], Y[train], weights)
-        held_out = _check_method_params(data, score_params, indices=test)
-        weights = held_out.get("sample_weight")
-        _check_any_weight(weights, f"test fold {i}")
-        centred = training.centred(columns[test])
-        for j, alpha in enumerate(alphas):
-            ridges = training.ridges(alpha)
-            rounding[j] = max(rounding[j], ridges.rounding)
-            if score_all is not None:
-                for part, predicted in ridges.predictions(centred, prefixes):
-                    scores[i, part, j] = score_all(Y[test], predicted, weights)
-            else:
-                for k, linear in enumerate(ridges.coefs(prefixes)):
-                    scores[i, k, j] = score_one(prefixes[k], linear, test, held_out)
-    _warn_of_rounding(rounding, alphas)
-    return scores
-
-
-def _checked_alphas(alphas):
-    alphas = np.asarray(alphas, dtype=np.float64)
-    if alphas.ndim != 1 or alphas.size == 0:
-        raise ValueError(
-            f"alphas has the shape {alphas.shape}; give a list of one penalty or more."
-        )
-    for i, alpha in enumerate(alphas):
-        if not 0 < alpha < np.inf:
-            raise ValueError(
-                f"alphas[{i}]={alpha} is not positive and finite; give penalties above 0."
-            )
-    return alphas
-
-
-def _check_any_weight(weights, fold):
-    if weights is not None and not np.any(weights):
-        raise ValueError(
-            f"sample_weight is zero for all rows of {fold}; give at least one of them a positive "
-            "weight."
-        )
-
-
-def _check_scores(scores, prefixes, alphas):
-    bad = np.argwhere(~np.isfinite(scores))
-    if len(bad):
-        fold, k, j = bad[0]
-        raise ValueError(
-            f"The score of test fold {fold} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
-            f"alpha={alphas[j]}, so that no choice is possible; see to it that `cv` leaves targets "
-            "that differ in every test fold, or change `scoring`."
-        )
-
-
-def _warn_of_rounding(rounding, alphas):
-    doubtful = rounding > _DOUBTFUL
-    if doubtful.any():
-        warnings.warn(
-            f"alpha={alphas[doubtful].max()} is so small for columns that nearly depend on each "
-            f"other that rounding may move predictions by {rounding[doubtful].max():.0e} of the "
-            "targets; leave out penalties as small as that.",
-            UserWarning,
-            stacklevel=6,
-        )
-
-
-def _standard_errors(scores):
-    """Standard errors of the means over folds; not a number for a single fold."""
-    n_folds = len(scores)
-    if n_folds == 1:
-        return np.full(scores.shape[1:], np.nan)
-    return scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
-
-
-def _choose(scores, alphas, least=None):
-    """Indices of the shortest prefix that scores at least so much, and of its best penalty.
-
-    `least` is the best score where it is not given. Of equal penalties the largest is taken.
-    """
-    equal = _EQUAL * np.abs(scores).max()
-    best = scores.max() if least is None else least
-    prefix = int(np.argmax((scores >= best - equal).any(axis=1)))
-    own = scores[prefix]
-    alpha = int(np.argmax(np.where(own >= own.max() - equal, alphas, 0.0)))
-    return prefix, alpha
 
 
 class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):

@@ -18,7 +18,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_revdist import PrefixRidgeClassifierCV, PrefixRidgeCV, ReverseDistiller
-from sklearn_revdist._prefix_ridge_cv import _choose
 from sklearn_revdist._prefix_scorers import spearman
 
 ALPHAS = [0.1, 3.0, 100.0]
@@ -197,21 +196,6 @@ def assert_same(left, right):
 
 
 # ----------------------------------------------------------------- the choice
-
-
-def test_of_equal_scores_the_shortest_prefix_and_the_largest_penalty_win():
-    alphas = np.array([1.0, 100.0, 10.0])
-    scores = np.array([[0.1, 0.2, 0.1], [0.3, 0.3, 0.3], [0.3, 0.3, 0.3]])
-    assert _choose(scores, alphas) == (1, 1)
-    scores[1] = 0.0
-    assert _choose(scores, alphas) == (2, 1)
-    scores[2, 1] -= 1e-9
-    assert _choose(scores, alphas) == (2, 2)
-
-
-def test_rounding_breaks_no_tie():
-    scores = np.array([[0.5 - 1e-16, 0.5], [0.5, 0.5 + 1e-15]])
-    assert _choose(scores, np.array([2.0, 1.0])) == (0, 0)
 
 
 def test_columns_of_zeros_are_not_chosen(regression):

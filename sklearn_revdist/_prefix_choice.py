@@ -1,0 +1,109 @@
+"""Held-out scores of all prefixes and penalties, and the choice among them."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import _check_method_params
+
+from ._prefix_ridge import Training
+
+# Scores that differ by less than this share are equal but for rounding.
+_EQUAL = 1e-12
+# Predictions that rounding may move by more than this share of the targets are warned of.
+_DOUBTFUL = 1e-6
+
+
+def cross_validate(
+    data, Y, sample_weight, splits, prefixes, alphas, score_all, score_one, score_params
+):
+    """Held-out scores, of shape (n_folds, n_prefixes, n_alphas)."""
+    scores = np.empty((len(splits), len(prefixes), len(alphas)))
+    rounding = np.zeros(len(alphas))
+    columns = data[:, : prefixes[-1]]
+    for i, (train, test) in enumerate(splits):
+        weights = None if sample_weight is None else sample_weight[train]
+        _check_any_weight(weights, f"training fold {i}")
+        training = Training(columns[train], Y[train], weights)
+        held_out = _check_method_params(data, score_params, indices=test)
+        weights = held_out.get("sample_weight")
+        _check_any_weight(weights, f"test fold {i}")
+        centred = training.centred(columns[test])
+        for j, alpha in enumerate(alphas):
+            ridges = training.ridges(alpha)
+            rounding[j] = max(rounding[j], ridges.rounding)
+            if score_all is not None:
+                for part, predicted in ridges.predictions(centred, prefixes):
+                    scores[i, part, j] = score_all(Y[test], predicted, weights)
+            else:
+                for k, linear in enumerate(ridges.coefs(prefixes)):
+                    scores[i, k, j] = score_one(prefixes[k], linear, test, held_out)
+    _warn_of_rounding(rounding, alphas)
+    return scores
+
+
+def check_alphas(alphas):
+    """The penalties as an array, all positive and finite."""
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or alphas.size == 0:
+        raise ValueError(
+            f"alphas has the shape {alphas.shape}; give a list of one penalty or more."
+        )
+    for i, alpha in enumerate(alphas):
+        if not 0 < alpha < np.inf:
+            raise ValueError(
+                f"alphas[{i}]={alpha} is not positive and finite; give penalties above 0."
+            )
+    return alphas
+
+
+def _check_any_weight(weights, fold):
+    if weights is not None and not np.any(weights):
+        raise ValueError(
+            f"sample_weight is zero for all rows of {fold}; give at least one of them a positive "
+            "weight."
+        )
+
+
+def check_scores(scores, prefixes, alphas):
+    """Refuse scores among which no choice is possible."""
+    bad = np.argwhere(~np.isfinite(scores))
+    if len(bad):
+        fold, k, j = bad[0]
+        raise ValueError(
+            f"The score of test fold {fold} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
+            f"alpha={alphas[j]}, so that no choice is possible; see to it that `cv` leaves targets "
+            "that differ in every test fold, or change `scoring`."
+        )
+
+
+def _warn_of_rounding(rounding, alphas):
+    doubtful = rounding > _DOUBTFUL
+    if doubtful.any():
+        warnings.warn(
+            f"alpha={alphas[doubtful].max()} is so small for columns that nearly depend on each "
+            f"other that rounding may move predictions by {rounding[doubtful].max():.0e} of the "
+            "targets; leave out penalties as small as that.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def standard_errors(scores):
+    """Standard errors of the means over folds; not a number for a single fold."""
+    n_folds = len(scores)
+    if n_folds == 1:
+        return np.full(scores.shape[1:], np.nan)
+    return scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
+
+
+def choose(scores, alphas, least=None):
+    """Indices of the shortest prefix that scores at least so much, and of its best penalty.
+
+    `least` is the best score where it is not given. Of equal penalties the largest is taken.
+    """
+    equal = _EQUAL * np.abs(scores).max()
+    best = scores.max() if least is None else least
+    prefix = int(np.argmax((scores >= best - equal).any(axis=1)))
+    own = scores[prefix]
+    alpha = int(np.argmax(np.where(own >= own.max() - equal, alphas, 0.0)))
+    return prefix, alpha

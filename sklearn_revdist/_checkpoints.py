@@ -272,6 +272,10 @@ def _read_hugging_face(path: Path) -> Checkpoint:
             token_dropout=bool(config["token_dropout"]),
             tensors={_fair_esm_name(name): tensor for name, tensor in tensors.items()},
         )
+        if checkpoint.n_layers > len(tensors) or not any(
+            checkpoint.width in tensor.shape for tensor in tensors.values()
+        ):
+            raise ValueError("more layers or columns than its tensors have")
         frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError(

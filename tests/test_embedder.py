@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_revdist import ESMEmbedder, _checkpoints, _inference
+from sklearn_revdist import ESMEmbedder, _checkpoints, _inference, load_secondary_structure
 from sklearn_revdist._sequences import AMINO_ACIDS
 
 FAITHFUL = 1e-5
@@ -105,6 +105,23 @@ def test_batches_do_not_matter(chain):
             [sequences[i] for i in order]
         )
         np.testing.assert_allclose(found, reference[order], rtol=0, atol=FAITHFUL)
+
+
+@pytest.mark.parametrize("n_regroupings", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_natural_sequences_regrouped_at_random(n_regroupings, rng):
+    """Order, neighbours, duplicates and budget are drawn anew; the embedding stays."""
+    chains, _ = load_secondary_structure(return_X_y=True)
+    chains = sorted({s for s in chains if 30 <= len(s) <= 150 and set(s) <= set(AMINO_ACIDS)})
+    chains = np.array([chains[i] for i in rng.choice(len(chains), size=64, replace=False)])
+    expected = ESMEmbedder("demo-48").transform(chains)
+    for _ in range(n_regroupings):
+        order = rng.permutation(np.r_[0:64, rng.integers(0, 64, size=8)])
+        embedder = ESMEmbedder("demo-48", batch_tokens=int(rng.integers(1, 4096)))
+        for group in np.array_split(order, rng.integers(1, 9)):
+            found = embedder.transform(chains[group])
+            np.testing.assert_allclose(found, expected[group], rtol=0, atol=FAITHFUL)
+            _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+            np.testing.assert_array_equal(found, found[first[inverse]])
 
 
 def test_pooled_embedding_is_the_mean_of_residues(chain):

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_revdist import (
     ESMEmbedder,
@@ -64,6 +66,31 @@ def test_a_search_with_memory_and_store_solves_the_chain_once_a_fold(assay, tmp_
     }
     GridSearchCV(make_pipeline(embedder, distiller, Ridge()), grid, cv=4).fit(*assay)
     assert solved == [150] * 4 + [200]
+
+
+def test_embedders_of_one_model_each_are_a_chain(assay):
+    union = FeatureUnion([(name, ESMEmbedder([name])) for name in ("demo-48", "demo-96")])
+    model = make_pipeline(union, ReverseDistiller()).set_output(transform="pandas")
+    nested = model.fit_transform(assay[0])
+    distiller = ReverseDistiller().fit(ESMEmbedder("demo-96").transform(assay[0]))
+    np.testing.assert_allclose(
+        nested, distiller.transform(ESMEmbedder("demo-96").transform(assay[0])), atol=1e-5
+    )
+    assert nested.columns[-1] == "esm2_t4_500K_demo_residual_47"
+
+
+def test_encoders_of_another_kind_are_a_chain(assay):
+    """Counts of residues, then of pairs of residues, hashed."""
+    residues, pairs = (
+        HashingVectorizer(analyzer="char", ngram_range=(k, k), n_features=width, lowercase=False)
+        for k, width in ((1, 32), (2, 128))
+    )
+    union = FeatureUnion([("residues", residues), ("pairs", pairs)])
+    to_array = FunctionTransformer(lambda counts: counts.toarray(), accept_sparse=True)
+    model = make_pipeline(union, to_array, ReverseDistiller(dims=[32, 128]))
+    nested = model.fit_transform(assay[0])
+    assert nested.shape == (200, 128)
+    np.testing.assert_array_equal(nested[:, :32], residues.transform(assay[0]).toarray())
 
 
 def test_a_probe_that_chooses_among_the_chains_models(assay):

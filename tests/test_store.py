@@ -183,6 +183,17 @@ def test_a_search_embeds_each_sequence_once_and_loads_each_model_once(path, embe
     assert sorted(loads) == sorted(model.name for model in DEMO)
 
 
+@pytest.mark.filterwarnings("ignore:.* beyond the numerical rank:UserWarning")
+def test_without_a_store_a_search_embeds_for_every_candidate_and_fold(embedded):
+    """What the store is for: 31 times as many, for 6 prefixes, 5 folds and the last fit."""
+    rng = np.random.default_rng(0)
+    sequences = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=30)) for _ in range(60)]
+    pipeline = make_pipeline(ESMEmbedder("demo-48"), ReverseDistiller(), Ridge())
+    grid = {"reversedistiller__n_components": [8, 16, 24, 32, 40, None]}
+    GridSearchCV(pipeline, grid, cv=5).fit(sequences, rng.normal(size=60))
+    assert len(embedded) == (6 * 5 + 1) * 60
+
+
 def test_iter_residues_leaves_the_store_alone(path):
     next(demo(path).iter_residues(SEQUENCES))
     assert not path.exists()

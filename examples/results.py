@@ -1,0 +1,393 @@
+"""All tables and figures of docs/results.rst, by one command that goes on where it was stopped.
+
+    python examples/results.py --data DATA --output results --tables docs/results
+
+First `revdist evaluate` scores examples/all_tasks.toml. Then each question about the method is put
+to every scan, of which at most 1,500 variants are taken: random folds, columns of unit variance, a
+ridge probe whose penalty has the least leave-one-out error, the same for all.
+"""
+
+import argparse
+import subprocess
+import sys
+import warnings
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+from scipy.stats import spearmanr
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller
+from sklearn_revdist._evaluation import embed_task, read_scores, write_scores
+from sklearn_revdist._probes import RIDGE_ALPHAS
+from sklearn_revdist._sequences import read_fasta
+from sklearn_revdist._task_list import task_readers
+from sklearn_revdist._tasks import wrong_letter
+
+HERE = Path(__file__).parent
+PROTEOMES = "E.coli", "S.cerevisiae", "Synechocystis"
+DIMS = [48, 96, 160]
+WIDTH, ALL = DIMS[-1], sum(DIMS)
+N_FOLDS = 5
+N_VARIANTS = 1500
+# Numbers of natural sequences, and how many draws of each that share none.
+N_SEQUENCES = {30: 3, 100: 3, 300: 3, 1000: 3, 3000: 3, 10_000: 1}
+USUAL = (1000, 0)  # what is fitted on natural proteins where nothing else is said
+SHARES = 0.1, 0.3, 0.5, 0.7, 0.9
+N_OWN = 100
+WIDTHS = 48, 64, 96, 128, 160, 208, 256, 304
+N_NEW = [16, 96], [32, 80], [48, 64], [64, 48], [80, 32], [96, 16]  # of equal sum
+BANDS = 1 / 16, 1 / 4, 1, 4
+N_LABELS = 48, 96, 192, 384
+KEY = ["experiment", "representation", "fitted_on", "setting"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
+    parser.add_argument("--output", type=Path, default=Path("results"), help="folder for all")
+    parser.add_argument("--tables", type=Path, help="folder for summaries and figures")
+    parser.add_argument("--tasks", type=Path, default=HERE / "all_tasks.toml")
+    args = parser.parse_args()
+    tables = args.tables or args.output / "tables"
+    tables.mkdir(parents=True, exist_ok=True)
+
+    proteomes = sorted(args.data.glob("sequences/uniprot_proteomes/*.fasta.gz"))
+    command = [sys.executable, "-m", "sklearn_revdist", "evaluate", args.tasks]
+    command += ["--data", args.data, "--chain", "demo", "--output", args.output]
+    command += ["--splits", "random,contiguous,modulo", "--jobs", "2"]
+    for path in proteomes:
+        command += ["--fit-on", path]
+    subprocess.run([str(word) for word in command], check=True)
+    for name in ("means", "wins", "growth", "tasks"):
+        (tables / f"{name}.csv").write_bytes((args.output / f"{name}.csv").read_bytes())
+
+    embedder = ESMEmbedder("demo", store=args.output / "embeddings.sqlite")
+    natural = natural_moments(proteomes, embedder, args.output)
+    scores = []
+    for read in task_readers(args.tasks, data=args.data):
+        if read.func.__name__ != "read_scan":
+            continue
+        task = read()
+        path = args.output / "experiments" / f"{task.name}.csv"
+        if not path.exists():
+            print(f"experiments {task.name}", file=sys.stderr, flush=True)
+            path.parent.mkdir(exist_ok=True)
+            write_scores(experiments(task, embedder, natural), path)
+        scores.append(pd.read_csv(path, keep_default_na=False, dtype={"setting": str}))
+    scores = pd.concat(scores, ignore_index=True)
+    for experiment, table in scores.groupby("experiment", sort=False):
+        write_scores(summary(table), tables / f"{experiment}.csv")
+    draw(read_scores(args.output / "scores.csv"), tables)
+
+
+def natural_moments(proteomes, embedder, output):
+    """Moments of the residues of natural proteins, by number and draw, and of pooled proteins."""
+    path = output / "natural.npz"
+    if not path.exists():
+        sequences = sorted(
+            {
+                sequence
+                for file in proteomes
+                for sequence in read_fasta(file)[1]
+                if wrong_letter(sequence, "error") is None and len(sequence) <= 1022
+            }
+        )
+        order = np.random.default_rng(0).permutation(len(sequences))[: max(N_SEQUENCES)]
+        # The smallest pieces of which all draws consist: cut where any of them ends.
+        ends = {n * (i + 1) for n, draws in N_SEQUENCES.items() for i in range(draws)}
+        total, pooled, start = Moments.zeros(ALL), Moments.zeros(ALL), 0
+        arrays = {}
+        for end in sorted(ends):
+            print(f"natural sequences {start} to {end}", file=sys.stderr, flush=True)
+            piece = [sequences[i] for i in order[start:end]]
+            sums = np.zeros((len(piece), ALL))
+            for rows, index in embedder.iter_residues(piece):
+                total += Moments.of(rows)
+                first = np.flatnonzero(np.diff(index, prepend=-1))
+                sums[index[first]] += np.add.reduceat(rows.astype(np.float64), first)
+            pooled += Moments.of(sums / np.array([[len(sequence)] for sequence in piece]))
+            arrays |= packed(f"first {end}", total)
+            start = end
+        arrays |= packed("pooled", pooled)
+        output.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, **arrays)
+        part.replace(path)
+    with np.load(path) as arrays:
+        moments = {"pooled": unpacked(arrays, "pooled")}
+        for n, draws in N_SEQUENCES.items():
+            for draw in range(draws):
+                last = unpacked(arrays, f"first {n * (draw + 1)}")
+                if draw:
+                    last = less(last, unpacked(arrays, f"first {n * draw}"))
+                moments[n, draw] = last
+    return moments
+
+
+def packed(name, moments):
+    scatter = moments.scatter if moments.root is None else moments.root.T @ moments.root
+    return {name: np.vstack([np.r_[moments.weight, np.zeros(ALL - 1)], moments.mean, scatter])}
+
+
+def unpacked(arrays, name):
+    return Moments(float(arrays[name][0, 0]), arrays[name][1], scatter=arrays[name][2:])
+
+
+def less(both, first):
+    """Moments of the rows that are in both, but not in the first."""
+    weight = both.weight - first.weight
+    mean = both.mean + (both.mean - first.mean) * first.weight / weight
+    shift = mean - first.mean
+    scatter = both.scatter - first.scatter
+    scatter -= np.outer(shift, shift) * (first.weight * weight / both.weight)
+    return Moments(weight, mean, scatter=(scatter + scatter.T) / 2)
+
+
+def blend(natural, fold, share):
+    """Sum of moments in which the natural ones have a share of the total variance."""
+    times = np.trace(natural.scatter) / np.trace(fold.scatter) * (1 - share) / share
+    return natural + Moments(times * fold.weight, fold.mean, scatter=times * fold.scatter)
+
+
+def distilled(moments, regressor="ridge", n_new=None, dims=None):
+    """The linear map to the nested embedding."""
+    distiller = ReverseDistiller(dims=dims or DIMS, regressor=regressor, n_new=n_new)
+    return distiller.fit_moments(moments).components_.T
+
+
+def components(moments, n_components=ALL):
+    """The linear map to principal components of the concatenation."""
+    values, vectors = linalg.eigh(packed("", moments)[""][2:])
+    return vectors[:, ::-1][:, :n_components]
+
+
+def experiments(task, embedder, natural):
+    """Scores of one scan: all questions, mean over folds."""
+    rng = np.random.default_rng(0)
+    if len(task.target) > N_VARIANTS:
+        task = task.take(np.sort(rng.choice(len(task.target), N_VARIANTS, replace=False)))
+    X, y = embed_task(task, embedder).astype(np.float64), task.target
+    own = Moments.zeros(ALL)
+    variants = rng.choice(len(task.sequences), min(N_OWN, len(task.sequences)), replace=False)
+    for rows, _ in embedder.iter_residues([task.sequences[i] for i in sorted(variants)]):
+        own += Moments.of(rows)
+    everywhere = {
+        "natural": natural[USUAL],
+        "natural, pooled": natural["pooled"],
+        "own residues": own,
+        "all variants": Moments.of(X),
+    }
+    sums = {}
+    n_folds = min(N_FOLDS, len(y) // 20)
+    for train, test in KFold(n_folds, shuffle=True, random_state=0).split(X):
+        with warnings.catch_warnings():
+            # Few rows: new columns that are zero, or nearly so.
+            warnings.filterwarnings(
+                "ignore", ".*(beyond the numerical rank|so small).*", UserWarning
+            )
+            for *key, n_columns, score in fold_scores(X, y, train, test, natural, everywhere):
+                sums.setdefault((*key, n_columns), []).append(score)
+    rows = [(task.name, *key, np.mean(scores)) for key, scores in sums.items()]
+    return pd.DataFrame(rows, columns=["task", *KEY, "n_columns", "score"])
+
+
+def fold_scores(X, y, train, test, natural, everywhere):
+    """Experiment, representation, what it is fitted on, setting, width and score."""
+    fold = Moments.of(X[train])
+    fitted = everywhere | {"fold": fold}
+    plain = X[:, -DIMS[-1] :]
+
+    def told(columns, **how):
+        return columns.shape[1], probe(columns[train], y[train], columns[test], y[test], **how)
+
+    reference = told(plain)
+    maps = {}  # from moments, the usual way
+    for name, moments in fitted.items():
+        maps[name] = {"distilled": distilled(moments), "concat_pca": components(moments)}
+
+    yield "regressors", "plain", "", "", *reference
+    for regressor, name in product(("ols", "ridge", "pcr"), ("natural", "fold")):
+        nested = X @ distilled(fitted[name], regressor)
+        for length in DIMS[1:]:
+            yield "regressors", "distilled", name, regressor, *told(nested[:, :length])
+
+    yield "natural_sequences", "plain", "", "", *reference
+    for (n, draw), moments in ((key, m) for key, m in natural.items() if key != "pooled"):
+        setting = f"{n}, draw {draw + 1}"
+        nested, pca = X @ distilled(moments), X @ components(moments, WIDTH)
+        yield "natural_sequences", "distilled", "natural", setting, *told(nested)
+        yield "natural_sequences", "concat_pca", "natural", setting, *told(pca)
+
+    yield "chain_or_jump", "plain", "", "", *reference
+    ends = np.r_[0 : DIMS[0], ALL - DIMS[-1] : ALL]
+    for name in ("natural", "fold"):
+        moments = fitted[name]
+        scatter = packed("", moments)[""][2:][np.ix_(ends, ends)]
+        jump = distilled(
+            Moments(moments.weight, moments.mean[ends], scatter=scatter),
+            dims=[DIMS[0], DIMS[-1]],
+            n_new=[WIDTH - DIMS[0]],
+        )
+        yield "chain_or_jump", "distilled", name, "chain", *told(X @ maps[name]["distilled"])
+        yield "chain_or_jump", "distilled", name, "jump", *told(X[:, ends] @ jump)
+
+    yield "fitting", "plain", "", "", *reference
+    yield "fitting", "concat", "", "", *told(X)
+    for name in fitted:
+        for representation, to_columns in maps[name].items():
+            yield "fitting", representation, name, "", *told(X @ to_columns[:, :WIDTH])
+    for share in SHARES:
+        mixed = blend(everywhere["natural"], fold, share)
+        setting = f"natural share {share}"
+        yield "fitting", "distilled", "blend", setting, *told(X @ distilled(mixed))
+        yield "fitting", "concat_pca", "blend", setting, *told(X @ components(mixed, WIDTH))
+
+    yield "widths", "plain", "", "", *reference
+    whole = {}
+    for name in ("natural", "fold"):
+        whole[name] = {
+            "distilled": X @ distilled(fitted[name], n_new="all"),
+            "concat_pca": X @ maps[name]["concat_pca"],
+        }
+        for representation, columns in whole[name].items():
+            for width in WIDTHS:
+                yield "widths", representation, name, str(width), *told(columns[:, :width])
+
+    for n_new in N_NEW:
+        for name in ("natural", "fold"):
+            columns = X @ distilled(fitted[name], n_new=n_new)
+            yield "new_columns", "distilled", name, "{} and {}".format(*n_new), *told(columns)
+
+    yield "prefixes", "plain", "", "fixed", *reference[:1], chosen_prefix(plain, y, train, test)
+    for name in ("natural", "fold"):
+        every = {
+            "distilled": X @ maps[name]["distilled"],
+            "distilled, n_new='all'": whole[name]["distilled"],
+            "concat_pca, all": whole[name]["concat_pca"],
+        }
+        for representation, columns in every.items():
+            for setting, prefixes in (("fixed", [columns.shape[1]]), ("chosen", "all")):
+                score = chosen_prefix(columns, y, train, test, prefixes)
+                yield "prefixes", representation, name, setting, columns.shape[1], score
+
+    yield "penalties", "plain", "", "one", *reference
+    yield "penalties", "plain", "", "one, unscaled", *told(plain, scaled=False)
+    levels = np.split(np.arange(WIDTH), DIMS[:-1])
+    models = np.split(np.arange(ALL), np.cumsum(DIMS[:-1]))
+    each = {("concat", ""): (X, models)}
+    for name in ("natural", "fold"):
+        for representation, to_columns in maps[name].items():
+            each[representation, name] = X @ to_columns[:, :WIDTH], levels
+    for key, (columns, bands) in each.items():
+        yield "penalties", *key, "one", *told(columns)
+        yield "penalties", *key, "one, unscaled", *told(columns, scaled=False)
+        yield "penalties", *key, "one a level", *told(columns, bands=bands)
+
+    for n in N_LABELS:
+        few = np.random.default_rng(n).permutation(train)[:n]
+        if len(few) < n:
+            continue
+        own = {"distilled": distilled, "concat_pca": components}
+        columns = {("plain", ""): plain, ("smallest", ""): X[:, : DIMS[0]], ("concat", ""): X}
+        for representation, to_map in own.items():
+            for name in ("natural", "all variants"):
+                columns[representation, name] = X @ maps[name][representation][:, :WIDTH]
+            nested = X @ to_map(Moments.of(X[few]))
+            columns[representation, "fold"] = nested[:, : min(WIDTH, nested.shape[1])]
+        for key, A in columns.items():
+            score = probe(A[few], y[few], A[test], y[test])
+            yield "few_labels", *key, str(n), A.shape[1], score
+
+
+def probe(A, y, A_test, y_test, *, scaled=True, bands=None):
+    """Spearman correlation of a ridge regression whose penalty has the least leave-one-out error.
+
+    As StandardScaler and RidgeCV choose and predict, but all penalties from one decomposition.
+    `scaled` False divides all columns by one number. `bands` are blocks of columns that are
+    multiplied by factors of a grid, so that each has a penalty of its own.
+    """
+    mean, spread = A.mean(axis=0), A.std(axis=0)
+    if not scaled:
+        spread = np.full_like(spread, np.sqrt(np.mean(spread**2)))
+    spread = np.where(spread > 1e-12 * max(1e-300, np.abs(mean).max()), spread, np.inf)
+    Z, Z_test, centred = (A - mean) / spread, (A_test - mean) / spread, y - y.mean()
+    gram, cross = Z.T @ Z, Z.T @ centred
+    best = np.inf, None
+    factors = product(*([(1,)] + [BANDS] * (len(bands) - 1))) if bands is not None else [None]
+    for weights in factors:
+        times = np.ones(len(gram))
+        if weights is not None:
+            for columns, weight in zip(bands, weights, strict=True):
+                times[columns] = weight
+        values, vectors = linalg.eigh(gram * np.outer(times, times))
+        vectors *= times[:, np.newaxis]
+        terms = Z @ vectors
+        filters = 1 / (values.clip(0)[:, np.newaxis] + RIDGE_ALPHAS)
+        solved = filters * (vectors.T @ cross)[:, np.newaxis]
+        leverage = terms**2 @ filters + 1 / len(y)
+        errors = (((centred[:, np.newaxis] - terms @ solved) / (1 - leverage)) ** 2).mean(axis=0)
+        if errors.min() < best[0]:
+            best = errors.min(), vectors @ solved[:, errors.argmin()]
+    return correlation(y_test, Z_test @ best[1])
+
+
+def chosen_prefix(columns, y, train, test, prefixes=None):
+    """Score of the prefix and penalty that PrefixRidgeCV chooses on the training fold."""
+    search = PrefixRidgeCV(
+        RIDGE_ALPHAS[::2],
+        prefixes=[columns.shape[1]] if prefixes is None else prefixes,
+        cv=KFold(N_FOLDS, shuffle=True, random_state=0),
+    )
+    model = make_pipeline(StandardScaler(), search).fit(columns[train], y[train])
+    return correlation(y[test], model.predict(columns[test]))
+
+
+def correlation(y, predicted):
+    return 0.0 if np.ptp(predicted) == 0 else float(spearmanr(y, predicted).statistic)
+
+
+def summary(table):
+    """Means over scans, and mean paired gains over the rivals, with 95 % bootstrap intervals."""
+    columns = ["representation", "fitted_on", "setting", "n_columns"]
+    by_task = {key: group.set_index("task")["score"] for key, group in table.groupby(columns)}
+    first = {}
+    for key in by_task:
+        first.setdefault(key[:3], key)
+    rows = []
+    for key in table[columns].drop_duplicates().itertuples(index=False, name=None):
+        scores = by_task[key]
+        row = dict(zip(columns, key, strict=True))
+        row |= {"n_scans": len(scores), "score": scores.mean()}
+        row["low"], row["high"] = interval(scores)
+        rivals = {"plain": [("plain", "", key[2]), ("plain", "", "fixed"), ("plain", "", "")]}
+        rivals["plain"].insert(1, ("plain", "", "one"))
+        rivals["concat_pca"] = [("concat_pca", *key[1:3]), ("concat_pca, all", *key[1:3])]
+        for name, keys in rivals.items():
+            rival = next((first[k] for k in keys if k in first), None)
+            if rival is None or rival == key:
+                continue
+            gain = (scores - by_task[rival]).dropna()
+            low, high = interval(gain)
+            row |= {f"gain_over_{name}": gain.mean(), f"low_{name}": low, f"high_{name}": high}
+            row[f"wins_over_{name}"] = ((np.sign(gain) + 1) / 2).mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def interval(values, n_bootstrap=10_000):
+    drawn = np.random.default_rng(0).integers(0, len(values), (n_bootstrap, len(values)))
+    return np.percentile(np.asarray(values)[drawn].mean(axis=1), [2.5, 97.5])
+
+
+def draw(scores, tables):
+    """Figures."""
+
+
+if __name__ == "__main__":
+    main()

@@ -163,7 +163,7 @@ def distilled(moments, regressor="ridge", n_new=None, dims=None):
 
 def components(moments, n_components=ALL):
     """The linear map to principal components of the concatenation."""
-    values, vectors = linalg.eigh(packed("", moments)[""][2:])
+    _, vectors = linalg.eigh(packed("", moments)[""][2:])
     return vectors[:, ::-1][:, :n_components]
 
 

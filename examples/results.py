@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from results_page import write_page
 from scipy import linalg
 from scipy.stats import spearmanr
 from sklearn.model_selection import KFold
@@ -23,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller
-from sklearn_revdist._evaluation import embed_task, read_scores, write_scores
+from sklearn_revdist._evaluation import embed_task, write_scores
 from sklearn_revdist._probes import RIDGE_ALPHAS
 from sklearn_revdist._sequences import read_fasta
 from sklearn_revdist._task_list import task_readers
@@ -51,12 +52,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
     parser.add_argument("--output", type=Path, default=Path("results"), help="folder for all")
-    parser.add_argument("--tables", type=Path, help="folder for summaries and figures")
+    parser.add_argument("--tables", type=Path, help="folder for tables and figures of the page")
     parser.add_argument("--tasks", type=Path, default=HERE / "all_tasks.toml")
     args = parser.parse_args()
-    tables = args.tables or args.output / "tables"
-    tables.mkdir(parents=True, exist_ok=True)
-
     proteomes = sorted(args.data.glob("sequences/uniprot_proteomes/*.fasta.gz"))
     command = [sys.executable, "-m", "sklearn_revdist", "evaluate", args.tasks]
     command += ["--data", args.data, "--chain", "demo", "--output", args.output]
@@ -64,8 +62,6 @@ def main():
     for path in proteomes:
         command += ["--fit-on", path]
     subprocess.run([str(word) for word in command], check=True)
-    for name in ("means", "wins", "growth", "tasks"):
-        (tables / f"{name}.csv").write_bytes((args.output / f"{name}.csv").read_bytes())
 
     embedder = ESMEmbedder("demo", store=args.output / "embeddings.sqlite")
     natural = natural_moments(proteomes, embedder, args.output)
@@ -80,10 +76,8 @@ def main():
             path.parent.mkdir(exist_ok=True)
             write_scores(experiments(task, embedder, natural), path)
         scores.append(pd.read_csv(path, keep_default_na=False, dtype={"setting": str}))
-    scores = pd.concat(scores, ignore_index=True)
-    for experiment, table in scores.groupby("experiment", sort=False):
-        write_scores(summary(table), tables / f"{experiment}.csv")
-    draw(read_scores(args.output / "scores.csv"), tables)
+    write_scores(pd.concat(scores, ignore_index=True), args.output / "experiments.csv")
+    write_page(args.output, args.tables or args.output / "tables")
 
 
 def natural_moments(proteomes, embedder, output):
@@ -350,43 +344,6 @@ def chosen_prefix(columns, y, train, test, prefixes=None):
 
 def correlation(y, predicted):
     return 0.0 if np.ptp(predicted) == 0 else float(spearmanr(y, predicted).statistic)
-
-
-def summary(table):
-    """Means over scans, and mean paired gains over the rivals, with 95 % bootstrap intervals."""
-    columns = ["representation", "fitted_on", "setting", "n_columns"]
-    by_task = {key: group.set_index("task")["score"] for key, group in table.groupby(columns)}
-    first = {}
-    for key in by_task:
-        first.setdefault(key[:3], key)
-    rows = []
-    for key in table[columns].drop_duplicates().itertuples(index=False, name=None):
-        scores = by_task[key]
-        row = dict(zip(columns, key, strict=True))
-        row |= {"n_scans": len(scores), "score": scores.mean()}
-        row["low"], row["high"] = interval(scores)
-        rivals = {"plain": [("plain", "", key[2]), ("plain", "", "fixed"), ("plain", "", "")]}
-        rivals["plain"].insert(1, ("plain", "", "one"))
-        rivals["concat_pca"] = [("concat_pca", *key[1:3]), ("concat_pca, all", *key[1:3])]
-        for name, keys in rivals.items():
-            rival = next((first[k] for k in keys if k in first), None)
-            if rival is None or rival == key:
-                continue
-            gain = (scores - by_task[rival]).dropna()
-            low, high = interval(gain)
-            row |= {f"gain_over_{name}": gain.mean(), f"low_{name}": low, f"high_{name}": high}
-            row[f"wins_over_{name}"] = ((np.sign(gain) + 1) / 2).mean()
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def interval(values, n_bootstrap=10_000):
-    drawn = np.random.default_rng(0).integers(0, len(values), (n_bootstrap, len(values)))
-    return np.percentile(np.asarray(values)[drawn].mean(axis=1), [2.5, 97.5])
-
-
-def draw(scores, tables):
-    """Figures."""
 
 
 if __name__ == "__main__":

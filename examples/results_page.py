@@ -1,0 +1,354 @@
+"""Tables and figures of docs/results.rst, from the scores that results.py leaves in a folder.
+
+    python examples/results_page.py --output results --tables docs/results
+
+The folder has means.csv, wins.csv and growth.csv of `revdist evaluate` and experiments.csv, all
+digits in each; the page's tables are rounded.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_revdist._models import ESM2
+
+SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo": "160"}
+LARGEST = list(SIZES)[-1]
+TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
+
+
+def write_page(output, tables):
+    """All tables and figures of the page."""
+    tables.mkdir(parents=True, exist_ok=True)
+    means, wins, grows = (read(output / f"{name}.csv") for name in ("means", "wins", "growth"))
+    experiments = read(output / "experiments.csv")
+    write(sizes_of_scans(means), tables / "scans.csv")
+    write(gains_of_scans(wins), tables / "gains.csv")
+    write(growth_of_scans(wins, grows), tables / "growth.csv")
+    write(counts_of_scans(means, wins), tables / "counts.csv")
+    write(other_tasks(read(output / "scores.csv")), tables / "other_tasks.csv")
+    write(exclusions(read(output / "tasks.csv")), tables / "tasks.csv")
+    write(recipe(read(output / "tasks.csv")), tables / "recipe.csv")
+    questions = {}
+    for experiment, table in experiments.groupby("experiment", sort=False):
+        questions[experiment] = summary(table)
+        write(rounded(questions[experiment]), tables / f"{experiment}.csv")
+    draw(means, questions, tables)
+
+
+def read(path):
+    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(TEXT, str))
+
+
+def write(table, path):
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def number(value, digits=3):
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def with_interval(row, name="", low="low", high="high"):
+    return f"{number(row[name])} [{number(row[low])}, {number(row[high])}]"
+
+
+def percent(row, name="win_rate"):
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{100 * row[name]:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def sizes_of_scans(means):
+    """Mean Spearman correlation over scans: a line a representation, a column a size."""
+    table = means[(means["rows"] == "variants") & (means["subset"] == "all")].copy()
+    table["size"] = table["model"].map(SIZES)
+    table["cell"] = table["score"].map(number)
+    keys = ["split", "representation", "fitted_on"]
+    order = table[keys].drop_duplicates()
+    wide = table.pivot(index=keys, columns="size", values="cell")[list(SIZES.values())]
+    counts = table.groupby("split")["n_tasks"].max()
+    wide = wide.fillna("").loc[list(order.itertuples(index=False, name=None))].reset_index()
+    wide.insert(1, "scans", wide["split"].map(counts))
+    return wide
+
+
+def gains_of_scans(wins):
+    """Distilled embeddings against every rival of the same size, all variants."""
+    table = wins[(wins["rows"] == "variants") & (wins["subset"] == "all")]
+    table = table[
+        (table["representation"] == "distilled") & (table["model"] == table["rival_model"])
+    ]
+    rows = [
+        {
+            "split": row["split"],
+            "columns": SIZES[row["model"]],
+            "fitted on": row["fitted_on"],
+            "rival": row["rival"]
+            + (f" ({row['rival_fitted_on']})" if row["rival_fitted_on"] else ""),
+            "scans": row["n_tasks"],
+            "wins": percent(row),
+            "gain": with_interval(row, "gain", "gain_low", "gain_high"),
+        }
+        for _, row in table.iterrows()
+    ]
+    return pd.DataFrame(rows).sort_values(["split", "columns"], key=order_of, kind="stable")
+
+
+def named(representation, fitted_on):
+    return f"{representation} ({fitted_on})" if fitted_on else representation
+
+
+def order_of(column):
+    known = ["random", "contiguous", "modulo", *SIZES.values()]
+    return column.map({value: i for i, value in enumerate(known)})
+
+
+def growth_of_scans(wins, grows):
+    """How often a size beats the next smaller one, and how often scores grow all the way."""
+    own = wins[(wins["rows"] == "variants") & (wins["model"] != wins["rival_model"])]
+    rows = []
+    for key, table in own.groupby(["subset", "split", "representation", "fitted_on"], sort=False):
+        subset, split, representation, fitted_on = key
+        if subset not in ("all", "1"):
+            continue
+        row = {"variants": "single" if subset == "1" else "all", "split": split}
+        row |= {"representation": representation, "fitted on": fitted_on}
+        row["scans"] = table["n_tasks"].max()
+        for model, step in table.set_index("model").iterrows():
+            row[f"{SIZES[model]} beats {SIZES[step['rival_model']]}"] = percent(step)
+        whole = grows[
+            (
+                grows[["rows", "subset", "split", "representation", "fitted_on"]]
+                == ["variants", *key]
+            ).all(axis=1)
+        ]
+        for _, share in whole.iterrows():
+            bounds = {"share": share["share"]}
+            bounds |= {"share_low": share["low"], "share_high": share["high"]}
+            row["grows throughout"] = percent(bounds, "share")
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def counts_of_scans(means, wins):
+    """By number of substitutions, at the largest size, random folds."""
+    of = means[(means["rows"] == "variants") & (means["split"] == "random")]
+    of = of[of["model"] == LARGEST]
+    gains = wins[(wins["rows"] == "variants") & (wins["split"] == "random")]
+    gains = gains[(gains["model"] == LARGEST) & (gains["rival_model"] == LARGEST)]
+    rows = []
+    for subset, table in of[of["subset"] != "all"].groupby("subset"):
+        row = {"substitutions": subset, "scans": table["n_tasks"].max()}
+        for _, mean in table.iterrows():
+            if mean["representation"] in ("plain", "distilled", "concat_pca", "concat"):
+                row[named(mean["representation"], mean["fitted_on"])] = number(mean["score"])
+        for _, gain in gains[(gains["subset"] == subset) & (gains["rival"] == "plain")].iterrows():
+            cell = with_interval(gain, "gain", "gain_low", "gain_high")
+            row[f"gain of distilled ({gain['fitted_on']}) over plain"] = cell
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def other_tasks(scores):
+    """Tasks of proteins and residues: one score each, no interval over tasks."""
+    table = scores[(scores["rows"] != "variants") & (scores["subset"] == "all")].copy()
+    table["size"] = table["model"].map(SIZES)
+    table["cell"] = table["score"].astype(float).map(number)
+    keys = ["task", "metric", "representation", "fitted_on"]
+    order = table[keys].drop_duplicates()
+    wide = table.pivot(index=keys, columns="size", values="cell")[list(SIZES.values())]
+    return wide.fillna("").loc[list(order.itertuples(index=False, name=None))].reset_index()
+
+
+def exclusions(tasks):
+    """What each task is."""
+    columns = ["task", "rows", "metric", "n_rows", "n_sequences", "longest", "left_out"]
+    return tasks[columns]
+
+
+def recipe(tasks):
+    """Time and memory that single-mutant scans of the collection would take with ESM-2.
+
+    24 n d^2 + 4 n d L floating-point operations a token; a GPU of 790 TFLOP/s, of which half is
+    reached. Parameters are those of the layers, 12 n d^2, at two bytes.
+    """
+    single = tasks[(tasks["rows"] == "variants") & ~tasks["left_out"].str.contains("number of")]
+    lengths, variants = single["longest"].to_numpy(), single["n_sequences"].to_numpy()
+    tokens = (lengths + 2) * variants
+    rows, columns, hours = [], 0, 0.0
+    for model in ESM2:
+        columns += model.width
+        per_token = 24 * model.n_layers * model.width**2
+        per_token = per_token + 4 * model.n_layers * model.width * (lengths + 2)
+        seconds = float(per_token @ tokens) / (0.5 * 790e12)
+        hours += seconds / 3600
+        rows.append(
+            {
+                "model": model.short,
+                "columns": model.width,
+                "GFLOP a residue": number(float(per_token @ tokens) / tokens.sum() / 1e9, 2),
+                "residues a second": f"{tokens.sum() / seconds:,.0f}",
+                "minutes": number(seconds / 60, 1),
+                "minutes, chain up to it": number(hours * 60, 1),
+                "weights, GB": number(24 * model.n_layers * model.width**2 / 1e9, 2),
+                "moments of the chain, GB": number(8 * columns**2 / 1e9, 3),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def summary(table):
+    """Means over scans, and mean paired gains over rivals, with 95 % bootstrap intervals.
+
+    Draws of one setting are averaged first; their means over scans spread by `spread_of_draws`.
+    """
+    columns = ["representation", "fitted_on", "setting", "n_columns"]
+    drawn = table["setting"].str.contains(", draw ")
+    spreads = {}
+    if drawn.any():
+        of_draw = table[drawn].groupby(columns)["score"].mean().reset_index()
+        of_draw["setting"] = of_draw["setting"].str.replace(", draw .*", "", regex=True)
+        spreads = of_draw.groupby(columns)["score"].std().to_dict()
+        table = table.assign(setting=table["setting"].str.replace(", draw .*", "", regex=True))
+    table = table.groupby(["task", *columns], sort=False)["score"].mean().reset_index()
+    by_task = {key: group.set_index("task")["score"] for key, group in table.groupby(columns)}
+    rows = []
+    for key in table[columns].drop_duplicates().itertuples(index=False, name=None):
+        scores = by_task[key]
+        row = dict(zip(columns, key, strict=True))
+        row |= {"n_scans": len(scores), "score": scores.mean()}
+        row["low"], row["high"] = interval(scores)
+        if spreads:
+            row["spread_of_draws"] = spreads.get(key, np.nan)
+        for name, rival in rivals(key, list(by_task)).items():
+            gain = (scores - by_task[rival]).dropna()
+            low, high = interval(gain)
+            row |= {f"gain_over_{name}": gain.mean(), f"low_{name}": low, f"high_{name}": high}
+            row[f"wins_over_{name}"] = ((np.sign(gain) + 1) / 2).mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def rivals(key, keys):
+    """What a representation is compared with: the same setting where there is one."""
+    representation, fitted_on, setting, n_columns = key
+    found = {}
+    for name, of_rival in {
+        "plain": [("plain", "", setting), ("plain", "", "fixed"), ("plain", "", "")],
+        "concat_pca": [("concat_pca", fitted_on, setting), ("concat_pca, all", fitted_on, setting)],
+        "ridge": [("distilled", fitted_on, "ridge")],
+        "one penalty": [(representation, fitted_on, "one")],
+        "chain": [("distilled", fitted_on, "chain")],
+    }.items():
+        same = [k for rival in of_rival for k in keys if k[:3] == rival and k != key]
+        if setting == "one a level" and name == "plain":
+            same = [k for k in keys if k[:3] == ("plain", "", "one")]
+        if name in ("concat_pca", "ridge", "chain") and representation != "distilled":
+            continue
+        if setting in ("ols", "ridge", "pcr"):
+            same = [k for k in same if k[3] == n_columns]
+        if same:
+            found[name] = same[0]
+    return found
+
+
+def interval(values, n_bootstrap=10_000):
+    drawn = np.random.default_rng(0).integers(0, len(values), (n_bootstrap, len(values)))
+    return np.percentile(np.asarray(values)[drawn].mean(axis=1), [2.5, 97.5])
+
+
+def rounded(table):
+    """A summary as the page shows it."""
+    shown = table[["representation", "fitted_on", "setting", "n_columns", "n_scans"]].rename(
+        columns={"n_columns": "columns", "n_scans": "scans", "fitted_on": "fitted on"}
+    )
+    shown["score"] = table["score"].map(number)
+    if "spread_of_draws" in table:
+        spread = table["spread_of_draws"]
+        shown["spread of draws"] = spread.map(lambda value: number(value, 4)).where(
+            ~spread.isna(), ""
+        )
+    for name in [column.removeprefix("gain_over_") for column in table if "gain_over" in column]:
+        known = ~table[f"gain_over_{name}"].isna()
+        columns = [f"{part}_{name}" for part in ("gain_over", "low", "high")]
+        gains = table.apply(with_interval, axis=1, args=columns)
+        wins = table[f"wins_over_{name}"].map(lambda share: f"{100 * share:.0f} %")
+        shown[f"gain over {name.replace('_', ' ')}"] = gains.where(known, "")
+        shown[f"wins over {name.replace('_', ' ')}"] = wins.where(known, "")
+    return shown.loc[:, (shown != "").any(axis=0)]
+
+
+COLOURS = {"distilled": "C0", "concat_pca": "C1", "plain": "0.3", "concat": "C2", "smallest": "0.6"}
+STYLES = {"natural": "-", "fold": "--", "": "-", "all variants": ":"}
+
+
+def draw(means, questions, tables):
+    """Figures: means by size, and what the questions gained over the plain embedding."""
+    import matplotlib.pyplot as plt
+
+    scans = means[(means["rows"] == "variants") & (means["subset"] == "all")]
+    splits = list(scans["split"].unique())
+    figure, axes = plt.subplots(1, len(splits), figsize=(4 * len(splits), 3.6), squeeze=False)
+    shown = ("plain", "distilled", "concat_pca")
+    for ax, split in zip(axes[0], splits, strict=True):
+        of_split = scans[(scans["split"] == split) & scans["representation"].isin(shown)]
+        for (name, fitted_on), line in of_split.groupby(["representation", "fitted_on"]):
+            label = named(name, fitted_on)
+            line = line.sort_values("n_columns")
+            if name == "distilled":  # of the smallest size it is the plain embedding
+                plain = of_split[of_split["representation"] == "plain"]
+                line = pd.concat([plain.nsmallest(1, "n_columns"), line]).drop_duplicates(
+                    "n_columns"
+                )
+            style = {"color": COLOURS[name], "linestyle": STYLES[fitted_on], "label": label}
+            ax.plot(line["n_columns"], line["score"], marker="o", markersize=4, **style)
+        ax.set(title=f"{split} folds, {of_split['n_tasks'].max()} scans", xlabel="columns")
+        ax.set_xticks(sorted(of_split["n_columns"].unique()))
+    axes[0, 0].set_ylabel("mean Spearman correlation")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="lower center", ncols=len(labels))
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.savefig(tables / "scaling.png", dpi=110)
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.6))
+    for ax, (name, xlabel, scale) in zip(
+        axes,
+        (
+            ("natural_sequences", "natural sequences", "log"),
+            ("widths", "columns", "linear"),
+            ("few_labels", "labelled variants", "log"),
+        ),
+        strict=True,
+    ):
+        table = questions[name]
+        table = table[(table["setting"] != "") & table["gain_over_plain"].notna()]
+        for (representation, fitted_on), line in table.groupby(["representation", "fitted_on"]):
+            x = line["setting"].astype(float)
+            style = {"color": COLOURS[representation], "linestyle": STYLES[fitted_on]}
+            label = named(representation, fitted_on)
+            ax.plot(x, line["gain_over_plain"], marker="o", markersize=4, label=label, **style)
+            if name == "natural_sequences":
+                ax.fill_between(
+                    x, line["low_plain"], line["high_plain"], color=style["color"], alpha=0.15
+                )
+        ax.axhline(0, color="0.3", linewidth=0.8)
+        ticks = sorted(table["setting"].astype(float).unique())
+        ax.set(xscale=scale, xlabel=xlabel)
+        ax.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks], fontsize=7)
+        ax.minorticks_off()
+        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    axes[0].set_ylabel("gain in Spearman over plain")
+    figure.tight_layout()
+    figure.savefig(tables / "questions.png", dpi=110)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("results"), help="folder of results.py")
+    parser.add_argument("--tables", type=Path, required=True, help="folder for tables and figures")
+    arguments = parser.parse_args()
+    write_page(arguments.output, arguments.tables)

@@ -3,7 +3,7 @@
     python examples/results.py --data DATA --output results --tables docs/results
 
 First `revdist evaluate` scores examples/all_tasks.toml. Then each question about the method is put
-to every scan, of which at most 1,500 variants are taken: random folds, columns of unit variance, a
+to every scan, of which at most 1,000 variants are taken: random folds, columns of unit variance, a
 ridge probe whose penalty has the least leave-one-out error, the same for all.
 """
 
@@ -35,7 +35,7 @@ PROTEOMES = "E.coli", "S.cerevisiae", "Synechocystis"
 DIMS = [48, 96, 160]
 WIDTH, ALL = DIMS[-1], sum(DIMS)
 N_FOLDS = 5
-N_VARIANTS = 1500
+N_VARIANTS = 1000
 # Numbers of natural sequences, and how many draws of each that share none.
 N_SEQUENCES = {30: 3, 100: 3, 300: 3, 1000: 3, 3000: 3, 10_000: 1}
 USUAL = (1000, 0)  # what is fitted on natural proteins where nothing else is said
@@ -145,8 +145,9 @@ def less(both, first):
 
 def blend(natural, fold, share):
     """Sum of moments in which the natural ones have a share of the total variance."""
-    times = np.trace(natural.scatter) / np.trace(fold.scatter) * (1 - share) / share
-    return natural + Moments(times * fold.weight, fold.mean, scatter=times * fold.scatter)
+    scatter = packed("", fold)[""][2:]
+    times = np.trace(natural.scatter) / np.trace(scatter) * (1 - share) / share
+    return natural + Moments(times * fold.weight, fold.mean, scatter=times * scatter)
 
 
 def distilled(moments, regressor="ridge", n_new=None, dims=None):

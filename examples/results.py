@@ -26,9 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller
 from sklearn_revdist._evaluation import embed_task, write_scores
 from sklearn_revdist._probes import RIDGE_ALPHAS
-from sklearn_revdist._sequences import read_fasta
+from sklearn_revdist._residue_moments import draw_proteins
 from sklearn_revdist._task_list import task_readers
-from sklearn_revdist._tasks import wrong_letter
 
 HERE = Path(__file__).parent
 PROTEOMES = "E.coli", "S.cerevisiae", "Synechocystis"
@@ -57,7 +56,7 @@ def main():
     args = parser.parse_args()
     proteomes = sorted(args.data.glob("sequences/uniprot_proteomes/*.fasta.gz"))
     command = [sys.executable, "-m", "sklearn_revdist", "evaluate", args.tasks]
-    command += ["--data", args.data, "--chain", "demo", "--output", args.output]
+    command += ["--data", args.data, "--model", "demo", "--output", args.output]
     command += ["--splits", "random,contiguous,modulo", "--jobs", "2"]
     for path in proteomes:
         command += ["--fit-on", path]
@@ -84,14 +83,7 @@ def natural_moments(proteomes, embedder, output):
     """Moments of the residues of natural proteins, by number and draw, and of pooled proteins."""
     path = output / "natural.npz"
     if not path.exists():
-        sequences = sorted(
-            {
-                sequence
-                for file in proteomes
-                for sequence in read_fasta(file)[1]
-                if wrong_letter(sequence, "error") is None and len(sequence) <= 1022
-            }
-        )
+        sequences, _ = draw_proteins(proteomes, sys.maxsize)
         order = np.random.default_rng(0).permutation(len(sequences))[: max(N_SEQUENCES)]
         # The smallest pieces of which all draws consist: cut where any of them ends.
         ends = {n * (i + 1) for n, draws in N_SEQUENCES.items() for i in range(draws)}

@@ -16,6 +16,7 @@ from sklearn_revdist._models import ESM2
 
 SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo": "160"}
 LARGEST = list(SIZES)[-1]
+BATCH_TOKENS = 16_384
 TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
 
 
@@ -174,7 +175,9 @@ def recipe(tasks):
     """Time and memory that single-mutant scans of the collection would take with ESM-2.
 
     24 n d^2 + 4 n d L floating-point operations a token; a GPU of 790 TFLOP/s, of which half is
-    reached. Parameters are those of the layers, 12 n d^2, at two bytes.
+    reached. Parameters are those of the layers, 12 n d^2, at two bytes; ten vectors of the width of
+    every token of a batch are held at two bytes: queries, keys, values, four of the feed-forward
+    layer, three more.
     """
     single = tasks[(tasks["rows"] == "variants") & ~tasks["left_out"].str.contains("number of")]
     lengths, variants = single["longest"].to_numpy(), single["n_sequences"].to_numpy()
@@ -195,6 +198,8 @@ def recipe(tasks):
                 "minutes": number(seconds / 60, 1),
                 "minutes, chain up to it": number(hours * 60, 1),
                 "weights, GB": number(24 * model.n_layers * model.width**2 / 1e9, 2),
+                "a batch, GB": number(BATCH_TOKENS * 10 * 2 * model.width / 1e9, 2),
+                "embeddings of the chain, GB": number(4 * columns * variants.sum() / 1e9, 2),
                 "moments of the chain, GB": number(8 * columns**2 / 1e9, 3),
             }
         )

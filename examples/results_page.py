@@ -252,9 +252,10 @@ def rivals(key, keys):
         same = [k for rival in of_rival for k in keys if k[:3] == rival and k != key]
         if setting == "one a level" and name == "plain":
             same = [k for k in keys if k[:3] == ("plain", "", "one")]
-        if name in ("concat_pca", "ridge", "chain") and representation != "distilled":
+        nested = representation.startswith("distilled")
+        if name in ("concat_pca", "ridge", "chain") and not nested:
             continue
-        if setting in ("ols", "ridge", "pcr"):
+        if name == "concat_pca" or setting in ("ols", "ridge", "pcr"):
             same = [k for k in same if k[3] == n_columns]
         if same:
             found[name] = same[0]

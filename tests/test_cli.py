@@ -1,7 +1,11 @@
 """The program `revdist`: its help, which needs nothing heavy, and its commands in order."""
 
+import os
+import re
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 import click
 import pytest
@@ -56,3 +60,54 @@ def test_what_is_no_command_is_an_error_of_usage(revdist):
     ended = revdist("distil")
     assert ended.code == 2
     assert "No such command 'distil'" in ended.err
+
+
+def _tour():
+    """Commands of the page, each with what it says that they say."""
+    page = (Path(__file__).parents[1] / "docs" / "command_line.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^.. code-block:: console\n\n((?:   .*\n|\n)+)", page, re.MULTILINE)
+    lines = "".join(blocks).replace("\n   ", "\n").strip().splitlines()
+    commands = []
+    for line in lines:
+        if line.strip().startswith("$ "):
+            commands.append((line.strip()[2:], []))
+        elif line.strip():
+            commands[-1][1].append(line.strip())
+    return commands
+
+
+def test_the_commands_of_the_tour_are_commands(in_process):
+    told = {word for command, _ in _tour() for word in re.findall(r"revdist (\w+)", command)}
+    assert {"embed", "fit", "info", "transform"} <= told <= set(_COMMANDS)
+    for command, _ in _tour():
+        for name, options in re.findall(r"revdist (\w+)([^;|]*)", command):
+            known = {o for p in main.get_command(None, name).params for o in p.opts}
+            assert set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", options)) <= known, command
+
+
+@pytest.mark.slow
+def test_the_tour_says_what_the_commands_say(tmp_path, monkeypatch):
+    """In its order, but for the interruption, whose moment depends on the machine."""
+    page = (Path(__file__).parents[1] / "docs" / "command_line.rst").read_text(encoding="utf-8")
+    files = re.search(r"code-block:: python\n\n((?:   .*\n|\n)+)", page)[1]
+    monkeypatch.chdir(tmp_path)
+    exec(textwrap.dedent(files), {})
+    program = tmp_path / "revdist"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sklearn_revdist "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (made,) = {c for c, _ in _tour() if "-o residues.parquet" in c and "timeout" not in c}
+    subprocess.run(["bash", "-c", made], check=True, capture_output=True)
+    for command, expected in _tour():
+        if "residues.parquet --" in command or command.startswith("ls"):
+            continue
+        process = subprocess.run(
+            ["bash", "-c", f"({command}) 2>&1"], capture_output=True, text=True
+        )
+        found = [line.strip() for line in process.stdout.splitlines() if line.strip()]
+        # numbers are rounded differently elsewhere, and versions and times are others
+        words = [
+            [re.sub(r"[\d.]+(\.dev0)?", "0", line) for line in said] for said in (found, expected)
+        ]
+        assert words[0] == words[1], command

@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import Ridge
 
+from sklearn_revdist import ReverseDistiller
 from sklearn_revdist._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 
 
@@ -16,6 +19,21 @@ def fitted(rng):
 def test_arrays_keep_single_precision_and_others_become_double():
     assert check_rows(np.ones((2, 3), np.float32), Ridge()).dtype == np.float32
     assert check_rows([[1, 2], [3, 4]], Ridge()).dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mapped_file_is_not_copied(tmp_path, rng, dtype):
+    np.save(tmp_path / "x.npy", rng.normal(size=(20_000, 30)).astype(dtype))
+    X = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.shares_memory(check_rows(X, Ridge()), X)
+    tracemalloc.start()
+    distiller = ReverseDistiller(dims=[10, 20]).fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.9 * X[:20_000].astype(np.float64).nbytes
+    np.testing.assert_array_equal(
+        distiller.mean_, ReverseDistiller(dims=[10, 20]).fit(np.array(X)).mean_
+    )
 
 
 def test_tensors_on_the_cpu_become_arrays():

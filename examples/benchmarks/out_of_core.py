@@ -47,7 +47,7 @@ def write_rows(path, n_rows, dtype, seed=0):
 
 
 def measured(*arguments):
-    """Seconds and peak memory in MB of the program as a process."""
+    """Seconds and peak memory in MiB of the program as a process."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "sklearn_revdist", *map(str, arguments), "--quiet"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16")
     parser.add_argument("--folder", type=Path, help="Where to write; default: a temporary folder.")
     options = parser.parse_args()
-    print(f"{'rows':>12} {'GB':>6}   {'fit s':>7} {'MB':>7}   {'transform s':>11} {'MB':>7}")
+    print(f"{'rows':>12} {'GB':>6}   {'fit s':>7} {'MiB':>7}   {'transform s':>11} {'MiB':>7}")
     for n_rows in options.rows:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             folder = Path(name)

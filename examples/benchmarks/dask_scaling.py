@@ -48,7 +48,7 @@ def blocks(path, n_rows_of_block):
 
     def read(block_id=None):
         first = block_id[0] * n_rows_of_block
-        return np.array(np.load(path, mmap_mode="r")[first : first + n_rows_of_block])
+        return np.load(path, mmap_mode="r")[first : first + n_rows_of_block]
 
     return da.map_blocks(
         read,

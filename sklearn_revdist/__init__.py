@@ -7,8 +7,10 @@
 `PrefixRidgeCV` and `PrefixRidgeClassifierCV` are probes that choose the prefix, all of them at the
 price of one, and `PrefixCurveDisplay` draws what they saw. `prefix_scores` and `PrefixScoreDisplay`
 show what nested and plain embeddings are worth; `NaiveChain` is the baseline that keeps no prefix.
-`evaluate` scores all of them on many a `Task`, which `read_tasks` reads. `load_if1_ecoli` (a
-measured assay) and `load_secondary_structure` (labels of residues) are data to try them on.
+`evaluate` scores all of them on many a `Task`, which `read_tasks` reads; `mean_scores`, `win_rates`
+and `growth` sum the scores up, and `ScalingDisplay` draws them. `NestedVarianceDisplay` shows what
+each prefix explains. `load_if1_ecoli` (a measured assay) and `load_secondary_structure` (labels of
+residues) are data to try them on; `fetch_proteingym` downloads more.
 
 Importing the package loads neither torch nor matplotlib.
 """
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ._display import PrefixCurveDisplay, PrefixScoreDisplay
     from ._embedder import ESMEmbedder
     from ._evaluation import evaluate, prefix_scores
+    from ._fetchers import fetch_proteingym
     from ._moments import Moments
     from ._naive_chain import NaiveChain
     from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
@@ -50,6 +53,7 @@ _ROOMS = {
     "Task": "_tasks",
     "embed_to_parquet": "_cluster",
     "evaluate": "_evaluation",
+    "fetch_proteingym": "_fetchers",
     "growth": "_summary",
     "load_if1_ecoli": "_datasets",
     "load_secondary_structure": "_datasets",

@@ -29,7 +29,7 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     means : DataFrame
         For each kind of rows, metric, split, subset, model and representation: `n_columns`,
         `n_tasks`, `score`, and the bounds `low` and `high` of the 95 % bootstrap interval over
-        tasks.
+        tasks, which are not a number where there is one task.
     """
     rows = []
     for group, tables in _groups(scores):
@@ -168,7 +168,12 @@ def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
 
 
 def _interval(values: NDArray, n_bootstrap: int, seed: int) -> tuple[float, float]:
-    """Bounds of the 95 % percentile interval of the mean; the same resamples for all."""
+    """Bounds of the 95 % percentile interval of the mean; the same resamples for all.
+
+    Of a single task nothing is known of the scatter between tasks.
+    """
+    if len(values) < 2:
+        return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(values), (n_bootstrap, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)

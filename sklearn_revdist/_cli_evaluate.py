@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 import click
-import numpy as np
 import pandas as pd
 
+from ._axes import short_name
 from ._cli_sequences import make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import evaluate, write_scores
@@ -22,6 +22,7 @@ from ._task_list import task_readers
 from ._tasks import Task
 
 _KIND = ["rows", "metric", "split"]
+_TOLD = ["plain", "distilled"]
 _PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -193,7 +194,7 @@ def evaluate_command(
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
         drawn = _draw(means, output / "scaling.png")
-    _report(means)
+    _report(means, wins)
     click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
     if not drawn:
         say('No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.')
@@ -255,13 +256,31 @@ def _draw(means: pd.DataFrame, path: Path) -> bool:
     return True
 
 
-def _report(means: pd.DataFrame) -> None:
-    """Print the means over tasks, one line a size and one column a representation."""
-    for group, table in means[means["subset"] == "all"].groupby(_KIND, sort=False):
-        label = table["representation"] + np.where(
-            table["fitted_on"] == "", "", " (" + table["fitted_on"] + ")"
+def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
+    """Print the means over tasks, a line a representation, and what distilled ones win."""
+    means, wins = (table[table["subset"] == "all"] for table in (means, wins))
+    for kind, table in means.groupby(_KIND, sort=False):
+        label = pd.Series(
+            map(_label, table["representation"], table["fitted_on"]), index=table.index
         )
-        wide = table.assign(label=label).pivot(index="model", columns="label", values="score")
-        wide = wide.loc[table["model"].unique(), label.unique()]
-        click.echo(f"\nMean {group[1]} of {table['n_tasks'].max()} tasks ({group[0]}, {group[2]}):")
-        click.echo(wide.T.round(3).to_string(na_rep=""))
+        wide = table.assign(label=label).pivot(index="label", columns="model", values="score")
+        wide = wide.loc[label.unique(), table["model"].unique()].round(3)
+        n_tasks = table["n_tasks"].max()
+        many = "" if n_tasks == 1 else "s"
+        rows, metric, split = kind
+        click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
+        click.echo(wide.rename_axis(index=None, columns=None).to_string(na_rep=""))
+        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1) & wins["rival"].isin(_TOLD)]
+        of_kind = of_kind[of_kind["representation"].isin(_TOLD)]
+        if of_kind.empty or n_tasks == 1:
+            continue
+        click.echo("Share of tasks won, and its 95 % interval:")
+        for row in of_kind.itertuples():
+            first = f"{short_name(row.model)} {_label(row.representation, row.fitted_on)}"
+            rival = f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}"
+            interval = f"[{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
+            click.echo(f"{row.win_rate:6.3f} {interval}  {first} over {rival}")
+
+
+def _label(representation: str, fitted_on: str) -> str:
+    return f"{representation} ({fitted_on})" if fitted_on else representation

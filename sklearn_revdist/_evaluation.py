@@ -511,8 +511,9 @@ def _score_folds(
         disable=progress is None,
     )
     with warnings.catch_warnings():
-        # A training fold may have fewer rows than columns; the widths stay equal all the same.
-        warnings.filterwarnings("ignore", ".*beyond the numerical rank.*", UserWarning)
+        # What a training fold may be too small for; the widths stay equal all the same.
+        for told in ("beyond the numerical rank", "correlation with the prefix may reach"):
+            warnings.filterwarnings("ignore", f".*{told}", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
         )

@@ -1,0 +1,145 @@
+"""The command `evaluate`: all tables from one line, resumed after a stop, errors with places."""
+
+import sys
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+import sklearn_revdist._cli_evaluate as command
+from sklearn_revdist import load_if1_ecoli
+
+SETTINGS = ["-m", "demo", "--representations", "plain,distilled", "-q"]
+TABLES = ["scores", "tasks", "means", "wins", "growth"]
+
+
+@pytest.fixture(scope="module")
+def variants():
+    assay = load_if1_ecoli()
+    frame = pd.DataFrame(
+        {"mutant": assay.mutant, "mutated_sequence": assay.data, "DMS_score": assay.target}
+    )
+    return frame.sample(80, random_state=0)
+
+
+@pytest.fixture
+def scans(variants, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    variants[:40].to_csv(folder / "one.csv", index=False)
+    variants[40:].to_csv(folder / "two.csv", index=False)
+    return folder
+
+
+def contents(folder):
+    return {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
+
+
+def test_one_command_makes_all_tables_and_a_second_run_the_same(in_process, scans, tmp_path):
+    line = ["evaluate", scans, *SETTINGS, "--distiller", "demo", "--output", "out"]
+    first = in_process(*line)
+    assert first.code == 0, first.err
+    folder = tmp_path / "out"
+    tables = contents(folder)
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    assert scores["task"].unique().tolist() == ["one", "two"]
+    assert set(scores["fitted_on"]) == {"", "natural", "fold"}
+    described = pd.read_csv(folder / "tasks.csv")
+    assert described["n_rows"].tolist() == [40, 40]
+    assert described["longest"].tolist() == [72, 72]
+    picture = matplotlib.image.imread(folder / "scaling.png")
+    assert picture.shape[0] > 300
+    assert np.ptp(picture) > 0.5
+    assert "Mean spearman of 2 tasks (variants, random split):" in first.text
+    assert "demo-160 distilled (natural) over demo-160 plain" in first.text
+
+    kept = {path: path.stat().st_mtime_ns for path in (folder / "tasks").iterdir()}
+    second = in_process(*line)
+    assert second.text == first.text
+    assert contents(folder) == tables
+    assert {path: path.stat().st_mtime_ns for path in (folder / "tasks").iterdir()} == kept
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same(in_process, scans, tmp_path, monkeypatch):
+    line = ["evaluate", scans, *SETTINGS, "--fitted-on", "fold", "--output"]
+    whole = in_process(*line, "whole")
+    assert whole.code == 0, whole.err
+    told = command._told
+
+    def interrupted(tasks):
+        yield from told(tasks[:1])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "_told", interrupted)
+        stopped = in_process(*line, "broken")
+    assert stopped.code == 130
+    assert "run the same command to go on" in stopped.err
+    (done,) = (tmp_path / "broken" / "tasks").iterdir()
+    before = done.stat().st_mtime_ns
+    assert in_process(*line, "broken").code == 0
+    assert done.stat().st_mtime_ns == before
+    assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+
+
+def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path):
+    with open(scans / "two.csv", "a") as file:
+        file.write("M1W,AAAA,0.5\n")
+    line = ["evaluate", scans, *SETTINGS, "--fitted-on", "fold", "--output", "out"]
+    ended = in_process(*line)
+    assert ended.code == 3
+    assert "two.csv', line 42: 'M1W' does not lead to its mutated_sequence" in ended.err
+    assert not (tmp_path / "out").exists()
+
+    ended = in_process(*line, "--skip-invalid")
+    assert ended.code == 0, ended.err
+    described = pd.read_csv(tmp_path / "out" / "tasks.csv", keep_default_na=False)
+    assert described["left_out"].tolist() == ["", "a mutant that does not match its sequence: 1"]
+    assert described["n_rows"].tolist() == [40, 40]
+
+
+def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
+    fasta = tmp_path / "natural.fasta"
+    rng = np.random.default_rng(0)
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    fasta.write_text("".join(f">p\n{''.join(rng.choice(letters, 60))}\n" for _ in range(12)))
+    line = ["evaluate", scans / "one.csv", "-m", "demo", "-q", "--fit-on", fasta]
+    line += ["--fit-sequences", "10", "--representations", "distilled,naive", "--output", "out"]
+    first = in_process(*line)
+    assert first.code == 0, first.err
+    assert "Residues of 10 of 12 natural proteins" in first.err
+    assert "Residues of" not in in_process(*line).err
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
+    assert "natural" in set(scores.loc[scores["representation"] == "naive", "fitted_on"])
+    assert len(list((tmp_path / "out").glob("moments-*.npz"))) == 1
+
+
+def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    line = ["evaluate", scans / "one.csv", *SETTINGS, "--fitted-on", "fold", "--output", "out"]
+    ended = in_process(*line)
+    assert ended.code == 0, ended.err
+    assert 'pip install "sklearn-revdist[plot]"' in ended.err
+    assert not (tmp_path / "out" / "scaling.png").exists()
+    assert (tmp_path / "out" / "means.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--representations", "raw"], 2, "'raw' is not one of plain, distilled"),
+        (["--splits", "given"], 2, "'given' is not one of random, contiguous, modulo"),
+        (["--distiller", "demo", "--fit-on", "scans"], 2, "is fitted already"),
+        (["-m", "8M", "--distiller", "demo"], 2, "is for 304 columns and --model gives 320"),
+        (["-m", "9M"], 2, "9M"),
+        (["--distiller", "no-such-file"], 3, "no-such-file"),
+        (["--folds", "500"], 3, "too few positions or proteins for 500 folds"),
+    ],
+)
+def test_a_mistake_ends_with_its_code_and_one_sentence(in_process, scans, options, code, message):
+    chain = [] if "-m" in options else ["-m", "demo"]
+    ended = in_process("evaluate", scans, "-q", *chain, *options)
+    assert ended.code == code
+    assert message in ended.err
+    assert "Traceback" not in ended.err

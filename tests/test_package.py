@@ -79,7 +79,7 @@ def test_readers_are_shown_the_imports_that_happen():
 @pytest.mark.slow
 def test_the_readme_runs_from_top_to_bottom(python):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     process = python("-c", "\n".join(blocks))
     assert process.returncode == 0, process.stderr
 

@@ -114,9 +114,9 @@ def as_usage(function: Callable, *arguments: Any) -> Any:
 
 def progress(total: int, quiet: bool, unit: str = "row") -> Any:
     """A bar on standard error."""
-    from tqdm import tqdm
+    from ._progress import ProgressBar
 
-    return tqdm(total=total, unit=unit, disable=quiet)
+    return ProgressBar(total=total, unit=unit, disable=quiet)
 
 
 @contextmanager

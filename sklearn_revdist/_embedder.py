@@ -422,9 +422,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             yield rows, index
 
     def _progress(self, what: str, n_residues: int):
-        from tqdm import tqdm
+        from ._progress import ProgressBar
 
-        return tqdm(
+        return ProgressBar(
             desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
         )
 

@@ -19,10 +19,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
-from tqdm import tqdm
 
 from ._files import replaced
 from ._probes import fit_probe, make_probe, outputs, penalty, score
+from ._progress import ProgressBar
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
@@ -503,7 +503,7 @@ def _score_folds(
         }
         return each, fold, columns.shape[1], penalty(fitted), scores
 
-    jobs = tqdm(
+    jobs = ProgressBar(
         _columns_by_fold(natural, listed, folds),
         desc=progress,
         total=len(listed) * len(folds),

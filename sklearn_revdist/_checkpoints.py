@@ -229,7 +229,7 @@ def _read_fair_esm(path: Path) -> Checkpoint:
     content = _load(path)
     try:
         shape = vars(content["cfg"]["model"])
-        return Checkpoint(
+        checkpoint = Checkpoint(
             path=path,
             n_layers=int(shape["encoder_layers"]),
             width=int(shape["encoder_embed_dim"]),
@@ -237,11 +237,13 @@ def _read_fair_esm(path: Path) -> Checkpoint:
             token_dropout=bool(shape["token_dropout"]),
             tensors={_strip_prefix(name): tensor for name, tensor in content["model"].items()},
         )
+        _check_size(checkpoint)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
             f"{type(error).__name__} ({error}) while reading its 'cfg' and 'model'."
         ) from error
+    return checkpoint
 
 
 def _read_hugging_face(path: Path) -> Checkpoint:
@@ -272,10 +274,7 @@ def _read_hugging_face(path: Path) -> Checkpoint:
             token_dropout=bool(config["token_dropout"]),
             tensors={_fair_esm_name(name): tensor for name, tensor in tensors.items()},
         )
-        if checkpoint.n_layers > len(tensors) or not any(
-            checkpoint.width in tensor.shape for tensor in tensors.values()
-        ):
-            raise ValueError("more layers or columns than its tensors have")
+        _check_size(checkpoint)
         frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError(
@@ -283,6 +282,15 @@ def _read_hugging_face(path: Path) -> Checkpoint:
             f"{type(error).__name__} ({error}); replace the file."
         ) from error
     return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
+
+
+def _check_size(checkpoint: Checkpoint) -> None:
+    """Refuse a shape that would make a model larger than its file."""
+    tensors = checkpoint.tensors.values()
+    if checkpoint.n_layers > len(tensors) or not any(
+        checkpoint.width in tensor.shape for tensor in tensors
+    ):
+        raise ValueError("more layers or columns than its tensors have")
 
 
 def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.Tensor]:

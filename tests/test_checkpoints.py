@@ -100,6 +100,18 @@ def test_checkpoints_of_other_models_are_refused(tmp_path, content, missing):
         read_checkpoint(tmp_path / "m.pt")
 
 
+@pytest.mark.parametrize("key", ["encoder_layers", "encoder_embed_dim"])
+def test_a_shape_larger_than_the_file_is_refused(tmp_path, tiny, key):
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        content = torch.load(tiny, weights_only=True)
+    vars(content["cfg"]["model"])[key] = 10**12
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(
+        ValueError, match=r"m\.pt' is not .*more layers or columns than its tensors"
+    ):
+        read_checkpoint(tmp_path / "m.pt")
+
+
 def test_a_file_under_another_models_name_is_refused(tiny):
     with pytest.raises(ValueError, match=r"tiny\.pt' holds a model of 2 layers, width 24 .*8M"):
         read_checkpoint(tiny, SMALLEST)
@@ -328,6 +340,8 @@ def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
         ({"vocab_size": None}, "its vocab_size is None"),
         ({"hidden_size": None}, r"does not tell the shape of an ESM-2 model: TypeError"),
         ({"num_attention_heads": 0}, r"does not tell the shape .*ZeroDivisionError"),
+        ({"num_hidden_layers": 10**9}, "more layers or columns than its tensors have"),
+        ({"hidden_size": 10**12}, "more layers or columns than its tensors have"),
     ],
 )
 def test_folders_of_other_models_are_refused(tmp_path, hugging_face, changes, message):

@@ -18,6 +18,8 @@ SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo"
 LARGEST = list(SIZES)[-1]
 BATCH_TOKENS = 16_384
 TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
+# One task alone has none.
+BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low", "high")]
 
 
 def write_page(output, tables):
@@ -40,7 +42,12 @@ def write_page(output, tables):
 
 
 def read(path):
-    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(TEXT, str))
+    return pd.read_csv(
+        path,
+        keep_default_na=False,
+        na_values=dict.fromkeys(BOUNDS, [""]),
+        dtype=dict.fromkeys(TEXT, str),
+    )
 
 
 def write(table, path):
@@ -55,12 +62,14 @@ def number(value, digits=3):
 
 
 def with_interval(row, name="", low="low", high="high"):
-    return f"{number(row[name])} [{number(row[low])}, {number(row[high])}]"
+    bounds = "" if np.isnan(row[low]) else f" [{number(row[low])}, {number(row[high])}]"
+    return number(row[name]) + bounds
 
 
 def percent(row, name="win_rate"):
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{100 * row[name]:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    bounds = "" if np.isnan(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * row[name]:.0f} %{bounds}"
 
 
 def sizes_of_scans(means):

@@ -45,7 +45,7 @@ def read(path):
     return pd.read_csv(
         path,
         keep_default_na=False,
-        na_values=dict.fromkeys(BOUNDS, [""]),
+        na_values={key: [""] for key in BOUNDS},
         dtype=dict.fromkeys(TEXT, str),
     )
 

@@ -276,7 +276,7 @@ def _read_hugging_face(path: Path) -> Checkpoint:
         )
         _check_size(checkpoint)
         frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
             f"{type(error).__name__} ({error}); replace the file."
@@ -285,12 +285,17 @@ def _read_hugging_face(path: Path) -> Checkpoint:
 
 
 def _check_size(checkpoint: Checkpoint) -> None:
-    """Refuse a shape that would make a model larger than its file."""
-    tensors = checkpoint.tensors.values()
-    if checkpoint.n_layers > len(tensors) or not any(
-        checkpoint.width in tensor.shape for tensor in tensors
+    """Refuse a shape that no model of these tensors has, such as one larger than its file."""
+    _, n_layers, width, n_heads, _, tensors = checkpoint
+    if (
+        not 1 <= n_layers <= len(tensors)
+        or not any(width in tensor.shape for tensor in tensors.values())
+        or n_heads < 1
+        or width % n_heads
     ):
-        raise ValueError("more layers or columns than its tensors have")
+        raise ValueError(
+            f"{n_layers} layers, {width} columns and {n_heads} heads do not fit its tensors"
+        )
 
 
 def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.Tensor]:

@@ -1,7 +1,8 @@
 """ESM-2's forward pass on packed sequences, from tokens to residue rows (torch)."""
 
-from functools import cache
-from itertools import groupby
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -82,9 +83,10 @@ class ESM2:
     """Transformer of the ESM-2 family, for inference.
 
     The tokens of all sequences of a batch stand one after another in a single matrix, so
-    there is no padding. Linear layers see the matrix; attention sees neighbouring
-    sequences of equal length together, so batches sorted by length are the fastest, and a
-    sequence never sees another one.
+    there is no padding. Linear layers see the matrix. Attention sees it too where there is
+    a kernel for sequences of any length, on CUDA in half precision; elsewhere it sees
+    neighbouring sequences of equal length together, so batches sorted by length are the
+    fastest. A sequence never sees another one.
 
     Parameters
     ----------
@@ -115,14 +117,18 @@ class ESM2:
         _check_tensors(checkpoint)
         tensors = checkpoint.tensors
 
-        def put(*names: str) -> Tensor:
-            return torch.cat([tensors[name] for name in names]).to(device, dtype)
+        def put(*names: str, order: Tensor | slice = slice(None)) -> Tensor:
+            return torch.cat([tensors[name] for name in names])[order].to(device, dtype)
 
-        def affine(kind: type, *names: str) -> _Norm | _Linear:
-            return kind(
-                put(*(f"{name}.weight" for name in names)), put(*(f"{name}.bias" for name in names))
-            )
+        def affine(kind: type, *names: str, **how: Tensor) -> _Norm | _Linear:
+            weight = put(*(f"{name}.weight" for name in names), **how)
+            return kind(weight, put(*(f"{name}.bias" for name in names), **how))
 
+        # What rotary embedding turns together, a column of a head's first half and one of its
+        # second, stands side by side in queries and keys, and so is a complex number.
+        columns = torch.arange(checkpoint.width)
+        paired = columns.view(checkpoint.n_heads, 2, -1).mT.flatten()
+        order = torch.cat([paired, checkpoint.width + paired, 2 * checkpoint.width + columns])
         layers = [f"layers.{i}" for i in range(checkpoint.n_layers)]
         self.device = device
         self.width = checkpoint.width
@@ -132,7 +138,9 @@ class ESM2:
         self.layers = [
             _Layer(
                 attention_norm=affine(_Norm, f"{layer}.self_attn_layer_norm"),
-                qkv=affine(_Linear, *(f"{layer}.self_attn.{part}_proj" for part in "qkv")),
+                qkv=affine(
+                    _Linear, *(f"{layer}.self_attn.{part}_proj" for part in "qkv"), order=order
+                ),
                 out=affine(_Linear, f"{layer}.self_attn.out_proj"),
                 feed_forward_norm=affine(_Norm, f"{layer}.final_layer_norm"),
                 fc1=affine(_Linear, f"{layer}.fc1"),
@@ -164,13 +172,12 @@ class ESM2:
             On the model's device and of its dtype.
         """
         lengths = [len(sequence) + N_SPECIAL for sequence in sequences]
-        runs = _equal_lengths(lengths)
         x = self._embed(sequences)
-        cos, sin = self._rotary_tables(lengths)
-        for layer, layer_cos, layer_sin in zip(self.layers, cos, sin, strict=True):
+        attend = _packed_attention(lengths, x, self.n_heads)
+        for layer, turns in zip(self.layers, self._turns(lengths), strict=True):
             qkv = layer.qkv(layer.attention_norm(x)).view(len(x), 3, self.n_heads, -1)
-            _rotate(qkv[:, :2], layer_cos, layer_sin)
-            x += layer.out(_attend(qkv, runs))
+            _rotate(qkv[:, :2], turns)
+            x += layer.out(attend(qkv))
             x += layer.fc2(layer.fc1(layer.feed_forward_norm(x), gelu=True))
         x = self.last_norm(x)
         return [rows[1:-1] for rows in x.split(lengths)]
@@ -181,8 +188,8 @@ class ESM2:
             sequence = np.concatenate([[CLS], sequence, [EOS]])
             tokens.append(sequence)
             scale.append(self._scale(sequence == MASK))
-        index = torch.from_numpy(np.concatenate(tokens)).to(self.device)
-        factor = torch.from_numpy(np.concatenate(scale)).to(self.device)
+        index = to_device(np.concatenate(tokens), self.device)
+        factor = to_device(np.concatenate(scale), self.device)
         rows = F.embedding(index, self.embedding)
         return (rows * factor[:, None]).to(rows.dtype)
 
@@ -193,30 +200,61 @@ class ESM2:
         scale = (1 - MASK_RATE_IN_TRAINING) / (1 - masked.mean())
         return np.where(masked, 0, scale).astype(np.float32)
 
-    def _rotary_tables(self, lengths: list[int]) -> tuple[Tensor, Tensor]:
+    def _turns(self, lengths: list[int]) -> Tensor:
+        """For each layer and token the complex numbers by which queries and keys are multiplied."""
         positions = np.concatenate([np.arange(n, dtype=np.float32) for n in lengths])
-        positions = torch.from_numpy(positions).to(self.device)
+        positions = to_device(positions, self.device)
         angles = positions[:, None, None, None] * self.frequencies[:, None, None, None]
-        shape = len(self.layers), *angles.shape[1:]
-        return angles.cos().expand(shape), angles.sin().expand(shape)
+        turns = torch.polar(torch.ones_like(angles), angles)
+        return turns.expand(len(self.layers), *turns.shape[1:])
 
 
-def _rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> None:
-    """Turn queries and keys in place; a head's first half is paired with its second."""
-    first, second = heads.chunk(2, dim=-1)
-    turned = first * cos - second * sin
-    second.copy_(second * cos + first * sin)
-    first.copy_(turned)
+def _rotate(heads: Tensor, turns: Tensor) -> None:
+    """Turn queries and keys in place, in single precision."""
+    single = heads.float()  # itself, or a copy
+    pairs = torch.view_as_complex(single.unflatten(-1, (-1, 2)))
+    pairs *= turns
+    if single is not heads:
+        heads.copy_(single)
 
 
-def _attend(qkv: Tensor, runs: list[_Run]) -> Tensor:
-    """Attention of every sequence to itself; (n_tokens, 3, n_heads, d) to (n_tokens, width)."""
+def _packed_attention(lengths: list[int], x: Tensor, n_heads: int) -> Callable[[Tensor], Tensor]:
+    """Attention of every sequence to itself: (n_tokens, 3, n_heads, d) to (n_tokens, width)."""
+    half_on_cuda = x.device.type == "cuda" and x.dtype is not torch.float32
+    if not (half_on_cuda and _any_lengths(x.device, x.dtype, x.shape[1] // n_heads)):
+        return partial(_attend_to_runs, runs=_equal_lengths(lengths))
+    ends = to_device(np.array([0, *accumulate(lengths)], dtype=np.int32), x.device)
+    return partial(_attend_to_all, ends=ends, longest=max(lengths))
+
+
+def _attend_to_runs(qkv: Tensor, runs: list[_Run]) -> Tensor:
     out = []
     for run in runs:
         q, k, v = qkv[run.rows].unflatten(0, (run.n_sequences, run.length)).permute(2, 0, 3, 1, 4)
         heads = F.scaled_dot_product_attention(q, k, v)
         out.append(heads.transpose(1, 2).flatten(0, 1).flatten(1))
     return torch.cat(out)
+
+
+def _attend_to_all(qkv: Tensor, ends: Tensor, longest: int) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    return varlen_attn(*qkv.unbind(1), ends, ends, longest, longest).flatten(1)
+
+
+@cache
+def _any_lengths(device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
+    """Whether this torch attends to packed sequences of any length here, with right results."""
+    lengths = [3, 1, 5]
+    qkv = torch.linspace(-1, 1, sum(lengths) * 3 * 2 * head_width, device=device, dtype=dtype)
+    qkv = qkv.sin().view(sum(lengths), 3, 2, head_width)
+    ends = to_device(np.array([0, *accumulate(lengths)], dtype=np.int32), device)
+    try:
+        found = _attend_to_all(qkv, ends, max(lengths))
+    except (ImportError, RuntimeError, TypeError):
+        return False
+    expected = _attend_to_runs(qkv, _equal_lengths(lengths))
+    return torch.allclose(found, expected, rtol=0, atol=0.02)
 
 
 def _equal_lengths(lengths: list[int]) -> list[_Run]:
@@ -227,6 +265,14 @@ def _equal_lengths(lengths: list[int]) -> list[_Run]:
         runs.append(_Run(slice(start, stop), n_sequences, length))
         start = stop
     return runs
+
+
+def to_device(array: NDArray, device: torch.device) -> Tensor:
+    """A tensor of that array, without waiting on CUDA for what is being computed there."""
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def _check_tensors(checkpoint: Checkpoint) -> None:

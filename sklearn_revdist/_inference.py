@@ -3,14 +3,16 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ._checkpoints import checkpoint_files, locate, read_checkpoint
-from ._esm2 import ESM2, N_SPECIAL
+from ._esm2 import ESM2, N_SPECIAL, to_device
 from ._models import Model, model_name
 from ._pieces import Piece
 
@@ -137,25 +139,11 @@ def embed(
         If there are values that are not finite in the last precision.
     """
     model = _models.get(entry, device, dtypes[0])
-    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
     overflowed: list[Piece] = []
-    start = 0
-    while start < len(waiting):
-        batch = _fill_batch(waiting, start, batch_tokens)
-        try:
-            values = _embed_batch(model, batch, pool)
-        except torch.OutOfMemoryError as error:
-            if not _models.keep_only(model):
-                if len(batch) == 1:
-                    raise MemoryError(_too_long(entry, batch[0], device)) from error
-                batch_tokens = sum(_n_tokens(piece) for piece in batch) // 2
-            values = None
-        if values is None:  # outside of the handler, which keeps the failed batch alive
-            torch.cuda.empty_cache()
-            continue
-        start += len(batch)
+    batches = _launched(model, entry, pieces, batch_tokens, pool)
+    for batch in batches if device.type != "cuda" else _one_ahead(batches):
         finite = []
-        for piece, value in zip(batch, values, strict=True):
+        for piece, value in zip(batch.pieces, batch.values(), strict=True):
             if np.isfinite(value).all():
                 finite.append((piece, value))
             elif len(dtypes) > 1:
@@ -174,6 +162,74 @@ def embed(
         )
 
 
+class _Batch(NamedTuple):
+    """Pieces, and what a model makes of them, which CUDA may still be computing."""
+
+    pieces: list[Piece]
+    result: torch.Tensor  # on the CPU
+    arrived: torch.cuda.Event | None
+    pooled: bool
+
+    def values(self) -> list[NDArray[np.float32]]:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        if self.pooled:
+            return list(self.result.numpy())
+        ends = [*accumulate(len(piece.tokens) for piece in self.pieces)]
+        return np.split(self.result.numpy(), ends[:-1])
+
+
+def _launched(
+    model: ESM2, entry: Model | Path, pieces: list[Piece], batch_tokens: int, pool: bool
+) -> Iterator[_Batch]:
+    """Batches in the order in which they are given to the device."""
+    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
+    start = 0
+    while start < len(waiting):
+        batch = _fill_batch(waiting, start, batch_tokens)
+        try:
+            launched = _launch(model, batch, pool)
+        except torch.OutOfMemoryError as error:
+            if not _models.keep_only(model):
+                if len(batch) == 1:
+                    raise MemoryError(_too_long(entry, batch[0], model.device)) from error
+                batch_tokens = sum(_n_tokens(piece) for piece in batch) // 2
+            launched = None
+        if launched is None:  # outside of the handler, which keeps the failed batch alive
+            torch.cuda.empty_cache()
+            continue
+        start += len(batch)
+        yield launched
+
+
+def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Each batch when the next one is on its way, so that the device never waits for the host."""
+    previous = next(batches, None)
+    while previous is not None:
+        try:
+            following = next(batches, None)
+        except MemoryError:
+            yield previous
+            raise
+        yield previous
+        previous = following
+
+
+@torch.inference_mode()
+def _launch(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
+    weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
+    weights = weight[:, None].split([len(piece.tokens) for piece in batch])
+    rows = model.forward([piece.tokens for piece in batch])
+    weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
+    result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
+    if model.device.type != "cuda":
+        return _Batch(batch, result.cpu(), None, pool)
+    result = result.to("cpu", non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record(torch.cuda.current_stream(model.device))
+    return _Batch(batch, result, arrived, pool)
+
+
 def _n_tokens(piece: Piece) -> int:
     return len(piece.tokens) + N_SPECIAL
 
@@ -184,17 +240,6 @@ def _fill_batch(pieces: list[Piece], start: int, batch_tokens: int) -> list[Piec
         n_tokens += _n_tokens(pieces[stop])
         stop += 1
     return pieces[start:stop]
-
-
-@torch.inference_mode()
-def _embed_batch(model: ESM2, batch: list[Piece], pool: bool) -> list[NDArray[np.float32]]:
-    weight = torch.from_numpy(np.concatenate([piece.weight for piece in batch]))
-    weights = weight.to(model.device)[:, None].split([len(piece.tokens) for piece in batch])
-    rows = model.forward([piece.tokens for piece in batch])
-    weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
-    if pool:
-        return list(torch.stack([r.sum(0) for r in weighted]).cpu().numpy())
-    return [r.cpu().numpy() for r in weighted]
 
 
 def _too_long(entry: Model | Path, piece: Piece, device: torch.device) -> str:

@@ -95,6 +95,63 @@ def test_threads_may_share_a_model(tiny):
                 np.testing.assert_array_equal(found, row)
 
 
+def attention_of_any_lengths(q, k, v, ends, _ends, longest, _longest):
+    """What torch's varlen_attn computes, on the CPU."""
+    lengths = ends.diff().tolist()
+    assert (ends.dtype, ends[0], longest) == (torch.int32, 0, max(lengths))
+    rows = []
+    for parts in zip(*(x.split(lengths) for x in (q, k, v)), strict=True):
+        heads = (part.transpose(0, 1) for part in parts)
+        rows.append(torch.nn.functional.scaled_dot_product_attention(*heads).transpose(0, 1))
+    return torch.cat(rows)
+
+
+@pytest.fixture
+def varlen(monkeypatch):
+    return pytest.importorskip("torch.nn.attention.varlen", reason="this torch has no varlen_attn")
+
+
+def test_attention_to_all_lengths_at_once_is_the_same(tiny, varlen, monkeypatch):
+    model = build(tiny)
+    expected = rows_of(model, SEQUENCES)
+    monkeypatch.setattr(varlen, "varlen_attn", attention_of_any_lengths)
+    monkeypatch.setattr(
+        _esm2,
+        "_packed_attention",
+        lambda lengths, x, n_heads: (
+            lambda qkv: _esm2._attend_to_all(
+                qkv, torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32), max(lengths)
+            )
+        ),
+    )
+    for found, row in zip(rows_of(model, SEQUENCES), expected, strict=True):
+        np.testing.assert_allclose(found, row, rtol=0, atol=FAITHFUL)
+
+
+def test_attention_to_all_lengths_is_tried_before_it_is_used(varlen, monkeypatch):
+    tried = _esm2._any_lengths.__wrapped__
+    cpu = torch.device("cpu")
+    assert not tried(cpu, torch.float16, 8)  # torch has it for CUDA only
+    monkeypatch.setattr(varlen, "varlen_attn", attention_of_any_lengths)
+    assert tried(cpu, torch.float16, 8)
+    monkeypatch.setattr(varlen, "varlen_attn", lambda q, *rest: torch.zeros_like(q))
+    assert not tried(cpu, torch.float16, 8)
+    monkeypatch.delattr(varlen, "varlen_attn")
+    assert not tried(cpu, torch.float16, 8)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float16, 0.02), (torch.bfloat16, 0.2)]
+)
+def test_the_gpu_gives_the_same_rows(tiny, dtype, tolerance):
+    expected = rows_of(build(tiny), SEQUENCES)
+    model = ESM2(read_checkpoint(tiny), device=torch.device("cuda"), dtype=dtype)
+    rows = model.forward(encode_sequences(SEQUENCES))
+    for found, row in zip(rows, expected, strict=True):
+        np.testing.assert_allclose(found.float().cpu().numpy(), row, rtol=0, atol=tolerance)
+
+
 def test_layers_keep_their_own_rotary_frequencies(tmp_path, tiny, fair_esm, load):
     content = load(tiny)
     name = "encoder.sentence_encoder.layers.1.self_attn.rot_emb.inv_freq"

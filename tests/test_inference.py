@@ -252,6 +252,42 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
     assert len(run(tiny, pieces_of("ACD", "A" * 11, "EFG"))) == 3
 
 
+@pytest.fixture
+def ahead(monkeypatch):
+    """Batches on the CPU as on CUDA: each is asked for when the next one has been launched."""
+    launched = _inference._launched
+    monkeypatch.setattr(
+        _inference, "_launched", lambda *args: _inference._one_ahead(launched(*args))
+    )
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_one_batch_ahead_the_values_are_the_same(tiny, batches, request, pool):
+    pieces = pieces_of(*["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 1)])
+    expected = run(tiny, pieces, batch_tokens=18, pool=pool)
+    batches.clear()
+    request.getfixturevalue("ahead")
+    found = run(tiny, pieces, batch_tokens=18, pool=pool)
+    assert [record for record, _ in found] == [record for record, _ in expected]
+    for (_, value), (_, reference) in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(value, reference)
+    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=pool)
+    batches.clear()
+    next(parts)
+    assert batches == [[8], [7]]
+
+
+def test_what_was_launched_before_memory_ran_out_is_not_lost():
+    def batches():
+        yield "first"
+        raise MemoryError
+
+    found = _inference._one_ahead(batches())
+    assert next(found) == "first"
+    with pytest.raises(MemoryError):
+        next(found)
+
+
 # ---------------------------------------------------------------------------- values
 
 

@@ -1,15 +1,18 @@
 """Running a model over many pieces: device, precision, and batches within a budget (torch)."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
+from itertools import chain as flatten
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ._checkpoints import checkpoint_files, locate, read_checkpoint
 from ._esm2 import ESM2, N_SPECIAL, to_device
@@ -110,9 +113,9 @@ def embed(
 ) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
     """Weighted residue rows of every piece, or their sum, batch by batch.
 
-    Batches are filled with the longest pieces first. On CUDA, when memory runs out, other
-    models are dropped, then the budget is halved. What is not finite in one precision is
-    computed again in the next one.
+    Batches are filled with the longest pieces first. On the CPU each of torch's threads takes
+    a batch of its own. On CUDA, when memory runs out, other models are dropped, then the budget
+    is halved. What is not finite in one precision is computed again in the next one.
 
     Parameters
     ----------
@@ -139,9 +142,15 @@ def embed(
         If there are values that are not finite in the last precision.
     """
     model = _models.get(entry, device, dtypes[0])
+    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
+    if device.type == "cpu":
+        batches = _side_by_side(model, entry, waiting, batch_tokens, pool)
+    elif device.type == "cuda":
+        batches = _one_ahead(_in_turn(model, entry, waiting, batch_tokens, pool))
+    else:
+        batches = _in_turn(model, entry, waiting, batch_tokens, pool)
     overflowed: list[Piece] = []
-    batches = _launched(model, entry, pieces, batch_tokens, pool)
-    for batch in batches if device.type != "cuda" else _one_ahead(batches):
+    for batch in batches:
         finite = []
         for piece, value in zip(batch.pieces, batch.values(), strict=True):
             if np.isfinite(value).all():
@@ -179,11 +188,45 @@ class _Batch(NamedTuple):
         return np.split(self.result.numpy(), ends[:-1])
 
 
-def _launched(
-    model: ESM2, entry: Model | Path, pieces: list[Piece], batch_tokens: int, pool: bool
+def _side_by_side(
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
 ) -> Iterator[_Batch]:
-    """Batches in the order in which they are given to the device."""
-    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
+    """A batch on each of torch's threads, and in turn those that are too few for that.
+
+    A thread with a batch of its own waits for no other, and keeps it in its core's cache.
+    """
+    n_threads = torch.get_num_threads()
+    batches, start = [], 0
+    while start < len(waiting):
+        batches.append(_fill_batch(waiting, start, batch_tokens))
+        start += len(batches[-1])
+    n_rounds = len(batches) // n_threads if n_threads > 1 else 0
+    if n_rounds:
+        launched: deque[Future[_Batch]] = deque()
+        threads = ThreadPoolExecutor(n_threads, initializer=_compute_alone)
+        try:
+            for batch in batches[: n_rounds * n_threads]:
+                launched.append(threads.submit(_launch, model, batch, pool))
+                if len(launched) > n_threads:
+                    yield launched.popleft().result()
+            while launched:
+                yield launched.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+    rest = [*flatten.from_iterable(batches[n_rounds * n_threads :])]
+    yield from _in_turn(model, entry, rest, batch_tokens, pool)
+
+
+def _compute_alone() -> None:
+    """Let torch compute in the calling thread without help of others."""
+    torch.get_num_threads()  # gives a new thread its number of helpers, which is then changed
+    threadpool_limits(1, user_api="openmp")
+
+
+def _in_turn(
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
+) -> Iterator[_Batch]:
+    """Batches one after the other."""
     start = 0
     while start < len(waiting):
         batch = _fill_batch(waiting, start, batch_tokens)

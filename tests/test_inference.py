@@ -253,12 +253,51 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
 
 
 @pytest.fixture
+def torch_threads():
+    """Set torch's number of threads, until the end of the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_take_batches_side_by_side(tiny, monkeypatch, torch_threads, n_threads):
+    pieces = pieces_of(*["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 4, 2, 1)])
+    expected = run(tiny, pieces, batch_tokens=1, pool=False)
+    names, forward = [], ESM2.forward
+
+    def named(self, sequences):
+        names.append((threading.current_thread().name, torch.get_num_threads()))
+        return forward(self, sequences)
+
+    monkeypatch.setattr(ESM2, "forward", named)
+    torch_threads(n_threads)
+    found = run(tiny, pieces, batch_tokens=1, pool=False)
+    alone = [n for name, n in names if "MainThread" not in name]
+    assert alone == [1] * (7 // n_threads * n_threads)
+    assert len(names) == len(pieces)
+    assert torch.get_num_threads() == n_threads
+    assert [record for record, _ in found] == [record for record, _ in expected]
+    for (_, value), (_, reference) in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, reference, rtol=0, atol=1e-5)
+
+
+def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
+    torch_threads(2)
+    pieces = pieces_of(*["ACDEFGHI"] * 9)
+    before = threading.active_count()
+    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=True)
+    next(parts)
+    assert threading.active_count() > before
+    parts.close()
+    assert threading.active_count() == before
+
+
+@pytest.fixture
 def ahead(monkeypatch):
     """Batches on the CPU as on CUDA: each is asked for when the next one has been launched."""
-    launched = _inference._launched
-    monkeypatch.setattr(
-        _inference, "_launched", lambda *args: _inference._one_ahead(launched(*args))
-    )
+    in_turn = _inference._in_turn
+    monkeypatch.setattr(_inference, "_in_turn", lambda *args: _inference._one_ahead(in_turn(*args)))
 
 
 @pytest.mark.parametrize("pool", [True, False])

@@ -22,7 +22,7 @@ from ._pieces import limit_length, split
 from ._sequences import as_text, encode_sequences
 from ._store import EmbeddingStore, Shown, Source
 
-FLUSH_SECONDS = 1.0  # of work, or one batch, at most are lost when a process is killed
+FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
 
 
 class ESMEmbedder(TransformerMixin, BaseEstimator):
@@ -59,10 +59,10 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         for sequences that overflow, and float32 elsewhere. The output is float32 always.
 
     batch_tokens : int, default=None
-        Residues (and a beginning and end for each sequence) embedded at a time, which
-        bounds memory. A longer sequence is embedded alone. If the memory of a GPU does not
-        suffice, the number is halved until it does. None is 2048 on the CPU, which is the
-        fastest there, and 16384 elsewhere.
+        Residues (and a beginning and end for each sequence) embedded at a time, on the CPU
+        by each of torch's threads, which bounds memory. A longer sequence is embedded alone.
+        If the memory of a GPU does not suffice, the number is halved until it does. None is
+        2048 on the CPU, which is the fastest there, and 16384 elsewhere.
 
     max_length : int, default=None
         Number of residues beyond which a sequence is treated according to `long`. None

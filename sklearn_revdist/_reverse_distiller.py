@@ -6,7 +6,6 @@ Fitting sums moments and solves the chain; everything after that uses the map al
 
 import copy
 import os
-import warnings
 from numbers import Integral, Real
 from typing import Self
 
@@ -23,40 +22,27 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._affine_map import LevelMap, assemble, nest, reconstruct
+from ._affine_map import nest, reconstruct
 from ._blocks import Blocks, find_blocks
 from ._chain import Level, solve_chain
 from ._dask import header, is_dask, map_blocks, score_of_blocks
+from ._fitted_chain import (
+    PRIVATE,
+    SOLVED,
+    affine_attributes,
+    level_maps,
+    levels_of,
+    row_attributes,
+    warn_of_lost_orthogonality,
+    warn_of_zero_columns,
+)
 from ._moments import Moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import find_published, read_published
-from ._row_chain import RowLevel, fit_rows, nest_rows, reconstruct_rows
+from ._row_chain import fit_rows, nest_rows, reconstruct_rows
 from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 from ._saved_chain import read_chain, write_chain
 from ._tensors import as_array, tensor_as
-
-# What solving the chain gives; after partial_fit it is solved when one of them is asked for.
-_SOLVED = (
-    "prefix_lengths_",
-    "mean_",
-    "components_",
-    "offset_",
-    "reconstruction_",
-    "r2_",
-    "explained_variance_ratio_",
-    "ranks_",
-    "conditions_",
-    "alphas_",
-    "n_prefix_components_",
-    "amplifications_",
-    "_from_prefix",
-)
-
-# What a fit sets beside the attributes that end in an underscore.
-_PRIVATE = ("_from_prefix", "_row_levels")
-
-# What least squares promises of |corr(prefix, new column)|.
-_ORTHOGONAL = 1e-10
 
 
 class ReverseDistiller(TransformerMixin, BaseEstimator):
@@ -272,8 +258,9 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         levels = cache(fit_rows)(data, sample_weight, blocks.dims, n_new, self.regressor)
         self._start_over(X)
         self._set_blocks(blocks)
-        self._set_rows(np.average(data, axis=0, weights=sample_weight), levels)
-        self._warn_of_zero_columns()
+        mean = np.average(data, axis=0, weights=sample_weight)
+        self.__dict__.update(row_attributes(self.dims_, mean, levels))
+        warn_of_zero_columns(self)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -322,7 +309,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             self._start_over(X)
             self._set_blocks(blocks)
         self.moments_: Moments = moments
-        for name in _SOLVED:
+        for name in SOLVED:
             self.__dict__.pop(name, None)
         return self
 
@@ -416,7 +403,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if is_dask(rows):
             return map_blocks(self._without_moments().transform, rows, self._n_components())
         if self._is_affine():
-            A = nest(rows, self.mean_, self._level_maps(), self._n_components())
+            A = nest(rows, self.mean_, level_maps(self), self._n_components())
         else:
             A = nest_rows(as_array(rows), self.dims_, self._row_levels, self._n_components())
         return tensor_as(A, X)
@@ -511,10 +498,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         if "moments_" in vars(self):
             distiller.moments_ = self.moments_.leading(n_features)
         distiller._set_blocks(Blocks(*(part[:n_models] for part in self._blocks())))
+        mean = self.mean_[:n_features]
         if self._is_affine():
-            distiller._set_map(self.mean_[:n_features], self._levels()[: n_models - 1])
+            fitted = affine_attributes(distiller.dims_, mean, levels_of(self)[: n_models - 1])
         else:
-            distiller._set_rows(self.mean_[:n_features], self._row_levels[: n_models - 1])
+            fitted = row_attributes(distiller.dims_, mean, self._row_levels[: n_models - 1])
+        distiller.__dict__.update(fitted)
         return distiller
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -559,7 +548,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         parameters = self.get_params()
         del parameters["memory"]  # belongs to this machine
         weight = self.moments_.weight if "moments_" in vars(self) else None
-        write_chain(path, parameters, self._blocks(), self.mean_, self._levels(), weight)
+        write_chain(path, parameters, self._blocks(), self.mean_, levels_of(self), weight)
 
     @classmethod
     def from_pretrained(
@@ -627,34 +616,16 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             ) from error
         distiller.n_features_in_ = sum(blocks.dims)
         distiller._set_blocks(blocks)
-        distiller._set_map(mean, levels)
+        distiller.__dict__.update(affine_attributes(distiller.dims_, mean, levels))
         return distiller
 
     def __getattr__(self, name):
-        if name in _SOLVED and "moments_" in vars(self):
+        if name in SOLVED and "moments_" in vars(self):
             self._validate_params()  # may have been set since the last batch
             blocks = self._blocks()
             self._set_chain(blocks, self.moments_, self._solve(blocks, self.moments_))
             return vars(self)[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _levels(self) -> list[Level]:
-        """The levels that the fitted attributes hold."""
-        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
-        return [
-            Level(
-                components=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]],
-                coef=self.reconstruction_[: lengths[i], stops[i] : stops[i + 1]],
-                r2=self.r2_[i],
-                explained_variance_ratio=self.explained_variance_ratio_[i],
-                rank=self.ranks_[i],
-                condition=self.conditions_[i],
-                alpha=self.alphas_[i],
-                n_prefix_components=self.n_prefix_components_[i],
-                amplification=self.amplifications_[i],
-            )
-            for i in range(len(lengths) - 1)
-        ]
 
     def _new_columns(self, blocks: Blocks) -> list[int]:
         """Number of new columns of each level, after checking the parameters against the chain."""
@@ -683,57 +654,10 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """Set all that a fit sets, then say what is doubtful about it."""
         self._set_blocks(blocks)
         self.moments_ = moments
-        self._set_map(moments.mean, levels)
-        self._warn_of_zero_columns()
-        self._warn_of_lost_orthogonality()
+        self.__dict__.update(affine_attributes(self.dims_, moments.mean, levels))
+        warn_of_zero_columns(self)
+        warn_of_lost_orthogonality(self)
         return self
-
-    def _set_map(self, mean: NDArray, levels: list[Level]) -> None:
-        """Set the affine map and what is known of its levels."""
-        first = self.dims_[0]
-        self.prefix_lengths_, self.components_, self.reconstruction_ = assemble(self.dims_, levels)
-        self.mean_ = mean
-        self.offset_ = np.concatenate([mean[:first], np.zeros(len(self.components_) - first)])
-        self._from_prefix = [
-            level.coef @ level.components[:, -level.coef.shape[1] :].T for level in levels
-        ]
-        self.r2_ = np.array([level.r2 for level in levels])
-        self.explained_variance_ratio_ = np.array(
-            [level.explained_variance_ratio for level in levels]
-        )
-        self.ranks_ = np.array([level.rank for level in levels], dtype=int)
-        self.conditions_ = np.array([level.condition for level in levels])
-        self.alphas_ = np.array([level.alpha for level in levels])
-        self.n_prefix_components_ = np.array(
-            [level.n_prefix_components for level in levels], dtype=int
-        )
-        self.amplifications_ = np.array([level.amplification for level in levels])
-
-    def _level_maps(self) -> list[LevelMap]:
-        """What `transform` applies, level by level."""
-        lengths, stops = self.prefix_lengths_, np.cumsum(self.dims_)
-        return [
-            LevelMap(
-                from_own=self.components_[lengths[i] : lengths[i + 1], stops[i] : stops[i + 1]].T,
-                from_prefix=self._from_prefix[i],
-                from_all=self.components_[lengths[i] : lengths[i + 1], : stops[i + 1]].T,
-                amplification=self.amplifications_[i],
-            )
-            for i in range(len(lengths) - 1)
-        ]
-
-    def _set_rows(self, mean: NDArray, levels: list[RowLevel]) -> None:
-        """Set what a chain with any regressor has."""
-        widths = [self.dims_[0], *(level.basis.shape[1] for level in levels)]
-        self.prefix_lengths_ = np.cumsum(widths)
-        self.mean_ = mean
-        self.regressors_ = [level.regressor for level in levels]
-        self.r2_ = np.array([level.r2 for level in levels])
-        self.explained_variance_ratio_ = np.array(
-            [level.explained_variance_ratio for level in levels]
-        )
-        self.ranks_ = np.array([level.rank for level in levels], dtype=int)
-        self._row_levels = levels
 
     def _is_affine(self) -> bool:
         return "regressors_" not in vars(self)
@@ -761,35 +685,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     def _forget(self, keep: tuple[str, ...] = ()) -> None:
         """Drop the fit, so that nothing of it stays beside the next one."""
         for name in list(vars(self)):
-            if (name.endswith("_") or name in _PRIVATE) and name not in keep:
+            if (name.endswith("_") or name in PRIVATE) and name not in keep:
                 delattr(self, name)
-
-    def _warn_of_zero_columns(self):
-        n_zero = (np.diff(self.prefix_lengths_) - self.ranks_).clip(0)
-        if n_zero.any():
-            models = ", ".join(
-                f"{n} of {name}" for n, name in zip(n_zero, self.model_names_[1:], strict=True) if n
-            )
-            warnings.warn(
-                f"{n_zero.sum()} new columns lie beyond the numerical rank of the residual and "
-                f"are zero ({models}); fit on more rows, or ask for fewer with `n_new`.",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_lost_orthogonality(self):
-        before = np.maximum.accumulate(np.r_[1.0, self.amplifications_[:-1]])
-        rounding = np.finfo(np.float64).eps * before * self.amplifications_
-        if self.regressor == "ols" and (rounding > _ORTHOGONAL).any():
-            level = int(np.argmax(rounding))
-            warnings.warn(
-                f"The new columns of {self.model_names_[level + 1]} are so small against what "
-                "they are the difference of that their correlation with the prefix may reach "
-                f"{rounding[level]:.0e}; ask for fewer with `n_new`, or use "
-                'regressor="ridge".',
-                UserWarning,
-                stacklevel=5,
-            )
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)

@@ -1,4 +1,4 @@
-"""Checkpoints in fair-esm's own format, randomly initialised by fair-esm."""
+"""Random checkpoints in fair-esm's own format, random embeddings, and the program to run."""
 
 import argparse
 import json
@@ -52,6 +52,12 @@ def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dr
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(content, path)
     return path
+
+
+def _embeddings(rng, n_samples=300, dims=(4, 7, 12)):
+    latent = rng.normal(size=(n_samples, max(dims)))
+    X = np.hstack([latent @ rng.normal(size=(max(dims), d)) for d in dims])
+    return X + 0.3 * rng.normal(size=X.shape) + 10 * rng.normal(size=X.shape[1])
 
 
 def _load(path):
@@ -251,3 +257,15 @@ def revdist(request):
 def rng():
     """A random generator that starts every test alike."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def embeddings():
+    """Draw what models of some widths give the same proteins, side by side."""
+    return _embeddings
+
+
+@pytest.fixture
+def X(rng):
+    """What models 4, 7 and 12 columns wide give 300 proteins, side by side."""
+    return _embeddings(rng)

@@ -25,13 +25,6 @@ def _in_this_thread():
 
 
 @pytest.fixture
-def X(rng):
-    latent = rng.normal(size=(300, 12))
-    X = np.hstack([latent @ rng.normal(size=(12, d)) for d in DIMS])
-    return X + 0.3 * rng.normal(size=X.shape) + 10 * rng.normal(size=X.shape[1])
-
-
-@pytest.fixture
 def weights(rng):
     weights = rng.integers(0, 3, size=300).astype(float)
     weights[60:120] = 0  # a whole block that counts nothing

@@ -6,17 +6,11 @@ import torch
 
 from sklearn_revdist import Moments, ReverseDistiller
 from sklearn_revdist._affine_map import nest, reconstruct
+from sklearn_revdist._fitted_chain import level_maps
 from sklearn_revdist._tensors import sums_on_device
 
 DIMS = [4, 7, 12]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-
-@pytest.fixture
-def X(rng):
-    latent = rng.normal(size=(300, 12))
-    X = np.hstack([latent @ rng.normal(size=(12, d)) for d in DIMS])
-    return X + 0.3 * rng.normal(size=X.shape) + 10 * rng.normal(size=X.shape[1])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -90,7 +84,7 @@ def test_sums_of_the_device_are_the_moments(weighted, X, rng, monkeypatch):
 @pytest.mark.parametrize("n_components", [3, 4, 9, 12])
 def test_the_map_of_tensors_is_that_of_arrays(n_components, X):
     distiller = ReverseDistiller(DIMS).fit(X)
-    levels = distiller._level_maps()
+    levels = level_maps(distiller)
     nested = nest(torch.from_numpy(X), distiller.mean_, levels, n_components)
     expected = nest(X, distiller.mean_, levels, n_components)
     np.testing.assert_allclose(nested.numpy(), expected, rtol=0, atol=1e-12)

@@ -1,0 +1,81 @@
+"""A chain becomes attributes, and is the same chain again."""
+
+import re
+import warnings
+from dataclasses import astuple
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sklearn_revdist import Moments, ReverseDistiller
+from sklearn_revdist._chain import solve_chain
+from sklearn_revdist._fitted_chain import SOLVED, affine_attributes, levels_of
+
+DIMS = [4, 7, 12]
+
+
+@pytest.mark.parametrize("n_new", [[3, 5], [7, 12], [0, 1]])
+def test_levels_come_back_from_the_attributes_bit_for_bit(n_new, X):
+    moments = Moments.of(X)
+    levels = solve_chain(moments, DIMS, n_new, regressor="ridge")
+    attributes = affine_attributes(DIMS, moments.mean, levels)
+    assert attributes.keys() == SOLVED
+    held = levels_of(SimpleNamespace(dims_=DIMS, **attributes))
+    np.testing.assert_equal([astuple(level) for level in held], [astuple(v) for v in levels])
+
+
+def test_a_chain_of_one_model_has_attributes_without_levels(X):
+    attributes = affine_attributes([23], X.mean(axis=0), [])
+    assert attributes["ranks_"].dtype == attributes["n_prefix_components_"].dtype == int
+    assert levels_of(SimpleNamespace(dims_=[23], **attributes)) == []
+
+
+def test_output_is_the_affine_map_of_the_attributes(X):
+    distiller = ReverseDistiller(DIMS).fit(X)
+    A = (X - distiller.mean_) @ distiller.components_.T + distiller.offset_
+    np.testing.assert_allclose(A, distiller.transform(X), rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(distiller.components_[:4, :4], np.eye(4))
+    assert not distiller.components_[:4, 4:].any()
+    assert not distiller.components_[4:7, 11:].any()
+
+
+def test_attributes_tell_what_each_level_explains(X):
+    distiller = ReverseDistiller(DIMS, regressor="ols").fit(X)
+    A = distiller.transform(X)
+    total = ((X[:, 4:11] - X[:, 4:11].mean(axis=0)) ** 2).sum()
+    from_prefix = ((distiller.inverse_transform(A[:, :4]) - X)[:, 4:11] ** 2).sum()
+    after = ((distiller.inverse_transform(A[:, :7]) - X)[:, 4:11] ** 2).sum()
+    assert distiller.r2_[0] == pytest.approx(1 - from_prefix / total)
+    assert distiller.explained_variance_ratio_[0] == pytest.approx(1 - after / from_prefix)
+    assert distiller.ranks_.tolist() == [7, 12]
+    assert distiller.alphas_.tolist() == [0.0, 0.0]
+
+
+def test_the_width_stays_where_rows_are_few(X):
+    with pytest.warns(UserWarning, match=r"4 new columns lie beyond .* \(4 of block2\)"):
+        A = ReverseDistiller(DIMS, regressor="ols").fit(X[:9]).transform(X)
+    assert A.shape == (300, 12)
+    assert A[:, 7].any()
+    assert not A[:, 8:].any()
+
+
+@pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6])
+def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
+    """Two columns of the prefix that differ by ever less."""
+    X[:, 3] = X[:, 2] + spread * rng.normal(size=300)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distiller = ReverseDistiller(DIMS, regressor="ols").fit(X)
+    correlation = np.corrcoef(distiller.transform(X), rowvar=False)
+    reached = np.abs(correlation[:7, 7:]).max()
+    if not caught:
+        assert reached <= 1e-10
+    else:
+        told = re.fullmatch(
+            r"The new columns of block2 are so small .* may reach (\S+); ask for fewer with "
+            r'`n_new`, or use regressor="ridge"\.',
+            str(caught[0].message),
+        )
+        assert reached <= 10 * float(told[1])
+    assert bool(caught) == (spread < 1e-3)

@@ -170,7 +170,8 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     Yields
     ------
     name : str
-        What follows ``>`` on the header line. Names may be empty or repeat.
+        What follows ``>`` on the header line, without whitespace around it. Names may be empty
+        or repeat.
     sequence : str
         The lines up to the next header, joined. Its characters are not checked here.
 

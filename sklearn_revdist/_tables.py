@@ -260,6 +260,12 @@ def _hdf5_writer(path, columns):
             begun = file[key].dtype.kind if key in file else label.dtype.kind
             if begun not in "biuf":
                 texts = ["" if value is None else str(value) for value in label]
+                nul = next((text for text in texts if "\0" in text), None)
+                if nul is not None:
+                    raise ValueError(
+                        f"The label {key!r} has the text {nul!r}, whose NUL character HDF5 cannot "
+                        "hold; write Parquet, or take it out."
+                    )
                 append(key, np.array(texts, dtype=object), text)
             elif label.dtype.kind in "biuf":
                 append(key, label, label.dtype)

@@ -2,81 +2,34 @@
 
 import hashlib
 import os
-import sqlite3
 import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ._sqlite import SQLiteFile, damaged
+from ._store_format import (
+    Shown,
+    Source,
+    checksum_of,
+    decode,
+    encode,
+    is_intact,
+    make_tables,
+    read_header,
+    text_digest,
+)
 from ._tables import Batch, Table, batch_rows, writing
 
-APPLICATION_ID = int.from_bytes(b"rvds", "big")
-USER_VERSION = 1
-BUSY_SECONDS = 60.0
-
-_TABLES = (
-    "CREATE TABLE metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE sources (
-    id INTEGER PRIMARY KEY,
-    weights TEXT NOT NULL,  -- SHA-256 of the checkpoint, hexadecimal
-    layer INTEGER NOT NULL,  -- counted from the end: -1 is the last
-    pooling TEXT NOT NULL,
-    dtype TEXT NOT NULL,  -- precision of the computation
-    width INTEGER NOT NULL,
-    model TEXT NOT NULL,
-    UNIQUE (weights, layer, pooling, dtype, width)
-)""",
-    """CREATE TABLE sequences (
-    id INTEGER PRIMARY KEY,
-    sha256 BLOB NOT NULL UNIQUE,  -- of the sequence as ASCII text
-    text TEXT NOT NULL  -- as the model was shown it
-)""",
-    """CREATE TABLE embeddings (
-    source INTEGER NOT NULL REFERENCES sources,
-    sequence INTEGER NOT NULL REFERENCES sequences,
-    max_length INTEGER NOT NULL,  -- of windows, 0 where the sequence was embedded whole
-    vector BLOB NOT NULL,  -- little-endian float32 or, at half the size, float16
-    checksum BLOB NOT NULL,
-    UNIQUE (source, sequence, max_length)
-)""",
-    """CREATE TABLE checkpoint_files (
-    state TEXT PRIMARY KEY,  -- path, size and times of a file whose SHA-256 is known
-    sha256 TEXT NOT NULL
-)""",
-)
 _KEY = "(weights, layer, pooling, dtype, width)"
 _CHUNK = 500  # rows read in one statement, so that no writer waits long
 _RACY_NS = 2_000_000_000  # a file may change again within the resolution of its times
-_WRITE_ERRORS = {
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-}
-
-
-class Source(NamedTuple):
-    """What an embedding depends on beside the sequence."""
-
-    weights: str
-    layer: int
-    pooling: str
-    dtype: str
-    width: int
-
-
-class Shown(NamedTuple):
-    """A sequence as a model is shown it: its text, and the length of windows or 0."""
-
-    text: str
-    max_length: int
 
 
 class EmbeddingStore:
@@ -138,9 +91,9 @@ class EmbeddingStore:
                 f"There is no store {str(self.path)!r}; ESMEmbedder(store=...) and "
                 "EmbeddingStore.create make one."
             )
-        self._connection = _connect(self.path, "rw")
+        self._file = SQLiteFile(self.path, "rw")
         try:
-            self.storage_dtype = self._read_header()
+            self.storage_dtype = read_header(self._file)
         except BaseException:
             self.close()
             raise
@@ -184,13 +137,8 @@ class EmbeddingStore:
             raise FileExistsError(f"{str(path)!r} exists already; choose another path.")
         if not path.parent.is_dir():
             raise FileNotFoundError(f"There is no folder {str(path.parent)!r}; make it first.")
-        with closing(_connect(path, "rwc")) as connection:
-            if _is_blank(connection, path):
-                with _transaction(connection, path):
-                    # another process may have been faster, and one that was killed while it
-                    # made the store leaves a blank file
-                    if _is_blank(connection, path):
-                        _make_tables(connection, dtype)
+        with closing(SQLiteFile(path, "rwc")) as file:
+            make_tables(file, dtype)
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -204,7 +152,7 @@ class EmbeddingStore:
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._file.close()
 
     @property
     def size(self) -> int:
@@ -274,7 +222,9 @@ class EmbeddingStore:
             return pd.DataFrame()
         frame = pd.concat(blocks, axis=1).sort_index()
         texts = dict(
-            self._rows("SELECT id, text FROM sequences WHERE id BETWEEN ? AND ?", (ids[0], ids[-1]))
+            self._file.rows(
+                "SELECT id, text FROM sequences WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])
+            )
         )
         frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
         return frame
@@ -329,7 +279,7 @@ class EmbeddingStore:
         columns = [f"{group.model}_{j}" for group in models for j in range(group.width)]
         keys = ", ".join(f"({group.source}, {group.max_length})" for group in groups.itertuples())
         where = f"WHERE (source, max_length) IN (VALUES {keys})"
-        ((n_rows,),) = self._rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
+        ((n_rows,),) = self._file.rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
 
         def batches():
             ids, step = self._ids(), batch_rows(len(columns))
@@ -341,7 +291,7 @@ class EmbeddingStore:
 
     def _ids(self) -> range:
         """Numbers of the sequences."""
-        ((last,),) = self._rows("SELECT max(id) FROM sequences")
+        ((last,),) = self._file.rows("SELECT max(id) FROM sequences")
         return range(1, (last or 0) + 1)
 
     def weights_digest(self, files: Sequence[Path]) -> str:
@@ -381,13 +331,13 @@ class EmbeddingStore:
         embeddings : dict of Shown to ndarray of shape (width,), float32
             Those that are there.
         """
-        wanted = {(_sha256(shown), shown.max_length): shown for shown in sequences}
+        wanted = {(text_digest(shown.text), shown.max_length): shown for shown in sequences}
         digests = list({sha256 for sha256, _ in wanted})
         found: dict[Shown, NDArray[np.float32]] = {}
         damaged: list[tuple] = []
         for start in range(0, len(digests), _CHUNK):
             chunk = digests[start : start + _CHUNK]
-            rows = self._rows(
+            rows = self._file.rows(
                 "SELECT embeddings.rowid, sha256, max_length, vector, checksum "
                 "FROM embeddings JOIN sequences ON sequences.id = sequence "
                 f"WHERE source = (SELECT id FROM sources WHERE {_KEY} = (?, ?, ?, ?, ?)) "
@@ -397,8 +347,8 @@ class EmbeddingStore:
             for rowid, sha256, max_length, vector, checksum in rows:
                 if (sha256, max_length) not in wanted:
                     continue
-                if _is_intact(source, max_length, sha256, vector, checksum):
-                    found[wanted[sha256, max_length]] = _decode(vector, source.width)
+                if is_intact(source, max_length, sha256, vector, checksum):
+                    found[wanted[sha256, max_length]] = decode(vector, source.width)
                 else:
                     damaged.append((rowid, vector, checksum))
         if damaged:
@@ -408,8 +358,8 @@ class EmbeddingStore:
                 RuntimeWarning,
                 stacklevel=2,
             )
-            with _transaction(self._connection, self.path):
-                self._connection.executemany(
+            with self._file.transaction() as connection:
+                connection.executemany(
                     "DELETE FROM embeddings WHERE rowid = ? AND vector IS ? AND checksum IS ?",
                     damaged,
                 )
@@ -431,46 +381,29 @@ class EmbeddingStore:
         """
         sequences, rows = [], []
         for shown, values in embeddings.items():
-            sha256, vector = _sha256(shown), _encode(values, self.storage_dtype)
-            checksum = _checksum(source, shown.max_length, sha256, vector)
+            sha256, vector = text_digest(shown.text), encode(values, self.storage_dtype)
+            checksum = checksum_of(source, shown.max_length, sha256, vector)
             sequences.append((sha256, shown.text))
             rows.append((shown.max_length, vector, checksum, *source, sha256))
-        with _transaction(self._connection, self.path):
-            self._connection.execute(
+        with self._file.transaction() as connection:
+            connection.execute(
                 "INSERT OR IGNORE INTO sources (weights, layer, pooling, dtype, width, model) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 (*source, model),
             )
-            self._connection.executemany(
+            connection.executemany(
                 "INSERT OR IGNORE INTO sequences (sha256, text) VALUES (?, ?)", sequences
             )
-            self._connection.executemany(
+            connection.executemany(
                 "INSERT OR IGNORE INTO embeddings (source, sequence, max_length, vector, checksum) "
                 "SELECT sources.id, sequences.id, ?, ?, ? FROM sources, sequences "
                 f"WHERE {_KEY} = (?, ?, ?, ?, ?) AND sha256 = ?",
                 rows,
             )
 
-    def _read_header(self) -> str:
-        ((application_id,),) = self._rows("PRAGMA application_id")
-        ((version,),) = self._rows("PRAGMA user_version")
-        if application_id != APPLICATION_ID:
-            raise ValueError(
-                f"{str(self.path)!r} is a SQLite file of something else; choose another path."
-            )
-        if version > USER_VERSION:
-            raise ValueError(
-                f"{str(self.path)!r} is of version {version}, but this sklearn_revdist knows "
-                f"versions up to {USER_VERSION}; upgrade it."
-            )
-        values = dict(self._rows("SELECT key, value FROM metadata"))
-        if values.get("storage_dtype") not in ("float32", "float16"):
-            raise ValueError(_damaged(self.path, "its metadata has no storage_dtype"))
-        return values["storage_dtype"]
-
     def _groups(self) -> pd.DataFrame:
         columns = ("source", "model", *Source._fields, "max_length")
-        rows = self._rows(
+        rows = self._file.rows(
             f"SELECT {', '.join(columns)}, count(*), sum(length(vector)) "
             "FROM embeddings JOIN sources ON sources.id = source "
             "GROUP BY source, max_length ORDER BY source, max_length"
@@ -484,13 +417,13 @@ class EmbeddingStore:
         for group in groups.itertuples():
             source = Source(*(getattr(group, field) for field in Source._fields))
             for sequence, sha256, text, vector, checksum in self._scan(group, ids):
-                intact = _is_intact(source, group.max_length, sha256, vector, checksum)
-                if not intact or _sha256(Shown(str(text), 0)) != sha256:
+                intact = is_intact(source, group.max_length, sha256, vector, checksum)
+                if not intact or text_digest(str(text)) != sha256:
                     raise ValueError(
-                        _damaged(self.path, f"the embedding of sequence {sequence} by {model}")
+                        damaged(self.path, f"the embedding of sequence {sequence} by {model}")
                     )
                 index.append(sequence)
-                vectors.append(_decode(vector, width))
+                vectors.append(decode(vector, width))
         if len(set(index)) < len(index):
             raise ValueError(
                 f"{str(self.path)!r} has several embeddings of one sequence by {model}; choose by "
@@ -502,7 +435,7 @@ class EmbeddingStore:
 
     def _scan(self, group: Any, ids: range) -> Iterator[tuple]:
         last = ids[0] - 1
-        while rows := self._rows(
+        while rows := self._file.rows(
             "SELECT sequence, sha256, text, vector, checksum "
             "FROM embeddings JOIN sequences ON sequences.id = sequence "
             "WHERE source = ? AND max_length = ? AND sequence > ? AND sequence <= ? "
@@ -516,130 +449,15 @@ class EmbeddingStore:
         status = path.stat()
         times = status.st_mtime_ns, status.st_ctime_ns
         state = "|".join(map(str, (path.resolve(), status.st_size, *times)))
-        known = self._rows("SELECT sha256 FROM checkpoint_files WHERE state = ?", (state,))
+        known = self._file.rows("SELECT sha256 FROM checkpoint_files WHERE state = ?", (state,))
         if known:
             return known[0][0]
         settled = time.time_ns() - max(times) > _RACY_NS
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if settled and os.access(self.path, os.W_OK):
-            with _transaction(self._connection, self.path):
-                self._connection.execute(
+            with self._file.transaction() as connection:
+                connection.execute(
                     "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (state, digest)
                 )
         return digest
-
-    def _rows(self, statement: str, parameters: Sequence = ()) -> list[tuple]:
-        with _one_sentence(self.path):
-            return self._connection.execute(statement, parameters).fetchall()
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    # The rollback journal, SQLite's default: unlike the write-ahead log it works where
-    # several machines share a folder, leaves one file, and one that can be read without
-    # permission to write. Transactions are short, so that readers do not wait for long.
-    with _one_sentence(path):
-        return sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-        )
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    with _one_sentence(path):
-        connection.execute("BEGIN IMMEDIATE")  # waits for other writers
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-@contextmanager
-def _one_sentence(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into one sentence that says what to do."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: names in the file
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise TimeoutError(
-                f"The store {str(path)!r} was in use by other processes for {BUSY_SECONDS:.0f} "
-                "seconds; try again, what was stored is kept."
-            ) from error
-        if code in _WRITE_ERRORS:
-            raise OSError(
-                f"The store {str(path)!r} cannot be opened or written ({error}); check the disk "
-                "and permissions, what was stored is kept."
-            ) from error
-        if code == sqlite3.SQLITE_NOTADB:
-            raise ValueError(
-                f"{str(path)!r} is not a SQLite file; choose another path for the store."
-            ) from error
-        raise ValueError(_damaged(path, error)) from error
-
-
-def _is_blank(connection: sqlite3.Connection, path: Path) -> bool:
-    with _one_sentence(path):
-        ((n_tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
-    return n_tables == application_id == 0
-
-
-def _make_tables(connection: sqlite3.Connection, dtype: str) -> None:
-    for statement in _TABLES:
-        connection.execute(statement)
-    connection.executemany(
-        "INSERT INTO metadata VALUES (?, ?)",
-        [
-            ("format", "embeddings of protein sequences, made by sklearn_revdist"),
-            ("storage_dtype", dtype),
-            (
-                "checksum",
-                "BLAKE2b of 16 bytes of: weights, layer, pooling, dtype, width and max_length, "
-                "each as text and followed by a space; the sequence's sha256; the vector",
-            ),
-        ],
-    )
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {USER_VERSION}")
-
-
-def _sha256(shown: Shown) -> bytes:
-    return hashlib.sha256(shown.text.encode()).digest()
-
-
-def _checksum(source: Source, max_length: int, sha256: bytes, vector: bytes) -> bytes:
-    """Checksum of an embedding together with its key."""
-    key = "".join(f"{value} " for value in (*source, max_length))
-    return hashlib.blake2b(key.encode() + sha256 + vector, digest_size=16).digest()
-
-
-def _is_intact(source: Source, max_length: int, sha256: bytes, vector: Any, checksum: Any) -> bool:
-    # a damaged file may hold values of any type
-    is_bytes = isinstance(sha256, bytes) and isinstance(vector, bytes)
-    return is_bytes and checksum == _checksum(source, max_length, sha256, vector)
-
-
-def _encode(values: NDArray[np.float32], storage_dtype: str) -> bytes:
-    if storage_dtype == "float16":
-        with np.errstate(over="ignore"):
-            half = values.astype("<f2")
-        if np.isfinite(half).all():
-            return half.tobytes()
-    return values.astype("<f4").tobytes()
-
-
-def _decode(vector: bytes, width: int) -> NDArray[np.float32]:
-    return np.frombuffer(vector, dtype="<f4" if len(vector) == 4 * width else "<f2").astype(
-        np.float32
-    )
-
-
-def _damaged(path: Path, what: object) -> str:
-    return (
-        f"The store {str(path)!r} is damaged ({what}); move it away, restore a copy or let a new "
-        "one be filled."
-    )

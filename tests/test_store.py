@@ -20,7 +20,14 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller, _inference, _store
+from sklearn_revdist import (
+    EmbeddingStore,
+    ESMEmbedder,
+    ReverseDistiller,
+    _inference,
+    _sqlite,
+    _store,
+)
 from sklearn_revdist._models import DEMO
 from sklearn_revdist._store import Shown, Source
 
@@ -297,7 +304,7 @@ def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
 
 def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
     demo(path).transform(SEQUENCES)
-    monkeypatch.setattr(_store, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(_sqlite, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         demo(path).transform(SEQUENCES)  # reads
@@ -308,14 +315,13 @@ def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
 
 def test_a_full_disk_is_one_error_and_keeps_what_was_stored(path, monkeypatch):
     expected = demo(path).transform(SEQUENCES)
-    connect = _store._connect
 
-    def full(*arguments):
-        connection = connect(*arguments)
-        connection.execute("PRAGMA max_page_count = 1")  # as many as there are
-        return connection
+    class Full(_sqlite.SQLiteFile):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.rows("PRAGMA max_page_count = 1")  # as many as there are
 
-    monkeypatch.setattr(_store, "_connect", full)
+    monkeypatch.setattr(_store, "SQLiteFile", Full)
     many = ["ACDEFGHIKL"[i:] + "ACDEFGHIKL"[:i] + "W" * j for i in range(10) for j in range(9)]
     with pytest.raises(OSError, match=r"'.*' cannot be opened or written \(database or disk is"):
         demo(path).transform(many)

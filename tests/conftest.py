@@ -15,7 +15,8 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
-import sklearn_revdist  # noqa: F401 - so that modules named to pytest are not loaded beside it
+# Imported first, so that modules that are named to pytest are not loaded beside it.
+from sklearn_revdist import Moments
 
 torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
 
@@ -58,6 +59,15 @@ def _embeddings(rng, n_samples=300, dims=(4, 7, 12)):
     latent = rng.normal(size=(n_samples, max(dims)))
     X = np.hstack([latent @ rng.normal(size=(max(dims), d)) for d in dims])
     return X + 0.3 * rng.normal(size=X.shape) + 10 * rng.normal(size=X.shape[1])
+
+
+def _state(distiller):
+    held = vars(distiller).copy()
+    for name, value in vars(held.pop("moments_", None) or Moments.zeros(0)).items():
+        held[f"moments_.{name}"] = value
+    for i, value in enumerate(held.pop("_from_prefix", [])):
+        held[f"_from_prefix.{i}"] = value
+    return {name: np.array(value) for name, value in held.items()}
 
 
 def _load(path):
@@ -269,3 +279,9 @@ def embeddings():
 def X(rng):
     """What models 4, 7 and 12 columns wide give 300 proteins, side by side."""
     return _embeddings(rng)
+
+
+@pytest.fixture(scope="session")
+def state():
+    """Everything that a distiller holds, as arrays."""
+    return _state

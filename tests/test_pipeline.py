@@ -23,6 +23,7 @@ from sklearn_revdist import (
 from sklearn_revdist._models import DEMO
 
 WIDTHS = [model.width for model in DEMO]
+DIMS = [4, 7, 12]  # of the fixture X
 
 
 @pytest.fixture
@@ -172,3 +173,51 @@ def test_pooling_commutes_with_distilling(assay):
         rows = np.concatenate([block for block, _ in embedder.iter_residues([sequence])])
         distilled = distiller.transform(rows.astype(np.float64)).mean(axis=0)
         np.testing.assert_allclose(pooled[i], distilled, rtol=0, atol=1e-5)
+
+
+# ----------------------------------------------------------------- from a matrix onwards
+
+
+def test_prefix_search_in_a_pipeline(X, rng):
+    y = X @ rng.normal(size=23)
+    pipeline = make_pipeline(ReverseDistiller(DIMS), Ridge())
+    search = GridSearchCV(pipeline, {"reversedistiller__n_components": [4, 7, 12]}, cv=3)
+    search.fit(X, y)
+    assert search.best_params_ == {"reversedistiller__n_components": 12}
+    assert np.isfinite(cross_val_score(pipeline, X, y)).all()
+
+
+def test_memory_solves_once_for_each_training_set(X, tmp_path, monkeypatch):
+    solved = []
+    solve_chain = _reverse_distiller.solve_chain
+
+    def counted(moments, *args, **kwargs):
+        solved.append(moments.weight)
+        return solve_chain(moments, *args, **kwargs)
+
+    monkeypatch.setattr(_reverse_distiller, "solve_chain", counted)
+    pipeline = make_pipeline(ReverseDistiller(DIMS, memory=str(tmp_path)), Ridge())
+    grid = {"reversedistiller__n_components": list(range(1, 13))}
+    GridSearchCV(pipeline, grid, cv=3).fit(X, X[:, 0])
+    assert sorted(solved) == [200, 200, 200, 300]
+
+
+def test_the_cached_chain_is_the_computed_one(X, tmp_path):
+    cached = [ReverseDistiller(DIMS, memory=str(tmp_path)).fit(X) for _ in range(2)]
+    plain = ReverseDistiller(DIMS).fit(X)
+    for distiller in cached:
+        np.testing.assert_array_equal(distiller.components_, plain.components_)
+
+
+def test_frozen_in_a_pipeline_it_is_not_refitted(X, state):
+    distiller = ReverseDistiller(DIMS).fit(X)
+    before = state(distiller)
+    make_pipeline(FrozenEstimator(distiller), Ridge()).fit(X[:50], X[:50, 0])
+    np.testing.assert_equal(before, state(distiller))
+
+
+def test_joblib_round_trip(X, tmp_path):
+    distiller = ReverseDistiller(DIMS).fit(X)
+    joblib.dump(distiller, tmp_path / "distiller.joblib")
+    other = joblib.load(tmp_path / "distiller.joblib")
+    np.testing.assert_array_equal(other.transform(X), distiller.transform(X))

@@ -8,6 +8,7 @@ ridge probe whose penalty has the least leave-one-out error, the same for all.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from results_page import write_page
 from scipy import linalg
 from scipy.stats import spearmanr
@@ -60,23 +62,32 @@ def main():
     command += ["--splits", "random,contiguous,modulo", "--jobs", "2"]
     for path in proteomes:
         command += ["--fit-on", path]
-    subprocess.run([str(word) for word in command], check=True)
+    # Two probes at a time, of one BLAS thread each.
+    one_thread = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    subprocess.run([str(word) for word in command], check=True, env=os.environ | one_thread)
 
     embedder = ESMEmbedder("demo", store=args.output / "embeddings.sqlite")
     natural = natural_moments(proteomes, embedder, args.output)
-    scores = []
-    for read in task_readers(args.tasks, data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
-        task = read()
-        path = args.output / "experiments" / f"{task.name}.csv"
-        if not path.exists():
-            print(f"experiments {task.name}", file=sys.stderr, flush=True)
-            path.parent.mkdir(exist_ok=True)
-            write_scores(experiments(task, embedder, natural), path)
-        scores.append(pd.read_csv(path, keep_default_na=False, dtype={"setting": str}))
+    scans = [
+        read
+        for read in task_readers(args.tasks, data=args.data)
+        if read.func.__name__ == "read_scan"
+    ]
+    folder = args.output / "experiments"
+    folder.mkdir(exist_ok=True)
+    scores = Parallel(n_jobs=2)(delayed(score_scan)(r, embedder, natural, folder) for r in scans)
     write_scores(pd.concat(scores, ignore_index=True), args.output / "experiments.csv")
     write_page(args.output, args.tables or args.output / "tables")
+
+
+def score_scan(read, embedder, natural, folder):
+    """Scores of one scan, from its file if that is there."""
+    task = read()
+    path = folder / f"{task.name}.csv"
+    if not path.exists():
+        print(f"experiments {task.name}", file=sys.stderr, flush=True)
+        write_scores(experiments(task, embedder, natural), path)
+    return pd.read_csv(path, keep_default_na=False, dtype={"setting": str})
 
 
 def natural_moments(proteomes, embedder, output):

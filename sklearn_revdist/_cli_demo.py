@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ._cli_options import json_option
 from ._console import writable
 from ._datasets import load_if1_ecoli
 from ._display import PrefixCurveDisplay, PrefixScoreDisplay
@@ -39,7 +40,7 @@ _REPRESENTATIONS = {
     callback=writable,
     help="Where to write the picture, a PNG.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@json_option("instead of a table")
 def demo(output, as_json):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import click
 
+from ._cli_options import (
+    chain_option,
+    json_option,
+    output_option,
+    quiet_option,
+    sequence_options,
+    table_options,
+)
 from ._cli_sequences import (
     Kept,
     checked_sequences,
     embedded,
     make_embedder,
-    sequence_options,
     widths,
 )
 from ._console import (
@@ -24,47 +31,24 @@ from ._console import (
     local_output,
     progress,
     say,
-    writable,
 )
 from ._tables import STORES, format_of, writing
 
 
 @click.command()
 @click.argument("sequences", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
-    callback=writable,
-    help="A .parquet, .h5 or .npy file, a store (.sqlite), or - for standard output.",
-)
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    default=["650M"],
-    show_default=True,
-    help="The chain up to this model; given several times, exactly these models or .pt files.",
-)
+@output_option("A .parquet, .h5 or .npy file, a store (.sqlite)")
+@chain_option()
 @click.option("--residues", is_flag=True, help="A row for each residue, not for each sequence.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A store to take embeddings from and to keep new ones in.",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(["parquet", "hdf5", "npy"]),
-    help="Format of the output, where its suffix does not say it.",
-)
-@click.option(
-    "--name-column", help='Column of a table with the names; default: "name", if there is one.'
-)
+@table_options
 @sequence_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object about what was done.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option("about what was done")
+@quiet_option
 def embed(
     sequences,
     output,

@@ -7,6 +7,7 @@ import click
 import pandas as pd
 
 from ._axes import short_name
+from ._cli_options import chain_option, quiet_option, unknown_option
 from ._cli_sequences import make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import evaluate, write_scores
@@ -42,16 +43,7 @@ def _listed(known):
 @click.command(name="evaluate")
 @click.argument("tasks", type=_PATH)
 @click.option("--data", type=_PATH, help="Folder that paths in a list of tasks are relative to.")
-@click.option(
-    "-m",
-    "--model",
-    "--chain",
-    "models",
-    multiple=True,
-    default=["650M"],
-    show_default=True,
-    help="The chain up to this model; given several times, exactly these models or .pt files.",
-)
+@chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
@@ -102,16 +94,10 @@ def _listed(known):
 )
 @click.option("--device", help="Device of torch, as in cuda:1.")
 @click.option("--max-length", type=int, help="Residues beyond which a sequence is cut up.")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "mask", "X"]),
-    default="error",
-    show_default=True,
-    help="What becomes of ambiguous residues.",
-)
+@unknown_option("What becomes of ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out bad rows, and count them.")
 @click.option("--jobs", default=1, show_default=True, help="Probes fitted at a time.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def evaluate_command(
     tasks,
     data,

@@ -15,13 +15,13 @@ import numpy as np
 
 from ._blocks import blocks_of_names, find_blocks
 from ._cli_info import described, report_of
+from ._cli_options import json_option, output_option, quiet_option, sequence_options
 from ._cli_sequences import (
     RESIDUES,
     Kept,
     Sequences,
     checked_sequences,
     make_embedder,
-    sequence_options,
     settings_told,
     told_once,
 )
@@ -37,7 +37,6 @@ from ._console import (
     local_output,
     progress,
     say,
-    writable,
 )
 from ._embedder import ESMEmbedder
 from ._moments import Moments
@@ -68,14 +67,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
 
 @click.command()
 @click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
-    callback=writable,
-    help="The distiller, by custom a .safetensors file, or - for standard output.",
-)
+@output_option("The distiller, by custom a .safetensors file")
 @click.option(
     "-m",
     "--model",
@@ -110,8 +102,8 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "them, as in 320,480.",
 )
 @sequence_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object about the distiller.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option("about the distiller")
+@quiet_option
 def fit(
     input,
     output,

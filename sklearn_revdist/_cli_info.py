@@ -7,6 +7,7 @@ from typing import Any
 import click
 import numpy as np
 
+from ._cli_options import json_option
 from ._console import INPUT, failing
 from ._reverse_distiller import ReverseDistiller
 from ._saved_chain import read_description
@@ -14,7 +15,7 @@ from ._saved_chain import read_description
 
 @click.command()
 @click.argument("distiller")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@json_option("instead of a table")
 def info(distiller, as_json):
     """Tell what is in DISTILLER.
 

@@ -1,4 +1,4 @@
-"""What commands that take sequences share: their options, checks, and what is kept of their work.
+"""What commands that take sequences share: their checks, and what is kept of their work.
 
 Sequences that are embedded are a table of rows like any other, whose batches are computed, and
 kept beside the output until that is complete.
@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import click
 import numpy as np
 
 from ._blocks import blocks_of_names
@@ -32,59 +31,6 @@ _SEQUENCES, RESIDUES = 2**16, 2**13
 
 # Settings that have no part in what an embedding is.
 _NO_PART = ("store", "device", "batch_tokens", "verbose")
-
-
-def sequence_options(command: Callable) -> Callable:
-    """Options of commands that read sequences and embed them."""
-    for option in reversed(
-        [
-            click.option(
-                "--input-format",
-                type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy"]),
-                help="Format of the input, where its suffix does not say it.",
-            ),
-            click.option(
-                "--sequence-column",
-                default="sequence",
-                show_default=True,
-                help="Column of a table that holds the sequences.",
-            ),
-            click.option("--device", help="Device of torch, as in cuda:1; default: the best."),
-            click.option(
-                "--dtype",
-                type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
-                default="auto",
-                show_default=True,
-                help="Precision of the computation.",
-            ),
-            click.option(
-                "--batch-tokens",
-                type=click.IntRange(min=1),
-                help="Residues embedded at a time, which bounds memory.",
-            ),
-            click.option(
-                "--max-length",
-                type=click.IntRange(min=1),
-                help="Residues beyond which --long applies; default: any length is embedded whole.",
-            ),
-            click.option(
-                "--long",
-                type=click.Choice(["window", "truncate", "error"]),
-                default="window",
-                show_default=True,
-                help="What becomes of longer sequences.",
-            ),
-            click.option(
-                "--unknown",
-                type=click.Choice(["error", "mask", "X"]),
-                default="error",
-                show_default=True,
-                help="What becomes of ambiguous residues (X B Z U O J * - .).",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
 
 
 class Kept(NamedTuple):

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import click
 
+from ._cli_options import (
+    json_option,
+    output_option,
+    quiet_option,
+    sequence_options,
+    table_options,
+)
 from ._cli_sequences import (
     Kept,
     checked_sequences,
     embedded,
     make_embedder,
-    sequence_options,
 )
 from ._cli_tables import holds_sequences, open_embeddings, rows_of
 from ._console import (
@@ -24,7 +30,6 @@ from ._console import (
     local_output,
     progress,
     say,
-    writable,
 )
 from ._models import resolve_chain
 from ._reverse_distiller import ReverseDistiller
@@ -34,14 +39,7 @@ from ._tables import format_of, writing
 @click.command()
 @click.argument("distiller")
 @click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    required=True,
-    callback=writable,
-    help="A .parquet, .h5 or .npy file, or - for standard output.",
-)
+@output_option("A .parquet, .h5 or .npy file")
 @click.option(
     "-n",
     "--n-components",
@@ -55,17 +53,10 @@ from ._tables import format_of, writing
     multiple=True,
     help="Of sequences: models or .pt files, where the distiller does not name known ones.",
 )
-@click.option(
-    "--output-format",
-    type=click.Choice(["parquet", "hdf5", "npy"]),
-    help="Format of the output, where its suffix does not say it.",
-)
-@click.option(
-    "--name-column", help='Column of a table with the names; default: "name", if there is one.'
-)
+@table_options
 @sequence_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object about what was done.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option("about what was done")
+@quiet_option
 def transform(
     distiller,
     input,

@@ -30,8 +30,20 @@ def pyplot() -> Any:
     return plt
 
 
+def check_axes(ax: Any) -> None:
+    """Say, before any work, that there is no matplotlib or nothing to draw on."""
+    if ax is None:
+        pyplot()
+    elif not hasattr(ax, "get_xaxis_transform"):
+        raise TypeError(
+            f"ax must be Axes of matplotlib, but it is of type {type(ax).__name__}; give one of "
+            "plt.subplots(), or None for a new figure."
+        )
+
+
 def axes(ax: Any) -> Any:
     """The axes given, or those of a new figure."""
+    check_axes(ax)
     if ax is None:
         _, ax = pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
     return ax

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from itertools import groupby
+from numbers import Integral
 from typing import NamedTuple
 
 from ._models import blocks_of_width
@@ -61,7 +62,7 @@ def find_blocks(
             )
             blocks = Blocks(("block0",), (n_features,))
     else:
-        dims = tuple(int(width) for width in dims)
+        dims = tuple(whole_numbers(dims, "dims"))
         if min(dims, default=1) < 1:
             raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
         if sum(dims) != n_features:
@@ -83,6 +84,16 @@ def find_blocks(
             "blocks."
         )
     return blocks
+
+
+def whole_numbers(values: Sequence[int], parameter: str) -> list[int]:
+    """The values as int, or the error that names the one that is no whole number."""
+    for i, value in enumerate(values):
+        if not isinstance(value, Integral):
+            raise ValueError(
+                f"{parameter}[{i}]={value!r} is not a whole number; give numbers of columns."
+            )
+    return [int(value) for value in values]
 
 
 def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:

@@ -12,6 +12,7 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import HasMethods, Interval, validate_parameter_constraints
 
 from ._blocks import blocks_of_names
 from ._embedder import ESMEmbedder
@@ -40,6 +41,15 @@ _WAITING = 1
 
 # A device has memory for one part at a time, whatever number of threads a worker has.
 _one_at_a_time = threading.Lock()
+
+
+_CONSTRAINTS: dict = {
+    "embedder": [ESMEmbedder],
+    "folder": [str, os.PathLike],
+    "names": ["array-like", None],
+    "client": [HasMethods(["submit", "nthreads"]), None],
+    "tokens_per_part": [Interval(Integral, 1, None, closed="left")],
+}
 
 
 class _Part(NamedTuple):
@@ -145,9 +155,12 @@ def embed_to_parquet(
     (3, 304)
     >>> folder.cleanup()
     """
+    # not by the decorator, which would be taken for the caller that warnings are told of
+    given = (embedder, folder, names, client, tokens_per_part)
+    validate_parameter_constraints(
+        _CONSTRAINTS, dict(zip(_CONSTRAINTS, given, strict=True)), "embed_to_parquet"
+    )
     import_parquet()  # its absence is told before hours of work
-    if tokens_per_part < 1:
-        raise ValueError(f"tokens_per_part={tokens_per_part} is not positive; 2**18 suits most.")
     folder = Path(folder).absolute()
     records = _reader(sequences, names)
     columns = embedder.get_feature_names_out()
@@ -195,8 +208,13 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             encode_sequences([text], first=i)  # raises the error that says so
+    if isinstance(names, str):
+        raise TypeError("names is a single text; give a list with one for each sequence.")
     labels = [""] * len(texts) if names is None else [str(name) for name in names]
-    check_consistent_length(texts, labels)
+    if len(labels) != len(texts):
+        raise ValueError(
+            f"names has {len(labels)} entries for {len(texts)} sequences; give one for each."
+        )
     return lambda: zip(labels, texts, strict=True)
 
 

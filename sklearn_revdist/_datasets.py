@@ -7,10 +7,14 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 _BUNDLED = resources.files(__package__) / "bundled"
 
 
+@validate_params(
+    {"return_X_y": ["boolean"], "as_frame": ["boolean"]}, prefer_skip_nested_validation=True
+)
 def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     """Load the deep mutational scan IF1_ECOLI_Kelsic_2016 (regression).
 
@@ -98,6 +102,10 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     )
 
 
+@validate_params(
+    {"subset": [StrOptions({"train", "test"})], "return_X_y": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
 def load_secondary_structure(*, subset="train", return_X_y=False):
     """Load chains of the PDB with the secondary structure of their residues (classification).
 
@@ -163,8 +171,6 @@ def load_secondary_structure(*, subset="train", return_X_y=False):
     >>> len(chains.data), chains.data[1][:12], chains.target[1][:12]
     (80, 'SDDDIMMYESAE', 'CHHHHHHHHHHH')
     """
-    if subset not in ("train", "test"):
-        raise ValueError(f'{subset=} is unknown; ask for "train" or "test".')
     columns = _read_columns("FLIP_SS3_240")
     rows = columns[1] == subset
     chain, _, sequence, structure, resolved = (column[rows] for column in columns)

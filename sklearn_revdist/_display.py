@@ -1,18 +1,23 @@
 """Displays: what a table says, drawn."""
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import STYLES, axes, mark_models, pyplot, ticks_at_models, tidy
+from ._axes import STYLES, axes, check_axes, mark_models, ticks_at_models, tidy
 from ._evaluation import prefix_scores
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._prefixes import model_prefixes
 from ._reverse_distiller import ReverseDistiller
+from ._summary import check_columns
+
+_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
 
 
 class PrefixScoreDisplay:
@@ -83,11 +88,11 @@ class PrefixScoreDisplay:
         -------
         display : PrefixScoreDisplay
         """
-        if ax is None:
-            pyplot()  # Without matplotlib, say so before the work.
+        check_axes(ax)
         return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
 
     @classmethod
+    @validate_params({"scores": [pd.DataFrame]}, prefer_skip_nested_validation=True)
     def from_scores(cls, scores: pd.DataFrame, *, ax: Any = None) -> Self:
         """Draw a table of scores.
 
@@ -102,6 +107,7 @@ class PrefixScoreDisplay:
         -------
         display : PrefixScoreDisplay
         """
+        check_columns(scores, _SCORED, "scores")
         return cls(scores).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
@@ -211,6 +217,10 @@ class PrefixCurveDisplay:
         self.score_name = score_name
 
     @classmethod
+    @validate_params(
+        {"estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV], "models": [dict, None]},
+        prefer_skip_nested_validation=True,
+    )
     def from_estimator(
         cls,
         estimator: PrefixRidgeCV | PrefixRidgeClassifierCV,
@@ -237,6 +247,12 @@ class PrefixCurveDisplay:
         check_is_fitted(estimator)
         if models is None:
             models = model_prefixes(getattr(estimator, "feature_names_in_", None))
+        for model, length in (models or {}).items():
+            if not isinstance(model, str) or not isinstance(length, Integral) or length < 1:
+                raise ValueError(
+                    f"models has {model!r}: {length!r}; give names, and the number of columns up "
+                    "to and including each."
+                )
         best = estimator.cv_scores_.argmax(axis=1)[:, np.newaxis]
         scores, errors = (
             np.take_along_axis(table, best, axis=1)[:, 0]

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
@@ -60,6 +61,14 @@ _FEWEST_IN_SUBSET = 10
 _EMBEDDED_AT_A_TIME = 2000
 
 
+@validate_params(
+    {
+        "distiller": [ReverseDistiller],
+        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=False,  # those of the distiller are the caller's
+)
 def prefix_scores(
     distiller: ReverseDistiller,
     X: ArrayLike,
@@ -144,6 +153,8 @@ def prefix_scores(
     y = column_or_1d(y)
     check_consistent_length(X, y)
     assert_all_finite(y, input_name="y")
+    if isinstance(cv, str):  # which has a method of that name
+        raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
     if isinstance(cv, Integral):
         cv = KFold(int(cv), shuffle=True, random_state=0)
     folds = list(cv.split(X, y))
@@ -171,6 +182,25 @@ def prefix_scores(
     return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
 
 
+@validate_params(
+    {
+        "embedder": [HasMethods(["transform"])],
+        "distiller": [ReverseDistiller],
+        "representations": ["array-like"],
+        "fitted_on": ["array-like"],
+        "splits": ["array-like"],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "probe": [str, HasMethods(["fit", "predict"]), None],
+        "output": [str, os.PathLike, None],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=False,
+)
 def evaluate(
     tasks: Iterable[Task],
     embedder: Any,
@@ -307,6 +337,13 @@ def evaluate(
             raise ValueError(
                 f"{setting} has {unknown[0]!r}; choose from {', '.join(map(repr, known))}."
             )
+    if len(representations) == 0:
+        raise ValueError("representations is empty; give at least one.")
+    if not isinstance(tasks, Iterable):
+        raise TypeError(
+            f"tasks must be an iterable of Task, but it is of type {type(tasks).__name__}; put a "
+            "single one into a list."
+        )
     settings = {
         "representations": tuple(representations),
         "fitted_on": tuple(fitted_on),
@@ -318,6 +355,11 @@ def evaluate(
     tables = []
     names: set[str] = set()
     for task in tasks:
+        if not isinstance(task, Task):
+            raise TypeError(
+                f"tasks has an entry of type {type(task).__name__}; give objects of Task, as "
+                "read_tasks reads them."
+            )
         if task.name in names:
             raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
         names.add(task.name)

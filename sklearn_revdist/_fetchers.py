@@ -2,17 +2,20 @@
 
 import hashlib
 import os
+import re
 import shutil
 import time
 import warnings
 import zipfile
 from http.client import HTTPException
+from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
 
 from ._files import replaced
 
@@ -27,6 +30,17 @@ _CHUNK = 2**20
 _TIMEOUT = 60
 
 
+@validate_params(
+    {
+        "data_home": [str, os.PathLike, None],
+        "download_if_missing": ["boolean"],
+        "n_retries": [Interval(Integral, 0, None, closed="left")],
+        "delay": [Interval(Real, 0, None, closed="left")],
+        "url": [str],
+        "sha256": [str, None],
+    },
+    prefer_skip_nested_validation=True,
+)
 def fetch_proteingym(
     *,
     data_home: str | os.PathLike | None = None,
@@ -96,6 +110,8 @@ def fetch_proteingym(
     """
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"url={url!r} is no address of the web; give one with https://.")
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise ValueError(f"sha256={sha256!r} is no checksum; give its 64 hexadecimal digits.")
     home = Path(get_data_home(None if data_home is None else os.fspath(data_home)))
     # Each address and each checksum has a folder of its own, so that versions do not mix.
     told = hashlib.sha256(f"{url}\n{(sha256 or '').lower()}".encode()).hexdigest()[:12]
@@ -168,7 +184,7 @@ def _download(url: str, path: Path, n_retries: int, delay: float) -> None:
                 f"goes on from what is kept in {str(part)!r}. Without a network, copy a folder "
                 "of scans from another machine and read that."
             )
-        warnings.warn(f"{url}: {reason}; trying again.", UserWarning, stacklevel=3)
+        warnings.warn(f"{url}: {reason}; trying again.", UserWarning, stacklevel=4)
         time.sleep(delay)
     part.replace(path)
 

@@ -5,12 +5,15 @@ every principal direction. They add up over batches, files and machines, so fitt
 in pieces and apart are the same algorithm.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import blas
+from sklearn.utils._param_validation import Interval, validate_params
 
 from ._dask import as_blocks, is_dask, sum_of_blocks
 from ._tensors import on_cuda, sums_on_device
@@ -96,15 +99,21 @@ class Moments:
         Returns
         -------
         moments : Moments
+
+        Raises
+        ------
+        ValueError
+            If `X` is no matrix of real numbers, or `sample_weight` are no weights of its rows.
         """
         if is_dask(X):
             return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if on_cuda(X):
+            weights = _checked_weights(sample_weight, len(X))
             weight, mean, scatter = sums_on_device(X, weights)
             return cls(weight, mean, scatter=scatter)
-        X = np.asarray(X)
+        X = _matrix(X)
         n_samples, n_features = X.shape
+        weights = _checked_weights(sample_weight, n_samples)
         if n_samples == 0:
             return cls.zeros(n_features)
         # Where to measure from; a copy, so that no layout of X in memory changes its bits.
@@ -141,6 +150,10 @@ class Moments:
         return cls(weight, mean, scatter=_symmetric(scatter))
 
     @classmethod
+    @validate_params(
+        {"n_features": [Interval(Integral, 0, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
     def zeros(cls, n_features: int) -> Self:
         """Moments of no rows: the neutral element of addition.
 
@@ -179,6 +192,10 @@ class Moments:
         scatter += np.outer(shift, shift)
         return type(self)(weight, mean, scatter=scatter)
 
+    @validate_params(
+        {"n_features": [Interval(Integral, 1, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
     def leading(self, n_features: int) -> Self:
         """Moments of the first columns alone.
 
@@ -192,6 +209,10 @@ class Moments:
         moments : Moments
             Those that the columns have by themselves, bit for bit.
         """
+        if n_features > self.mean.size:
+            raise ValueError(
+                f"n_features={n_features} is more than the {self.mean.size} there are."
+            )
         mean = self.mean[:n_features].copy()
         if self.root is not None:
             root = np.ascontiguousarray(self.root[:, :n_features])
@@ -220,6 +241,48 @@ class Moments:
         if self.root is not None:
             return self.root.T @ self.root
         return self.scatter  # type: ignore[return-value]  # one of the two is there
+
+
+def check_moments(moments: Any) -> None:
+    """Refuse what is not Moments."""
+    if not isinstance(moments, Moments):
+        raise TypeError(
+            f"moments must be Moments, but it is of type {type(moments).__name__}; make them with "
+            "Moments.of."
+        )
+
+
+def _matrix(X):
+    """An array of rows of real numbers."""
+    X = _unboxed(X)
+    if X.ndim != 2 or X.dtype.kind not in "fiub":
+        raise ValueError(
+            f"X must be a matrix of real numbers, but it has the shape {X.shape} and the type "
+            f"{X.dtype}; give a row for each embedding."
+        )
+    return X
+
+
+def _checked_weights(sample_weight, n_samples):
+    """Weights of rows as an array, or None where there are none."""
+    if sample_weight is None:
+        return None
+    weights = _unboxed(sample_weight)
+    fits = weights.shape == (n_samples,) and weights.dtype.kind in "fiub"
+    if not fits or not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(
+            f"sample_weight must be {n_samples} finite numbers, none below 0; one for each row."
+        )
+    return weights.astype(np.float64, copy=False)
+
+
+def _unboxed(values):
+    """An array; of floats where its objects are numbers, as those of columns with gaps are."""
+    values = np.asarray(values)
+    if values.dtype.kind == "O":
+        with suppress(TypeError, ValueError):
+            return values.astype(np.float64)
+    return values
 
 
 def _block_rows(n_features):

@@ -11,10 +11,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from ._blocks import Blocks, find_blocks
 from ._dask import header
-from ._moments import Moments
+from ._moments import Moments, check_moments
 from ._naive_steps import Step, compose, solve_steps
 from ._prefixes import model_index
-from ._published import find_published, read_published_naive
+from ._published import read_published_naive
 from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 from ._tensors import dtype_of, empty_like, like, tensor_as
 
@@ -144,6 +144,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
         ValueError
             If the columns do not form the chain. Nothing is changed then.
         """
+        check_moments(moments)
         names = None if feature_names is None else [str(name) for name in feature_names]
         blocks = find_blocks(self.dims, names, moments.mean.size)
         steps = solve_steps(moments, blocks.dims)
@@ -255,13 +256,13 @@ class NaiveChain(TransformerMixin, BaseEstimator):
             If a file is damaged, the variant or the commit is not said, or the folder has
             several variants.
         """
-        folder = find_published(name_or_path, "naive", variant, revision)
-        if folder is None:
+        published = read_published_naive(name_or_path, variant, revision)
+        if published is None:
             raise FileNotFoundError(
                 f"{str(name_or_path)!r} is no folder; give the one that holds the published "
                 "weights, or a repository on the hub."
             )
-        blocks, steps = read_published_naive(folder, variant)
+        blocks, steps = published
         chain = cls(dims=list(blocks.dims))
         chain.n_features_in_ = sum(blocks.dims)
         chain._set_steps(blocks, steps, np.zeros(blocks.dims[0]))

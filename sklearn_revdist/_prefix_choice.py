@@ -43,7 +43,12 @@ def cross_validate(
 
 def check_alphas(alphas):
     """The penalties as an array, all positive and finite."""
-    alphas = np.asarray(alphas, dtype=np.float64)
+    try:
+        alphas = np.asarray(alphas, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "alphas has entries that are no numbers; give penalties above 0."
+        ) from error
     if alphas.ndim != 1 or alphas.size == 0:
         raise ValueError(
             f"alphas has the shape {alphas.shape}; give a list of one penalty or more."

@@ -1,11 +1,12 @@
 """Prefixes: how many columns each model adds, and where in the nested embedding it ends."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._blocks import Blocks, blocks_of_names
+from ._blocks import Blocks, blocks_of_names, whole_numbers
 from ._models import DEMO, ESM2
 
 
@@ -40,8 +41,10 @@ def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
                 )
         return np.diff(dims).tolist()
     if isinstance(n_new, str):
+        if n_new != "all":
+            raise ValueError(f"n_new={n_new!r} is not known; give 'all' or a list of numbers.")
         return list(dims[1:])
-    n_new = [int(n) for n in n_new]
+    n_new = whole_numbers(n_new, "n_new")
     if len(n_new) != len(dims) - 1:
         raise ValueError(
             f"n_new has {len(n_new)} entries for a chain of {len(dims)} models; give "
@@ -84,7 +87,7 @@ def prefix_length(
         return total
     if isinstance(n_components, str):
         return int(lengths[model_index(n_components, model_names, "n_components")])
-    if not 1 <= n_components <= total:
+    if not isinstance(n_components, Integral) or not 1 <= n_components <= total:
         raise ValueError(
             f"n_components={n_components} is not between 1 and {total}, the number of columns of "
             "the nested embedding; choose a shorter prefix."

@@ -36,9 +36,9 @@ from ._fitted_chain import (
     warn_of_lost_orthogonality,
     warn_of_zero_columns,
 )
-from ._moments import Moments
+from ._moments import Moments, check_moments
 from ._prefixes import model_index, new_columns, prefix_length
-from ._published import find_published, read_published
+from ._published import read_published
 from ._row_chain import fit_rows, nest_rows, reconstruct_rows
 from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
 from ._saved_chain import read_chain, write_chain
@@ -348,6 +348,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         (3, 5)
         """
         self._check_adds_up()
+        check_moments(moments)
         names = None if feature_names is None else [str(name) for name in feature_names]
         blocks = find_blocks(self.dims, names, moments.mean.size)
         levels = self._solve(blocks, moments)
@@ -591,11 +592,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If the file is not a saved distiller, or is damaged, the variant or the commit is
             not said, or the folder has several variants.
         """
-        folder = None
+        published = None
         if name_or_path != "demo":
-            folder = find_published(name_or_path, "rd", variant, revision)
-        if folder is not None:
-            blocks, mean, levels = read_published(folder, variant)
+            published = read_published(name_or_path, variant, revision)
+        if published is not None:
+            blocks, mean, levels = published
             parameters = {"dims": list(blocks.dims)}
         elif variant is not None or revision is not None:
             raise ValueError(

@@ -78,6 +78,9 @@ def fit_rows(
     ValueError
         If there are weights, and the regressor takes none.
     """
+    if isinstance(regressor, type):
+        name = regressor.__name__
+        raise TypeError(f"regressor={name} is a class; give an estimator, as in {name}().")
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     if weights and not has_fit_parameter(regressor, "sample_weight"):
         raise ValueError(

@@ -5,9 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import validate_params
 
-from ._axes import STYLES, axes, ticks_at_models, tidy
-from ._summary import mean_scores
+from ._axes import STYLES, axes, check_axes, ticks_at_models, tidy
+from ._summary import SCORED, check_columns, mean_scores
 
 _KIND = ["rows", "metric", "split", "subset"]
 _METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
@@ -56,6 +57,10 @@ class ScalingDisplay:
         self.representations = representations
 
     @classmethod
+    @validate_params(
+        {"table": [pd.DataFrame], "representations": [list, tuple], "subset": [str]},
+        prefer_skip_nested_validation=True,
+    )
     def from_table(
         cls,
         table: pd.DataFrame,
@@ -89,6 +94,8 @@ class ScalingDisplay:
         ImportError
             If matplotlib is not installed.
         """
+        check_axes(ax)
+        check_columns(table, SCORED, "table")
         means = mean_scores(table) if "task" in table else table
         means = means[means["subset"] == subset]
         kinds = means[_KIND[:3]].drop_duplicates()
@@ -100,8 +107,8 @@ class ScalingDisplay:
             )
         if not means["representation"].isin(representations).any():
             raise ValueError(
-                f"The table has no scores of {', '.join(representations)} for the subset "
-                f"{subset!r}; choose others."
+                f"The table has no scores of {', '.join(map(str, representations)) or 'nothing'} "
+                f"for the subset {subset!r}; choose other representations, or another subset."
             )
         return cls(means, representations=representations).plot(ax=ax)
 

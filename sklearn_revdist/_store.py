@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import validate_params
 
 from ._sqlite import SQLiteFile, damaged
 from ._store_format import (
@@ -84,6 +85,7 @@ class EmbeddingStore:
     >>> folder.cleanup()
     """
 
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path).absolute()
         if not self.path.is_file():
@@ -99,6 +101,9 @@ class EmbeddingStore:
             raise
 
     @classmethod
+    @validate_params(
+        {"path": [str, os.PathLike], "exist_ok": ["boolean"]}, prefer_skip_nested_validation=True
+    )
     def create(
         cls, path: str | os.PathLike, *, dtype: str = "float32", exist_ok: bool = False
     ) -> Self:

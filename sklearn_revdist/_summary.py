@@ -1,17 +1,31 @@
 """Summary: what a table of scores says over many tasks, with intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, validate_params
 
 _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]
+# Columns that scores and their means have.
+SCORED = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "score"]
 # Nested in the smallest model's embedding, which is their own smallest size.
 _NESTED = ("distilled", "naive")
 
+_checked = validate_params(
+    {
+        "scores": [pd.DataFrame],
+        "n_bootstrap": [Interval(Integral, 1, None, closed="left")],
+        "seed": [Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
 
+
+@_checked
 def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Mean score over tasks of every representation and size.
 
@@ -42,6 +56,7 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     return pd.DataFrame(rows, columns=columns)
 
 
+@_checked
 def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """How often one representation scores higher than another, over tasks.
 
@@ -98,6 +113,7 @@ def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0)
     )
 
 
+@_checked
 def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Share of tasks in which a score rises with every model of the chain.
 
@@ -134,8 +150,18 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
     return pd.DataFrame(rows, columns=columns)
 
 
+def check_columns(table: pd.DataFrame, columns: Sequence[str], parameter: str) -> None:
+    """Refuse a table that is not of scores."""
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise ValueError(
+            f"{parameter} has no column {missing[0]!r}; give a table of scores as it was computed."
+        )
+
+
 def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFrame]]]:
     """Groups, and in each the tables of tasks by model and representation, models in order."""
+    check_columns(scores, ["task", *SCORED], "scores")
     # In a scan of single substitutions all variants have one.
     counted = scores.loc[scores["subset"] != "all", "task"].unique()
     single = scores[(scores["rows"] == "variants") & ~scores["task"].isin(counted)]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from sklearn.utils._param_validation import StrOptions, validate_params
+
 from ._protein_labels import read_labelled_fasta, read_table
 from ._residue_labels import read_residue_labels, read_residue_table
 from ._scans import read_scan, scan_files
@@ -29,6 +31,15 @@ _TYPES = {
 _PATHS = ("path", "sequences", "labels", "mask", "reference")
 
 
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "data": [str, os.PathLike, None],
+        "unknown": [StrOptions({"error", "mask", "X"})],
+        "skip_invalid": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def read_tasks(
     path: str | os.PathLike,
     *,

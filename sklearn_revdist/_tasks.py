@@ -2,10 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, validate_params
+
+_SPLIT = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,41 @@ class Task:
     position: NDArray[np.int64] | None = None
     n_mutations: NDArray[np.int64] | None = None
     excluded: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse what is no task, by the name of what is wrong."""
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a text, but it is {_told(self.name)}.")
+        listed = isinstance(self.sequences, list | tuple | np.ndarray)
+        if not listed or not all(isinstance(sequence, str) for sequence in self.sequences):
+            raise TypeError(
+                "sequences must be a list of texts, but it is "
+                f"{'one of other things' if listed else _told(self.sequences)}."
+            )
+        if not isinstance(self.target, np.ndarray) or self.target.ndim != 1:
+            raise TypeError(
+                f"target must be an array of one dimension, but it is {_told(self.target)}."
+            )
+        for column in ("protein", "residue", "split", "position", "n_mutations"):
+            values = getattr(self, column)
+            if values is None and column != "protein":
+                continue
+            kinds, what = ("OUT", "texts") if column == "split" else ("iu", "whole numbers")
+            fits = isinstance(values, np.ndarray) and values.shape == self.target.shape
+            if not fits or values.dtype.kind not in kinds:
+                raise TypeError(
+                    f"{column} must be an array of {len(self.target)} {what}, one for each target, "
+                    f"but it is {_told(values)}."
+                )
+        lengths = np.array([len(sequence) for sequence in self.sequences])
+        _check_indices(self.protein, len(lengths), "protein", "of a protein")
+        if self.residue is not None:
+            _check_indices(self.residue, lengths[self.protein], "residue", "of a residue")
+        other = set() if self.split is None else {*self.split.tolist()} - set(_SPLIT)
+        if other:
+            raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(_SPLIT)}.")
+        if not isinstance(self.excluded, dict):
+            raise TypeError(f"excluded must be a dict, but it is {_told(self.excluded)}.")
 
     @property
     def kind(self) -> str:
@@ -116,6 +155,13 @@ class Task:
         excluded = {**self.excluded, reason: self.excluded.get(reason, 0) + n_left_out}
         return replace(self.take(np.flatnonzero(kept)), excluded=excluded)
 
+    @validate_params(
+        {
+            "n_train": [Interval(Integral, 1, None, closed="left")],
+            "seed": [Interval(Integral, 0, None, closed="left")],
+        },
+        prefer_skip_nested_validation=True,
+    )
     def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
         """The task with at most `n_train` proteins to learn from, drawn at random; tests stay.
 
@@ -139,6 +185,10 @@ class Task:
         kept = ~learns | np.isin(self.protein, drawn)
         return self.leave_out(kept, f"beyond {n_train} proteins to learn from")
 
+    @validate_params(
+        {"n_classes": [Interval(Integral, 1, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
     def ranked(self, n_classes: int) -> Self:
         """The task with classes of equal size in place of numbers, "1" the smallest.
 
@@ -169,3 +219,18 @@ class Task:
         for values in (*rows, self.n_mutations):
             told.update(b"-" if values is None else "\n".join(map(repr, values.tolist())).encode())
         return told.hexdigest()
+
+
+def _told(value):
+    """What something is that should be something else."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    return f"of type {type(value).__name__}"
+
+
+def _check_indices(values, bounds, column, what):
+    wrong = np.flatnonzero((values < 0) | (values >= bounds))
+    if wrong.size:
+        raise ValueError(
+            f"{column}[{wrong[0]}]={values[wrong[0]]} is no index {what}; count from 0."
+        )

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import HUES, axes, mark_models, short_name, tidy
@@ -56,6 +57,7 @@ class NestedVarianceDisplay:
         self.models = models
 
     @classmethod
+    @validate_params({"distiller": [ReverseDistiller]}, prefer_skip_nested_validation=False)
     def from_estimator(
         cls, distiller: ReverseDistiller, X: ArrayLike | None = None, *, ax: Any = None
     ) -> Self:

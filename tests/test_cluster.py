@@ -160,8 +160,8 @@ def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoi
         ({"sequences": ["MKT", None]}, TypeError, "Record 1 .* is not a string"),
         ({"sequences": []}, ValueError, "at least one sequence"),
         ({"sequences": "no/such.fasta"}, FileNotFoundError, "no file 'no/such.fasta'"),
-        ({"names": ["a"]}, ValueError, "inconsistent numbers of samples"),
-        ({"tokens_per_part": 0}, ValueError, "tokens_per_part=0 is not positive"),
+        ({"names": ["a"]}, ValueError, "names has 1 entries for 2 sequences"),
+        ({"tokens_per_part": 0}, ValueError, "'tokens_per_part' parameter .* must be an int"),
         (
             {"embedder": ESMEmbedder("demo", max_length=3, long="error")},
             ValueError,

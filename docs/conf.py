@@ -25,6 +25,9 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_generated/demo_chain.rst"]
 templates_path = ["_templates"]
+rst_prolog = ".. currentmodule:: sklearn_revdist\n"  # :class:`ESMEmbedder` links from every page
+default_role = "literal"  # `X` in a docstring is code, as numpydoc means it
+toc_object_entries_show_parents = "hide"
 html_theme = "pydata_sphinx_theme"
 html_title = project
 # The pages below the user guide's head have a list of their neighbours; the rest is one level deep.
@@ -36,7 +39,7 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
 html_static_path = ["_static"]
-html_css_files = ["math.css"]
+html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_math_renderer = "mathml"
 

@@ -3,7 +3,8 @@ More residues than memory holds
 ===============================
 
 The chain is solved from the mean and the second moment of the rows. They add up, so rows may come
-in any pieces: from a stream, from shards on several machines, from a fit of last year.
+in any pieces: from a stream, from shards on several machines, from the blocks of a Dask array, from
+a fit of last year.
 """
 
 # %%
@@ -61,6 +62,28 @@ moments = sum(shards[half:], Moments.zeros(304)) + sum(shards[:half], Moments.ze
 summed = ReverseDistiller(dims=[48, 96, 160]).fit_moments(moments)
 difference = np.abs(summed.components_ - stream.components_).max()
 print(f"largest difference of the two maps: {difference:.0e}")
+
+# %%
+# Arrays of Dask
+# --------------
+#
+# An array of Dask is in shards already. Each block becomes moments where it is, in a thread here or
+# on the workers of a cluster, and only moments travel. The result is the fit of the same rows in
+# memory, up to rounding; :ref:`scaling` has the rest.
+
+import dask.array as da
+
+blocks = da.from_array(others, chunks=(500, -1))
+in_blocks = ReverseDistiller(dims=[48, 96, 160]).fit(blocks)
+in_memory = ReverseDistiller(dims=[48, 96, 160]).fit(others)
+difference = np.abs(in_blocks.components_ - in_memory.components_).max()
+print(f"{len(others):,} residues in {blocks.numblocks[0]} blocks")
+print(f"largest difference of the two maps: {difference:.0e}")
+
+# %%
+# What is transformed is an array of Dask again, computed when one asks for it.
+
+in_blocks.transform(blocks)
 
 # %%
 # What the stream learns

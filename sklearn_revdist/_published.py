@@ -45,78 +45,21 @@ _SMALL = 2**24
 _COMPRESSION = 4
 
 
-def find_published(
-    name_or_path: str | os.PathLike, kind: str, variant: str | None, revision: str | None
-) -> Path | None:
-    """The folder of published weights that a name or a path means.
+def read_published(
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[Blocks, NDArray[np.float64], list[Level]] | None:
+    """Blocks, mean and levels from the files of one variant.
 
     Parameters
     ----------
     name_or_path : str or path-like
-        A folder, or a repository of the hub, as ``"owner/name"``, whose files are then fetched.
-        What exists here is taken before what may exist there.
-    kind : {"rd", "naive"}
-        Which files to fetch.
-    variant : str or None
-        Which of them; the hub needs it.
-    revision : str or None
-        Commit of the hub's repository.
-
-    Returns
-    -------
-    folder : Path or None
-        None where it is neither a folder nor like the name of a repository.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing has that name, or the hub cannot be reached.
-    ValueError
-        If the commit or the variant is not said, or not as it must be.
-    ImportError
-        If huggingface_hub is not installed.
-    """
-    path = Path(name_or_path)
-    if path.exists():
-        if revision is not None:
-            raise ValueError(
-                f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "
-                "exists here and is read instead; leave `revision` out, or go to another folder."
-            )
-        return path if path.is_dir() else None
-    if not isinstance(name_or_path, str) or not _REPOSITORY.fullmatch(name_or_path):
-        return None
-    if revision is None:
-        raise FileNotFoundError(
-            f"There is nothing at {name_or_path!r}; correct the path or, if it is a repository on "
-            "the hub, say with `revision` the commit to read."
-        )
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
-        raise ValueError(
-            f"revision={revision!r} may mean other weights tomorrow; give the 40 hexadecimal "
-            f"digits of a commit of {name_or_path!r}."
-        )
-    if variant is None or not re.fullmatch(_VARIANT, variant):
-        example = "None-incremental-1k" if kind == "naive" else "pcr-incremental-1k"
-        raise ValueError(
-            f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
-            f"published one, as {example!r}."
-        )
-    filenames = [f"weights/{name}" for _, name in _step_files(kind, variant)]
-    return fetch(name_or_path, revision, filenames)
-
-
-def read_published(
-    folder: Path, variant: str | None = None
-) -> tuple[Blocks, NDArray[np.float64], list[Level]]:
-    """Blocks, mean and levels from the files of one variant in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds the steps from 8M upwards, without a gap.
+        A folder that holds the steps from 8M upwards, without a gap, or a repository of the hub,
+        as ``"owner/name"``, whose files are then fetched. What exists here is taken before what
+        may exist there.
     variant : str, default=None
-        Which files to take; None takes the only variant there is.
+        Which files to take; None takes the only variant that a folder has. The hub needs it.
+    revision : str, default=None
+        Commit of the hub's repository, which needs it.
 
     Returns
     -------
@@ -126,14 +69,21 @@ def read_published(
     levels : list of Level
         What only a fit knows of its data is nan.
 
+    None instead of the three where it is neither a folder nor like the name of a repository.
+
     Raises
     ------
     FileNotFoundError
-        If the folder has no such files.
+        If nothing has that name, the hub cannot be reached, or the folder has no such files.
     ValueError
-        If it has several variants and none is named, or a file is damaged or of another kind.
+        If the commit or the variant is not said, or not as it must be, or a file is damaged or
+        of another kind.
+    ImportError
+        If huggingface_hub is not installed.
     """
-    variant = _choose_variant(folder, "rd", variant)
+    folder = _find(name_or_path, "rd", variant, revision)
+    if folder is None:
+        return None
     names, dims, levels = [ESM2[0].name], [], []
     mean, to_prefix = np.zeros(0), np.zeros((0, 0))
     for large, path in _steps(folder, "rd", variant):
@@ -164,27 +114,13 @@ def read_published(
     return Blocks(tuple(names), tuple(dims)), mean, levels
 
 
-def read_published_naive(folder: Path, variant: str | None = None) -> tuple[Blocks, list[Step]]:
-    """The same of files of the naive kind.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds the steps from 8M upwards, without a gap.
-    variant : str, default=None
-        Which files to take; None takes the only variant there is.
-
-    Returns
-    -------
-    blocks : Blocks
-    steps : list of Step
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As `read_published`.
-    """
-    variant = _choose_variant(folder, "naive", variant)
+def read_published_naive(
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[Blocks, list[Step]] | None:
+    """Blocks and steps from files of the naive kind; all else as `read_published`."""
+    folder = _find(name_or_path, "naive", variant, revision)
+    if folder is None:
+        return None
     names, dims, steps = [ESM2[0].name], [], []
     for large, path in _steps(folder, "naive", variant):
         step = _read_naive_step(path)
@@ -195,6 +131,38 @@ def read_published_naive(folder: Path, variant: str | None = None) -> tuple[Bloc
         names.append(large.name)
         dims.append(len(step.basis))
     return Blocks(tuple(names), tuple(dims)), steps
+
+
+def _find(name_or_path, kind, variant, revision):
+    """The folder that a name or a path means, its files fetched; None where it can mean none."""
+    path = Path(name_or_path)
+    if path.exists():
+        if revision is not None:
+            raise ValueError(
+                f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "
+                "exists here and is read instead; leave `revision` out, or go to another folder."
+            )
+        return path if path.is_dir() else None
+    if not isinstance(name_or_path, str) or not _REPOSITORY.fullmatch(name_or_path):
+        return None
+    if revision is None:
+        raise FileNotFoundError(
+            f"There is nothing at {name_or_path!r}; correct the path or, if it is a repository on "
+            "the hub, say with `revision` the commit to read."
+        )
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(
+            f"revision={revision!r} may mean other weights tomorrow; give the 40 hexadecimal "
+            f"digits of a commit of {name_or_path!r}."
+        )
+    if variant is None or not re.fullmatch(_VARIANT, variant):
+        example = "None-incremental-1k" if kind == "naive" else "pcr-incremental-1k"
+        raise ValueError(
+            f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
+            f"published one, as {example!r}."
+        )
+    filenames = [f"weights/{name}" for _, name in _step_files(kind, variant)]
+    return fetch(name_or_path, revision, filenames)
 
 
 def _choose_variant(folder, kind, variant):
@@ -234,6 +202,7 @@ def _step_files(kind: str, variant: str) -> list[tuple[Model, str]]:
 
 def _steps(folder, kind, variant):
     """The same of the steps that the folder holds, after checking that none is left out."""
+    variant = _choose_variant(folder, kind, variant)
     steps = [(large, folder / name) for large, name in _step_files(kind, variant)]
     held = [path.is_file() for _, path in steps]
     n_steps = sum(held)

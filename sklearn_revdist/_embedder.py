@@ -35,7 +35,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 
     The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
     they are first used, and kept for the whole process, so that copies of an embedder
-    share them. Read more in [1]_.
+    share them. ESM-2 is described in [1]_; read more in the :ref:`User Guide <embedding>`.
 
     Parameters
     ----------

@@ -50,10 +50,10 @@ def fetch_proteingym(
     url: str = _PROTEINGYM,
     sha256: str | None = None,
 ) -> Bunch:
-    """Fetch the substitution scans of ProteinGym [1]_: 43 MB, 1.1 GB unpacked.
+    """Fetch the substitution scans of ProteinGym: 43 MB, 1.1 GB unpacked.
 
-    217 deep mutational scans, a table each, as :func:`read_tasks` and ``revdist evaluate`` read
-    them.
+    217 deep mutational scans [1]_, a table each, as :func:`read_tasks` and ``revdist evaluate``
+    read them.
 
     Parameters
     ----------

@@ -49,6 +49,12 @@ def axes(ax: Any) -> Any:
     return ax
 
 
+def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **changes: Any) -> Any:
+    """Scores in the style of a representation, or with changes to it, and their errors."""
+    style = {**STYLES[representation], **changes}
+    return ax.errorbar(x, y, yerr=errors, capsize=2.5, elinewidth=1, markersize=5.5, **style)
+
+
 def tidy(ax: Any) -> None:
     """Horizontal lines to read values by, and no frame."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -10,7 +10,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import STYLES, axes, check_axes, mark_models, ticks_at_models, tidy
+from ._axes import STYLES, axes, check_axes, error_bars, mark_models, ticks_at_models, tidy
 from ._evaluation import prefix_scores
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._prefixes import model_prefixes
@@ -140,15 +140,8 @@ class PrefixScoreDisplay:
             ("concat_pca", nudge),
         ):
             rows = self.scores[self.scores["representation"] == representation]
-            self.errorbars_[representation] = ax.errorbar(
-                rows["n_columns"] * shift,
-                rows["score_mean"],
-                yerr=rows["score_std"],
-                capsize=2.5,
-                elinewidth=1,
-                markersize=5.5,
-                **STYLES[representation],
-            )
+            x, y, errors = rows["n_columns"] * shift, rows["score_mean"], rows["score_std"]
+            self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
         ax.set_ylabel("Spearman correlation, mean ± SD over folds")
         tidy(ax)
         self.ax_ = ax

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from ._axes import STYLES, axes, check_axes, ticks_at_models, tidy
+from ._axes import STYLES, axes, check_axes, error_bars, ticks_at_models, tidy
 from ._summary import SCORED, check_columns, mean_scores
 
 _KIND = ["rows", "metric", "split", "subset"]
@@ -143,17 +143,14 @@ class ScalingDisplay:
             curve = self._curve(representation, fitted_on)
             # Where there is one task only there is no interval.
             errors = [curve["score"] - curve["low"], curve["high"] - curve["score"]]
-            style = {**STYLES[representation]}
-            style["label"] += _FITTED_ON[fitted_on]
-            self.errorbars_[representation, fitted_on] = ax.errorbar(
+            self.errorbars_[representation, fitted_on] = error_bars(
+                ax,
+                representation,
                 curve["n_columns"] * spread ** (i - (len(curves) - 1) / 2),
                 curve["score"],
-                yerr=np.nan_to_num(errors),
-                capsize=2.5,
-                elinewidth=1,
-                markersize=5.5,
+                np.nan_to_num(errors),
+                label=STYLES[representation]["label"] + _FITTED_ON[fitted_on],
                 markerfacecolor="white" if fitted_on == "fold" else None,
-                **style,
             )
         n_tasks = int(means["n_tasks"].max())
         metric = _METRICS.get(means["metric"].iloc[0], means["metric"].iloc[0])

@@ -77,21 +77,7 @@ def affine_attributes(
 def row_attributes(
     dims: Sequence[int], mean: NDArray[np.float64], levels: Sequence[RowLevel]
 ) -> dict[str, Any]:
-    """What a distiller is given by a chain with any regressor.
-
-    Parameters
-    ----------
-    dims : sequence of int
-        Widths of the models.
-    mean : ndarray of shape (sum(dims),)
-        Mean of the columns.
-    levels : sequence of RowLevel
-        Those of the models after the first.
-
-    Returns
-    -------
-    attributes : dict of str to object
-    """
+    """What a distiller is given by a chain with any regressor; see `affine_attributes`."""
     return {
         "prefix_lengths_": np.cumsum([dims[0], *(level.basis.shape[1] for level in levels)]),
         "mean_": mean,

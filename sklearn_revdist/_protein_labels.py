@@ -88,17 +88,11 @@ def read_labelled_fasta(
     ----------
     path : path-like, or dict of path-like
         A FASTA file, or files for "train", "validation" and "test"; plain or compressed.
-    name : str, default=None
-        Name of the task; None takes that of the (first) file.
     target : str, default="TARGET"
         Key of the target, in headers such as FLIP's ``>id TARGET=1.5 SET=train
         VALIDATION=False``, or a regular expression with one group, which is the target.
-    kind : {"regression", "classification"}, default=None
-        None takes numbers for a regression, unless they are at most 20 distinct whole ones.
-    unknown : {"error", "mask", "X"}, default="error"
-        The embedder's policy on ambiguous residues.
-    skip_invalid : bool, default=False
-        Leave out bad records and count them, instead of raising an error.
+    name, kind, unknown, skip_invalid
+        As for :func:`read_table`.
 
     Returns
     -------

@@ -161,10 +161,8 @@ def read_residue_table(
         None takes numbers for a regression, unless they are at most 20 distinct whole ones.
     n_classes : int, default=None
         Make classes of equal size of the ranks of a regression's numbers.
-    unknown : {"error", "mask", "X"}, default="error"
-        The embedder's policy on ambiguous residues.
-    skip_invalid : bool, default=False
-        Leave out bad rows and count them, instead of raising an error.
+    unknown, skip_invalid
+        As for :func:`read_residue_labels`; what is left out are rows.
 
     Returns
     -------

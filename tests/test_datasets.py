@@ -103,7 +103,7 @@ def test_no_chain_is_both_trained_on_and_tested():
 
 
 def test_another_subset_is_refused():
-    with pytest.raises(ValueError, match="'subset' parameter of .* must be a str among"):
+    with pytest.raises(ValueError, match=r"'subset' parameter of .* must be a str among"):
         load_secondary_structure(subset="all")
 
 

@@ -132,7 +132,8 @@ def test_a_part_longer_than_the_file_is_begun_anew(fetch, serve, archive):
 
 
 def test_a_checksum_may_be_pinned(fetch, serve, archive, tmp_path):
-    with pytest.raises(ValueError, match=r"has the SHA-256 checksum .* not 0000.*, and was removed"):
+    message = r"has the SHA-256 checksum .* not 0000.*, and was removed"
+    with pytest.raises(ValueError, match=message):
         fetch(sha256="0" * 64)
     assert list(tmp_path.iterdir()) == []
     pinned = hashlib.sha256(archive).hexdigest()

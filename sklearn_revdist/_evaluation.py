@@ -3,8 +3,7 @@
 import hashlib
 import os
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -22,8 +20,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
-from ._probes import fit_probe, make_probe, outputs, penalty, score
-from ._progress import ProgressBar
+from ._fold_scores import SCORED, check_targets_differ, score_folds
+from ._probes import make_probe
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
@@ -34,29 +32,12 @@ from ._representations import (
 )
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
-from ._splits import SPLITS, Folds, available_splits, make_folds
+from ._splits import SPLITS, available_splits, make_folds
 from ._tasks import Task
 
-COLUMNS = [
-    "task",
-    "rows",
-    "metric",
-    "split",
-    "subset",
-    "model",
-    "representation",
-    "fitted_on",
-    "n_columns",
-    "score",
-    "score_std",
-    "n_folds",
-    "n_test",
-    "penalty",
-]
+COLUMNS = ["task", "rows", "metric", "split", *SCORED]
 # Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
 _DEFINITION = 2
-# A correlation over fewer rows says little.
-_FEWEST_IN_SUBSET = 10
 # Sequences embedded at a time: an interrupted task has stored what came before.
 _EMBEDDED_AT_A_TIME = 2000
 
@@ -158,14 +139,14 @@ def prefix_scores(
     if isinstance(cv, Integral):
         cv = KFold(int(cv), shuffle=True, random_state=0)
     folds = list(cv.split(X, y))
-    _check_targets_differ(y, folds)
+    check_targets_differ(y, folds)
     sizes = Sizes.of_fitted(distiller)
     listed = [
         Representation(level, name, fitted_on)
         for level in range(len(sizes.models))
         for name, fitted_on in (("plain", ""), ("distilled", "natural"), ("concat_pca", "fold"))
     ]
-    rows = _score_folds(
+    rows = score_folds(
         Maps(X, sizes, distiller),
         listed,
         folds,
@@ -177,7 +158,7 @@ def prefix_scores(
         n_jobs=None,
         progress="probes" if verbose else None,
     )
-    table = pd.DataFrame(rows, columns=COLUMNS[4:])
+    table = pd.DataFrame(rows, columns=SCORED)
     table = table.rename(columns={"score": "score_mean"})
     return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
 
@@ -446,8 +427,8 @@ def _score_task(
     rows = []
     for split in available_splits(task, splits):
         folds = make_folds(task, split, n_folds)
-        _check_targets_differ(task.target, folds, f" of {task.name!r} ({split} split)")
-        told = _score_folds(
+        check_targets_differ(task.target, folds, f" of {task.name!r} ({split} split)")
+        told = score_folds(
             natural,
             listed,
             folds,
@@ -502,94 +483,6 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     return X
 
 
-def _columns_by_fold(
-    natural: Maps, listed: list[Representation], folds: Folds
-) -> Iterator[tuple[Representation, int, NDArray[np.float64]]]:
-    """Every representation and fold, and the columns of all rows."""
-    for each in listed:
-        if each.fitted_on != "fold":
-            columns = natural.columns(each.level, each.name)
-            for fold in range(len(folds)):
-                yield each, fold, columns
-    of_fold = [each for each in listed if each.fitted_on == "fold"]
-    for fold, (train, _) in enumerate(folds if of_fold else []):
-        maps = Maps.of_fold(natural.X, natural.sizes, natural.distiller, train)
-        for each in of_fold:
-            yield each, fold, maps.columns(each.level, each.name)
-
-
-def _score_folds(
-    natural: Maps,
-    listed: list[Representation],
-    folds: Folds,
-    probe: BaseEstimator,
-    y: NDArray,
-    groups: NDArray,
-    metric: str,
-    subsets: dict[str, NDArray[np.bool_]],
-    *,
-    n_jobs: int | None,
-    progress: str | None,
-) -> list[tuple]:
-    """Rows of the table from "subset" on, by subset and in the order of the representations."""
-
-    def one(each, fold, columns):
-        train, test = folds[fold]
-        fitted = fit_probe(probe, columns[train], y[train], groups[train])
-        told = outputs(fitted, columns[test])
-        classes = getattr(fitted, "classes_", None)
-        scores = {
-            name: score(metric, y[test][rows[test]], told[rows[test]], classes)
-            for name, rows in subsets.items()
-            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
-        }
-        return each, fold, columns.shape[1], penalty(fitted), scores
-
-    jobs = ProgressBar(
-        _columns_by_fold(natural, listed, folds),
-        desc=progress,
-        total=len(listed) * len(folds),
-        unit="probe",
-        disable=progress is None,
-    )
-    with warnings.catch_warnings():
-        # What a training fold may be too small for; the widths stay equal all the same.
-        for told in ("beyond the numerical rank", "correlation with the prefix may reach"):
-            warnings.filterwarnings("ignore", f".*{told}", UserWarning)
-        results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
-            delayed(one)(*job) for job in jobs
-        )
-    scored: dict[Representation, list] = {each: [] for each in listed}
-    for each, *rest in sorted(results, key=lambda result: result[1]):
-        scored[each].append(rest)
-    rows = []
-    for subset, in_subset in subsets.items():
-        n_test = [int(in_subset[test].sum()) for _, test in folds]
-        for each, results in scored.items():
-            finite = [result for result in results if np.isfinite(result[3].get(subset, np.nan))]
-            if not finite:
-                continue
-            at, n_columns, penalties, told = zip(*finite, strict=True)
-            scores = [of_fold[subset] for of_fold in told]
-            with np.errstate(divide="ignore"):
-                geometric_mean = float(np.exp(np.mean(np.log(penalties))))
-            rows.append(
-                (
-                    subset,
-                    natural.sizes.models[each.level],
-                    each.name,
-                    each.fitted_on,
-                    min(n_columns),
-                    np.mean(scores),
-                    np.std(scores),
-                    len(scores),
-                    sum(n_test[fold] for fold in at),
-                    geometric_mean,
-                )
-            )
-    return rows
-
-
 def _subsets(task):
     """Rows by number of substitutions, where that differs."""
     subsets = {"all": np.ones(len(task.target), bool)}
@@ -598,12 +491,3 @@ def _subsets(task):
             subsets[str(count)] = task.n_mutations == count
         subsets["5+"] = task.n_mutations >= 5
     return subsets
-
-
-def _check_targets_differ(y, folds, where=""):
-    for i, (_, test) in enumerate(folds):
-        if (y[test] == y[test][0]).all():
-            raise ValueError(
-                f"All {len(test)} targets of test fold {i}{where} are equal, so that a score does "
-                "not exist; use fewer folds or another split."
-            )

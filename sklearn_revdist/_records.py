@@ -59,10 +59,7 @@ def read_records(
     for table in readers[name](path):
         for column, what in ((sequence_column, "sequences"), (name_column, "names")):
             if column is not None and column not in table:
-                raise ValueError(
-                    f"{str(path)!r} has no column {column!r} but {_some(table.columns)}; name the "
-                    f"one that holds the {what}."
-                )
+                raise ValueError(_no_column(path, column, what, table.columns))
         # a gap in a table is an empty record, which is an error that says where it is
         sequences = _texts(table[sequence_column])
         label = name_column or "name"
@@ -121,6 +118,17 @@ def _parquet(path):
 
 def _texts(column):
     return column.astype(object).where(column.notna(), "").astype(str).tolist()
+
+
+def _no_column(path, column, what, columns):
+    said = f"{str(path)!r} has no column {column!r} but {_some(columns)}; "
+    other = [separator for separator in (";", "\t", ",", "|") if separator in str(columns[0])]
+    if len(columns) == 1 and other:
+        return said + (
+            f"if {other[0]!r} separates its columns, write it with commas (csv) or tabs (tsv), and "
+            "name the format (--input-format) where the suffix does not."
+        )
+    return said + f"name the one that holds the {what} (--{what[:-1]}-column)."
 
 
 def _some(columns):

@@ -22,12 +22,20 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
     if is_dask(X):
         return as_blocks(X, type(estimator).__name__, ensure_min_samples)
     if not is_tensor(X):
-        return check_array(
-            X,
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=ensure_min_samples,
-            estimator=estimator,
-        )
+        try:
+            return check_array(
+                X,
+                dtype=[np.float64, np.float32],
+                ensure_min_samples=ensure_min_samples,
+                estimator=estimator,
+            )
+        except ValueError as error:
+            if "could not convert string to float" not in str(error):
+                raise
+            raise ValueError(
+                "X holds text, not numbers; embed sequences with ESMEmbedder first, and leave out "
+                "columns of names."
+            ) from None
     rows = as_rows(X)
     if len(rows) < ensure_min_samples:
         raise ValueError(

@@ -133,7 +133,8 @@ def read_text(
     if missing:
         found = " ".join(", ".join(map(str, table)).split())
         raise ValueError(
-            f"{str(path)!r} has no column {missing[0]!r}, only {found}; say which columns to read."
+            f"{str(path)!r} has no column {missing[0]!r}, only {found}; say in a list of tasks "
+            "(TOML) which columns to read."
         )
     first = 1 if columns else 2
     table.index = [f"{str(path)!r}, line {first + i}" for i in range(len(table))]

@@ -3,14 +3,23 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import sklearn_revdist
+from sklearn_revdist import (
+    ESMEmbedder,
+    ReverseDistiller,
+    load_if1_ecoli,
+    load_secondary_structure,
+)
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -82,6 +91,23 @@ def test_the_readme_runs_from_top_to_bottom(python):
     assert len(blocks) == 6
     process = python("-c", "\n".join(blocks))
     assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_on_tables_of_others(python, tmp_path):
+    pytest.importorskip("pyarrow")
+    table = load_if1_ecoli(as_frame=True).frame[::100]
+    table.to_csv(tmp_path / "proteins.csv", index=False, lineterminator="\r\n")
+    natural = [f">natural\r\n{x.lower()}\r\n" for x in load_secondary_structure().data[:20]]
+    (tmp_path / "natural.fasta").write_bytes("".join(natural).encode())
+    (block,) = re.findall(r"```sh\n(revdist .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    for line in block.splitlines():
+        process = python("-m", "sklearn_revdist", *shlex.split(line)[1:])
+        assert process.returncode == 0, process.stderr
+    nested = pd.read_parquet(tmp_path / "nested.parquet").set_index("name")
+    X = ESMEmbedder("demo").transform(table["sequence"])
+    distiller = ReverseDistiller.from_pretrained(tmp_path / "distiller.safetensors")
+    np.testing.assert_allclose(nested, distiller.transform(X), rtol=0, atol=1e-5)
 
 
 def test_the_pipeline_of_the_readme_has_twelve_lines():

@@ -71,6 +71,25 @@ def test_columns_that_are_missing(tmp_path):
         ValueError, match=r"no column 'label' .*; name the one that holds the names"
     ):
         list(read_records(path, sequence_column="protein", name_column="label"))
+    with pytest.raises(ValueError, match=r"the sequences \(--sequence-column\)\.$"):
+        list(read_records(path))
+
+
+@pytest.mark.parametrize(("file", "separator"), [("x.csv", ";"), ("x.csv", "\t"), ("x.tsv", ",")])
+def test_a_table_with_another_separator_is_told(tmp_path, file, separator):
+    path = tmp_path / file
+    path.write_text(separator.join(["name", "sequence"]) + "\n" + f"a{separator}MKT\n")
+    with pytest.raises(ValueError, match="separates its columns, write it with commas") as caught:
+        list(read_records(path))
+    assert repr(separator) in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["", "\ufeff"])
+def test_a_table_as_a_spreadsheet_on_windows_writes_it(tmp_path, first):
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"{first}Entry,Protein Sequence\r\na,mkt\r\n".encode())
+    found = read_records(path, sequence_column="Protein Sequence", name_column="Entry")
+    assert list(found) == [("a", "mkt")]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def test_tensors_on_the_cpu_become_arrays():
     assert isinstance(rows, np.ndarray)
 
 
+@pytest.mark.parametrize("text", [["MKT", "GSH"], [["MKT", "GSH"]], pd.Series(["MKT", "GSH"])])
+def test_sequences_in_place_of_their_embeddings_are_told(text):
+    with pytest.raises(ValueError, match=r"text, not numbers; embed sequences with ESMEmbedder"):
+        check_rows(text, Ridge())
+
+
 @pytest.mark.parametrize("make", [np.ones, torch.ones])
 def test_too_few_rows_are_told(make):
     with pytest.raises(ValueError, match=r"2 is required by Ridge|Ridge needs at least 2"):

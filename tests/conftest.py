@@ -222,7 +222,10 @@ def start(tmp_path, monkeypatch):
     """Start the program as a process, in a folder of its own, on one thread."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return _start
+    # A shell's background job ignores SIGINT, and so would all processes that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield _start
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -322,7 +322,8 @@ def draw(means, questions, tables):
             style = {"color": COLOURS[name], "linestyle": STYLES[fitted_on], "label": label}
             ax.plot(line["n_columns"], line["score"], marker="o", markersize=4, **style)
         ax.set(title=f"{split} folds, {of_split['n_tasks'].max()} scans", xlabel="columns")
-        ax.set_xticks(sorted(of_split["n_columns"].unique()))
+        # A component fewer than columns is no size of its own.
+        ax.set_xticks(of_split.loc[of_split["representation"] == "plain", "n_columns"].tolist())
     axes[0, 0].set_ylabel("mean Spearman correlation")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=8, loc="lower center", ncols=len(labels))

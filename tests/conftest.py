@@ -20,6 +20,9 @@ from sklearn_revdist import Moments
 
 torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
 
+# A shell's background job ignores SIGINT, and so would all processes that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Needs the reference implementation, to which the files beside it are compared.
 collect_ignore = ["published/make.py"]
 
@@ -222,10 +225,7 @@ def start(tmp_path, monkeypatch):
     """Start the program as a process, in a folder of its own, on one thread."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # A shell's background job ignores SIGINT, and so would all processes that it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield _start
-    signal.signal(signal.SIGINT, before)
+    return _start
 
 
 @pytest.fixture

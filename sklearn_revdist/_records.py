@@ -98,7 +98,7 @@ def in_parts(
 
 
 def _csv(path, separator=","):
-    with reading_as("CSV", path), open_text(path, newline="") as file:
+    with reading_as("CSV", path), open_text(path, newline="", may_hold_nul=False) as file:
         # "NA" is a protein and a name, not a gap
         yield from pd.read_csv(
             file, sep=separator, dtype=str, keep_default_na=False, chunksize=2**14

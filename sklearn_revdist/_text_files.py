@@ -14,7 +14,11 @@ LONGEST = 2**24
 
 @contextmanager
 def open_text(
-    path: str | os.PathLike, *, errors: str = "strict", newline: str | None = None
+    path: str | os.PathLike,
+    *,
+    errors: str = "strict",
+    newline: str | None = None,
+    may_hold_nul: bool = True,
 ) -> Iterator[TextIO]:
     """Open a file of UTF-8, plain or compressed with gzip, a byte order mark left out.
 
@@ -25,6 +29,8 @@ def open_text(
         What becomes of bytes that are no UTF-8.
     newline : str, default=None
         As for :func:`open`.
+    may_hold_nul : bool, default=True
+        Whether NUL characters are read; pandas 2 ends a table's cell there, without a word.
 
     Yields
     ------
@@ -33,13 +39,13 @@ def open_text(
     Raises
     ------
     Unreadable
-        While it is read, if a line is longer than any protein, or the file is compressed and
-        damaged.
+        While it is read, if a line is longer than any protein, there is a NUL that may not be,
+        or the file is compressed and damaged.
     """
     with open(path, "rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        raw = _BoundedLines(gzip.GzipFile(fileobj=file) if compressed else file)
+        raw = _BoundedLines(gzip.GzipFile(fileobj=file) if compressed else file, may_hold_nul)
         text = io.TextIOWrapper(io.BufferedReader(raw, 2**16), "utf-8-sig", errors, newline)
         try:
             yield text
@@ -54,8 +60,9 @@ class Unreadable(ValueError):
 class _BoundedLines(io.RawIOBase):
     """Bytes of a file, as long as its lines end."""
 
-    def __init__(self, file):
+    def __init__(self, file, may_hold_nul):
         self._file = file
+        self._may_hold_nul = may_hold_nul
         self._since = 0  # the last end of a line
 
     def readable(self):
@@ -67,5 +74,7 @@ class _BoundedLines(io.RawIOBase):
         self._since = len(read) - end + (0 if end else self._since)
         if self._since > LONGEST:
             raise Unreadable(f"it has a line of more than {LONGEST} bytes")
+        if not self._may_hold_nul and b"\0" in read:
+            raise Unreadable("it has a NUL character")
         buffer[: len(read)] = read
         return len(read)

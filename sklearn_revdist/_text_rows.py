@@ -111,7 +111,7 @@ def read_text(
         raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
     with (
         reading_as("a table of text", path),
-        open_text(path, newline="") as file,
+        open_text(path, newline="", may_hold_nul=False) as file,
         warnings.catch_warnings(),
     ):
         # More cells than the header has: otherwise cut off.

@@ -80,7 +80,8 @@ def write_parquet(path, names, sequences):
 
 WRITERS = {"fasta": write_fasta, "csv": write_csv, "parquet": write_parquet}
 # A line of FASTA ends where it ends, and its header has no whitespace around it.
-NOT_IN = {"fasta": ("line", "padded"), "csv": (), "parquet": ()}
+# A NUL in a CSV is an error: what reads it would end the cell there, or not, by its version.
+NOT_IN = {"fasta": ("line", "padded"), "csv": ("nul",), "parquet": ()}
 
 
 def listing(folder):
@@ -119,7 +120,7 @@ def test_names_come_back_and_lead_nowhere(in_process, work, tmp_path, source, ou
 
 
 def test_residues_carry_the_names_of_their_sequences(in_process, work, tmp_path, rng):
-    names, sequences = hostile(rng, tmp_path), tiny_sequences(rng)
+    names, sequences = hostile(rng, tmp_path, *NOT_IN["csv"]), tiny_sequences(rng)
     write_csv(work / "in.csv", names, sequences)
     before = listing(tmp_path)
     assert in_process("embed", "in.csv", "-o", "out.parquet", "--residues", *CHAIN).code == 0
@@ -136,6 +137,17 @@ def test_a_line_break_in_a_header_of_fasta_is_an_error(in_process, work, tmp_pat
     ended = in_process("embed", "in.fasta", "-o", "out.parquet", *CHAIN)
     assert ended.code == INPUT
     assert ended.err.startswith("Error: Record 1 (counting from 0) ")
+    assert ended.err.count("\n") == 1
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", KINDS["nul"])
+def test_a_nul_in_a_csv_is_an_error(in_process, work, tmp_path, name, rng):
+    write_csv(work / "in.csv", ["first", name], tiny_sequences(rng, 2))
+    before = listing(tmp_path)
+    ended = in_process("embed", "in.csv", "-o", "out.parquet", *CHAIN)
+    assert ended.code == INPUT
+    assert "'in.csv' cannot be read as CSV (it has a NUL character)" in ended.err
     assert ended.err.count("\n") == 1
     assert listing(tmp_path) == before
 

@@ -9,7 +9,9 @@ import warnings
 from collections.abc import Sequence
 from itertools import groupby
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ._models import blocks_of_width
 
@@ -84,6 +86,18 @@ def find_blocks(
             "blocks."
         )
     return blocks
+
+
+def column_names(feature_names: Any, n_features: int) -> list[str] | None:
+    """Names of columns that are given beside them, checked; None where there are none."""
+    if feature_names is None:
+        return None
+    names = np.asarray(feature_names, dtype=object)
+    if names.shape != (n_features,) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"feature_names must be {n_features} texts, a name for each column of the moments."
+        )
+    return names.tolist()
 
 
 def whole_numbers(values: Sequence[int], parameter: str) -> list[int]:

@@ -17,8 +17,18 @@ def replaced(path: Path) -> Iterator[Path]:
     ------
     OSError
         If there is something at `path` that is no file: a folder, a device, a pipe.
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If no file can have this name.
     """
+    if "\0" in str(path):
+        raise ValueError(
+            f"The path {str(path)!r} holds a NUL, as no name of a file may; name another."
+        )
     path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(path.parent)!r}; make it first.")
     if path.exists() and not path.is_file():
         raise OSError(f"{str(path)!r} is no file and cannot be replaced by one; name another.")
     # A name of its own: a number of a process may be that of one on another machine, too.

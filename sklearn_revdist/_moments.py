@@ -108,12 +108,12 @@ class Moments:
         if is_dask(X):
             return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
         if on_cuda(X):
-            weights = _checked_weights(sample_weight, len(X))
+            weights = check_weights(sample_weight, len(X))
             weight, mean, scatter = sums_on_device(X, weights)
             return cls(weight, mean, scatter=scatter)
         X = _matrix(X)
         n_samples, n_features = X.shape
-        weights = _checked_weights(sample_weight, n_samples)
+        weights = check_weights(sample_weight, n_samples)
         if n_samples == 0:
             return cls.zeros(n_features)
         # Where to measure from; a copy, so that no layout of X in memory changes its bits.
@@ -252,18 +252,7 @@ def check_moments(moments: Any) -> None:
         )
 
 
-def _matrix(X):
-    """An array of rows of real numbers."""
-    X = _unboxed(X)
-    if X.ndim != 2 or X.dtype.kind not in "fiub":
-        raise ValueError(
-            f"X must be a matrix of real numbers, but it has the shape {X.shape} and the type "
-            f"{X.dtype}; give a row for each embedding."
-        )
-    return X
-
-
-def _checked_weights(sample_weight, n_samples):
+def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
     """Weights of rows as an array, or None where there are none."""
     if sample_weight is None:
         return None
@@ -274,6 +263,17 @@ def _checked_weights(sample_weight, n_samples):
             f"sample_weight must be {n_samples} finite numbers, none below 0; one for each row."
         )
     return weights.astype(np.float64, copy=False)
+
+
+def _matrix(X):
+    """An array of rows of real numbers."""
+    X = _unboxed(X)
+    if X.ndim != 2 or X.dtype.kind not in "fiub":
+        raise ValueError(
+            f"X must be a matrix of real numbers, but it has the shape {X.shape} and the type "
+            f"{X.dtype}; give a row for each embedding."
+        )
+    return X
 
 
 def _unboxed(values):

@@ -7,15 +7,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blocks import Blocks, find_blocks
+from ._blocks import Blocks, column_names, find_blocks
 from ._dask import header
 from ._moments import Moments, check_moments
 from ._naive_steps import Step, compose, solve_steps
 from ._prefixes import model_index
 from ._published import read_published_naive
-from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
+from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._tensors import dtype_of, empty_like, like, tensor_as
 
 
@@ -114,7 +115,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
             If X is not finite, or its columns do not form the chain. Nothing is changed then.
         """
         rows = check_rows(X, self, ensure_min_samples=2)
-        sample_weight = check_weights(sample_weight, rows)
+        sample_weight = check_row_weights(sample_weight, rows)
         blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
         moments = Moments.of(rows, sample_weight)
         steps = solve_steps(moments, blocks.dims)
@@ -145,7 +146,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
             If the columns do not form the chain. Nothing is changed then.
         """
         check_moments(moments)
-        names = None if feature_names is None else [str(name) for name in feature_names]
+        names = column_names(feature_names, moments.mean.size)
         blocks = find_blocks(self.dims, names, moments.mean.size)
         steps = solve_steps(moments, blocks.dims)
         self.__dict__.pop("feature_names_in_", None)
@@ -215,13 +216,21 @@ class NaiveChain(TransformerMixin, BaseEstimator):
         names : ndarray of shape (dims_[-1],), object
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
+        names = names_in(self, input_features)
         if len(self.dims_) == 1:
             return names
         columns = range(self.dims_[-1])
         return np.array([f"{self.model_names_[-1]}_naive_{i}" for i in columns], dtype=object)
 
     @classmethod
+    @validate_params(
+        {
+            "name_or_path": [str, os.PathLike],
+            "variant": [str, None],
+            "revision": [str, None],
+        },
+        prefer_skip_nested_validation=True,
+    )
     def from_pretrained(
         cls,
         name_or_path: str | os.PathLike,

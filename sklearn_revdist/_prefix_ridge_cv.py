@@ -40,7 +40,7 @@ from ._prefix_choice import check_alphas, check_scores, choose, cross_validate, 
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
 from ._prefixes import model_prefixes
-from ._rows import check_weights
+from ._rows import check_row_weights
 
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 
@@ -118,7 +118,7 @@ class _BasePrefixRidgeCV(BaseEstimator):
         alphas = check_alphas(self.alphas)
         scorer = self._scorer()
         self._check_response(scorer)
-        sample_weight = check_weights(sample_weight, data)
+        sample_weight = check_row_weights(sample_weight, data)
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
         split_params, score_params = self._routed(scorer, params)

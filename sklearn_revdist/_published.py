@@ -136,7 +136,7 @@ def read_published_naive(
 def _find(name_or_path, kind, variant, revision):
     """The folder that a name or a path means, its files fetched; None where it can mean none."""
     path = Path(name_or_path)
-    if path.exists():
+    if os.path.exists(path):  # unlike the method, also of names that no file can have
         if revision is not None:
             raise ValueError(
                 f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "

@@ -14,16 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    check_memory,
-    validate_data,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 
 from ._affine_map import nest, reconstruct
-from ._blocks import Blocks, find_blocks
+from ._blocks import Blocks, column_names, find_blocks
 from ._chain import Level, solve_chain
 from ._dask import header, is_dask, map_blocks, score_of_blocks
 from ._fitted_chain import (
@@ -40,7 +35,7 @@ from ._moments import Moments, check_moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import read_published
 from ._row_chain import fit_rows, nest_rows, reconstruct_rows
-from ._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
+from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._saved_chain import read_chain, write_chain
 from ._tensors import as_array, tensor_as
 
@@ -240,7 +235,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             changed then.
         """
         data = check_rows(X, self, ensure_min_samples=2)
-        sample_weight = check_weights(sample_weight, data)
+        sample_weight = check_row_weights(sample_weight, data)
         blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
         n_new = self._new_columns(blocks)
         cache = check_memory(self.memory).cache
@@ -300,12 +295,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
         if fitted:
             data = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
-            moments = self.moments_ + Moments.of(data, check_weights(sample_weight, data))
+            moments = self.moments_ + Moments.of(data, check_row_weights(sample_weight, data))
         else:
             data = check_rows(X, self)
             blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
             self._new_columns(blocks)
-            moments = Moments.of(data, check_weights(sample_weight, data))
+            moments = Moments.of(data, check_row_weights(sample_weight, data))
             self._start_over(X)
             self._set_blocks(blocks)
         self.moments_: Moments = moments
@@ -349,7 +344,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """
         self._check_adds_up()
         check_moments(moments)
-        names = None if feature_names is None else [str(name) for name in feature_names]
+        names = column_names(feature_names, moments.mean.size)
         blocks = find_blocks(self.dims, names, moments.mean.size)
         levels = self._solve(blocks, moments)
         self._forget()
@@ -378,6 +373,11 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             If a sequence or the chain is not valid. Nothing is changed then.
         """
         self._check_adds_up()
+        if isinstance(embedder, type) or not hasattr(embedder, "iter_residues"):
+            raise TypeError(
+                f"embedder must be an ESMEmbedder, but it is {embedder!r}; give one, as in "
+                "ESMEmbedder('650M')."
+            )
         feature_names = embedder.get_feature_names_out()
         self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
         moments = Moments.zeros(len(feature_names))
@@ -466,6 +466,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = as_array(check_rows_as_fitted(X, self, self.dims_, self.model_names_))
+        sample_weight = check_row_weights(sample_weight, rows)
         if is_dask(rows):
             return score_of_blocks(self._without_moments(), rows, sample_weight)
         reconstructed = self.inverse_transform(as_array(self.transform(X)))
@@ -520,13 +521,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         names : ndarray of shape (n_components,), object
         """
         check_is_fitted(self)
-        names = list(_check_feature_names_in(self, input_features)[: self.dims_[0]])
+        names = list(names_in(self, input_features)[: self.dims_[0]])
         if input_features is None and not hasattr(self, "feature_names_in_"):
             names = [f"{self.model_names_[0]}_{i}" for i in range(self.dims_[0])]
         for model, n_new in zip(self.model_names_[1:], np.diff(self.prefix_lengths_), strict=True):
             names += [f"{model}_residual_{i}" for i in range(n_new)]
         return np.asarray(names[: self._n_components()], dtype=object)
 
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save_pretrained(self, path: str | os.PathLike) -> None:
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 
@@ -552,6 +554,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         write_chain(path, parameters, self._blocks(), self.mean_, levels_of(self), weight)
 
     @classmethod
+    @validate_params(
+        {
+            "name_or_path": [str, os.PathLike],
+            "variant": [str, None],
+            "revision": [str, None],
+        },
+        prefer_skip_nested_validation=True,
+    )
     def from_pretrained(
         cls,
         name_or_path: str | os.PathLike,

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_feature_names_in, validate_data
 
 from ._blocks import find_blocks
 from ._dask import as_blocks, header, is_dask
+from ._moments import check_weights
 from ._tensors import as_rows, is_tensor
 
 
@@ -65,14 +66,27 @@ def check_rows_as_fitted(
     return rows
 
 
-def check_weights(sample_weight: ArrayLike | None, X: Any) -> Any:
+def check_row_weights(sample_weight: ArrayLike | None, X: Any) -> Any:
     """Weights of the rows as float64, not negative and not all zero; with dask checked later."""
     if sample_weight is None or is_dask(X):
         return sample_weight
-    sample_weight = np.asarray(sample_weight)
-    if not sample_weight.any():
+    weights = check_weights(sample_weight, len(X))
+    if not weights.any():
         raise ValueError("sample_weight is zero for all rows; give at least one a positive weight.")
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return weights
+
+
+def names_in(estimator: BaseEstimator, input_features: Any) -> NDArray:
+    """Names of the columns of the fit, or of as many by which they may go instead."""
+    if input_features is not None:
+        input_features = np.asarray(input_features, dtype=object)
+        texts = all(isinstance(name, str) for name in input_features.ravel())
+        if input_features.shape != (estimator.n_features_in_,) or not texts:
+            raise ValueError(
+                f"input_features must be {estimator.n_features_in_} texts, a name for each column "
+                "of the fit, or None."
+            )
+    return _check_feature_names_in(estimator, input_features)
 
 
 def string_columns(X: Any) -> list[str] | None:

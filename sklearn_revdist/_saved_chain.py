@@ -93,7 +93,7 @@ def _located(name_or_path):
             yield path
         return
     path = Path(name_or_path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike the method, also of names that no file can have
         known = ", ".join(map(repr, _BUNDLED))
         raise FileNotFoundError(
             f"No saved distiller at {str(path)!r}; give the path of a file that "

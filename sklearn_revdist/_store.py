@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from ._store_format import (
 from ._tables import Batch, Table, batch_rows, writing
 
 _KEY = "(weights, layer, pooling, dtype, width)"
+_TEXTS = {"model", "weights", "pooling", "dtype"}  # columns of contents(); others are numbers
 _CHUNK = 500  # rows read in one statement, so that no writer waits long
 _RACY_NS = 2_000_000_000  # a file may change again within the resolution of its times
 
@@ -199,7 +201,7 @@ class EmbeddingStore:
         Raises
         ------
         TypeError
-            If :meth:`contents` has no such column.
+            If :meth:`contents` has no such column, or a value is of another type than it.
         ValueError
             If a model has several embeddings of one sequence, as in two precisions, or if
             embeddings are damaged.
@@ -215,7 +217,15 @@ class EmbeddingStore:
                     f"contents() has no column {key!r} to choose by; take one of "
                     f"{', '.join(columns)}."
                 )
-            groups = groups[groups[key].isin(np.atleast_1d(value).tolist())]
+            is_many = isinstance(value, Collection) and not isinstance(value, str | Mapping)
+            values = list(value) if is_many else [value]
+            kind = str if key in _TEXTS else Integral
+            if not all(isinstance(one, kind) for one in values):
+                raise TypeError(
+                    f"{key}={value!r} is neither one of {key!r} in contents() nor a list of them; "
+                    f"give {'texts' if kind is str else 'whole numbers'}."
+                )
+            groups = groups[groups[key].isin(values)]
         return groups
 
     def _frame(self, groups: pd.DataFrame, ids: range | None = None) -> pd.DataFrame:
@@ -234,6 +244,7 @@ class EmbeddingStore:
         frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
         return frame
 
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def export(self, path: str | os.PathLike, **which: Any) -> None:
         """Write :meth:`to_frame` to a file of another format.
 
@@ -311,12 +322,26 @@ class EmbeddingStore:
         -------
         digest : str
             64 hexadecimal digits.
+
+        Raises
+        ------
+        TypeError
+            If `files` are no list of paths.
+        ValueError
+            If there are none.
+        FileNotFoundError
+            If there is no such file.
         """
+        if not isinstance(files, Sequence) or not all(isinstance(path, Path) for path in files):
+            raise TypeError(f"files={files!r} are no list of paths; give a checkpoint's files.")
+        if not files:
+            raise ValueError("files has no path; give a checkpoint's files.")
         digests = [self._file_digest(path) for path in files]
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
+    @validate_params({"source": [Source]}, prefer_skip_nested_validation=True)
     def read(
         self, source: Source, sequences: Collection[Shown]
     ) -> dict[Shown, NDArray[np.float32]]:
@@ -335,7 +360,13 @@ class EmbeddingStore:
         -------
         embeddings : dict of Shown to ndarray of shape (width,), float32
             Those that are there.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of another type.
         """
+        _check_shown(sequences, "sequences")
         wanted = {(text_digest(shown.text), shown.max_length): shown for shown in sequences}
         digests = list({sha256 for sha256, _ in wanted})
         found: dict[Shown, NDArray[np.float32]] = {}
@@ -361,7 +392,7 @@ class EmbeddingStore:
                 f"{len(damaged)} embeddings in {str(self.path)!r} are damaged (their checksums do "
                 "not match) and were removed; check the disk.",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,  # the decorator is between
             )
             with self._file.transaction() as connection:
                 connection.executemany(
@@ -370,6 +401,10 @@ class EmbeddingStore:
                 )
         return found
 
+    @validate_params(
+        {"source": [Source], "model": [str], "embeddings": [Mapping]},
+        prefer_skip_nested_validation=True,
+    )
     def write(
         self, source: Source, model: str, embeddings: Mapping[Shown, NDArray[np.float32]]
     ) -> None:
@@ -383,7 +418,22 @@ class EmbeddingStore:
             Name of the model, for :meth:`contents`.
         embeddings : mapping of Shown to ndarray of shape (width,)
             Sequences as the model was shown them, and their embeddings.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of another type.
+        ValueError
+            If an embedding is not as wide as `source` says, or not finite. Nothing is stored then.
         """
+        _check_shown(embeddings, "embeddings")
+        for i, values in enumerate(embeddings.values()):
+            is_array = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+            if not is_array or values.shape != (source.width,) or not np.isfinite(values).all():
+                raise ValueError(
+                    f"Number {i} of embeddings (counting from 0) must be an array of "
+                    f"{source.width} finite numbers; embed its sequence again."
+                )
         sequences, rows = [], []
         for shown, values in embeddings.items():
             sha256, vector = text_digest(shown.text), encode(values, self.storage_dtype)
@@ -466,3 +516,9 @@ class EmbeddingStore:
                     "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (state, digest)
                 )
         return digest
+
+
+def _check_shown(sequences, parameter):
+    """Refuse what is no collection of sequences as models are shown them."""
+    if not isinstance(sequences, Collection) or not all(isinstance(s, Shown) for s in sequences):
+        raise TypeError(f"{parameter} must be of sequences as models are shown them (Shown).")

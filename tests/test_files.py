@@ -56,6 +56,14 @@ def test_what_is_no_file_is_left_as_it_is(tmp_path):
     assert pipe.is_fifo()
 
 
+def test_paths_where_no_file_can_be_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder '.*nowhere'; make it first\.$"):
+        replaced(tmp_path / "nowhere" / "x").__enter__()
+    with pytest.raises(ValueError, match=r"'.*a\\x00b' holds a NUL, .* name another\.$"):
+        replaced(tmp_path / "a\0b").__enter__()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed by signal")
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "x"

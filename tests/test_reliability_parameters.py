@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from sklearn_revdist import (
     Task,
     prefix_scores,
 )
+from sklearn_revdist._store import Shown, Source
 
 DIMS = [3, 5]
 X = np.random.default_rng(0).normal(size=(40, 8))
@@ -96,6 +98,29 @@ AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
+
+WEIGHTS = {
+    "sample_weight": [
+        *(5, "abc", [1.0], [[1.0]] * 40, ["a"] * 40, [1j] * 40),
+        *([value] * 40 for value in (-1.0, np.nan, np.inf, 0.0)),
+    ]
+}
+MOMENTS = {
+    "moments": [5, None, "abc", X],
+    "feature_names": [5, "abc", ["a"], [["a"] * 8], list(range(8))],
+}
+MODEL = {"model": [5, None, "nosuch", ["block0"]]}
+NAMES = {"input_features": [5, "abc", ["a"], [["a"] * 8], list(range(8))]}
+PUBLISHED = {
+    "name_or_path": [*NO_PATH, None, b"demo"],
+    "variant": [5, ["a"], "nosuch", "", "../a", "a\0"],
+    "revision": [5, ["a"], "main", ""],
+}
+# What is chosen, by the columns of a store.
+CHOICE = {
+    "model": [5, None, {"a": 1}, [["a"]], ["a", 5]],
+    "max_length": ["long", None, 1.5, [0, "a"]],
+}
 
 # By what is called: for each parameter values that it does not take. What is missing is open: data,
 # whose errors are tested where they are read.
@@ -191,11 +216,39 @@ CALLS = {
     "ScalingDisplay.plot": {"ax": AX},
     "NestedVarianceDisplay.from_estimator": {"distiller": DISTILLER, "ax": AX},
     "NestedVarianceDisplay.plot": {"ax": AX},
-    "ReverseDistiller.fit_moments": {"moments": [5, None, "abc", X]},
-    "ReverseDistiller.truncate": {"model": [5, None, "nosuch", ["block0"]]},
-    "NaiveChain.fit_moments": {"moments": [5, None, "abc", X]},
-    "NaiveChain.truncate": {"model": [5, None, "nosuch", ["block0"]]},
+    "ReverseDistiller.fit": WEIGHTS,
+    "ReverseDistiller.partial_fit": WEIGHTS,
+    "ReverseDistiller.score": WEIGHTS,
+    "ReverseDistiller.fit_moments": MOMENTS,
+    "ReverseDistiller.fit_residues": {"embedder": ["demo", None, 5, ESMEmbedder, PrefixRidgeCV()]},
+    "ReverseDistiller.truncate": MODEL,
+    "ReverseDistiller.get_feature_names_out": NAMES,
+    "ReverseDistiller.save_pretrained": {"path": [*NO_PATH, None, b"a", "a\0b"]},
+    "ReverseDistiller.from_pretrained": PUBLISHED,
+    "NaiveChain.fit": WEIGHTS,
+    "NaiveChain.fit_moments": MOMENTS,
+    "NaiveChain.truncate": MODEL,
+    "NaiveChain.get_feature_names_out": NAMES,
+    "NaiveChain.from_pretrained": PUBLISHED,
+    "PrefixRidgeCV.fit": WEIGHTS,
+    "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "EmbeddingStore.to_frame": CHOICE,
+    "EmbeddingStore.as_table": CHOICE,
+    "EmbeddingStore.export": {"path": [*NO_PATH, None, b"a.h5", "a\0b.h5"], **CHOICE},
+    "EmbeddingStore.read": {
+        "source": [5, None, "a", ("0", -1, "mean", "float32", 2)],
+        "sequences": [5, None, "MKT", ["MKT"], [("MKT", 0)]],
+    },
+    "EmbeddingStore.write": {
+        "source": [5, None, "a", ("0", -1, "mean", "float32", 2)],
+        "model": [5, None, ["m"]],
+        "embeddings": [
+            *(5, None, "MKT", ["MKT"], {"MKT": np.zeros(2)}, {Shown("MKT", 0): [1.0, 2.0]}),
+            *({Shown("MKT", 0): np.array(values)} for values in ([1.0], [1, 2], [np.nan, 1.0])),
+        ],
+    },
+    "EmbeddingStore.weights_digest": {"files": [5, None, "a.pt", [], ["a.pt"], [5]]},
 }
 # Data and names of columns or files; what is chosen by the columns of a store.
 OPEN = {
@@ -203,10 +256,10 @@ OPEN = {
     "embed_to_parquet": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
-    "ReverseDistiller.fit_moments": {"feature_names"},
-    "NaiveChain.fit_moments": {"feature_names"},
-    "ESMEmbedder.iter_residues": {"X"},
+    "ReverseDistiller.fit_residues": {"sequences"},
+    "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
 }
+DATA = {"X", "y"}  # of the methods of estimators
 # Made by the package: what holds results, or is a step between public ones.
 MADE = {
     "Moments",
@@ -216,34 +269,28 @@ MADE = {
     "PrefixCurveDisplay",
     "ScalingDisplay",
     "NestedVarianceDisplay",
-    "EmbeddingStore.as_table",
-    "EmbeddingStore.export",
-    "EmbeddingStore.read",
-    "EmbeddingStore.to_frame",
-    "EmbeddingStore.weights_digest",
-    "EmbeddingStore.write",
 }
 
 
 def parameters(function):
-    return {
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in ("self", "cls") and parameter.kind is not parameter.VAR_KEYWORD
-    }
+    given = inspect.signature(function).parameters
+    names = {name for name, p in given.items() if p.kind is not p.VAR_KEYWORD}
+    return names - {"self", "cls"} | (CHOICE.keys() if "which" in given else set())
 
 
 def public():
-    """All that is public and takes parameters, but for the methods of estimators."""
+    """All that is public, and its parameters; those of estimators when made are elsewhere."""
     for name in sklearn_revdist.__all__:
         made = getattr(sklearn_revdist, name)
-        if inspect.isclass(made) and issubclass(made, BaseEstimator):
-            continue
-        yield name, made
+        is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
+        if not is_estimator:
+            yield name, parameters(made)
         for method in vars(made) if inspect.isclass(made) else ():
             function = getattr(made, method)
-            if not method.startswith("_") and inspect.isroutine(function) and parameters(function):
-                yield f"{name}.{method}", function
+            if method.startswith(("_", "set_")) or not inspect.isroutine(function):
+                continue
+            if left := parameters(function) - (DATA if is_estimator else set()):
+                yield f"{name}.{method}", left
 
 
 def test_every_parameter_has_a_case():
@@ -252,10 +299,10 @@ def test_every_parameter_has_a_case():
         if inspect.isclass(made) and issubclass(made, BaseEstimator):
             assert set(ESTIMATORS[made]) == parameters(made), name
             assert set(made._parameter_constraints) == parameters(made), name
-    for name, function in public():
-        assert (name in CALLS) != (name in MADE), name
-        if name in CALLS:
-            assert set(CALLS[name]) | OPEN.get(name, set()) == parameters(function), name
+    for name, taken in public():
+        assert (name in CALLS or name in OPEN) != (name in MADE), name
+        if name not in MADE:
+            assert CALLS.get(name, {}).keys() | OPEN.get(name, set()) == taken, name
 
 
 def refuses(call, parameter):
@@ -277,6 +324,10 @@ def test_a_wrong_parameter_of_an_estimator_is_named(estimator, parameter):
         refuses(lambda made=made: use(made), parameter)
 
 
+def published(variant):
+    return {"name_or_path": Path(__file__).with_name("published"), "variant": variant}
+
+
 @pytest.fixture
 def good(tmp_path):
     """Arguments that are right, by what is called, and what it is called on."""
@@ -292,8 +343,12 @@ def good(tmp_path):
         columns=sklearn_revdist._evaluation.COLUMNS,
     )
     embedder = ESMEmbedder("demo")
+    store = EmbeddingStore.create(tmp_path / "store.sqlite")
+    source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
+    kept = {"source": source, "model": "m", "embeddings": {Shown("MKT", 0): values}}
+    store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
-    return {
+    yield {
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "evaluate": (
@@ -313,6 +368,12 @@ def good(tmp_path):
             {"embedder": embedder, "sequences": ["MKT", "MKV"], "folder": tmp_path / "out"},
         ),
         "EmbeddingStore.create": (EmbeddingStore, {"path": tmp_path / "a.sqlite"}),
+        "EmbeddingStore.to_frame": (store, {}),
+        "EmbeddingStore.as_table": (store, {}),
+        "EmbeddingStore.export": (store, {"path": tmp_path / "a.h5"}),
+        "EmbeddingStore.read": (store, {"source": source, "sequences": [Shown("MKT", 0)]}),
+        "EmbeddingStore.write": (store, kept),
+        "EmbeddingStore.weights_digest": (store, {}),
         "Moments.of": (Moments, {"X": X[:2]}),
         "Moments.zeros": (Moments, {}),
         "Moments.leading": (moments, {}),
@@ -336,12 +397,24 @@ def good(tmp_path):
         "ScalingDisplay.plot": (ScalingDisplay(table), {}),
         "NestedVarianceDisplay.from_estimator": (NestedVarianceDisplay, {"distiller": distiller}),
         "NestedVarianceDisplay.plot": (NestedVarianceDisplay(np.ones((1, 1)), {"m": 1}), {}),
-        "ReverseDistiller.fit_moments": (ReverseDistiller(DIMS), {}),
+        **{f"ReverseDistiller.{name}": (distiller, {"X": X}) for name in ("fit", "score")},
+        "ReverseDistiller.partial_fit": (ReverseDistiller(DIMS), {"X": X}),
+        "ReverseDistiller.fit_moments": (ReverseDistiller(DIMS), {"moments": moments}),
+        "ReverseDistiller.fit_residues": (ReverseDistiller(), {"sequences": ["MKT"]}),
         "ReverseDistiller.truncate": (distiller, {}),
-        "NaiveChain.fit_moments": (NaiveChain(DIMS), {}),
+        "ReverseDistiller.get_feature_names_out": (distiller, {}),
+        "ReverseDistiller.save_pretrained": (distiller, {}),
+        "ReverseDistiller.from_pretrained": (ReverseDistiller, published("pcr-fbpca-1k")),
+        "NaiveChain.fit": (chain, {"X": X}),
+        "NaiveChain.fit_moments": (NaiveChain(DIMS), {"moments": moments}),
         "NaiveChain.truncate": (chain, {}),
+        "NaiveChain.get_feature_names_out": (chain, {}),
+        "NaiveChain.from_pretrained": (NaiveChain, published("None-fbpca-1k")),
+        "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
+        "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
     }
+    store.close()
 
 
 @pytest.mark.parametrize(

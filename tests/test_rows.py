@@ -7,7 +7,13 @@ import torch
 from sklearn.linear_model import Ridge
 
 from sklearn_revdist import ReverseDistiller
-from sklearn_revdist._rows import check_rows, check_rows_as_fitted, check_weights, string_columns
+from sklearn_revdist._rows import (
+    check_row_weights,
+    check_rows,
+    check_rows_as_fitted,
+    names_in,
+    string_columns,
+)
 
 
 @pytest.fixture
@@ -72,12 +78,20 @@ def test_another_number_of_columns_is_refused(fitted):
 
 def test_weights_are_checked():
     X = np.ones((2, 3))
-    assert check_weights(None, X) is None
-    assert check_weights([1, 0], X).dtype == np.float64
+    assert check_row_weights(None, X) is None
+    assert check_row_weights([1, 0], X).dtype == np.float64
     with pytest.raises(ValueError, match="is zero for all rows"):
-        check_weights([0, 0], X)
-    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
-        check_weights([1, -1], X)
+        check_row_weights([0, 0], X)
+    with pytest.raises(ValueError, match="sample_weight must be 2 finite numbers, none below 0"):
+        check_row_weights([1, -1], X)
+
+
+def test_names_stand_in_for_those_of_the_fit(fitted):
+    assert names_in(fitted, None).tolist() == ["x0", "x1", "x2"]
+    assert names_in(fitted, ["a", "b", "c"]).tolist() == ["a", "b", "c"]
+    for wrong in (["a", "b"], ["a", "b", 3], "abc"):
+        with pytest.raises(ValueError, match="input_features must be 3 texts, a name for each col"):
+            names_in(fitted, wrong)
 
 
 def test_names_are_those_of_a_data_frame_with_strings_alone():

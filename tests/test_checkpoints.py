@@ -38,6 +38,19 @@ def test_token_dropout_is_read(tmp_path, write_checkpoint):
     assert read_checkpoint(path).token_dropout is False
 
 
+def test_names_without_a_prefix_are_taken_as_they_are(tmp_path, tiny, load):
+    content, expected = load(tiny), read_checkpoint(tiny).tensors
+    plain = {
+        name.removeprefix("encoder.").removeprefix("sentence_encoder."): tensor
+        for name, tensor in content["model"].items()
+    }
+    torch.save({**content, "model": plain}, tmp_path / "m.pt")
+    found = read_checkpoint(tmp_path / "m.pt").tensors
+    assert plain.keys() == found.keys() == expected.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0)
+
+
 class Bomb:
     def __init__(self, target):
         self.target = target
@@ -83,6 +96,30 @@ def test_truncated_files_are_refused(tmp_path, tiny, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
         read_checkpoint(path)
+
+
+def test_parts_that_are_compressed_are_refused_before_they_are_unpacked(
+    tmp_path, tiny, monkeypatch
+):
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", pytest.fail)
+    with (
+        zipfile.ZipFile(tiny) as stored,
+        zipfile.ZipFile(tmp_path / "m.pt", "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in stored.namelist():
+            archive.writestr(name, stored.read(name))
+    with pytest.raises(ValueError, match="is not a checkpoint that can be read safely") as caught:
+        read_checkpoint(tmp_path / "m.pt")
+    assert "are not stored one after the other" in str(caught.value.__cause__)
+
+
+def test_a_file_that_memory_has_no_room_for_is_not_called_damaged(tiny, monkeypatch):
+    def load(*args, **kwargs):
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(MemoryError, match="too large"):
+        read_checkpoint(tiny)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,14 @@ from sklearn_revdist._console import EXIT_CODES
 
 def test_the_version_is_printed(in_process):
     assert in_process("--version").text == f"revdist, version {sklearn_revdist.__version__}\n"
+
+
+def test_the_package_runs_as_the_program(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["anything", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("sklearn_revdist", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"revdist, version {sklearn_revdist.__version__}\n"
 
 
 def test_help_shows_the_whole_story(in_process):

@@ -90,6 +90,15 @@ def test_json_is_all_of_standard_output(revdist, tmp_path):
 
 
 @pytest.mark.usefixtures("_short_assay")
+def test_the_last_line_says_where_the_picture_is(revdist, tmp_path):
+    result = revdist("demo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("±") == 10
+    assert result.stdout.splitlines()[-1] == f"Picture: {tmp_path / 'demo.png'}"
+    assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.usefixtures("_short_assay")
 def test_without_matplotlib_the_table_is_printed_and_the_extra_is_named(revdist, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = revdist("demo")

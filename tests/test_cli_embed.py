@@ -102,6 +102,16 @@ def test_residues_have_their_record_and_position(revdist, tmp_path):
     assert sorted(os.listdir()) == ["x.fasta", "x.parquet"]
 
 
+def test_residues_to_standard_output_leave_nothing_beside_it(in_process, tmp_path):
+    fasta(tmp_path / "x.fasta")
+    ask = ("embed", "x.fasta", *CHAIN, "--residues", "--output-format", "npy", "-o")
+    assert in_process(*ask, "x").code == 0
+    ended = in_process(*ask, "-")
+    assert ended.code == 0, ended.err
+    assert ended.out == (tmp_path / "x").read_bytes()
+    assert sorted(os.listdir()) == ["x", "x.fasta"]
+
+
 def test_a_part_at_a_time_gives_the_same(in_process, tmp_path, monkeypatch, means):
     monkeypatch.setattr("sklearn_revdist._cli_sequences._SEQUENCES", 25)
     monkeypatch.setattr("sklearn_revdist._cli_sequences.RESIDUES", 25)
@@ -158,6 +168,7 @@ def test_long_and_ambiguous_sequences_follow_what_is_said(revdist, tmp_path):
         (b">a\nMKT\n", ("-o", "/dev/full"), OUTPUT, "is no file; use - for standard output"),
         (b">a\nMKT\n", ("-o", "x.txt"), 2, "ends in none of .parquet, .h5, .hdf5, .npy"),
         (b">a\nMKT\n", ("-o", "-"), 2, "ends in none of"),
+        (b">a\nMKT\n", ("-o", "-", "--json"), 2, "takes the embeddings; leave out --json"),
         (b">a\nMKT\n", ("--store", "x.fasta"), OUTPUT, "is not a SQLite file"),
         (b">a\nMKT\n", ("-o", "x.db", "--residues"), 2, "A store holds one row a sequence"),
         (b">a\nMKT\n", ("--device", "abacus"), INPUT, "device='abacus' cannot be used"),

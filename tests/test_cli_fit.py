@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
+    Moments,
     ReverseDistiller,
     _cli_fit,
     _cli_sequences,
@@ -227,6 +229,36 @@ def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch):
     assert len(embedded) == 11
     assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
     assert sorted(os.listdir()) == ["whole", "x", "x.fasta"]
+
+
+@pytest.mark.parametrize(("output", "after"), [("x", 0), ("-", 4)])
+def test_before_its_first_part_or_without_a_file_nothing_is_kept(
+    in_process, tmp_path, monkeypatch, output, after
+):
+    monkeypatch.setattr(_cli_fit, "RESIDUES", 25)
+    fasta(tmp_path / "x.fasta", proteins(9, 20))
+    embed, embedded = _inference.embed, []
+
+    def interrupted(entry, pieces, **settings):
+        if len(embedded) == after:
+            raise KeyboardInterrupt
+        embedded.append(len(pieces))
+        return embed(entry, pieces, **settings)
+
+    monkeypatch.setattr(_inference, "embed", interrupted)
+    ended = in_process("fit", "x.fasta", *DEMO, "-o", output)
+    assert (ended.code, ended.out) == (INTERRUPTED, b"")
+    assert os.listdir() == ["x.fasta"]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_two_that_were_kept_the_longer_one_is_used(tmp_path, rng, order):
+    rows = {n_parts: rng.normal(size=(10 * n_parts, 3)) for n_parts in order}
+    for n_parts in order:
+        _cli_fit.write_moments(Moments.of(rows[n_parts]), tmp_path / f"ab-{n_parts}.npz")
+    listed = SimpleNamespace(glob=lambda _: [tmp_path / f"ab-{n_parts}.npz" for n_parts in order])
+    found = _cli_fit._kept(listed, "ab")
+    assert (found.n_parts, found.moments.weight) == (2, 20)
 
 
 def test_what_is_kept_of_another_fit_or_damaged_is_not_used(in_process, tmp_path, monkeypatch):

@@ -181,6 +181,7 @@ def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
         (("demo", "x.npy", "-o", "y.txt"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "y.sqlite"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "-"), 2, "ends in none of"),
+        (("demo", "x.npy", "-o", "-", "--json"), 2, "takes the embeddings; leave out --json"),
         (("demo", "x.npy", "-o", "y.npy", "-n", "650M"), 2, "is not a model of the chain"),
         (("demo", "x.npy", "-o", "y.npy", "-n", "161"), 2, "n_components"),
         (("demo", "x.npy", "-o", "y.npy", "-n", "0"), 2, "n_components"),

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import ESMEmbedder, embed_to_parquet
+from sklearn_revdist import ESMEmbedder, _cluster, embed_to_parquet
 from sklearn_revdist._cluster import _embed_part, _first_rows, _is_first
 from sklearn_revdist._pieces import n_shown, split
 
@@ -108,6 +109,14 @@ def test_what_is_there_is_not_embedded_again(embedder, sequences, tmp_path, monk
     np.testing.assert_array_equal(read(tmp_path)[0], expected)
 
 
+def test_what_workers_that_died_were_writing_is_removed(embedder, sequences, tmp_path):
+    (tmp_path / "embeddings").mkdir()
+    (tmp_path / "embeddings" / "part-000007-0.parquet.ab12.partial").touch()
+    (tmp_path / "embeddings" / "notes.partial").touch()
+    manifest = embed_to_parquet(embedder, sequences, tmp_path)
+    assert set(times(tmp_path)) == {"notes.partial", *(part["file"] for part in manifest["parts"])}
+
+
 @pytest.mark.slow  # processes are started
 def test_a_killed_process_leaves_whole_parts_and_the_next_goes_on(sequences, tmp_path):
     code = (
@@ -161,6 +170,7 @@ def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoi
         ({"sequences": []}, ValueError, "at least one sequence"),
         ({"sequences": "no/such.fasta"}, FileNotFoundError, "no file 'no/such.fasta'"),
         ({"names": ["a"]}, ValueError, "names has 1 entries for 2 sequences"),
+        ({"names": "ab"}, ValueError, "'names' parameter .* must be an array-like or None"),
         ({"tokens_per_part": 0}, ValueError, "'tokens_per_part' parameter .* must be an int"),
         (
             {"embedder": ESMEmbedder("demo", max_length=3, long="error")},
@@ -207,3 +217,71 @@ def test_a_worker_that_does_not_see_the_folder_says_so(embedder, tmp_path):
     path = Path(os.fspath(tmp_path), "not_here", "part-000000-0.parquet")
     with pytest.raises(FileNotFoundError, match="A worker does not see the folder"):
         _embed_part(embedder, ["a"], ["MKT"], 0, path)
+
+
+# --------------------------------------------------------------------------- workers
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A worker with one thread, in this process."""
+    from distributed import Client
+
+    settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(processes=False, **settings) as client:
+        yield client
+
+
+def test_a_worker_writes_the_same_files_and_the_next_call_goes_on(
+    client, embedder, sequences, tmp_path
+):
+    expected = embed_to_parquet(embedder, sequences, tmp_path / "here", tokens_per_part=50)
+    assert len(expected["parts"]) > 5  # more than wait for a worker at a time
+    ask = (embedder, sequences, tmp_path / "there")
+    assert embed_to_parquet(*ask, client=client, tokens_per_part=50) == expected
+    for path in (tmp_path / "here" / "embeddings").iterdir():
+        there = tmp_path / "there" / "embeddings" / path.name
+        found = [pd.read_parquet(part) for part in (there, path)]
+        pd.testing.assert_frame_equal(*found, rtol=0, atol=1e-5)
+    before = times(tmp_path / "there")
+    gone = tmp_path / "there" / "embeddings" / expected["parts"][2]["file"]
+    gone.unlink()
+    assert embed_to_parquet(*ask, client=client, tokens_per_part=50) == expected
+    after = times(tmp_path / "there")
+    assert {name for name in before if before[name] != after[name]} == {gone.name}
+
+
+def killed():
+    from distributed import KilledWorker
+
+    return KilledWorker("part-000000", SimpleNamespace(address="here"), 3)
+
+
+@pytest.mark.parametrize(
+    ("make_error", "error", "message"),
+    [
+        (
+            killed,
+            RuntimeError,
+            r"died over the sequences 0 to \d+ \(dist.*set a lower batch_tokens",
+        ),
+        (lambda: None, FileNotFoundError, "has written '.*part-000000-.*', which is not seen here"),
+        (lambda: ZeroDivisionError("a defect"), ZeroDivisionError, "a defect"),
+    ],
+    ids=["killed", "not seen", "any error"],
+)
+def test_what_goes_wrong_on_a_worker_is_told_and_the_next_call_goes_on(
+    client, embedder, sequences, tmp_path, monkeypatch, make_error, error, message
+):
+    def embed_part(*_):
+        if (wrong := make_error()) is not None:
+            raise wrong
+
+    ask = {"folder": tmp_path, "client": client, "tokens_per_part": 50}
+    with monkeypatch.context() as patched:
+        patched.setattr(_cluster, "_embed_part", embed_part)
+        with pytest.raises(error, match=message):
+            embed_to_parquet(embedder, sequences, **ask)
+    assert not json.loads((tmp_path / "manifest.json").read_text())["complete"]
+    assert embed_to_parquet(embedder, sequences, **ask)["complete"]
+    np.testing.assert_allclose(read(tmp_path)[0], embedder.transform(sequences), atol=1e-5)

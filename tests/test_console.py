@@ -79,6 +79,19 @@ def test_every_code_is_explained():
     assert told == {0, 1, 2, INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED}
 
 
+def test_a_shell_completes_commands_that_are_imported_when_they_run():
+    places = {
+        "models": ("._cli_models", "models_command", "List the models."),
+        "demo": ("._cli_demo", "demo", "Do all of it."),
+    }
+    program = Commands("program", places=places)
+    program.add_command(click.Command("more"))
+    context = click.Context(program)
+    completed = [item.value for item in program.shell_complete(context, "")]
+    assert completed[:3] == ["models", "demo", "more"]
+    assert [item.value for item in program.shell_complete(context, "mo")] == ["models", "more"]
+
+
 def test_errors_of_ours_are_not_dressed_up():
     error = ZeroDivisionError("a defect")
     assert run(raising(error, failing(INPUT))).exception is error

@@ -60,6 +60,31 @@ def test_weights_may_be_an_array_or_one_of_dask(X, weights):
     np.testing.assert_allclose(distiller.components_, expected.components_, atol=1e-10)
 
 
+def test_weights_may_be_a_column_of_the_frame(X, weights):
+    expected = ReverseDistiller(DIMS).fit(X, sample_weight=weights)
+    names = [f"c{i}" for i in range(23)]
+    frame = dd.from_pandas(pd.DataFrame(X, columns=names).assign(weight=weights), npartitions=4)
+    distiller = ReverseDistiller(DIMS).fit(frame[names], sample_weight=frame["weight"])
+    np.testing.assert_allclose(distiller.components_, expected.components_, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16])
+def test_other_numbers_are_computed_with_in_double_precision(dtype, X):
+    X = X.astype(dtype)
+    expected = ReverseDistiller(DIMS).fit(X.astype(np.float64))
+    rows = da.from_array(X, (60, 9))
+    distiller = ReverseDistiller(DIMS).fit(rows)
+    np.testing.assert_allclose(distiller.components_, expected.components_, rtol=0, atol=1e-10)
+    nested = distiller.transform(rows)
+    assert nested.dtype == np.float64
+    np.testing.assert_allclose(nested.compute(), expected.transform(X.astype(float)), atol=1e-9)
+
+
+def test_finite_rows_whose_sum_overflows_are_no_error():
+    X = da.full((6, 1), 1e308, chunks=(3, 1))
+    assert sum_of_blocks(lambda rows, weights: len(rows), X) == 6
+
+
 def test_batches_of_dask_and_others_add_up(X):
     distiller = ReverseDistiller(DIMS).partial_fit(da.from_array(X[:100], (30, 23)))
     distiller.partial_fit(X[100:150]).partial_fit(unknown(X[150:]))

@@ -1,6 +1,7 @@
 """The forward pass equals fair-esm's, however sequences are put together."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +139,40 @@ def test_attention_to_all_lengths_is_tried_before_it_is_used(varlen, monkeypatch
     assert not tried(cpu, torch.float16, 8)
     monkeypatch.delattr(varlen, "varlen_attn")
     assert not tried(cpu, torch.float16, 8)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "works", "at_once"),
+    [
+        ("cuda", torch.float16, True, True),
+        ("cuda", torch.bfloat16, True, True),
+        ("cuda", torch.bfloat16, False, False),
+        ("cuda", torch.float32, True, False),
+        ("cpu", torch.float16, True, False),
+    ],
+)
+def test_attention_to_all_lengths_at_once_is_for_half_precision_on_cuda(
+    varlen, monkeypatch, device, dtype, works, at_once
+):
+    calls = []
+
+    def counted(*args):
+        calls.append(1)
+        return attention_of_any_lengths(*args)
+
+    monkeypatch.setattr(varlen, "varlen_attn", counted)
+    monkeypatch.setattr(_esm2, "_any_lengths", lambda *_: works)
+    monkeypatch.setattr(_esm2, "to_device", lambda array, device: torch.from_numpy(array))
+    lengths, n_heads, d = [3, 1, 1, 5], 2, 4
+    x = SimpleNamespace(device=torch.device(device), dtype=dtype, shape=(10, n_heads * d))
+    qkv = torch.linspace(-1, 1, 10 * 3 * n_heads * d).sin().view(10, 3, n_heads, d)
+    found = _esm2._packed_attention(lengths, x, n_heads)(qkv)
+    expected = [
+        attention_of_any_lengths(*part.unbind(1), torch.tensor([0, n], dtype=torch.int32), 0, n, n)
+        for n, part in zip(lengths, qkv.split(lengths), strict=True)
+    ]
+    torch.testing.assert_close(found, torch.cat(expected).flatten(1), rtol=0, atol=1e-6)
+    assert calls == [1] * at_once
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -116,6 +116,18 @@ def test_another_call_goes_on_from_what_is_kept(fetch, serve, archive):
     assert serve.ranges == [None, "bytes=100-"]
 
 
+def test_an_archive_that_was_not_yet_unpacked_is_not_downloaded_again(fetch, serve, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetchers, "_unpack", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch()
+    assert fetch().filenames == ["ONE.csv", "TWO.csv"]
+    assert serve.ranges == [None]
+
+
 def test_a_server_without_ranges_sends_all_of_it_again(fetch, serve, archive):
     serve.breaks, serve.takes_ranges = [100], False
     with pytest.warns(UserWarning, match="it ended after 100"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist import NaiveChain, ReverseDistiller
+from sklearn_revdist._hub import fetch
 
 PUBLISHED = Path(__file__).parent / "published"
 REPOSITORY = "owner/weights"
@@ -87,6 +88,30 @@ def test_a_chain_that_ends_is_not_one_that_broke_off(cache):
     shutil.rmtree(cache / ".no_exist")
     with pytest.raises(FileNotFoundError, match=r"150M-650M-pcr-fbpca-1k\.npz' of"):
         read()
+
+
+def test_a_file_that_the_repository_lacks_is_the_end_also_where_the_network_says_so(
+    cache, monkeypatch
+):
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError
+
+    expected, asked = read().components_, []
+
+    def download(repository, filename, revision):
+        asked.append((repository, filename, revision))
+        raise EntryNotFoundError("404")
+
+    shutil.rmtree(cache / ".no_exist")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    np.testing.assert_array_equal(read().components_, expected)
+    assert asked == [(REPOSITORY, "weights/rd-scaler-150M-650M-pcr-fbpca-1k.npz", COMMIT)]
+
+
+def test_where_all_files_are_there_their_folder_is_given(cache):
+    names = ("8M-35M", "35M-150M")
+    filenames = [f"weights/rd-scaler-{name}-pcr-fbpca-1k.npz" for name in names]
+    assert fetch(REPOSITORY, COMMIT, filenames) == cache / "snapshots" / COMMIT / "weights"
 
 
 def test_a_variant_that_the_repository_does_not_have_is_told(cache):

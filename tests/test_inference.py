@@ -1,6 +1,7 @@
 """Devices and precisions, the process-wide cache of models, batches and their budget."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from sklearn_revdist import _inference
 from sklearn_revdist._esm2 import ESM2
 from sklearn_revdist._inference import (
+    _Batch,
     _Models,
     embed,
     resolve_batch_tokens,
@@ -314,6 +316,35 @@ def test_one_batch_ahead_the_values_are_the_same(tiny, batches, request, pool):
     batches.clear()
     next(parts)
     assert batches == [[8], [7]]
+
+
+@pytest.mark.parametrize(("device", "n_launched"), [("cuda", 2), ("mps", 1)])
+def test_on_cuda_alone_the_next_batch_is_launched_before_one_is_read(
+    tiny, models, batches, monkeypatch, device, n_launched
+):
+    pieces = pieces_of(*["ACDEFGHI"[:n] for n in (8, 7, 5)])
+    expected = run(tiny, pieces, batch_tokens=1)
+    get = models.get
+    monkeypatch.setattr(models, "get", lambda entry, device, dtype: get(entry, CPU, dtype))
+    batches.clear()
+    settings = {"dtypes": (torch.float32,), "batch_tokens": 1, "pool": True}
+    parts = embed(tiny, pieces, device=torch.device(device), **settings)
+    found = next(parts)
+    assert len(batches) == n_launched
+    for batch in parts:
+        found += batch
+    assert batches == [[8], [7], [5]]
+    for (piece, value), (record, reference) in zip(found, expected, strict=True):
+        assert piece.record == record
+        np.testing.assert_array_equal(value, reference)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_values_are_read_when_they_have_arrived(pooled):
+    result = torch.zeros(2, 3)
+    arrived = SimpleNamespace(synchronize=lambda: result.fill_(7))
+    values = _Batch(pieces_of("A", "C"), result, arrived, pooled).values()
+    np.testing.assert_array_equal(np.vstack(values), np.full((2, 3), 7))
 
 
 def test_what_was_launched_before_memory_ran_out_is_not_lost():

@@ -107,6 +107,13 @@ def test_coefficients_are_those_of_ridge(rng):
         assert not coef[:, k:].any()
 
 
+def test_many_rows_fewer_than_columns_predict_as_ridge(rng, monkeypatch):
+    monkeypatch.setattr(_prefix_ridge, "_MANY_ROWS", 30)
+    X, Y, weights, X_test = problem(rng, 30, 150, n_targets=2)
+    expected = refitted(X, Y, weights, X_test, 10.0, np.arange(1, 151))
+    np.testing.assert_allclose(predictions(X, Y, weights, X_test, 10.0), expected, atol=1e-8)
+
+
 def test_some_prefixes_are_those_of_all(rng):
     rows = problem(rng, 100, 30, n_targets=2)
     every = predictions(*rows, 1.0)

@@ -34,9 +34,10 @@ def test_widths_need_not_grow_where_the_numbers_are_given():
         ([3], "n_new has 1 entries for a chain of 3 models; give 2"),
         ([8, 0], "8 new columns of middle, which is 7 wide; give a number from 0 to 7"),
         ([0, -1], "-1 new columns of large"),
+        ("most", "n_new='most' is not known; give 'all' or a list of numbers"),
     ],
 )
-def test_numbers_out_of_range_are_refused(n_new, message):
+def test_numbers_out_of_range_and_other_words_are_refused(n_new, message):
     with pytest.raises(ValueError, match=message):
         new_columns(CHAIN, n_new)
 

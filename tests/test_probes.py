@@ -89,6 +89,7 @@ def test_folds_are_a_splitter_that_scikit_learn_takes(grouped):
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(120))
     assert all(not set(groups[train]) & set(groups[test]) for train, test in folds)
     assert GroupedFolds(4).get_n_splits() == len(folds) == 4
+    assert eval(repr(GroupedFolds(4))).n_splits == 4
 
 
 def test_a_class_that_an_inner_fold_lacks_is_no_obstacle(rng):

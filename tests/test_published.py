@@ -176,3 +176,13 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(folder):
             member.write(bytes(2**20))
     with pytest.raises(ValueError, match="larger than any model's"):
         ReverseDistiller.from_pretrained(folder)
+
+
+def test_arrays_that_are_small_but_packed_too_well_are_refused(folder):
+    path = folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz"
+    rewrite(path, pca__mean_=np.zeros(2**22))
+    with np.load(path) as file:
+        np.savez_compressed(path, **file)
+    message = r"cannot be read as published weights \(\d+ arrays of 33\d{6} bytes are packed into"
+    with pytest.raises(ValueError, match=message):
+        ReverseDistiller.from_pretrained(folder)

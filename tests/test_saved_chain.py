@@ -94,6 +94,13 @@ def test_parameters_of_numpy_types_are_saved(tmp_path, rng):
     assert (parameters["dims"], parameters["n_components"], parameters["alpha"]) == ([2, 3], 3, 1.0)
 
 
+def test_parameters_that_json_has_no_word_for_are_refused_and_nothing_is_written(tmp_path, rng):
+    distiller = ReverseDistiller(dims=range(2, 4)).fit(rng.normal(size=(20, 5)))
+    with pytest.raises(TypeError, match="range cannot be saved"):
+        distiller.save_pretrained(tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_saving_replaces_the_file_and_leaves_nothing_beside_it(saved):
     distiller, path, _ = saved
     before = path.read_bytes()
@@ -138,20 +145,30 @@ def test_other_safetensors_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        lambda arrays: arrays.update(mean=arrays["mean"][:-1]),
-        lambda arrays: arrays.update(mean=arrays["mean"] * np.nan),
-        lambda arrays: arrays.update({"coef.1": arrays["coef.1"].astype(np.float32)}),
-        lambda arrays: arrays.update({"components.2": arrays["components.2"][:, 1:]}),
-        lambda arrays: arrays.pop("coef.2"),
-        lambda arrays: arrays.update(more=np.zeros(2)),
+        (lambda arrays: arrays.update(mean=arrays["mean"][:-1]), "has the wrong shape"),
+        (lambda arrays: arrays.update(mean=arrays["mean"] * np.nan), "has the wrong shape"),
+        (
+            lambda arrays: arrays.update({"coef.1": arrays["coef.1"].astype(np.float32)}),
+            "has the wrong shape",
+        ),
+        (
+            lambda arrays: arrays.update({"components.2": arrays["components.2"][:, 1:]}),
+            "has the wrong shape",
+        ),
+        (lambda arrays: arrays.pop("coef.2"), r"'coef\.2'"),
+        (lambda arrays: arrays.update(more=np.zeros(2)), "are not those of its models"),
     ],
     ids=["short mean", "nan mean", "float32", "narrow", "missing", "more"],
 )
-def test_arrays_that_do_not_fit_are_refused(saved, change):
-    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+def test_arrays_that_do_not_fit_are_refused_with_and_without_a_checksum(saved, change, message):
+    with pytest.raises(ValueError, match=r"cannot be read as .*its checksum does not match"):
         ReverseDistiller.from_pretrained(rewritten(saved[1], change))
+    description = header(saved[1])
+    del description["sha256"]
+    with pytest.raises(ValueError, match=rf"cannot be read as a saved distiller \(.*{message}"):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], change, json.dumps(description)))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ BAD = {
         ("W2C", variant("K2C"), "1"),
         ("K0A", variant("K2A"), "1"),
         ("K2C:K2C", variant("K2C"), "1"),
+        ("A2C:K2A", variant("K2C"), "1"),
         ("nonsense", variant("K2C"), "1"),
         ("", variant("K2C"), "1"),
         ("K2C", variant("K2C")[:-1], "1"),
@@ -94,6 +95,14 @@ def test_the_message_says_what_is_wrong(write):
 def test_ambiguous_residues_follow_the_policy(write):
     row = ("K2X", variant("K2X"), "1")
     assert len(read_scan(write([*GOOD, row]), unknown="mask").target) == 5
+
+
+def test_a_wild_type_with_another_letter_is_named_though_no_variant_changes_it(write):
+    rows = [(m, f"{s}X", score) for m, s, score in GOOD]
+    for skip_invalid in (False, True):
+        with pytest.raises(ValueError, match=r"scan\.csv': in the wild type .* 'X' .*`unknown`"):
+            read_scan(write(rows), skip_invalid=skip_invalid)
+    assert read_scan(write(rows), unknown="X").sequences == [row[1] for row in rows]
 
 
 def test_of_many_variants_so_many_of_each_number_are_drawn(write):

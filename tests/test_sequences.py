@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_revdist import _sequences
 from sklearn_revdist._sequences import (
     AMBIGUOUS,
     AMINO_ACIDS,
@@ -216,6 +217,16 @@ def test_names_in_another_encoding_do_not_stop_the_reader(fasta):
 def test_files_that_are_refused(fasta, content, message):
     with pytest.raises(ValueError, match=message):
         read_fasta(fasta(content))
+
+
+def test_a_record_has_so_many_letters_at_most(fasta, monkeypatch):
+    monkeypatch.setattr(_sequences, "LONGEST", 6)
+    path = fasta(">a\nMKT\nMKT\n>b\nMKTACD\n")
+    assert read_fasta(path) == (["a", "b"], ["MKTMKT", "MKTACD"])
+    path = fasta(">a\nMKT\nMKT\n>b\nMKT\nMKT\nM\n")
+    message = r"^Record 1 .* of '.*some\.fasta', named 'b' in line 4, has more than 6 letters"
+    with pytest.raises(ValueError, match=message):
+        read_fasta(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -120,6 +120,13 @@ def test_only_tasks_that_have_both_are_paired(scores):
     assert pick(wins, model="large", rival_model="large", rival="plain")["n_tasks"] == 3
 
 
+def test_what_no_task_has_both_of_is_not_compared(scores):
+    plain = scores["representation"] == "plain"
+    wins = win_rates(scores[plain == (scores["task"] == "a")])
+    compared = set(zip(wins["representation"], wins["rival"], strict=True))
+    assert compared == {("plain", "plain"), ("distilled", "distilled")}
+
+
 def test_single_substitutions_of_all_scans_are_a_subset(scores):
     counted = table({"e": chain([0.0, 0.1, 0.2], [0.1, 0.3])})
     counted = pd.concat([counted, counted.assign(subset="1"), counted.assign(subset="2")])

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from sklearn_revdist import _tables
-from sklearn_revdist._tables import Batch, format_of, open_table, writing
+from sklearn_revdist._tables import Batch, format_of, open_table, reading_as, writing
 
 SUFFIXES = [".npy", ".h5", ".parquet"]
 LABELLED = SUFFIXES[1:]
@@ -262,6 +262,15 @@ def test_truncated_files_are_refused(tmp_path, rng, suffix):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="cannot be read as"):
         read(path)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path):
+    for error, expected in [(PermissionError, PermissionError), (OSError, ValueError)]:
+        with (
+            pytest.raises(expected, match="Not for you"),
+            reading_as("npy", tmp_path / "x.npy"),
+        ):
+            raise error("Not for you.")
 
 
 def test_files_without_embeddings_are_refused(tmp_path):

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ._hub import check_fetched
 from ._models import ESM2, Model
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
@@ -248,6 +249,8 @@ def _read_fair_esm(path: Path) -> Checkpoint:
 
 def _read_hugging_face(path: Path) -> Checkpoint:
     config_file, *files = checkpoint_files(path)
+    for file in (config_file, *files):
+        check_fetched(file)
     config = _read_json(config_file)
     if not isinstance(config, dict):
         raise ValueError(f"{str(config_file)!r} is no JSON object; replace the file.")

@@ -208,8 +208,6 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             encode_sequences([text], first=i)  # raises the error that says so
-    if isinstance(names, str):
-        raise TypeError("names is a single text; give a list with one for each sequence.")
     labels = [""] * len(texts) if names is None else [str(name) for name in names]
     if len(labels) != len(texts):
         raise ValueError(

@@ -1,5 +1,8 @@
-"""The hub: files of a repository at one commit, from the local cache or over the network."""
+"""The hub: files of a repository at one commit, and whether they still are what was fetched."""
 
+import hashlib
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,3 +64,47 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
             "variant, or the commit."
         )
     return folder
+
+
+def check_fetched(path: Path) -> None:
+    """Refuse a file that is not the one that was fetched from the hub, where that is known.
+
+    The hub knows a small file by git's hash of it and a large one by its SHA-256. The cache keeps
+    a file under that name and links to it; a download into a folder leaves the name and the time
+    in a file beside.
+
+    Raises
+    ------
+    ValueError
+        If the file's hash is another.
+    """
+    name = _name_on_hub(path)
+    if name is None:
+        return
+    if len(name) == 40:
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    else:
+        digest = hashlib.sha256()
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: digest).hexdigest()
+    if found != name:
+        raise ValueError(
+            f"{str(path)!r} is damaged: its hash is not {name}, that of the file on the hub; "
+            "delete it and what it links to, and fetch it again."
+        )
+
+
+def _name_on_hub(path):
+    """The hash of a file that was fetched and has not been changed on purpose since, or None."""
+    if path.is_symlink():
+        target = Path(os.readlink(path))
+        name = target.name if target.parent.name == "blobs" else ""
+    else:
+        record = path.parent / ".cache" / "huggingface" / "download" / f"{path.name}.metadata"
+        try:
+            _, name, fetched = record.read_text(encoding="ascii").split()
+            if path.stat().st_mtime > float(fetched) + 1:
+                return None
+        except (OSError, ValueError):
+            return None
+    return name if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) else None

@@ -190,11 +190,6 @@ class _BasePrefixRidgeCV(BaseEstimator):
         if isinstance(self.prefixes, str):
             if self.prefixes == "all":
                 return np.arange(1, n_features + 1)
-            if self.prefixes != "models":
-                raise ValueError(
-                    f"prefixes={self.prefixes!r} is not known; give 'all', 'models' or a list of "
-                    "lengths."
-                )
             models = model_prefixes(names)
             if models is None:
                 raise ValueError(

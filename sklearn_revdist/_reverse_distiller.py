@@ -543,6 +543,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             step, so that no reader sees half a file.
         """
         check_is_fitted(self)
+        self._validate_params()  # may have been set since the fit
         if not self._is_affine():
             raise ValueError(
                 f"A chain with regressor={type(self.regressor).__name__}(...) is no affine map, "

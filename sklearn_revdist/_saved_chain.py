@@ -158,10 +158,8 @@ def _check_shapes(blocks, mean, levels, left_over):
 
 
 def _plain(value):
-    """JSON for NumPy's numbers and arrays."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be saved")
+    """JSON for NumPy's numbers and for array-likes that are no lists."""
+    return np.asarray(value).tolist()
 
 
 def _number(name, value):

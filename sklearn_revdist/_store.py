@@ -206,7 +206,10 @@ class EmbeddingStore:
             If a model has several embeddings of one sequence, as in two precisions, or if
             embeddings are damaged.
         """
-        return self._frame(self._chosen(which))
+        groups = self._chosen(which)
+        frame, n_read = self._frame(groups, self._ids(groups))
+        self._check_all_read(groups, n_read)
+        return frame
 
     def _chosen(self, which: Mapping[str, Any]) -> pd.DataFrame:
         groups = self._groups()
@@ -228,21 +231,26 @@ class EmbeddingStore:
             groups = groups[groups[key].isin(values)]
         return groups
 
-    def _frame(self, groups: pd.DataFrame, ids: range | None = None) -> pd.DataFrame:
-        """Embeddings of those groups, of all sequences or of those with these numbers."""
-        ids = self._ids() if ids is None else ids
+    def _frame(self, groups: pd.DataFrame, ids: range) -> tuple[pd.DataFrame, int]:
+        """Embeddings of the sequences with these numbers, and how many they are."""
         models = groups.groupby("model", sort=False)
         blocks = [self._block(model, group, ids) for model, group in models]
         if not blocks:
-            return pd.DataFrame()
+            return pd.DataFrame(), 0
         frame = pd.concat(blocks, axis=1).sort_index()
         texts = dict(
             self._file.rows(
-                "SELECT id, text FROM sequences WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])
+                "SELECT id, text FROM sequences WHERE id >= ? AND id < ?", (ids.start, ids.stop)
             )
         )
         frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
-        return frame
+        return frame, sum(map(len, blocks))
+
+    def _check_all_read(self, groups: pd.DataFrame, n_read: int) -> None:
+        """Refuse a file in which damage to an index hides rows of the table."""
+        n_missing = groups["n_sequences"].sum() - n_read
+        if n_missing > 0:
+            raise ValueError(damaged(self.path, f"{n_missing} embeddings are not found"))
 
     @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def export(self, path: str | os.PathLike, **which: Any) -> None:
@@ -298,17 +306,24 @@ class EmbeddingStore:
         ((n_rows,),) = self._file.rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
 
         def batches():
-            ids, step = self._ids(), batch_rows(len(columns))
+            ids, step, n_read = self._ids(groups), batch_rows(len(columns)), 0
             for start in range(0, len(ids), step):
-                frame = self._frame(groups, ids[start : start + step])
+                frame, n_rows = self._frame(groups, ids[start : start + step])
+                n_read += n_rows
                 yield Batch({"sequence": frame.index.to_numpy(dtype=object)}, frame.to_numpy())
+            self._check_all_read(groups, n_read)
 
         return Table(n_rows, columns, len(columns), batches)
 
-    def _ids(self) -> range:
-        """Numbers of the sequences."""
-        ((last,),) = self._file.rows("SELECT max(id) FROM sequences")
-        return range(1, (last or 0) + 1)
+    def _ids(self, groups: pd.DataFrame) -> range:
+        """Numbers of the sequences, up to the last that is in one of those groups."""
+        ((last_text,),) = self._file.rows("SELECT max(id) FROM sequences")
+        lasts = [
+            self._file.rows("SELECT max(sequence) FROM embeddings WHERE source = ?", (source,))
+            for source in groups["source"].unique().tolist()
+        ]
+        last = max((last or 0 for ((last,),) in lasts), default=0)
+        return range(1, 1 + min(last, last_text or 0))  # one alone may be a damaged number
 
     def weights_digest(self, files: Sequence[Path]) -> str:
         """SHA-256 of a checkpoint's files, computed once for each state of a file.
@@ -460,9 +475,11 @@ class EmbeddingStore:
         columns = ("source", "model", *Source._fields, "max_length")
         rows = self._file.rows(
             f"SELECT {', '.join(columns)}, count(*), sum(length(vector)) "
-            "FROM embeddings JOIN sources ON sources.id = source "
+            "FROM embeddings NOT INDEXED LEFT JOIN sources ON sources.id = source "
             "GROUP BY source, max_length ORDER BY source, max_length"
         )
+        if any(None in row for row in rows):
+            raise ValueError(damaged(self.path, "the source of some embeddings is missing"))
         return pd.DataFrame(rows, columns=[*columns, "n_sequences", "bytes"])
 
     def _block(self, model: str, groups: pd.DataFrame, ids: range) -> pd.DataFrame:
@@ -489,13 +506,13 @@ class EmbeddingStore:
         return pd.DataFrame(values, index=index, columns=columns)
 
     def _scan(self, group: Any, ids: range) -> Iterator[tuple]:
-        last = ids[0] - 1
+        last = ids.start - 1
         while rows := self._file.rows(
             "SELECT sequence, sha256, text, vector, checksum "
             "FROM embeddings JOIN sequences ON sequences.id = sequence "
-            "WHERE source = ? AND max_length = ? AND sequence > ? AND sequence <= ? "
+            "WHERE source = ? AND max_length = ? AND sequence > ? AND sequence < ? "
             f"ORDER BY sequence LIMIT {_CHUNK}",
-            (group.source, group.max_length, last, ids[-1]),
+            (group.source, group.max_length, last, ids.stop),
         ):
             yield from rows
             last = rows[-1][0]

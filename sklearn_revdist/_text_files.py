@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ from typing import TextIO
 
 # No protein, and no row of a table, is as long: only a file made to fill the memory.
 LONGEST = 2**24
+
+# Nor does text of any length that differs from row to row unpack to so many times its size.
+_SMALL = 2**24
+_COMPRESSION = 200
 
 
 @contextmanager
@@ -40,12 +45,17 @@ def open_text(
     ------
     Unreadable
         While it is read, if a line is longer than any protein, there is a NUL that may not be,
-        or the file is compressed and damaged.
+        or the file is compressed and damaged, or unpacks to far more than text does.
     """
     with open(path, "rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        raw = _BoundedLines(gzip.GzipFile(fileobj=file) if compressed else file, may_hold_nul)
+        n_bytes = os.fstat(file.fileno()).st_size
+        raw = _BoundedLines(
+            gzip.GzipFile(fileobj=file) if compressed else file,
+            may_hold_nul,
+            _SMALL + _COMPRESSION * n_bytes if compressed else math.inf,
+        )
         text = io.TextIOWrapper(io.BufferedReader(raw, 2**16), "utf-8-sig", errors, newline)
         try:
             yield text
@@ -58,11 +68,13 @@ class Unreadable(ValueError):
 
 
 class _BoundedLines(io.RawIOBase):
-    """Bytes of a file, as long as its lines end."""
+    """Bytes of a file, as long as its lines end, and it itself does."""
 
-    def __init__(self, file, may_hold_nul):
+    def __init__(self, file, may_hold_nul, most):
         self._file = file
         self._may_hold_nul = may_hold_nul
+        self._most = most  # bytes that it may have
+        self._n_read = 0
         self._since = 0  # the last end of a line
 
     def readable(self):
@@ -74,6 +86,9 @@ class _BoundedLines(io.RawIOBase):
         self._since = len(read) - end + (0 if end else self._since)
         if self._since > LONGEST:
             raise Unreadable(f"it has a line of more than {LONGEST} bytes")
+        self._n_read += len(read)
+        if self._n_read > self._most:
+            raise Unreadable(f"it unpacks to more than {_COMPRESSION} times its size")
         if not self._may_hold_nul and b"\0" in read:
             raise Unreadable("it has a NUL character")
         buffer[: len(read)] = read

@@ -1,14 +1,17 @@
 """Published weights from a cache in the layout of huggingface_hub; the network is never there."""
 
+import hashlib
+import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sklearn_revdist import NaiveChain, ReverseDistiller
-from sklearn_revdist._hub import fetch
+from sklearn_revdist._hub import check_fetched, fetch
 
 PUBLISHED = Path(__file__).parent / "published"
 REPOSITORY = "owner/weights"
@@ -140,3 +143,77 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[hub\]"'):
         read()
+
+
+CONTENT = b"weights of a model"
+NAMES = {
+    "large": hashlib.sha256(CONTENT).hexdigest(),
+    "small": hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest(),  # as git has it
+}
+
+
+@pytest.fixture(params=["cache", "cache of all repositories", "folder"])
+def fetched(request, tmp_path):
+    """Put a file where huggingface_hub puts it, under a name on the hub."""
+
+    def put(name):
+        if request.param == "folder":
+            path = tmp_path / "file"
+            path.write_bytes(CONTENT)
+            record = tmp_path / ".cache" / "huggingface" / "download" / "file.metadata"
+            record.parent.mkdir(parents=True)
+            record.write_text(f"{COMMIT}\n{name}\n{time.time()}\n")
+            return path
+        path = tmp_path / "snapshots" / COMMIT / "file"
+        blob = tmp_path / "blobs" / name
+        for parent in (path.parent, blob.parent):
+            parent.mkdir(parents=True)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+        if request.param == "cache":
+            blob.write_bytes(CONTENT)
+        else:
+            (tmp_path / "shared").write_bytes(CONTENT)
+            blob.symlink_to("../shared")
+        return path
+
+    return put
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_what_is_not_as_it_was_fetched_is_refused(fetched, name):
+    path = fetched(name)
+    check_fetched(path)
+    path.write_bytes(CONTENT.replace(b"w", b"W"))
+    with pytest.raises(ValueError, match=rf"file' is damaged: its hash is not {name}, .* fetch"):
+        check_fetched(path)
+
+
+def test_of_other_names_nothing_is_known(fetched):
+    check_fetched(fetched("a" * 39))
+
+
+def test_a_file_that_was_changed_after_it_was_fetched_is_its_owners(fetched):
+    path = fetched(NAMES["large"])
+    path.write_bytes(b"trained further")
+    os.utime(path, (time.time() + 60,) * 2)
+    if path.is_symlink():  # the cache is nobody's to change
+        with pytest.raises(ValueError, match="is damaged"):
+            check_fetched(path)
+    else:
+        check_fetched(path)
+
+
+@pytest.mark.parametrize("record", [None, b"", b"a b c d", b"a b yesterday", b"\xff \xff 1"])
+def test_without_a_readable_record_nothing_is_known(tmp_path, record):
+    (tmp_path / "file").write_bytes(CONTENT)
+    if record is not None:
+        folder = tmp_path / ".cache" / "huggingface" / "download"
+        folder.mkdir(parents=True)
+        (folder / "file.metadata").write_bytes(record)
+    check_fetched(tmp_path / "file")
+
+
+def test_a_link_to_elsewhere_is_no_file_of_the_cache(tmp_path):
+    (tmp_path / NAMES["large"]).write_bytes(b"other")
+    (tmp_path / "file").symlink_to(NAMES["large"])
+    check_fetched(tmp_path / "file")

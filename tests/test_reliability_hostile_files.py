@@ -41,7 +41,8 @@ def read(path):
             return store.to_frame()
     if path.name.startswith("table"):
         return read_table(path)
-    return list(read_records(path))
+    for _ in read_records(path):
+        pass
 
 ESMEmbedder("demo-48").transform(["MKT"])
 before, taken = peak(), []
@@ -198,6 +199,10 @@ def write_text(folder):
             file.write(start)
             for _ in range(512):
                 file.write(zeros.replace(b"\0", b"A"))
+    with gzip.open(folder / "rows.csv.gz", "wb") as file:
+        file.write(b"name,sequence\n")
+        for _ in range(32):
+            file.write(b"a,MKT\n" * 2**18)
     with gzip.open(folder / "lines.fasta.gz", "wb", compresslevel=1) as file:
         file.write(b">a\n")
         for _ in range(512):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -351,7 +352,10 @@ def test_a_damaged_embedding_is_never_returned(path, statement, embedded):
     with EmbeddingStore(path) as store, pytest.raises(ValueError, match=message):
         store.to_frame()
     embedded.clear()
-    with pytest.warns(RuntimeWarning, match=r"4 embeddings in '.*store\.sqlite' are damaged"):
+    message = (
+        r"^4 embeddings in '.*store\.sqlite' are damaged .* and were removed; check the disk\.$"
+    )
+    with pytest.warns(RuntimeWarning, match=message):
         found = demo(path).transform(SEQUENCES)
     assert len(embedded) == 4
     np.testing.assert_array_equal(found, expected)
@@ -378,6 +382,52 @@ def test_whatever_byte_is_damaged_no_number_is_wrong(path, tmp_path):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
             outcomes.append("right")
     assert set(outcomes) == {True, "right"}
+
+
+def test_whatever_byte_of_an_index_is_damaged_no_row_is_missing(path, tmp_path):
+    demo(path).transform(SEQUENCES)
+    with EmbeddingStore(path) as store:
+        expected = store.to_frame()
+    index = "sqlite_autoindex_embeddings_1"
+    ((page,),) = change(path, "SELECT rootpage FROM sqlite_schema WHERE name = ?", index)
+    ((size,),) = change(path, "PRAGMA page_size")
+    content = path.read_bytes()
+    start, n_refused = (page - 1) * size, 0
+    for at in start + np.flatnonzero(np.frombuffer(content[start : start + size], np.uint8)):
+        for bit in (1, 2, 128):
+            broken = bytearray(content)
+            broken[at] ^= bit
+            damaged = tmp_path / "damaged.sqlite"
+            damaged.write_bytes(broken)
+            try:
+                with EmbeddingStore(damaged) as store:
+                    found = store.to_frame()
+            except ValueError as error:
+                assert re.fullmatch(r"The store '.*' is damaged \(.*\); move it.*\.", str(error))  # noqa: PT017
+                n_refused += 1
+            else:
+                pd.testing.assert_frame_equal(found, expected)
+    assert n_refused > 20
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DELETE FROM sources", "the source of some embeddings is missing"),
+        ("DELETE FROM sequences WHERE id = 2", "1 embeddings are not found"),
+        ("DELETE FROM sequences WHERE id > 2", "2 embeddings are not found"),
+        ("DELETE FROM sequences", "4 embeddings are not found"),
+    ],
+)
+def test_what_a_row_needs_is_missed(path, tmp_path, statement, message):
+    demo(path).transform(SEQUENCES)
+    change(path, statement)
+    with EmbeddingStore(path) as store:
+        with pytest.raises(ValueError, match=rf"store\.sqlite' is damaged \({message}"):
+            store.to_frame()
+        with pytest.raises(ValueError, match=rf"store\.sqlite' is damaged \({message}"):
+            store.export(tmp_path / "x.h5")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_damaged_text_is_not_exported(path):
@@ -488,13 +538,86 @@ def test_several_embeddings_of_a_sequence_must_be_told_apart(path):
     demo(path, max_length=20).transform(SEQUENCES)
     with EmbeddingStore(path) as store:
         for which in ({}, {"dtype": "float32"}, {"model": DEMO[0].name}):
-            with pytest.raises(ValueError, match=r"several embeddings of one .*'float32', max_le"):
+            message = r"^'.*store\.sqlite' has several embeddings of one .*, max_length=0\)\.$"
+            with pytest.raises(ValueError, match=message):
                 store.to_frame(**which)
         frame = store.to_frame(dtype="float32", max_length=0)
         np.testing.assert_array_equal(frame.loc[SEQUENCES], expected)
         assert store.to_frame(dtype="float16").empty
-        with pytest.raises(TypeError, match=r"contents\(\) has no column 'precision'"):
+        message = (
+            r"contents\(\) has no column 'precision' to choose by; take one of model, weights, "
+        )
+        with pytest.raises(TypeError, match=message):
             store.to_frame(precision="float32")
+
+
+SOURCE = Source("0", -1, "mean", "float32", 2)
+
+
+def numbered(*texts, max_length=0, start=0):
+    """Embeddings of two numbers, counted up."""
+    return {
+        Shown(text, max_length): np.array([i, -i], np.float32)
+        for i, text in enumerate(texts, start)
+    }
+
+
+def test_models_come_in_the_order_of_storing(path):
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "z", numbered("MKT"))
+        store.write(SOURCE._replace(weights="1"), "a", numbered("MKT"))
+        assert store.to_frame().columns.tolist() == ["z_0", "z_1", "a_0", "a_1"]
+        assert store.contents()["model"].tolist() == ["z", "a"]
+
+
+def test_what_is_wanted_is_found_beside_what_is_not(path):
+    kept = numbered("MKT") | numbered("MKT", "ACD", max_length=9, start=5)
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "m", kept)
+        for shown, values in kept.items():
+            found = store.read(SOURCE, [shown])
+            assert found.keys() == {shown}
+            np.testing.assert_array_equal(found[shown], values)
+
+
+def test_where_a_model_has_no_rows_all_is_float32_still(path, monkeypatch):
+    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 2)
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "a", numbered("MKT", "ACD", "W", "KKK"))
+        store.write(SOURCE._replace(weights="1"), "b", numbered("MKT"))
+        batches = list(store.as_table().batches())
+        assert [batch.rows.dtype for batch in batches] == [np.float32] * 2
+        assert np.isnan(batches[1].rows[:, 2:]).all()
+        assert (store.to_frame().dtypes == np.float32).all()
+
+
+def test_the_warning_of_damage_is_about_the_caller(path):
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "m", numbered("MKT"))
+        change(path, "UPDATE embeddings SET checksum = ''")
+        with pytest.warns(RuntimeWarning, match="1 embeddings") as warned:
+            assert store.read(SOURCE, [Shown("MKT", 0)]) == {}
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("model", ["m", ["m"], ("m", "other"), np.array(["m"]), pd.Series(["m"])])
+def test_a_choice_is_a_value_or_any_list_of_them(path, model):
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "m", numbered("MKT"))
+        store.write(SOURCE._replace(weights="1"), "n", numbered("MKT"))
+        assert store.to_frame(model=model, width=[2, np.int64(3)]).columns.tolist() == [
+            "m_0",
+            "m_1",
+        ]
+
+
+def test_what_is_no_embedding_is_not_stored(path):
+    with EmbeddingStore.create(path) as store:
+        wrong = numbered("MKT") | {Shown("ACD", 0): np.array([1.0, np.nan], np.float32)}
+        with pytest.raises(ValueError, match=r"^Number 1 of embeddings .* array of 2 finite numb"):
+            store.write(SOURCE, "m", wrong)
+        assert store.contents().empty
+        assert store.to_frame().empty
 
 
 def test_long_stores_are_read_in_parts(path, monkeypatch):

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ._hub import check_fetched
+from ._messages import told
 from ._models import ESM2, Model
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
@@ -118,9 +119,9 @@ def locate(entry: Model | Path) -> Path:
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
-            f"{str(snapshot)!r}, and downloading {address} failed ({error}); without a network, "
-            f"fetch that file elsewhere and copy it to {str(cached)!r}, or list its own path, or "
-            f"that of a folder of facebook/{entry.name} from Hugging Face, in chain."
+            f"{str(snapshot)!r}, and downloading {address} failed ({told(error)}); without a "
+            f"network, fetch that file elsewhere and copy it to {str(cached)!r}, or list its own "
+            f"path, or that of a folder of facebook/{entry.name} from Hugging Face, in chain."
         ) from error
     return cached
 
@@ -242,7 +243,7 @@ def _read_fair_esm(path: Path) -> Checkpoint:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
-            f"{type(error).__name__} ({error}) while reading its 'cfg' and 'model'."
+            f"{type(error).__name__} ({told(error)}) while reading its 'cfg' and 'model'."
         ) from error
     return checkpoint
 
@@ -266,7 +267,7 @@ def _read_hugging_face(path: Path) -> Checkpoint:
             tensors |= load_file(file)
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{str(file)!r} is not a safetensors file, or damaged ({error}); replace it."
+                f"{str(file)!r} is not a safetensors file, or damaged ({told(error)}); replace it."
             ) from error
     try:
         checkpoint = Checkpoint(
@@ -282,7 +283,7 @@ def _read_hugging_face(path: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
-            f"{type(error).__name__} ({error}); replace the file."
+            f"{type(error).__name__} ({told(error)}); replace the file."
         ) from error
     return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
 
@@ -329,7 +330,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({error}); replace the file.") from error
+        raise ValueError(f"{str(path)!r} is no JSON ({told(error)}); replace the file.") from error
 
 
 def _load(path: Path) -> dict:

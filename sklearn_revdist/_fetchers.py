@@ -18,6 +18,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._files import replaced
+from ._messages import told
 
 # Where its README (github.com/OATML-Markslab/ProteinGym) has the archives of each version.
 _PROTEINGYM = (
@@ -242,7 +243,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(part)
         archive.unlink()
         raise ValueError(
-            f"The archive {str(archive)!r} was not unpacked: {str(error).rstrip('.')}. It was "
+            f"The archive {str(archive)!r} was not unpacked: {told(error)}. It was "
             "removed; check the address, or fetch it again."
         ) from error
     shutil.rmtree(folder, ignore_errors=True)

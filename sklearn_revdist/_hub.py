@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ._messages import told
+
 
 def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
     """The folder that holds some files of a repository, after fetching those not yet there.
@@ -51,11 +53,10 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
             known = not isinstance(error, LocalEntryNotFoundError)
             if known and isinstance(error, EntryNotFoundError):
                 break
-            reason = str(error).strip().partition("\n")[0]
             raise FileNotFoundError(
                 f"Fetching {filename!r} of {repository!r} at the commit {revision} failed "
-                f"({type(error).__name__}: {reason}); correct the name or the commit, or without a "
-                "network fetch the files elsewhere and give the folder that holds them."
+                f"({type(error).__name__}: {told(error)}); correct the name or the commit, or "
+                "without a network fetch the files elsewhere and give the folder that holds them."
             ) from error
         folder = Path(path).parent
     if folder is None:

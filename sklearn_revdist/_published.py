@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ._blocks import Blocks
 from ._chain import Level, extend
 from ._hub import fetch
+from ._messages import told
 from ._models import ESM2, Model
 from ._naive_steps import Step
 
@@ -240,7 +241,7 @@ def _read_step(path):
         width = basis.shape[1]
         if coef.shape[1] != width or intercept.shape != (width,) or residual_mean.shape != (width,):
             raise ValueError("shapes do not fit together")
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise _no_step(path, error) from error
     return coef, intercept + residual_mean, basis
 
@@ -260,7 +261,9 @@ def _read_naive_step(path):
 
 
 def _no_step(path, error):
-    return ValueError(f"{str(path)!r} is no step of a published chain ({error}); fetch it again.")
+    return ValueError(
+        f"{str(path)!r} is no step of a published chain ({told(error)}); fetch it again."
+    )
 
 
 def _read_arrays(path):
@@ -272,7 +275,7 @@ def _read_arrays(path):
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
         raise ValueError(
-            f"{str(path)!r} cannot be read as published weights ({error}); fetch it again."
+            f"{str(path)!r} cannot be read as published weights ({told(error)}); fetch it again."
         ) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():

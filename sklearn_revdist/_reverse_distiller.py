@@ -31,6 +31,7 @@ from ._fitted_chain import (
     warn_of_lost_orthogonality,
     warn_of_zero_columns,
 )
+from ._messages import told
 from ._moments import Moments, check_moments
 from ._prefixes import model_index, new_columns, prefix_length
 from ._published import read_published
@@ -623,8 +624,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             distiller._new_columns(blocks)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"{str(name_or_path)!r} holds parameters that do not fit its chain ({error}); save "
-                "or fetch it again."
+                f"{str(name_or_path)!r} holds parameters that do not fit its chain "
+                f"({told(error)}); save or fetch it again."
             ) from error
         distiller.n_features_in_ = sum(blocks.dims)
         distiller._set_blocks(blocks)

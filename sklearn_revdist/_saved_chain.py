@@ -17,6 +17,7 @@ from safetensors.numpy import save
 from ._blocks import Blocks
 from ._chain import Level
 from ._files import replaced
+from ._messages import told
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
 # a program of that version does not need for reading may be missing or more, the checksum of the
@@ -127,8 +128,8 @@ def _read(path):
         return description["parameters"], blocks, mean, levels
     except _UNREADABLE as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as a saved distiller ({error}); save it again with "
-            "ReverseDistiller.save_pretrained, or fetch it again."
+            f"{str(path)!r} cannot be read as a saved distiller ({told(error)}); save it again "
+            "with ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
 
 

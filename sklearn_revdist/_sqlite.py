@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ._messages import told
+
 BUSY_SECONDS = 60.0
 
 _WRITE_ERRORS = {
@@ -75,7 +77,7 @@ class SQLiteFile:
                 raise
 
 
-def damaged(path: Path, what: object) -> str:
+def damaged(path: Path, what: str) -> str:
     """One sentence for a file that does not hold what it should."""
     return (
         f"The store {str(path)!r} is damaged ({what}); move it away, restore a copy or let a new "
@@ -97,11 +99,11 @@ def _one_sentence(path: Path) -> Iterator[None]:
             ) from error
         if code in _WRITE_ERRORS:
             raise OSError(
-                f"The store {str(path)!r} cannot be opened or written ({error}); check the disk "
-                "and permissions, what was stored is kept."
+                f"The store {str(path)!r} cannot be opened or written ({told(error)}); check "
+                "the disk and permissions, what was stored is kept."
             ) from error
         if code == sqlite3.SQLITE_NOTADB:
             raise ValueError(
                 f"{str(path)!r} is not a SQLite file; choose another path for the store."
             ) from error
-        raise ValueError(damaged(path, error)) from error
+        raise ValueError(damaged(path, told(error))) from error

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._files import replaced
+from ._messages import told
 
 # A batch of this many numbers takes 32 MB in float32.
 _BATCH_SIZE = 2**23
@@ -362,13 +363,9 @@ def reading_as(name, path):
         if isinstance(error, PermissionError):
             raise
         raise ValueError(
-            f"{str(path)!r} cannot be read as {name} ({_first_line(error)}); check that it is "
+            f"{str(path)!r} cannot be read as {name} ({told(error)}); check that it is "
             "complete and of that format."
         ) from error
-
-
-def _first_line(error):
-    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def _import_h5py():

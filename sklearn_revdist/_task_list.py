@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from ._messages import told
 from ._protein_labels import read_labelled_fasta, read_table
 from ._residue_labels import read_residue_labels, read_residue_table
 from ._scans import read_scan, scan_files
@@ -111,7 +112,7 @@ def task_readers(
         try:
             content = tomllib.load(file)
         except (ValueError, RecursionError) as error:  # also what is no UTF-8
-            raise ValueError(f"{str(path)!r} is no TOML file: {error}; mend it.") from error
+            raise ValueError(f"{str(path)!r} is no TOML file: {told(error)}; mend it.") from error
     entries = content.get("task")
     if not isinstance(entries, list) or set(content) != {"task"}:
         raise ValueError(

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from ._messages import told
+
 # No protein, and no row of a table, is as long: only a file made to fill the memory.
 LONGEST = 2**24
 
@@ -60,7 +62,7 @@ def open_text(
         try:
             yield text
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise Unreadable(f"it cannot be decompressed: {error}") from error
+            raise Unreadable(f"it cannot be decompressed: {told(error)}") from error
 
 
 class Unreadable(ValueError):

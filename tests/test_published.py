@@ -135,8 +135,10 @@ def test_truncated_files_are_refused(folder, size):
         {"pca__mean_": np.zeros(11)},
         {"regressor__coef_": np.zeros((12, 3)), "regressor__input_components_": np.zeros((8, 2))},
         {"regressor__intercept_": np.zeros((12, 1))},
+        {"regressor__coef_": np.zeros(())},
+        {"pca__components_": np.zeros(())},
     ],
-    ids=["no basis", "no coef", "short mean", "coef", "intercept"],
+    ids=["no basis", "no coef", "short mean", "coef", "intercept", "number", "number as basis"],
 )
 def test_arrays_that_do_not_fit_are_refused(folder, changes):
     rewrite(folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz", **changes)

@@ -193,13 +193,17 @@ def test_parameters_that_a_file_must_not_set_are_refused(saved, name, value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rank", None), ("rank", 10**30), ("r2", "much"), ("alpha", 10**400), ("condition", {})],
+    [
+        *(("rank", None), ("rank", 10**30), ("r2", "much"), ("alpha", 10**400), ("condition", {})),
+        ("two\nlines", 1.0),
+    ],
 )
 def test_numbers_of_a_level_that_are_none_are_refused(saved, name, value):
     description = header(saved[1])
     del description["sha256"]
     description["levels"][1][name] = value
-    with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
+    message = r"^'.*' cannot be read as a saved distiller \([^\n]*\); save it again with [^\n]*\.$"
+    with pytest.raises(ValueError, match=message):
         ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
 
 

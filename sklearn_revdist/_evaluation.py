@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
-from ._fold_scores import SCORED, check_targets_differ, score_folds
+from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
 from ._probes import make_probe
 from ._representations import (
     FITTED_ON,
@@ -427,7 +427,9 @@ def _score_task(
     rows = []
     for split in available_splits(task, splits):
         folds = make_folds(task, split, n_folds)
-        check_targets_differ(task.target, folds, f" of {task.name!r} ({split} split)")
+        where = f" of {task.name!r} ({split} split)"
+        check_groups_differ(task.groups(), folds, where)
+        check_targets_differ(task.target, folds, where)
         told = score_folds(
             natural,
             listed,

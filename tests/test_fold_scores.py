@@ -7,7 +7,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
 from sklearn_revdist import ReverseDistiller
-from sklearn_revdist._fold_scores import SCORED, check_targets_differ, score_folds
+from sklearn_revdist._fold_scores import (
+    SCORED,
+    check_groups_differ,
+    check_targets_differ,
+    score_folds,
+)
 from sklearn_revdist._representations import Maps, Sizes, list_representations
 
 DIMS = [3, 5]
@@ -70,3 +75,11 @@ def test_equal_targets_in_a_test_fold_are_named():
     with pytest.raises(ValueError, match=r"All 3 targets of test fold 1 of 'x' are equal"):
         check_targets_differ(y, folds, " of 'x'")
     check_targets_differ(np.arange(9.0), folds)
+
+
+def test_training_folds_of_one_sequence_are_refused():
+    folds = [(np.arange(3), np.arange(3, 9)), (np.arange(3, 9), np.arange(3))]
+    check_groups_differ(np.arange(9) % 2, folds)
+    message = r"^All 6 rows of training fold 1 of 'x' are of one sequence, .* more sequences\.$"
+    with pytest.raises(ValueError, match=message):
+        check_groups_differ(np.array([1, 2, 2, *[5] * 6]), folds, " of 'x'")

@@ -24,7 +24,7 @@ torch.set_num_threads(1)  # threads that wait for a busy core cost far more than
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Needs the reference implementation, to which the files beside it are compared.
-collect_ignore = ["published/make.py"]
+collect_ignore = ["published/make.py", "mutate.py"]
 
 
 def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dropout=True):

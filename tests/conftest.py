@@ -23,7 +23,7 @@ torch.set_num_threads(1)  # threads that wait for a busy core cost far more than
 # A shell's background job ignores SIGINT, and so would all processes that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Needs the reference implementation, to which the files beside it are compared.
+# Programs that need what is not installed for the tests: the reference implementation and mutmut.
 collect_ignore = ["published/make.py", "mutate.py"]
 
 

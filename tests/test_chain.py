@@ -279,3 +279,67 @@ def test_condition_of_1e8_leaves_the_columns_uncorrelated(rng):
     level = solve_chain(Moments.of(X), dims, [22], regressor="ols")[0]
     assert level.condition < 1e8
     assert prefix_correlation(apply([level], X, dims), dims) <= 1e-7
+
+
+def solved_both_ways(X, dims, n_new, **regression):
+    """Levels from the rows' root and from their scatter, which few rows and many are kept as."""
+    moments = Moments.of(X)
+    square = Moments(moments.weight, moments.mean, scatter=moments.root.T @ moments.root)
+    return zip(*(solve_chain(m, dims, n_new, **regression) for m in (moments, square)), strict=True)
+
+
+@pytest.mark.parametrize(
+    "regression",
+    [
+        {"regressor": "ols"},
+        {"regressor": "ridge"},
+        {"regressor": "ridge", "alpha": 3.0},
+        {"regressor": "pcr"},
+        {"regressor": "pcr", "rank": 3},
+    ],
+)
+@pytest.mark.parametrize("n_samples", [7, 30])
+def test_few_rows_are_solved_as_many_are(n_samples, regression, rng):
+    """Fewer rows than the prefix has columns, and more; scales that differ, a constant column."""
+    dims, n_new = [8, 12, 20], [2, 2]
+    X = random_chain(dims, rng, n_samples=n_samples, offset=3.0) * rng.lognormal(size=40)
+    X[:, [3, 9, 30]] = 1 / 3
+    for from_root, from_scatter in solved_both_ways(X, dims, n_new, **regression):
+        for name, value in vars(from_root).items():
+            other = getattr(from_scatter, name)
+            np.testing.assert_allclose(other, value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("regressor", ["ols", "pcr"])
+def test_fewer_rows_than_columns_have_the_smallest_coefficients(regressor, rng):
+    """Of columns of unit variance for least squares, as they are for components."""
+    X = random_chain([12, 15], rng, n_samples=6) * rng.lognormal(size=27)
+    level = solve_chain(Moments.of(X), [12, 15], [3], regressor=regressor, rank=5)[0]
+    X -= X.mean(axis=0)
+    unit = X[:, :12].std(axis=0) if regressor == "ols" else np.ones(12)
+    expected = linalg.pinv(X[:, :12] / unit) @ X[:, 12:] / unit[:, np.newaxis]
+    np.testing.assert_allclose(level.coef, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_samples", [30, 400])
+def test_a_level_says_how_much_it_explains_and_keeps(n_samples, rng):
+    dims = [6, 9, 20]
+    X = random_chain(dims, rng, n_samples=n_samples) * rng.lognormal(size=35)
+    levels = solve_chain(Moments.of(X), dims, [2, 3], regressor="ols")
+    A = apply(levels, X, dims)
+    X = X - X.mean(axis=0)
+    start, spreads = 6, np.linalg.norm(X, axis=0)
+    for level, stop, width, n_new in zip(levels, [15, 35], [9, 20], [2, 3], strict=True):
+        prefix, own, new = A[:, :start], X[:, stop - width : stop], A[:, start : start + n_new]
+        residual = own - prefix @ linalg.lstsq(prefix, own)[0]
+        assert level.r2 == pytest.approx(1 - (residual**2).sum() / (own**2).sum())
+        kept = (new**2).sum() / (residual**2).sum()
+        assert level.explained_variance_ratio == pytest.approx(kept)
+        assert level.rank == np.linalg.matrix_rank(residual, tol=1e-8 * spreads.max())
+        assert level.condition == pytest.approx(np.linalg.cond(prefix / prefix.std(axis=0)))
+        assert level.n_prefix_components == start
+        assert level.alpha == 0
+        terms = np.linalg.norm(level.components * spreads[:stop], axis=1)
+        expected = max(1, (terms / np.linalg.norm(new, axis=0)).max())
+        assert level.amplification == pytest.approx(expected)
+        start += n_new

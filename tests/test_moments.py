@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_revdist._moments import Moments
+from sklearn_revdist._moments import Moments, _block_rows, check_moments
 
 
 def scatter(moments):
@@ -49,6 +49,33 @@ def test_any_split_adds_up_to_the_whole(cuts, seed, weighted):
         part = None if weights is None else weights[start:stop]
         total += Moments.of(X[start:stop], part)
     assert_equal_moments(total, Moments.of(X, weights))
+
+
+def test_no_rows_are_the_neutral_element(rng):
+    none, some = Moments.zeros(4), Moments.of(rng.normal(size=(9, 4)))
+    assert (none.weight, none.root.shape, none.scatter) == (0.0, (0, 4), None)
+    np.testing.assert_array_equal(none.mean, np.zeros(4), strict=True)
+    assert none + some is some
+    assert some + none is some
+    assert vars(Moments.of(np.empty((0, 4)))).keys() == vars(none).keys()
+    assert Moments.of(np.ones((3, 4)), np.zeros(3)).weight == 0.0
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_rows"), [(1, 2**17), (100, 1310), (300, 600), (1000, 2000), (2720, 771)]
+)
+def test_blocks_are_twice_as_tall_as_wide_within_bounds(n_features, n_rows):
+    """1 MB of few columns, and of many 16 MB, are the bounds."""
+    assert _block_rows(n_features) == n_rows
+
+
+def test_other_things_are_no_moments(rng):
+    with pytest.raises(
+        TypeError, match=r"^moments must be Moments, .* type ndarray; make them .* Moments\.of\.$"
+    ):
+        check_moments(np.ones(3))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        Moments.zeros(3) + np.ones(3)
 
 
 def test_merging_two_corpora_in_either_order(rng):
@@ -107,6 +134,9 @@ def test_leading_columns_are_the_moments_of_those_columns(rng):
     X = rng.normal(size=(100, 6))
     leading = Moments.of(X).leading(4)
     assert_equal_moments(leading, Moments.of(X[:, :4]))
+    assert_equal_moments(Moments.of(X).leading(6), Moments.of(X), rtol=0)
+    with pytest.raises(ValueError, match=r"^n_features=7 is more than the 6 there are\.$"):
+        Moments.of(X).leading(7)
     few = Moments.of(X[:5]).leading(2)
     assert few.root.shape == (5, 2)
     assert_equal_moments(few, Moments.of(X[:5, :2]))

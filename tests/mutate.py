@@ -26,7 +26,10 @@ GROUPS = {
             *("tensors", "dask", "reliability_chains", "reliability_not_finite"),
         ],
     ),
-    "store": (["store", "store_format", "sqlite"], ["store", "store_format", "sqlite"]),
+    "store": (
+        ["store", "store_format", "sqlite"],
+        ["store", "store_format", "sqlite", "reliability_parameters"],
+    ),
 }
 # In the copy a frame of mutmut's lies between a function and its caller.
 FRAMES = "tests/test_store.py::test_the_warning_of_damage_is_about_the_caller"

@@ -5,7 +5,13 @@ import pytest
 from scipy import linalg
 from sklearn.linear_model import Ridge
 
-from sklearn_revdist._chain import solve_chain
+from sklearn_revdist._chain import (
+    _inverse_scale,
+    principal_directions,
+    root_factor,
+    scatter_factor,
+    solve_chain,
+)
 from sklearn_revdist._moments import Moments
 
 CHAINS = [[6, 9], [5, 8, 12], [8, 12, 20, 32], [4, 6, 9, 14, 25]]
@@ -195,6 +201,7 @@ def test_the_unit_of_the_embeddings_does_not_matter(regressor, unit, n_samples, 
     )
     np.testing.assert_allclose(other.components, level.components, rtol=0, atol=1e-10)
     assert other.alpha == pytest.approx(unit**2 * level.alpha)
+    assert other.r2 == pytest.approx(level.r2)
 
 
 def test_signs_are_fixed(rng):
@@ -343,3 +350,77 @@ def test_a_level_says_how_much_it_explains_and_keeps(n_samples, rng):
         expected = max(1, (terms / np.linalg.norm(new, axis=0)).max())
         assert level.amplification == pytest.approx(expected)
         start += n_new
+
+
+def test_every_model_has_a_number_of_new_columns(rng):
+    moments = Moments.of(random_chain([4, 6, 9], rng))
+    for n_new in ([2], [2, 3, 1]):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            solve_chain(moments, [4, 6, 9], n_new, regressor="ols")
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-12])
+def test_zeros_have_no_directions(tolerance):
+    for factor in (root_factor, scatter_factor):
+        found = factor(np.zeros((3, 3)), np.ones(3), tolerance)
+        assert found.shape == (3, 0)
+        directions, variances = principal_directions(found, 2)
+        assert (directions.shape, variances.shape) == ((3, 0), (0,))
+
+
+@pytest.mark.parametrize("n_samples", [25, 900])
+def test_rounding_of_an_ill_conditioned_prefix_is_no_direction(n_samples, rng):
+    """The larger model is a function of the smaller one, whose condition is a million."""
+    small = rng.normal(size=(n_samples, 6))
+    small = small @ np.diag(np.geomspace(1, 1e-6, 6)) @ linalg.orth(rng.normal(size=(6, 6)))
+    X = np.hstack([small, small @ rng.normal(size=(6, 40))])
+    level = solve_chain(Moments.of(X), [6, 40], [34], regressor="ols")[0]
+    assert level.condition > 1e4
+    assert level.rank == 0
+    assert level.amplification == 1.0
+
+
+@pytest.mark.parametrize("n_samples", [20, 900])
+def test_columns_that_are_constant_take_no_part(n_samples, rng):
+    X = random_chain([6, 9, 12], rng, n_samples=n_samples)
+    constant = [1, 4, 7, 20]
+    X[:, constant] = [1 / 3, 1e6 / 3, -0.1, 1e-9 / 3]
+    for level in solve_chain(Moments.of(X), [6, 9, 12], [3, 3], regressor="ols"):
+        at = [i for i in constant if i < level.components.shape[1]]
+        np.testing.assert_allclose(level.components[:, at], 0, atol=1e-14)
+        assert level.components.any(axis=1).all()
+
+
+@pytest.mark.parametrize("n_samples", [8, 900])
+def test_a_larger_model_that_is_constant_is_not_explained(n_samples, rng):
+    X = random_chain([4, 6], rng, n_samples=n_samples)
+    X[:, 4:] = 1 / 3
+    level = solve_chain(Moments.of(X), [4, 6], [2], regressor="ols")[0]
+    told = level.r2, level.explained_variance_ratio, level.rank, level.amplification
+    assert told == (0.0, 1.0, 0, 1.0)
+
+
+@pytest.mark.parametrize("n_samples", [20, 900])
+def test_the_unit_of_a_prefix_column_does_not_decide_its_rank(n_samples, rng):
+    X = random_chain([5, 8], rng, n_samples=n_samples)
+    unit = np.r_[2.0**-40, 1.0, 2.0**30, np.ones(10)]
+    plain, other = (
+        solve_chain(Moments.of(Y), [5, 8], [3], regressor="ols")[0] for Y in (X, X * unit)
+    )
+    assert plain.n_prefix_components == other.n_prefix_components == 5
+    np.testing.assert_allclose(other.coef * unit[:5, np.newaxis], plain.coef, rtol=1e-9)
+
+
+def test_no_more_is_kept_than_there_was(rng):
+    for _ in range(40):
+        X = random_chain([3, 9], rng, n_samples=30)
+        assert (
+            solve_chain(Moments.of(X), [3, 9], [9], regressor="ols")[0].explained_variance_ratio
+            <= 1
+        )
+
+
+def test_constant_columns_are_scaled_to_nothing():
+    for _ in range(50):
+        np.full(3, np.nan)  # what the memory held before
+        np.testing.assert_array_equal(_inverse_scale(np.array([0.0, 2.0, 0.0])), [0, 0.5, 0])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_revdist._moments import Moments, _block_rows, check_moments
+from sklearn_revdist._moments import Moments, _block_rows, _symmetric, check_moments
 
 
 def scatter(moments):
@@ -62,7 +62,8 @@ def test_no_rows_are_the_neutral_element(rng):
 
 
 @pytest.mark.parametrize(
-    ("n_features", "n_rows"), [(1, 2**17), (100, 1310), (300, 600), (1000, 2000), (2720, 771)]
+    ("n_features", "n_rows"),
+    [(1, 2**17), (100, 1310), (300, 600), (1000, 2000), (2720, 771), (10_400, 256)],
 )
 def test_blocks_are_twice_as_tall_as_wide_within_bounds(n_features, n_rows):
     """1 MB of few columns, and of many 16 MB, are the bounds."""
@@ -89,6 +90,8 @@ def test_the_form_follows_the_number_of_rows(rng):
     total = sum(parts[1:], start=parts[0])
     assert all(part.root.shape == (3, 10) for part in parts)
     assert (parts[0] + parts[1]).root.shape == (7, 10)
+    assert (Moments.of(X[:5]) + Moments.of(X[:4])).root.shape == (10, 10)
+    assert (Moments.of(X[:5]) + Moments.of(X[:5])).root is None
     assert total.root is None
     assert total.scatter.shape == (10, 10)
     assert_equal_moments(total, Moments.of(X))
@@ -130,6 +133,15 @@ def test_scatter_is_exactly_symmetric(rng):
     np.testing.assert_array_equal(moments.scatter, moments.scatter.T)
 
 
+@pytest.mark.parametrize("size", range(1, 10))
+def test_a_matrix_is_mirrored_square_by_square(size, rng, monkeypatch):
+    monkeypatch.setattr("sklearn_revdist._moments._SQUARE", 3)
+    matrix = rng.normal(size=(size, size))
+    matrix += matrix.T
+    upper = np.asfortranarray(np.triu(matrix))
+    np.testing.assert_array_equal(_symmetric(upper), matrix)
+
+
 def test_leading_columns_are_the_moments_of_those_columns(rng):
     X = rng.normal(size=(100, 6))
     leading = Moments.of(X).leading(4)
@@ -163,7 +175,7 @@ def test_the_input_is_left_as_it_was(rng):
 
 
 def test_moments_of_different_columns_do_not_add():
-    with pytest.raises(ValueError, match="3 columns and of 4 columns"):
+    with pytest.raises(ValueError, match=r"3 columns and of 4 columns .* both the same columns\.$"):
         Moments.zeros(3) + Moments.zeros(4)
 
 

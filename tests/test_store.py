@@ -169,7 +169,8 @@ def test_weights_are_read_once_for_their_digest(path, tiny, monkeypatch):
         store.weights_digest([tiny])
         assert len(reads) == 2
         parts = store.weights_digest([tiny, Path(__file__)])
-        assert parts not in (found[0], store.weights_digest([Path(__file__), tiny]))
+        both = found[0] + hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        assert parts == hashlib.sha256(both.encode()).hexdigest()
 
 
 def test_the_digest_of_a_file_that_has_just_changed_is_not_kept(path, tiny, monkeypatch):
@@ -418,6 +419,7 @@ def test_whatever_byte_of_an_index_is_damaged_no_row_is_missing(path, tmp_path):
         ("DELETE FROM sequences WHERE id > 2", "2 embeddings are not found"),
         ("DELETE FROM sequences", "4 embeddings are not found"),
     ],
+    ids=["source", "one", "two", "all"],
 )
 def test_what_a_row_needs_is_missed(path, tmp_path, statement, message):
     demo(path).transform(SEQUENCES)
@@ -591,6 +593,19 @@ def test_where_a_model_has_no_rows_all_is_float32_still(path, monkeypatch):
         assert (store.to_frame().dtypes == np.float32).all()
 
 
+def test_a_table_is_of_what_was_chosen_and_of_each_model_once(path):
+    with EmbeddingStore.create(path) as store:
+        store.write(SOURCE, "m", numbered("MKT", "ACD") | numbered("W" * 20, max_length=9))
+        store.write(SOURCE._replace(weights="1"), "n", numbered("MKT"))
+        whole, part = store.as_table(), store.as_table(model="n")
+        assert (whole.n_rows, whole.columns) == (3, ["m_0", "m_1", "n_0", "n_1"])
+        assert (part.n_rows, part.columns) == (1, ["n_0", "n_1"])
+        for table in (whole, part):
+            assert table.n_columns == len(table.columns)
+            rows = np.concatenate([batch.rows for batch in table.batches()])
+            assert rows.shape == (table.n_rows, table.n_columns)
+
+
 def test_the_warning_of_damage_is_about_the_caller(path):
     with EmbeddingStore.create(path) as store:
         store.write(SOURCE, "m", numbered("MKT"))
@@ -637,7 +652,8 @@ def test_export(path, tmp_path, monkeypatch):
         store.export(tmp_path / "x.parquet", model=DEMO[0].name)
         store.export(tmp_path / "x.h5")
         smallest, all_models = store.to_frame(model=DEMO[0].name), store.to_frame()
-        with pytest.raises(ValueError, match="has no such embeddings"):
+        message = r"^The store '.*store\.sqlite' has no such embeddings; see its contents\(\)\.$"
+        with pytest.raises(ValueError, match=message):
             store.export(tmp_path / "x.h5", model="other")
     assert len(all_models) == len(SEQUENCES) > 3
     found = pd.read_parquet(tmp_path / "x.parquet").set_index("sequence")

@@ -1,5 +1,6 @@
 """What a store's file holds: tables made once, and embeddings that are told from damaged ones."""
 
+import hashlib
 from contextlib import closing
 
 import numpy as np
@@ -31,6 +32,19 @@ def test_tables_are_made_once(file):
     for dtype in ("float16", "float32"):
         make_tables(file, dtype)
         assert read_header(file) == "float16"
+
+
+def test_the_file_says_how_checksums_are_made(file):
+    make_tables(file, "float16")
+    assert dict(file.rows("SELECT key, value FROM metadata")) == {
+        "format": "embeddings of protein sequences, made by sklearn_revdist",
+        "storage_dtype": "float16",
+        "checksum": "BLAKE2b of 16 bytes of: weights, layer, pooling, dtype, width and max_length, "
+        "each as text and followed by a space; the sequence's sha256; the vector",
+    }
+    key = b"0" * 64 + b" -1 mean float32 3 1022 "
+    made = hashlib.blake2b(key + SHA256 + b"vector", digest_size=16).digest()
+    assert checksum_of(SOURCE, 1022, SHA256, b"vector") == made
 
 
 def test_a_file_of_something_else_is_left_as_it_is(file):

@@ -15,7 +15,7 @@ from ._dask import header
 from ._moments import Moments, check_moments
 from ._naive_steps import Step, compose, solve_steps
 from ._prefixes import model_index
-from ._published import read_published_naive
+from ._published import SOURCE_CONSTRAINTS, read_published_naive
 from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._tensors import dtype_of, empty_like, like, tensor_as
 
@@ -223,14 +223,7 @@ class NaiveChain(TransformerMixin, BaseEstimator):
         return np.array([f"{self.model_names_[-1]}_naive_{i}" for i in columns], dtype=object)
 
     @classmethod
-    @validate_params(
-        {
-            "name_or_path": [str, os.PathLike],
-            "variant": [str, None],
-            "revision": [str, None],
-        },
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params(SOURCE_CONSTRAINTS, prefer_skip_nested_validation=True)
     def from_pretrained(
         cls,
         name_or_path: str | os.PathLike,

@@ -24,6 +24,12 @@ from ._naive_steps import Step
 
 _VARIANT = r"\w+-\w+-[\w.]+"
 _FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
+# What names published weights, in the methods that read them.
+SOURCE_CONSTRAINTS = {
+    "name_or_path": [str, os.PathLike],
+    "variant": [str, None],
+    "revision": [str, None],
+}
 _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 
 # A repository's name on the hub: its owner's and its own.

@@ -34,7 +34,7 @@ from ._fitted_chain import (
 from ._messages import told
 from ._moments import Moments, check_moments
 from ._prefixes import model_index, new_columns, prefix_length
-from ._published import read_published
+from ._published import SOURCE_CONSTRAINTS, read_published
 from ._row_chain import fit_rows, nest_rows, reconstruct_rows
 from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._saved_chain import read_chain, write_chain
@@ -370,6 +370,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If `embedder` is none, or a sequence is no text.
         ValueError
             If a sequence or the chain is not valid. Nothing is changed then.
         """
@@ -542,6 +544,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         path : str or path-like
             The file, by custom ending in ``.safetensors``. An existing one is replaced in one
             step, so that no reader sees half a file.
+
+        Raises
+        ------
+        OSError
+            If there is no such folder, the path is that of a folder, or the disk is full. An
+            existing file is as it was then.
+        ValueError
+            If the chain is no affine map, or a parameter that was set since the fit is not valid.
         """
         check_is_fitted(self)
         self._validate_params()  # may have been set since the fit
@@ -556,14 +566,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         write_chain(path, parameters, self._blocks(), self.mean_, levels_of(self), weight)
 
     @classmethod
-    @validate_params(
-        {
-            "name_or_path": [str, os.PathLike],
-            "variant": [str, None],
-            "revision": [str, None],
-        },
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params(SOURCE_CONSTRAINTS, prefer_skip_nested_validation=True)
     def from_pretrained(
         cls,
         name_or_path: str | os.PathLike,

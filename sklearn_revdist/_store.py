@@ -538,4 +538,7 @@ class EmbeddingStore:
 def _check_shown(sequences, parameter):
     """Refuse what is no collection of sequences as models are shown them."""
     if not isinstance(sequences, Collection) or not all(isinstance(s, Shown) for s in sequences):
-        raise TypeError(f"{parameter} must be of sequences as models are shown them (Shown).")
+        raise TypeError(
+            f"{parameter} must be a collection of sequences as models are shown them; make each "
+            "with Shown(text, max_length)."
+        )

@@ -450,7 +450,10 @@ def write_other_database(path):
         (lambda path: path.write_text("MKT"), "is not a SQLite file"),
         (write_other_database, "is a SQLite file of something else"),
         (lambda path: change(path, "PRAGMA user_version = 7"), "is of version 7, .* upgrade it"),
-        (lambda path: change(path, "DELETE FROM metadata"), "is damaged"),
+        (
+            lambda path: change(path, "DELETE FROM metadata"),
+            r"is damaged \(its metadata has no storage_dtype\)",
+        ),
         (lambda path: change(path, "DROP TABLE metadata"), "is damaged"),
     ],
 )
@@ -478,7 +481,7 @@ def test_an_empty_file_becomes_a_store(path):
 
 
 def test_paths_where_no_store_can_be(path, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no store '.*store\.sqlite'; ESMEmbedder\(store"):
+    with pytest.raises(FileNotFoundError, match=r"no store '.*store\.sqlite'; ESM.* make one\.$"):
         EmbeddingStore(path)
     with pytest.raises(FileNotFoundError, match=r"no folder '.*nowhere'; make it first"):
         demo(tmp_path / "nowhere" / "s.sqlite").transform(SEQUENCES)
@@ -624,6 +627,15 @@ def test_a_choice_is_a_value_or_any_list_of_them(path, model):
             "m_0",
             "m_1",
         ]
+
+
+def test_a_choice_of_another_type_is_told(path):
+    with EmbeddingStore.create(path) as store:
+        for which, needed in (({"model": 5}, "texts"), ({"max_length": "a"}, "whole numbers")):
+            with pytest.raises(
+                TypeError, match=rf" in contents\(\) nor a list of them; give {needed}\.$"
+            ):
+                store.to_frame(**which)
 
 
 def test_what_is_no_embedding_is_not_stored(path):

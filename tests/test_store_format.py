@@ -60,7 +60,8 @@ def test_an_embedding_comes_back_in_the_precision_of_the_store(dtype):
     values = np.array([0.1, -2.0, 3e-5], np.float32)
     vector = encode(values, np.dtype(dtype).name)
     assert len(vector) == 3 * np.dtype(dtype).itemsize
-    np.testing.assert_array_equal(decode(vector, 3), values.astype(dtype).astype(np.float32))
+    expected = values.astype(dtype).astype(np.float32)
+    np.testing.assert_array_equal(decode(vector, 3), expected, strict=True)
 
 
 def test_what_half_precision_cannot_hold_stays_float32():

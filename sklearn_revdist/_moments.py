@@ -72,11 +72,13 @@ class Moments:
 
     def __post_init__(self):
         """Refuse sums that have overflowed, which would spoil all that is added to them."""
+        if (self.root is None) == (self.scatter is None):
+            raise ValueError("Moments have a root or a scatter, not both; use Moments.of.")
         if self.root is not None:
             with np.errstate(over="ignore"):
                 squares = np.einsum("ij,ij->j", self.root, self.root)
         else:
-            squares = np.zeros(0) if self.scatter is None else self.scatter.diagonal()
+            squares = self._square().diagonal()
         if not np.isfinite(squares).all():
             column = int(np.flatnonzero(~np.isfinite(squares))[0])
             raise ValueError(

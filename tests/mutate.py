@@ -24,6 +24,7 @@ GROUPS = {
         [
             *("moments", "chain", "row_chain", "fitted_chain", "partial_fit", "reverse_distiller"),
             *("tensors", "dask", "reliability_chains", "reliability_not_finite"),
+            "reliability_parameters",
         ],
     ),
     "store": (

@@ -70,6 +70,48 @@ def test_blocks_are_twice_as_tall_as_wide_within_bounds(n_features, n_rows):
     assert _block_rows(n_features) == n_rows
 
 
+def test_moments_have_a_root_or_a_scatter():
+    for parts in ({}, {"root": np.ones((1, 2)), "scatter": np.ones((2, 2))}):
+        with pytest.raises(ValueError, match=r"^Moments have a root or a scatter, not both; use M"):
+            Moments(1.0, np.zeros(2), **parts)
+
+
+@pytest.mark.parametrize("n_samples", [3, 300])
+def test_squares_that_overflow_are_refused_by_column(n_samples, rng):
+    X = rng.normal(size=(n_samples, 4))
+    X[:, 2] *= 1e200
+    message = r"^Numbers of column 2 \(counting .* drop these rows, or scale the columns\.$"
+    with pytest.raises(ValueError, match=message):
+        Moments.of(X)
+
+
+def test_objects_that_are_numbers_are_rows_of_numbers(rng):
+    """As columns with gaps have them; of text and other things nothing is made."""
+    X = rng.normal(size=(30, 3))
+    np.testing.assert_array_equal(Moments.of(X.astype(object)).scatter, Moments.of(X).scatter)
+    for wrong in ("MKT", object()):
+        rows = X.astype(object)
+        rows[4, 1] = wrong
+        with pytest.raises(
+            ValueError, match=r"^X must be a matrix of real .* \(30, 3\) and .* obj"
+        ):
+            Moments.of(rows)
+    with pytest.raises(
+        ValueError, match=r"^X must be .* \(3,\) .* give a row for each embedding\.$"
+    ):
+        Moments.of(X[0])
+
+
+def test_a_constant_that_was_merged_is_constant_still(rng):
+    """Rounding of the mean adds up, and is no spread."""
+    for value in (1 / 3, 1e12 / 3, -0.1):
+        total = Moments.zeros(2)
+        for n_rows in rng.integers(1, 40, size=300):
+            total += Moments.of(np.c_[np.full(n_rows, value), rng.normal(size=n_rows)])
+        scale = total.scale()
+        assert scale[0] == 0.0 < scale[1]
+
+
 def test_other_things_are_no_moments(rng):
     with pytest.raises(
         TypeError, match=r"^moments must be Moments, .* type ndarray; make them .* Moments\.of\.$"

@@ -121,9 +121,7 @@ def sums_on_device(
     scatter = mean.new_zeros(len(mean), len(mean))
     for start in range(0, len(X), _ROWS):
         rows = X[start : start + _ROWS].to(torch.float64) - mean
-        weights = (
-            np.ones(len(rows)) if sample_weight is None else sample_weight[start:][: len(rows)]
-        )
+        weights = sample_weight[start : start + _ROWS]
         weight = float(weights.sum())
         if weight == 0.0:
             continue

@@ -289,3 +289,8 @@ def test_nothing_of_dask_is_imported_without_it():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert not is_dask(np.ones(3))
+
+
+def test_moments_are_named_where_the_rows_are_none(X):
+    with pytest.raises(ValueError, match=r"^Moments got a collection of dask \(Array\) that is no"):
+        Moments.of(da.from_array(X[0], 9))

@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,19 @@ def test_objects_that_are_numbers_are_rows_of_numbers(rng):
         ValueError, match=r"^X must be .* \(3,\) .* give a row for each embedding\.$"
     ):
         Moments.of(X[0])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_tensors_on_cuda_are_summed_there(weighted, rng, monkeypatch):
+    """Here on the CPU, in their stead."""
+    monkeypatch.setattr("sklearn_revdist._moments.on_cuda", torch.is_tensor)
+    X = rng.normal(size=(60, 4)) + 10
+    weights = rng.random(60) if weighted else None
+    moments = Moments.of(torch.from_numpy(X), weights)
+    assert moments.root is None
+    assert_equal_moments(moments, Moments.of(X, weights))
+    with pytest.raises(ValueError, match="sample_weight must be 60 finite numbers"):
+        Moments.of(torch.from_numpy(X), -np.ones(60))
 
 
 def test_a_constant_that_was_merged_is_constant_still(rng):

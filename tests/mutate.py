@@ -32,7 +32,7 @@ GROUPS = {
         ["store", "store_format", "sqlite", "reliability_parameters"],
     ),
 }
-# In the copy a frame of mutmut's lies between a function and its caller, and classes have its methods.
+# In the copy a frame of mutmut's lies between function and caller, and classes have more methods.
 LEFT_OUT = [
     "tests/test_store.py::test_the_warning_of_damage_is_about_the_caller",
     "tests/test_reliability_parameters.py::test_every_parameter_has_a_case",

@@ -638,6 +638,14 @@ def test_a_choice_of_another_type_is_told(path):
                 store.to_frame(**which)
 
 
+def test_sequences_are_given_as_models_are_shown_them(path):
+    with EmbeddingStore.create(path) as store:
+        with pytest.raises(TypeError, match="^sequences must be a collection of sequences"):
+            store.read(SOURCE, ["MKT"])
+        with pytest.raises(TypeError, match=r"^embeddings must be .* Shown\(text, max_length\)\.$"):
+            store.write(SOURCE, "m", {"MKT": np.zeros(2, np.float32)})
+
+
 def test_what_is_no_embedding_is_not_stored(path):
     with EmbeddingStore.create(path) as store:
         wrong = numbered("MKT") | {Shown("ACD", 0): np.array([1.0, np.nan], np.float32)}

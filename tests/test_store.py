@@ -640,7 +640,7 @@ def test_a_choice_of_another_type_is_told(path):
 
 def test_sequences_are_given_as_models_are_shown_them(path):
     with EmbeddingStore.create(path) as store:
-        with pytest.raises(TypeError, match="^sequences must be a collection of sequences"):
+        with pytest.raises(TypeError, match=r"^sequences must be a collection of sequences"):
             store.read(SOURCE, ["MKT"])
         with pytest.raises(TypeError, match=r"^embeddings must be .* Shown\(text, max_length\)\.$"):
             store.write(SOURCE, "m", {"MKT": np.zeros(2, np.float32)})

@@ -116,6 +116,15 @@ def test_tensors_on_cuda_are_summed_there(weighted, rng, monkeypatch):
         Moments.of(torch.from_numpy(X), -np.ones(60))
 
 
+@pytest.mark.parametrize("weight", [1.0, 1e8])
+def test_the_spread_of_rounding_is_none(weight):
+    mean = np.full(2, 1e5 / 3)
+    rounding = np.finfo(float).eps * mean * np.sqrt(weight)
+    spread = rounding * [10, 20]
+    scale = Moments(weight, mean, scatter=np.diag(spread**2)).scale()
+    np.testing.assert_allclose(scale, [0, spread[1]])
+
+
 def test_a_constant_that_was_merged_is_constant_still(rng):
     """Rounding of the mean adds up, and is no spread."""
     for value in (1 / 3, 1e12 / 3, -0.1):

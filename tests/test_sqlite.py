@@ -47,13 +47,25 @@ def test_one_writes_while_another_waits_and_readers_go_on(path, monkeypatch):
         file.transaction(),
     ):
         assert other.rows("SELECT value FROM numbers") == [(1,)]
-        with pytest.raises(TimeoutError, match=r"shared\.sqlite' was in use by other processes"):
+        message = r"shared\.sqlite' was in use by other .*; try again, what was stored is kept\.$"
+        with pytest.raises(TimeoutError, match=message):
             other.rows("DELETE FROM numbers")
     assert numbers(path) == [1]
 
 
+def test_others_are_waited_for_as_long_as_it_says(path, monkeypatch):
+    asked = {}
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: asked.update(named) or connect(*given, **named)
+    )
+    SQLiteFile(path, "rw").close()
+    assert asked == {"uri": True, "timeout": _sqlite.BUSY_SECONDS, "isolation_level": None}
+
+
 def test_a_file_is_made_where_that_is_asked_for(tmp_path):
-    with pytest.raises(OSError, match=r"nothing' cannot be opened or written \(unable to open"):
+    message = r"nothing' cannot be opened or written \(unable to open.*, what was stored is kept\.$"
+    with pytest.raises(OSError, match=message):
         SQLiteFile(tmp_path / "nothing", "rw")
     SQLiteFile(tmp_path / "nothing", "rwc").close()
 

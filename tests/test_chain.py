@@ -424,3 +424,14 @@ def test_constant_columns_are_scaled_to_nothing():
     for _ in range(50):
         np.full(3, np.nan)  # what the memory held before
         np.testing.assert_array_equal(_inverse_scale(np.array([0.0, 2.0, 0.0])), [0, 0.5, 0])
+
+
+@pytest.mark.parametrize("regressor", ["ols", "ridge", "pcr"])
+@pytest.mark.parametrize("n_samples", [6, 300])
+def test_a_smaller_model_that_is_constant_predicts_nothing(n_samples, regressor, rng):
+    X = random_chain([3, 5], rng, n_samples=n_samples)
+    X[:, :3] = 1 / 3
+    level = solve_chain(Moments.of(X), [3, 5], [2], regressor=regressor)[0]
+    assert (level.n_prefix_components, level.rank) == (0, 5)
+    assert level.r2 == pytest.approx(0, abs=1e-12)
+    np.testing.assert_array_equal(level.coef, 0)

@@ -34,6 +34,21 @@ def test_tables_are_made_once(file):
         assert read_header(file) == "float16"
 
 
+def test_another_process_may_be_faster(file, tmp_path, monkeypatch):
+    """It makes the store between a look at the file and the wait for its turn."""
+    transaction = SQLiteFile.transaction
+
+    def late(self):
+        monkeypatch.setattr(SQLiteFile, "transaction", transaction)
+        with closing(SQLiteFile(tmp_path / "store.sqlite", "rw")) as other:
+            make_tables(other, "float16")
+        return transaction(self)
+
+    monkeypatch.setattr(SQLiteFile, "transaction", late)
+    make_tables(file, "float32")
+    assert read_header(file) == "float16"
+
+
 def test_the_file_says_how_checksums_are_made(file):
     make_tables(file, "float16")
     assert dict(file.rows("SELECT key, value FROM metadata")) == {

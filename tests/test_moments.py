@@ -154,6 +154,8 @@ def test_the_form_follows_the_number_of_rows(rng):
     parts = [Moments.of(X[start : start + 3]) for start in range(0, 30, 3)]
     total = sum(parts[1:], start=parts[0])
     assert all(part.root.shape == (3, 10) for part in parts)
+    assert Moments.of(X[:10]).root.shape == (10, 10)
+    assert Moments.of(X[:11]).root is None
     assert (parts[0] + parts[1]).root.shape == (7, 10)
     assert (Moments.of(X[:5]) + Moments.of(X[:4])).root.shape == (10, 10)
     assert (Moments.of(X[:5]) + Moments.of(X[:5])).root is None

@@ -237,13 +237,18 @@ class EmbeddingStore:
         blocks = [self._block(model, group, ids) for model, group in models]
         if not blocks:
             return pd.DataFrame(), 0
-        frame = pd.concat(blocks, axis=1).sort_index()
+        found = sorted(set().union(*(block.index for block in blocks)))
         texts = dict(
             self._file.rows(
                 "SELECT id, text FROM sequences WHERE id >= ? AND id < ?", (ids.start, ids.stop)
             )
         )
-        frame.index = pd.Index([texts[i] for i in frame.index], name="sequence")
+        # not by concat, which in pandas 2 warns of blocks without rows
+        frame = pd.DataFrame(
+            np.hstack([block.reindex(found).to_numpy(np.float32) for block in blocks]),
+            index=pd.Index([texts[i] for i in found], name="sequence"),
+            columns=[name for block in blocks for name in block.columns],
+        )
         return frame, sum(map(len, blocks))
 
     def _check_all_read(self, groups: pd.DataFrame, n_read: int) -> None:

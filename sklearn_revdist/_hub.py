@@ -74,6 +74,11 @@ def check_fetched(path: Path) -> None:
     a file under that name and links to it; a download into a folder leaves the name and the time
     in a file beside.
 
+    Parameters
+    ----------
+    path : Path
+        A file of a snapshot in the cache, or of any folder.
+
     Raises
     ------
     ValueError

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._embedder import ESMEmbedder
     from ._evaluation import evaluate, prefix_scores
     from ._fetchers import fetch_proteingym
+    from ._folds import ContiguousKFold, ModuloKFold
     from ._moments import Moments
     from ._naive_chain import NaiveChain
     from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 # Each name is imported from its room when it is first used, so that what needs little starts at
 # once: the help of the command line, a distiller in a worker.
 _ROOMS = {
+    "ContiguousKFold": "_folds",
     "ESMEmbedder": "_embedder",
     "EmbeddingStore": "_store",
+    "ModuloKFold": "_folds",
     "Moments": "_moments",
     "NaiveChain": "_naive_chain",
     "NestedVarianceDisplay": "_variance_display",

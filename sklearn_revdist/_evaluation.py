@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import BaseCrossValidator, KFold
+from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
 from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
+from ._folds import shuffled_cv
 from ._probes import make_probe
 from ._representations import (
     FITTED_ON,
@@ -136,9 +137,7 @@ def prefix_scores(
     assert_all_finite(y, input_name="y")
     if isinstance(cv, str):  # which has a method of that name
         raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
-    if isinstance(cv, Integral):
-        cv = KFold(int(cv), shuffle=True, random_state=0)
-    folds = list(cv.split(X, y))
+    folds = list(shuffled_cv(cv, y).split(X, y))
     check_targets_differ(y, folds)
     sizes = Sizes.of_fitted(distiller)
     listed = [

@@ -1,11 +1,14 @@
 """Held-out scores of all prefixes and penalties, and the choice among them."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import _check_method_params
 
 from ._prefix_ridge import Training
+from ._prefix_scorers import PrefixScores
 
 # Scores that differ by less than this share are equal but for rounding.
 _EQUAL = 1e-12
@@ -13,27 +16,85 @@ _EQUAL = 1e-12
 _DOUBTFUL = 1e-6
 
 
-def cross_validate(
-    data, Y, sample_weight, splits, prefixes, alphas, score_all, score_one, score_params
-):
+class Candidates(NamedTuple):
+    """What is tried, and how it is scored.
+
+    Attributes
+    ----------
+    prefixes : ndarray of shape (n_prefixes,)
+    alphas : ndarray of shape (n_alphas,)
+    scale : bool
+        Whether penalties are those of columns of unit variance.
+    scores : PrefixScores or None
+        Scores all prefixes at once, where the scorer is one of those that can be.
+    """
+
+    prefixes: NDArray
+    alphas: NDArray
+    scale: bool
+    scores: PrefixScores | None
+
+
+def leave_one_out(data, Y, sample_weight, candidates, score_predicted):
+    """Scores of the predictions of all rows, each by regressions without it, and their errors.
+
+    Parameters
+    ----------
+    data, Y, sample_weight : ndarray
+        Rows.
+    candidates : Candidates
+    score_predicted : callable
+        ``score_predicted(predicted)`` of predictions of shape (n_samples, n_targets), where the
+        scorer takes one prefix at a time.
+
+    Returns
+    -------
+    scores, standard_errors : ndarray of shape (n_prefixes, n_alphas)
+        Standard errors by the scatter over rows; not a number where the scorer tells none.
+    """
+    prefixes, alphas, scale, score_all = candidates
+    if np.count_nonzero(np.ones(len(Y)) if sample_weight is None else sample_weight) < 2:
+        raise ValueError(
+            f"To leave one out takes two rows of positive weight, but n_samples={len(Y)}, of which "
+            "at most one weighs anything; give more rows."
+        )
+    scores = np.empty((len(prefixes), len(alphas)))
+    errors = np.full_like(scores, np.nan)
+    rounding = np.zeros(len(alphas))
+    training = Training(data[:, : prefixes[-1]], Y, sample_weight, scale=scale)
+    for j, alpha in enumerate(alphas):
+        ridges = training.ridges(alpha)
+        rounding[j] = ridges.rounding
+        for part, predicted in ridges.left_out_predictions(prefixes):
+            if score_all is None:
+                scores[part, j] = [score_predicted(one) for one in predicted]
+            else:
+                scores[part, j] = score_all.scores(Y, predicted, sample_weight)
+                errors[part, j] = score_all.standard_errors(Y, predicted, sample_weight)
+    _warn_of_rounding(rounding, alphas)
+    return scores, errors
+
+
+def cross_validate(data, Y, sample_weight, splits, candidates, score_one, score_params):
     """Held-out scores, of shape (n_folds, n_prefixes, n_alphas)."""
+    prefixes, alphas, scale, score_all = candidates
     scores = np.empty((len(splits), len(prefixes), len(alphas)))
     rounding = np.zeros(len(alphas))
     columns = data[:, : prefixes[-1]]
     for i, (train, test) in enumerate(splits):
         weights = None if sample_weight is None else sample_weight[train]
         _check_any_weight(weights, f"training fold {i}")
-        training = Training(columns[train], Y[train], weights)
+        training = Training(columns[train], Y[train], weights, scale=scale)
         held_out = _check_method_params(data, score_params, indices=test)
         weights = held_out.get("sample_weight")
         _check_any_weight(weights, f"test fold {i}")
-        centred = training.centred(columns[test])
+        prepared = training.prepared(columns[test])
         for j, alpha in enumerate(alphas):
             ridges = training.ridges(alpha)
             rounding[j] = max(rounding[j], ridges.rounding)
             if score_all is not None:
-                for part, predicted in ridges.predictions(centred, prefixes):
-                    scores[i, part, j] = score_all(Y[test], predicted, weights)
+                for part, predicted in ridges.predictions(prepared, prefixes):
+                    scores[i, part, j] = score_all.scores(Y[test], predicted, weights)
             else:
                 for k, linear in enumerate(ridges.coefs(prefixes)):
                     scores[i, k, j] = score_one(prefixes[k], linear, test, held_out)
@@ -69,15 +130,15 @@ def _check_any_weight(weights, fold):
         )
 
 
-def check_scores(scores, prefixes, alphas):
-    """Refuse scores among which no choice is possible."""
+def check_scores(scores, prefixes, alphas, remedy):
+    """Refuse scores, fold by fold or of one that is all rows, among which none is the best."""
     bad = np.argwhere(~np.isfinite(scores))
     if len(bad):
         fold, k, j = bad[0]
+        where = f"test fold {fold}" if len(scores) > 1 else "the held-out rows"
         raise ValueError(
-            f"The score of test fold {fold} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
-            f"alpha={alphas[j]}, so that no choice is possible; see to it that `cv` leaves targets "
-            "that differ in every test fold, or change `scoring`."
+            f"The score of {where} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
+            f"alpha={alphas[j]}, so that no choice is possible; {remedy}, or change `scoring`."
         )
 
 

@@ -55,7 +55,7 @@ class Factor(Protocol):
     rounding: float
 
     def whiten(self, X: NDArray) -> NDArray:
-        """The rows L^-1 x of centred rows x."""
+        """The rows L^-1 x of prepared rows x."""
 
     def solve_transposed(self, z: NDArray) -> NDArray:
         """The columns L'^-1 z of columns z."""
@@ -72,22 +72,35 @@ class Training:
         The targets, finite.
     sample_weight : ndarray of shape (n_samples,) or None
         Non-negative weights, not all zero.
+    scale : bool
+        Whether penalties are those of columns of unit variance.
 
     Attributes
     ----------
+    Y, sample_weight : ndarray of shape (n_samples, n_targets), ndarray or None
+        As given.
     mean, target_mean : ndarray of shape (n_features,), (n_targets,)
         Weighted means.
+    weight : float
+        Number of rows, or the sum of their weights.
+    scale : ndarray of shape (n_features,)
+        Weighted standard deviations, 1 for columns that are constant; or ones.
     """
 
-    def __init__(self, X, Y, sample_weight):
-        self._rows, self._weights = np.column_stack([X, Y]), sample_weight
+    def __init__(self, X, Y, sample_weight, *, scale):
+        self._rows, self.sample_weight, self.Y = np.column_stack([X, Y]), sample_weight, Y
         self._n_features = X.shape[1]
         self._moments = Moments.of(self._rows, sample_weight)
         self.mean, self.target_mean = np.split(self._moments.mean, [self._n_features])
+        self.weight, self.scale = self._moments.weight, np.ones(self._n_features)
+        if scale:
+            spread = self._moments.scale()[: self._n_features] / np.sqrt(self.weight)
+            self.scale = np.where(spread > 0, spread, 1.0)
 
-    def centred(self, X: NDArray) -> NDArray:
-        """Rows less the mean of the training rows, columns first."""
-        return np.asfortranarray(X - self.mean)
+    def prepared(self, X: NDArray | None = None) -> NDArray:
+        """Rows, or those of the training, as regressions see them: centred and scaled."""
+        X = self._rows[:, : self._n_features] if X is None else X
+        return np.asfortranarray((X - self.mean) / self.scale)
 
     def ridges(self, alpha: float) -> "PrefixRidges":
         """The regressions on all prefixes, with one penalty.
@@ -112,19 +125,27 @@ class Training:
     @cached_property
     def _scatter(self):
         """X and Y's joint matrix of products, its lower triangle, columns first."""
-        if self._moments.root is None:
-            return self._moments.scatter.T  # symmetric, its columns lie together
-        return blas.dsyrk(1.0, self._moments.root.T, lower=1)
+        if self._moments.root is not None:
+            return blas.dsyrk(1.0, self._root.T, lower=1)
+        inverse = self._inverse_scale
+        scatter = self._moments.scatter * inverse
+        scatter *= inverse[:, np.newaxis]
+        return scatter.T  # symmetric, its columns lie together
 
     @cached_property
     def _root(self):
         """At most as many rows as columns with the same products, columns first."""
         if self._moments.root is not None:
-            return np.asfortranarray(self._moments.root)
-        rows = self._rows - self._moments.mean
-        if self._weights is not None:
-            rows *= np.sqrt(self._weights)[:, np.newaxis]
+            return np.asfortranarray(self._moments.root * self._inverse_scale)
+        rows = (self._rows - self._moments.mean) * self._inverse_scale
+        if self.sample_weight is not None:
+            rows *= np.sqrt(self.sample_weight)[:, np.newaxis]
         return linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
+
+    @property
+    def _inverse_scale(self):
+        """Of columns and targets."""
+        return np.concatenate([1 / self.scale, np.ones(self.Y.shape[1])])
 
 
 class PrefixRidges:
@@ -149,14 +170,14 @@ class PrefixRidges:
         self.rounding = factor.rounding
 
     def predictions(
-        self, centred: NDArray, prefixes: NDArray
+        self, prepared: NDArray, prefixes: NDArray
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Predictions of the regressions on some prefixes.
 
         Parameters
         ----------
-        centred : ndarray of shape (n_rows, n_features)
-            Rows, centred by :meth:`Training.centred`.
+        prepared : ndarray of shape (n_rows, n_features)
+            Rows, from :meth:`Training.prepared`.
         prefixes : ndarray of shape (n_prefixes,)
             Lengths, increasing.
 
@@ -167,9 +188,57 @@ class PrefixRidges:
         predicted : ndarray of shape (n_prefixes of the part, n_rows, n_targets)
             Predictions.
         """
-        terms, z = self._factor.whiten(centred), self._factor.z
-        target_mean = self._training.target_mean
-        sums = np.asfortranarray(np.broadcast_to(target_mean, (len(terms), len(target_mean))))
+        return self._predictions(self._factor.whiten(prepared), prefixes)
+
+    def left_out_predictions(
+        self, prefixes: NDArray
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Prediction of each training row by the regressions on all others, without refitting.
+
+        A row x of weight s has the leverage h = s (1 / sum of weights + sum of (L^-1 x)_j^2) on
+        the regression on the first columns j, and leaving it out takes its residual e to
+        e / (1 - h) [1]_. Means and squares of the others change with it; the scale, which is part
+        of the penalty, does not.
+
+        Parameters
+        ----------
+        prefixes : ndarray of shape (n_prefixes,)
+            Lengths, increasing.
+
+        Yields
+        ------
+        part, predicted
+            As :meth:`predictions`, of all training rows.
+
+        References
+        ----------
+        .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression.
+           Chapman and Hall, section 2.2.
+        """
+        training = self._training
+        Y, weights = training.Y, training.sample_weight
+        terms = self._factor.whiten(training.prepared())
+        leverage = np.full(len(Y), 1 / training.weight)
+        done = 0
+        for part, predicted in self._predictions(terms, prefixes):
+            left = np.empty(predicted.shape[:2])
+            for i, length in enumerate(prefixes[part]):
+                new = terms[:, done:length]
+                leverage += np.einsum("ij,ij->i", new, new)
+                left[i] = 1 - (leverage if weights is None else weights * leverage)
+                done = length
+            # Where a row alone decides its prediction, rounding may leave less than nothing.
+            np.maximum(left, _EPS, out=left)
+            predicted -= Y
+            predicted /= left[:, :, np.newaxis]
+            predicted += Y
+            yield part, predicted
+
+    def _predictions(self, terms, prefixes):
+        """Predictions of whitened rows."""
+        z, target_mean = self._factor.z, self._training.target_mean
+        # A copy also where there is one row, since sums are taken in place.
+        sums = np.array(np.broadcast_to(target_mean, (len(terms), len(target_mean))), order="F")
         n_prefixes = max(1, _CHUNK_SIZE // max(1, sums.size))
         done = 0
         for first in range(0, len(prefixes), n_prefixes):
@@ -197,7 +266,7 @@ class PrefixRidges:
         intercept : ndarray of shape (n_targets,)
         """
         mean, target_mean = self._training.mean, self._training.target_mean
-        z = self._factor.z
+        scale, z = self._training.scale, self._factor.z
         n_prefixes = max(1, _CHUNK_SIZE // z.size)
         for first in range(0, len(prefixes), n_prefixes):
             lengths = np.asarray(prefixes[first : first + n_prefixes])
@@ -207,7 +276,7 @@ class PrefixRidges:
                 (z[:, :, np.newaxis] * kept[:, np.newaxis]).reshape(len(z), -1)
             )
             coefs = self._factor.solve_transposed(ends).reshape(len(z), -1, len(lengths))
-            for coef in coefs.transpose(2, 1, 0):
+            for coef in coefs.transpose(2, 1, 0) / scale:
                 yield coef, target_mean - coef @ mean
 
 

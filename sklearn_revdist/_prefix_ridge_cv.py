@@ -1,6 +1,7 @@
 """PrefixRidgeCV, PrefixRidgeClassifierCV: the prefix and penalty that predict best, and their fit.
 
-All prefixes of the columns are scored at once, on every fold and for every penalty.
+All prefixes of the columns are scored at once, for every penalty: by leaving out one row after
+the other, which takes no refitting, or on every fold.
 """
 
 from inspect import signature
@@ -18,7 +19,6 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
-from sklearn.model_selection import check_cv
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import StrOptions
@@ -36,19 +36,30 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._prefix_choice import check_alphas, check_scores, choose, cross_validate, standard_errors
+from ._folds import shuffled_cv
+from ._prefix_choice import (
+    Candidates,
+    check_alphas,
+    check_scores,
+    choose,
+    cross_validate,
+    leave_one_out,
+    standard_errors,
+)
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
 from ._prefixes import model_prefixes
 from ._rows import check_row_weights
 
-_ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+# Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
+_ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 
 
 class _BasePrefixRidgeCV(BaseEstimator):
     _parameter_constraints: dict = {
         "alphas": ["array-like"],
         "prefixes": [StrOptions({"all", "models"}), "array-like"],
+        "scale": ["boolean"],
         "cv": ["cv_object"],
         "scoring": [StrOptions({*get_scorer_names(), "spearman"}), callable, None],
         "one_standard_error": ["boolean"],
@@ -59,12 +70,14 @@ class _BasePrefixRidgeCV(BaseEstimator):
         alphas=_ALPHAS,
         *,
         prefixes="all",
+        scale=True,
         cv=None,
         scoring=None,
         one_standard_error=False,
     ):
         self.alphas = alphas
         self.prefixes = prefixes
+        self.scale = scale
         self.cv = cv
         self.scoring = scoring
         self.one_standard_error = one_standard_error
@@ -122,34 +135,54 @@ class _BasePrefixRidgeCV(BaseEstimator):
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
         split_params, score_params = self._routed(scorer, params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self))
-        splits = list(cv.split(data, y, **split_params))
+        known = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
+        candidates = Candidates(prefixes, alphas, self.scale, known)
 
         model = type(self)()
-        vars(model).update(attributes, n_features_in_=n_features)
+        vars(model).update(attributes)
 
-        def score_one(n_prefix, linear, test, held_out):
-            set_linear(model, n_prefix, *linear)
-            return scorer(model, data[test], y[test], **held_out)
+        if self.cv is None:
+            # The scorer is given predictions as X, and an identity for the model.
+            n_targets = Y.shape[1]
+            set_linear(model, n_targets, np.eye(n_targets), np.zeros(n_targets))
+            model.n_features_in_ = n_targets
 
-        score_all = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
-        scores = cross_validate(
-            data, Y, sample_weight, splits, prefixes, alphas, score_all, score_one, score_params
-        )
-        check_scores(scores, prefixes, alphas)
+            def score_predicted(predicted):
+                return scorer(model, predicted, y, **score_params)
 
-        mean = scores.mean(axis=0)
-        errors = standard_errors(scores)
+            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score_predicted)
+            check_scores(mean[np.newaxis], prefixes, alphas, "give targets that differ")
+        else:
+            cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
+            splits = list(cv.split(data, y, **split_params))
+            model.n_features_in_ = n_features
+
+            def score_one(n_prefix, linear, test, held_out):
+                set_linear(model, n_prefix, *linear)
+                return scorer(model, data[test], y[test], **held_out)
+
+            scores = cross_validate(
+                data, Y, sample_weight, splits, candidates, score_one, score_params
+            )
+            check_scores(
+                scores,
+                prefixes,
+                alphas,
+                "see to it that `cv` leaves targets that differ in every test fold",
+            )
+            mean, errors = scores.mean(axis=0), standard_errors(scores)
+
         chosen = choose(mean, alphas)
         if self.one_standard_error:
-            if len(splits) < 2:
+            if not np.isfinite(errors[chosen]):
                 raise ValueError(
-                    "one_standard_error=True needs the scatter of at least two folds, but `cv` "
-                    "gives one; give more, or leave it False."
+                    "one_standard_error=True needs the scatter of at least two folds or, with "
+                    'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
+                    '"accuracy"; set `cv` to a number of folds, or leave it False.'
                 )
             chosen = choose(mean, alphas, mean[chosen] - errors[chosen])
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
-        training = Training(data[:, :n_prefix], Y, sample_weight)
+        training = Training(data[:, :n_prefix], Y, sample_weight, scale=self.scale)
         coef, intercept = next(training.ridges(alpha).coefs([n_prefix]))
         coef = np.pad(coef, ((0, 0), (0, n_features - n_prefix)))
 
@@ -227,39 +260,51 @@ class _BasePrefixRidgeCV(BaseEstimator):
 class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
     """Ridge regression on the prefix of the columns that predicts best.
 
-    Prefix length and penalty are chosen together by cross-validation. All prefixes are scored
-    at once: a fold and a penalty take one factorisation, whatever the number of prefixes. The
-    scores are those of :class:`sklearn.linear_model.Ridge` refitted for each prefix.
+    Prefix length and penalty are chosen together, by default by leaving out one row after the
+    other. All prefixes are scored at once: a penalty takes one factorisation, whatever the number
+    of prefixes and rows. The scores are those of :class:`sklearn.linear_model.Ridge`, refitted for
+    each prefix without each row, on columns of unit variance.
 
     It is made for nested embeddings, such as those of :class:`ReverseDistiller`, whose columns
-    are ordered from general to special. Scale them by :class:`sklearn.preprocessing.StandardScaler`
-    in a pipeline, if at all: it keeps the nesting.
+    are ordered from general to special. It takes them as they are: columns are scaled inside,
+    which keeps the nesting.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
     Parameters
     ----------
-    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, 10, 100, 1000, 10000)
-        Penalties to try, positive, as in :class:`sklearn.linear_model.Ridge`.
+    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
+        Penalties to try, positive, as in :class:`sklearn.linear_model.Ridge` on columns of unit
+        variance, or with ``scale=False`` on the columns as they are.
 
     prefixes : "all", "models" or array-like of int, default="all"
         Lengths to try: all from 1 to the number of columns; those at which a model of the chain
         ends, which the names of the columns tell (`set_output(transform="pandas")` on the
         distiller); or a list, increasing.
 
+    scale : bool, default=True
+        Whether columns are divided by their standard deviations on the training rows (constant
+        ones are left alone), so that neither their unit nor their spread decides how much they
+        are penalised. Coefficients are those of the columns as they are given.
+
     cv : int, cross-validation splitter or iterable, default=None
-        Folds, as in :class:`sklearn.model_selection.GridSearchCV`. None takes five, which are
-        not shuffled.
+        None leaves out each row in turn, exactly and without refitting: the score is that of the
+        predictions of all rows, whatever their order. A number is so many folds, shuffled with a
+        fixed seed; splitters and iterables are as in
+        :class:`sklearn.model_selection.GridSearchCV`.
 
     scoring : str or callable, default=None
         The scorer to maximise: any name that scikit-learn knows, "spearman" for the rank
         correlation, or a scorer ``scorer(estimator, X, y)``. None is "r2". "r2",
         "neg_mean_squared_error" and "spearman" take all prefixes at once; others are called
-        once for each prefix, penalty and fold.
+        once for each prefix and penalty, and fold. With ``cv=None`` a callable is given
+        an estimator whose predictions are those that are to be scored, and nothing else: its `X`
+        are the predictions themselves.
 
     one_standard_error : bool, default=False
         Whether to choose, instead of the prefix with the best score, the shortest one whose
-        score is at most one standard error (over the folds) below it.
+        score is at most one standard error below it: over the folds, or with ``cv=None`` over
+        the rows.
 
     Attributes
     ----------
@@ -269,13 +314,14 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
     alpha_ : float
         Penalty chosen.
     best_score_ : float
-        Mean score of the chosen prefix and penalty over the folds.
+        Score of the chosen prefix and penalty.
     prefixes_ : ndarray of shape (n_prefixes,)
         Lengths tried.
     cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
-        Mean scores over the folds.
+        Scores of the left-out rows, or mean scores over the folds.
     cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
-        Their standard errors; not a number with a single fold.
+        Their standard errors, over the rows or over the folds; not a number with a single fold,
+        and with ``cv=None`` for scorers that take one prefix at a time.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Coefficients, fitted on all rows; zero beyond the prefix.
     intercept_ : float or ndarray of shape (n_targets,)
@@ -293,13 +339,17 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
 
     Notes
     -----
-    With centred training rows X and ``X'X + alpha I = L L'``, the factor of the first k columns
-    is the leading block of L, so that the prediction of the k-column regression is the sum of
-    the first k of the terms ``(L^-1 x)_j (L^-1 X'y)_j``. With fewer rows than a quarter of the
-    columns an equivalent factorisation in the space of the rows takes its place, as it does
-    where columns depend on each other so closely that the Cholesky factor would lose digits.
-    As `alpha` tends to zero, predictions tend to those of the least-squares solution with
-    the smallest coefficients; a warning tells where rounding may show.
+    With centred training rows X and ``X'X + alpha I = L L'``, the factor of the first k columns is
+    the leading block of L, so that the prediction of the k-column regression is the sum of the
+    first k of the terms ``(L^-1 x)_j (L^-1 X'y)_j``, and the leverage of a row x is ``1 / n`` and
+    the sum of the first k of ``(L^-1 x)_j^2``. A residual over one minus the leverage is what the
+    regression without that row leaves [1]_, so that leave-one-out scores of all prefixes follow
+    from the one factor. Standard deviations of the columns are those of all rows, as behind a
+    :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the columns an
+    equivalent factorisation in the space of the rows takes its place, as it does where columns
+    depend on each other so closely that the Cholesky factor would lose digits. As `alpha` tends to
+    zero, predictions tend to those of the least-squares solution with the smallest coefficients; a
+    warning tells where rounding may show.
 
     `sample_weight` weighs the regressions, and the score where the scorer takes weights. Further
     metadata, such as `groups` for the splitter, need
@@ -307,7 +357,13 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
     requests.
 
     The best of many scores is an optimistic one. For an honest score, cross-validate the
-    estimator itself.
+    estimator itself. Rows of one sequence, or of one position where others are asked for, belong
+    together: leave them out together, by a splitter in `cv`.
+
+    References
+    ----------
+    .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression. Chapman
+       and Hall, section 2.2.
 
     Examples
     --------
@@ -320,7 +376,7 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
     >>> model.n_prefix_
     3
     >>> model.cv_scores_.shape
-    (50, 7)
+    (50, 9)
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -384,27 +440,36 @@ class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
 
     Parameters
     ----------
-    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, 10, 100, 1000, 10000)
-        Penalties to try, positive, as in :class:`sklearn.linear_model.RidgeClassifier`.
+    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
+        Penalties to try, positive, as in :class:`sklearn.linear_model.RidgeClassifier` on columns
+        of unit variance, or with ``scale=False`` on the columns as they are.
 
     prefixes : "all", "models" or array-like of int, default="all"
         Lengths to try: all from 1 to the number of columns; those at which a model of the chain
         ends, which the names of the columns tell (`set_output(transform="pandas")` on the
         distiller); or a list, increasing.
 
+    scale : bool, default=True
+        Whether columns are divided by their standard deviations on the training rows, as in
+        :class:`PrefixRidgeCV`.
+
     cv : int, cross-validation splitter or iterable, default=None
-        Folds, as in :class:`sklearn.model_selection.GridSearchCV`. None takes five, stratified
-        and not shuffled.
+        None leaves out each row in turn, exactly and without refitting: the score is that of the
+        predictions of all rows, whatever their order. A number is so many stratified folds,
+        shuffled with a fixed seed; splitters and iterables are as in
+        :class:`sklearn.model_selection.GridSearchCV`.
 
     scoring : str or callable, default=None
         The scorer to maximise: any name that scikit-learn knows, or a scorer
         ``scorer(estimator, X, y)``; not one that needs probabilities. None is "accuracy",
         which takes all prefixes at once; others, "roc_auc" among them, are called once for
-        each prefix, penalty and fold.
+        each prefix and penalty, and fold. With ``cv=None`` a callable is given an estimator
+        whose decisions are those that are to be scored, and nothing else.
 
     one_standard_error : bool, default=False
         Whether to choose, instead of the prefix with the best score, the shortest one whose
-        score is at most one standard error (over the folds) below it.
+        score is at most one standard error below it: over the folds, or with ``cv=None`` over
+        the rows.
 
     Attributes
     ----------
@@ -414,13 +479,14 @@ class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
     alpha_ : float
         Penalty chosen.
     best_score_ : float
-        Mean score of the chosen prefix and penalty over the folds.
+        Score of the chosen prefix and penalty.
     prefixes_ : ndarray of shape (n_prefixes,)
         Lengths tried.
     cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
-        Mean scores over the folds.
+        Scores of the left-out rows, or mean scores over the folds.
     cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
-        Their standard errors; not a number with a single fold.
+        Their standard errors, over the rows or over the folds; not a number with a single fold,
+        and with ``cv=None`` for scorers that take one prefix at a time.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)

@@ -1,6 +1,7 @@
 """Prefix scorers: the held-out score of all prefixes at once, for the scorers that allow it."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +9,23 @@ from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score
 
 Scores = Callable[[NDArray, NDArray, NDArray | None], NDArray[np.float64]]
+
+
+class PrefixScores(NamedTuple):
+    """How all prefixes are scored at once.
+
+    Attributes
+    ----------
+    scores : callable
+        ``scores(y, predicted, weights)`` of targets of shape (n_samples, n_targets), predictions
+        of shape (n_prefixes, n_samples, n_targets) and weights of the samples or None. For the
+        accuracy, targets are 1 at the class of a sample, and predictions the decision function.
+    standard_errors : callable
+        Of the same, standard errors of the scores by the scatter over the samples.
+    """
+
+    scores: Scores
+    standard_errors: Scores
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -30,8 +48,8 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return float(_spearman(y_true, y_pred[np.newaxis], None)[0])
 
 
-def all_prefixes(scorer: Callable) -> Scores | None:
-    """The function that scores all prefixes at once as a scorer scores one.
+def all_prefixes(scorer: Callable) -> PrefixScores | None:
+    """The functions that score all prefixes at once as a scorer scores one.
 
     Parameters
     ----------
@@ -40,16 +58,25 @@ def all_prefixes(scorer: Callable) -> Scores | None:
 
     Returns
     -------
-    scores : callable or None
-        ``scores(y, predicted, weights)`` of targets of shape (n_samples, n_targets),
-        predictions of shape (n_prefixes, n_samples, n_targets) and weights of the samples or
-        None. For the accuracy, targets are 1 at the class of a sample, and predictions the
-        decision function. None where the scorer is not among the known.
+    scores : PrefixScores or None
+        None where the scorer is not among the known.
     """
-    for metric, scores in _KNOWN:
-        if getattr(scorer, "_score_func", None) is metric and not scorer._kwargs:
-            return lambda y, predicted, weights: scorer._sign * scores(y, predicted, weights)
-    return None
+    known = {metric: functions for metric, *functions in _KNOWN}
+    metric = getattr(scorer, "_score_func", None)
+    if metric not in known or scorer._kwargs:
+        return None
+    scores, deviations = known[metric]
+    return PrefixScores(
+        lambda y, predicted, weights: scorer._sign * scores(y, predicted, weights),
+        lambda y, predicted, weights: _standard_errors(deviations(y, predicted, weights), weights),
+    )
+
+
+def _standard_errors(deviations, weights):
+    """Standard errors of weighted means, from deviations of shape (n_prefixes, n_samples)."""
+    if weights is None:
+        return np.sqrt(np.einsum("ij,ij->i", deviations, deviations)) / deviations.shape[1]
+    return np.sqrt(np.einsum("ij,ij,j->i", deviations, deviations, weights**2)) / weights.sum()
 
 
 def _squares(errors, weights):
@@ -64,6 +91,11 @@ def _mean_squared_error(y, predicted, weights):
     return _squares(predicted - y, weights).mean(axis=-1) / weight
 
 
+def _mean_squared_error_deviations(y, predicted, weights):
+    squares = np.square(predicted - y).mean(axis=-1)
+    return squares - np.average(squares, axis=1, weights=weights)[:, np.newaxis]
+
+
 def _r2(y, predicted, weights):
     if len(y) < 2:
         return np.full(len(predicted), np.nan)
@@ -75,6 +107,20 @@ def _r2(y, predicted, weights):
     r2 = np.where(left == 0, 1.0, 0.0)
     np.divide(total - left, total, out=r2, where=total != 0)
     return r2.mean(axis=-1)
+
+
+def _r2_deviations(y, predicted, weights):
+    """How R2 moves with the weight of each sample: both of its sums of squares do."""
+    squares = np.square(predicted - y)
+    totals = np.square(y - np.average(y, axis=0, weights=weights))
+    mean_square = np.average(squares, axis=1, weights=weights)[:, np.newaxis]
+    mean_total = np.average(totals, axis=0, weights=weights)
+    varies = np.flatnonzero(mean_total)
+    deviations = np.zeros(predicted.shape[:2])
+    for i in varies:
+        ratio = mean_square[..., i] / mean_total[i]
+        deviations += (ratio * totals[:, i] - squares[..., i]) / mean_total[i] / y.shape[1]
+    return deviations
 
 
 def _spearman(y, predicted, weights):
@@ -105,17 +151,42 @@ def _rank_correlation(y, predicted):
     return correlation
 
 
+def _spearman_deviations(y, predicted, weights):
+    """Of a correlation r of standardised ranks u and v: u v - r (u^2 + v^2) / 2."""
+    deviations = np.zeros(predicted.shape[:2])
+    for i in range(y.shape[1]):
+        u, v = _standardised_ranks(y[:, i]), _standardised_ranks(predicted[..., i])
+        r = (u * v).mean(axis=1, keepdims=True)
+        deviations += (u * v - r * (u**2 + v**2) / 2) / y.shape[1]
+    return deviations
+
+
+def _standardised_ranks(values):
+    ranks = rankdata(values, axis=-1)
+    ranks -= ranks.mean(axis=-1, keepdims=True)
+    spread = ranks.std(axis=-1, keepdims=True)
+    return np.divide(ranks, spread, out=np.zeros_like(ranks), where=spread > 0)
+
+
 def _accuracy(y, predicted, weights):
+    return np.average(_right(y, predicted), axis=1, weights=weights)
+
+
+def _accuracy_deviations(y, predicted, weights):
+    right = _right(y, predicted)
+    return right - np.average(right, axis=1, weights=weights)[:, np.newaxis]
+
+
+def _right(y, predicted):
     if y.shape[1] == 1:
-        right = (predicted[:, :, 0] > 0) == (y[:, 0] > 0)
-    else:
-        right = predicted.argmax(axis=-1) == y.argmax(axis=1)
-    return np.average(right, axis=1, weights=weights)
+        return (predicted[:, :, 0] > 0) == (y[:, 0] > 0)
+    return predicted.argmax(axis=-1) == y.argmax(axis=1)
 
 
+# Metric, scores, and by how much each sample's contribution deviates from their mean.
 _KNOWN = (
-    (r2_score, _r2),
-    (mean_squared_error, _mean_squared_error),
-    (spearman, _spearman),
-    (accuracy_score, _accuracy),
+    (r2_score, _r2, _r2_deviations),
+    (mean_squared_error, _mean_squared_error, _mean_squared_error_deviations),
+    (spearman, _spearman, _spearman_deviations),
+    (accuracy_score, _accuracy, _accuracy_deviations),
 )

@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ._folds import ContiguousKFold, ModuloKFold
 from ._tasks import Task
 
 SPLITS = ("given", "random", "contiguous", "modulo")
+_BY_POSITION = {"contiguous": ContiguousKFold, "modulo": ModuloKFold}
 
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -39,8 +41,8 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
     split : {"given", "random", "contiguous", "modulo"}
         "given" is the task's own: the probe learns from training and validation rows.
         "random" shuffles groups of rows, one group a sequence, and spreads classes evenly.
-        "contiguous" cuts the protein into stretches of equally many positions, and "modulo"
-        takes every n-th position, both as in ProteinGym: no position is in two folds.
+        "contiguous" and "modulo" keep positions whole: see :class:`ContiguousKFold` and
+        :class:`ModuloKFold`.
     n_folds : int
         Number of folds, unless given.
     seed : int, default=0
@@ -69,18 +71,21 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
         classes = task.target if task.kind == "classification" else None
         fold = random_fold(task.groups(), n_folds, classes, seed)
     else:
-        positions, place = np.unique(task.position, return_inverse=True)
-        if split == "contiguous":
-            fold = (np.arange(len(positions)) * n_folds // len(positions))[place]
-        else:
-            fold = task.position % n_folds
+        try:
+            return list(_BY_POSITION[split](n_folds).split(task.position, groups=task.position))
+        except ValueError as error:
+            raise ValueError(_too_few(task, split, n_folds)) from error
     numbers = np.unique(fold)
     if len(numbers) < n_folds:
-        raise ValueError(
-            f"{task.name!r} has too few positions or proteins for {n_folds} folds "
-            f"({split} split); ask for fewer folds."
-        )
+        raise ValueError(_too_few(task, split, n_folds))
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in numbers]
+
+
+def _too_few(task, split, n_folds):
+    return (
+        f"{task.name!r} has too few positions or proteins for {n_folds} folds ({split} split); ask "
+        "for fewer folds."
+    )
 
 
 def random_fold(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import _prefix_ridge
 from sklearn_revdist._prefix_ridge import Training
@@ -28,10 +29,10 @@ def problem(rng, n_samples, n_features, n_targets=1):
     return X[:n_samples], Y[:n_samples], rng.random(n_samples), X[n_samples:]
 
 
-def predictions(X, Y, weights, X_test, alpha, prefixes=None):
+def predictions(X, Y, weights, X_test, alpha, prefixes=None, *, scale=False):
     prefixes = np.arange(1, X.shape[1] + 1) if prefixes is None else prefixes
-    training = Training(X, Y, weights)
-    parts = training.ridges(alpha).predictions(training.centred(X_test), prefixes)
+    training = Training(X, Y, weights, scale=scale)
+    parts = training.ridges(alpha).predictions(training.prepared(X_test), prefixes)
     return np.concatenate([predicted for _, predicted in parts])
 
 
@@ -99,7 +100,7 @@ def test_coefficients_are_those_of_ridge(rng):
     X, Y, weights, _ = problem(rng, 80, 100, n_targets=2)
     prefixes = [1, 64, 65, 100]
     for k, (coef, intercept) in zip(
-        prefixes, Training(X, Y, weights).ridges(3.0).coefs(prefixes), strict=True
+        prefixes, Training(X, Y, weights, scale=False).ridges(3.0).coefs(prefixes), strict=True
     ):
         ridge = Ridge(3.0).fit(X[:, :k], Y, weights)
         np.testing.assert_allclose(coef[:, :k], ridge.coef_, rtol=0, atol=1e-8)
@@ -124,9 +125,9 @@ def test_some_prefixes_are_those_of_all(rng):
 def test_predictions_come_in_bounded_parts(rng, monkeypatch):
     X, Y, _, X_test = problem(rng, 100, 30, n_targets=2)
     monkeypatch.setattr(_prefix_ridge, "_CHUNK_SIZE", 3 * X_test.shape[0] * 2)
-    training = Training(X, Y, None)
+    training = Training(X, Y, None, scale=False)
     prefixes = np.arange(3, 31)
-    parts = list(training.ridges(1.0).predictions(training.centred(X_test), prefixes))
+    parts = list(training.ridges(1.0).predictions(training.prepared(X_test), prefixes))
     assert [len(predicted) for _, predicted in parts] == [3] * 9 + [1]
     assert np.concatenate([prefixes[part] for part, _ in parts]).tolist() == prefixes.tolist()
 
@@ -147,7 +148,7 @@ def test_few_rows_need_no_square_matrix_of_columns(rng):
 
     def work():
         predictions(X, Y, weights, X_test, 1.0)
-        return list(Training(X, Y, weights).ridges(1.0).coefs([10, 2000, n_features]))
+        return list(Training(X, Y, weights, scale=False).ridges(1.0).coefs([10, 2000, n_features]))
 
     work()  # whatever is made once
     tracemalloc.start()
@@ -210,13 +211,107 @@ def test_rounding_is_foretold(alpha, rng):
     X, Y, _, X_test = problem(rng, 40, 60)
     predicted = predictions(X, Y, None, X_test, alpha)[-1]
     error = np.abs(predicted - augmented(X, Y, X_test, alpha)).max() / np.abs(Y).max()
-    foretold = Training(X, Y, None).ridges(alpha).rounding
+    foretold = Training(X, Y, None, scale=False).ridges(alpha).rounding
     assert error < max(1e-12, 1e3 * foretold)
 
 
 def test_the_way_by_rows_takes_over_where_the_other_loses_digits(rng):
     X, Y, _, _ = problem(rng, 60, 60)
-    training = Training(X, Y, None)
+    training = Training(X, Y, None, scale=False)
     roundings = [training.ridges(alpha).rounding for alpha in np.logspace(2, -12, 15)]
     assert max(roundings) < 1e-6
     assert training.ridges(1e2).rounding < 1e-12
+
+
+# ----------------------------------------------------------------- columns of unit variance
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("shape", [(200, 30), (40, 90)])
+def test_scaled_columns_are_those_of_a_standard_scaler(shape, rng):
+    X, Y, weights, X_test = problem(rng, *shape, n_targets=2)
+    X[:, 3] = X_test[:, 3] = 0.0
+    scaler = StandardScaler().fit(X, sample_weight=weights)
+    prefixes = np.arange(1, shape[1] + 1)
+    expected = refitted(scaler.transform(X), Y, weights, scaler.transform(X_test), 3.0, prefixes)
+    ridges = Training(X, Y, weights, scale=True).ridges(3.0)
+    found = predictions(X, Y, weights, X_test, 3.0, scale=True)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
+    linear = np.array([X_test @ coef.T + intercept for coef, intercept in ridges.coefs(prefixes)])
+    np.testing.assert_allclose(linear, expected, rtol=0, atol=1e-8)
+
+
+# ----------------------------------------------------------------- leaving out one row
+
+
+def left_out(X, Y, weights, alpha, prefixes, *, scale=False):
+    parts = Training(X, Y, weights, scale=scale).ridges(alpha).left_out_predictions(prefixes)
+    return np.concatenate([predicted for _, predicted in parts])
+
+
+def refitted_without(X, Y, weights, alpha, prefixes):
+    """Ridge, once for each prefix and row that is left out."""
+    weights = np.ones(len(X)) if weights is None else weights
+    rows = np.arange(len(X))
+    return np.array(
+        [
+            [
+                Ridge(alpha)
+                .fit(X[rows != i, :k], Y[rows != i], weights[rows != i])
+                .predict(X[[i], :k])
+                .reshape(-1)
+                for i in rows
+            ]
+            for k in prefixes
+        ]
+    )
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("shape", [(80, 20), (25, 60)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_left_out_predictions_are_those_of_refitting(shape, weighted, rng):
+    X, Y, weights, _ = problem(rng, *shape, n_targets=2)
+    weights = weights if weighted else None
+    prefixes = np.array([1, 2, 7, 8, shape[1]])
+    for alpha in (0.3, 30.0):
+        np.testing.assert_allclose(
+            left_out(X, Y, weights, alpha, prefixes),
+            refitted_without(X, Y, weights, alpha, prefixes),
+            rtol=0,
+            atol=1e-8,
+        )
+
+
+def test_left_out_predictions_in_units_of_all_rows(rng):
+    """The scale belongs to the penalty and stays, as that of a scaler before the regression."""
+    X, Y, weights, _ = problem(rng, 60, 12)
+    scaled = StandardScaler().fit(X, sample_weight=weights).transform(X)
+    prefixes = np.arange(1, 13)
+    np.testing.assert_allclose(
+        left_out(X, Y, weights, 3.0, prefixes, scale=True),
+        refitted_without(scaled, Y, weights, 3.0, prefixes),
+        rtol=0,
+        atol=1e-8,
+    )
+
+
+def test_a_row_without_weight_is_left_out_already(rng):
+    X, Y, weights, _ = problem(rng, 60, 12)
+    weights[::3] = 0
+    prefixes = np.arange(1, 13)
+    expected = predictions(X, Y, weights, X, 3.0, prefixes)
+    found = left_out(X, Y, weights, 3.0, prefixes)
+    np.testing.assert_allclose(found[:, ::3], expected[:, ::3], rtol=0, atol=1e-12)
+    assert (np.abs(found - expected)[:, 1::3] > 1e-6).all()
+
+
+def test_left_out_predictions_come_in_bounded_parts(rng, monkeypatch):
+    X, Y, weights, _ = problem(rng, 50, 30)
+    prefixes = np.arange(3, 31)
+    expected = left_out(X, Y, weights, 1.0, prefixes)
+    monkeypatch.setattr(_prefix_ridge, "_CHUNK_SIZE", 150)
+    parts = list(Training(X, Y, weights, scale=False).ridges(1.0).left_out_predictions(prefixes))
+    assert [len(predicted) for _, predicted in parts] == [3] * 9 + [1]
+    found = np.concatenate([predicted for _, predicted in parts])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

@@ -11,8 +11,15 @@ import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import Ridge, RidgeClassifier
-from sklearn.metrics import get_scorer, make_scorer, r2_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold
+from sklearn.metrics import (
+    f1_score,
+    get_scorer,
+    make_scorer,
+    mean_squared_error,
+    median_absolute_error,
+    r2_score,
+)
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneOut, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -54,7 +61,15 @@ def first_columns(X, n_columns):
 def brute_force(ridge, prefixes, X, y, **params):
     """Scores of every prefix and penalty, refitted, of shape (n_prefixes, n_alphas)."""
     search, fit_params = params.pop("search"), params
-    pipeline = Pipeline([("prefix", FunctionTransformer(first_columns)), ("ridge", ridge)])
+    pipeline = Pipeline(
+        [
+            ("prefix", FunctionTransformer(first_columns)),
+            ("scaler", StandardScaler().set_fit_request(sample_weight=True))
+            if sklearn.get_config()["enable_metadata_routing"]
+            else ("scaler", StandardScaler()),
+            ("ridge", ridge),
+        ]
+    )
     grid = {
         "prefix__kw_args": [{"n_columns": k} for k in prefixes],
         "ridge__alpha": ALPHAS,
@@ -100,8 +115,9 @@ def test_several_targets(scoring, regression, rng):
     probe = PrefixRidgeCV(ALPHAS, cv=3, scoring=scorer if scoring == "max_error" else scoring).fit(
         X, Y
     )
+    folds = KFold(3, shuffle=True, random_state=0)
     assert_chosen(
-        probe, brute_force(Ridge(), range(1, 13), X, Y, search={"cv": 3, "scoring": scorer})
+        probe, brute_force(Ridge(), range(1, 13), X, Y, search={"cv": folds, "scoring": scorer})
     )
     assert probe.predict(X).shape == Y.shape
 
@@ -121,13 +137,14 @@ def test_classifier_chooses_as_a_grid_search(scoring, n_classes, classes):
     X, y = classes
     if n_classes == 2:
         y = np.where(y == "nucleus", 1, 0)
-    probe = PrefixRidgeClassifierCV(ALPHAS, scoring=scoring).fit(X, y)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    probe = PrefixRidgeClassifierCV(ALPHAS, cv=5, scoring=scoring).fit(X, y)
     expected = brute_force(
-        RidgeClassifier(), range(1, 13), X, y, search={"cv": 5, "scoring": scoring}
+        RidgeClassifier(), range(1, 13), X, y, search={"cv": folds, "scoring": scoring}
     )
     assert_chosen(probe, expected)
-    ridge = RidgeClassifier(probe.alpha_).fit(X[:, : probe.n_prefix_], y)
     held = X[:, : probe.n_prefix_]
+    ridge = make_pipeline(StandardScaler(), RidgeClassifier(probe.alpha_)).fit(held, y)
     assert probe.predict(X).tolist() == ridge.predict(held).tolist()
     np.testing.assert_allclose(
         probe.decision_function(X), ridge.decision_function(held), rtol=0, atol=1e-10
@@ -144,10 +161,10 @@ def test_weights_reach_fit_and_score(name, regression, rng):
         ridge,
         range(1, 13),
         *regression,
-        search={"cv": 3, "scoring": scoring},
+        search={"cv": KFold(3), "scoring": scoring},
         sample_weight=weights,
     )
-    probe = PrefixRidgeCV(ALPHAS, cv=3, scoring=scoring)
+    probe = PrefixRidgeCV(ALPHAS, cv=KFold(3), scoring=scoring)
     assert_chosen(probe.fit(*regression, sample_weight=weights), expected)
 
 
@@ -182,17 +199,136 @@ def test_groups_need_routing(regression):
         PrefixRidgeCV(cv=GroupKFold(3)).fit(*regression, groups=np.zeros(90))
 
 
-def test_five_folds_by_default(regression, classes):
-    assert_same(PrefixRidgeCV().fit(*regression), PrefixRidgeCV(cv=KFold(5)).fit(*regression))
+def test_a_number_is_shuffled_folds(regression, classes):
+    folds = KFold(4, shuffle=True, random_state=0)
+    assert_same(PrefixRidgeCV(cv=4).fit(*regression), PrefixRidgeCV(cv=folds).fit(*regression))
+    folds = StratifiedKFold(4, shuffle=True, random_state=0)
     assert_same(
-        PrefixRidgeClassifierCV().fit(*classes),
-        PrefixRidgeClassifierCV(cv=StratifiedKFold(5)).fit(*classes),
+        PrefixRidgeClassifierCV(cv=4).fit(*classes),
+        PrefixRidgeClassifierCV(cv=folds).fit(*classes),
     )
 
 
 def assert_same(left, right):
     np.testing.assert_array_equal(left.cv_scores_, right.cv_scores_)
     np.testing.assert_array_equal(left.coef_, right.coef_)
+
+
+# ----------------------------------------------------------------- leaving out one row
+
+
+def left_out_scores(score, ridge, X, y, weights):
+    """Scores of predictions of each row by pipelines fitted without it, the scaler apart."""
+    scaled = StandardScaler().fit(X, sample_weight=weights).transform(X)
+    rows = np.arange(len(X))
+    scores = np.empty((X.shape[1], len(ALPHAS)))
+    for k in range(X.shape[1]):
+        for j, alpha in enumerate(ALPHAS):
+            predicted = [
+                clone(ridge)
+                .set_params(alpha=alpha)
+                .fit(scaled[rows != i, : k + 1], y[rows != i], weights[rows != i])
+                .predict(scaled[[i], : k + 1])[0]
+                for i in rows
+            ]
+            scores[k, j] = score(y, np.array(predicted), weights)
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("scoring", "score"),
+    [
+        (None, lambda y, p, w: r2_score(y, p, sample_weight=w)),
+        ("neg_mean_squared_error", lambda y, p, w: -mean_squared_error(y, p, sample_weight=w)),
+        ("spearman", lambda y, p, w: spearman(y, p)),
+        (
+            "neg_median_absolute_error",
+            lambda y, p, w: -median_absolute_error(y, p, sample_weight=w),
+        ),
+        (
+            lambda model, X, y: -np.abs(model.predict(X) - y).max(),
+            lambda y, p, w: -np.abs(y - p).max(),
+        ),
+    ],
+)
+def test_by_default_each_row_is_left_out(scoring, score, regression, rng):
+    weights = rng.uniform(0.5, 2, size=90)
+    probe = PrefixRidgeCV(ALPHAS, scoring=scoring).fit(*regression, sample_weight=weights)
+    assert_chosen(probe, left_out_scores(score, Ridge(), *regression, weights))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_by_default_the_classifier_leaves_each_row_out(n_classes, classes):
+    X, y = classes[0][:60], classes[1][:60]
+    if n_classes == 2:
+        y = np.where(y == "nucleus", 1, 0)
+
+    def score(y, predicted, weights):
+        return np.mean(y == predicted)
+
+    probe = PrefixRidgeClassifierCV(ALPHAS).fit(X, y)
+    assert_chosen(probe, left_out_scores(score, RidgeClassifier(), X, y, np.ones(60)))
+    macro = PrefixRidgeClassifierCV(ALPHAS, scoring="f1_macro").fit(X, y)
+    expected = left_out_scores(
+        lambda y, p, w: f1_score(y, p, average="macro"), RidgeClassifier(), X, y, np.ones(60)
+    )
+    assert_chosen(macro, expected)
+
+
+def test_left_out_scores_are_those_of_as_many_folds_as_rows(regression):
+    """Without scaling, which would be that of each training fold."""
+    X, y = regression
+    probe = PrefixRidgeCV(ALPHAS, scale=False, scoring="neg_mean_squared_error").fit(X, y)
+    folds = PrefixRidgeCV(
+        ALPHAS, scale=False, scoring="neg_mean_squared_error", cv=LeaveOneOut()
+    ).fit(X, y)
+    np.testing.assert_allclose(probe.cv_scores_, folds.cv_scores_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(300, 40), (40, 300)])
+@pytest.mark.parametrize("scoring", [None, "spearman"])
+def test_the_order_of_the_rows_decides_nothing(shape, scoring, rng):
+    X = rng.normal(size=shape)
+    y = X[:, :5].sum(axis=1) + rng.normal(size=shape[0])
+    order = np.argsort(y)
+    probes = [
+        PrefixRidgeCV(scoring=scoring).fit(X[rows], y[rows])
+        for rows in (order, order[::-1], rng.permutation(order))
+    ]
+    for probe in probes[1:]:
+        assert (probe.n_prefix_, probe.alpha_) == (probes[0].n_prefix_, probes[0].alpha_)
+        np.testing.assert_allclose(probe.cv_scores_, probes[0].cv_scores_, rtol=0, atol=1e-10)
+
+
+def test_neither_unit_nor_spread_of_the_columns_matters(regression):
+    X, y = regression
+    units = np.logspace(-6, 6, 12)
+    probe, other = PrefixRidgeCV().fit(X, y), PrefixRidgeCV().fit(X * units, y)
+    np.testing.assert_allclose(other.cv_scores_, probe.cv_scores_, rtol=1e-9)
+    np.testing.assert_allclose(other.coef_ * units, probe.coef_, rtol=1e-9)
+    np.testing.assert_allclose(other.predict(X * units), probe.predict(X), rtol=1e-9)
+
+
+def test_columns_as_they_are_give_those_of_ridge(regression):
+    X, y = regression
+    probe = PrefixRidgeCV(ALPHAS, scale=False).fit(X, y)
+    ridge = Ridge(probe.alpha_).fit(X[:, : probe.n_prefix_], y)
+    np.testing.assert_allclose(probe.coef_[: probe.n_prefix_], ridge.coef_, rtol=0, atol=1e-10)
+
+
+def test_one_row_cannot_be_left_out(regression):
+    weights = np.zeros(90)
+    weights[7] = 1.0
+    with pytest.raises(ValueError, match="To leave one out takes two rows of positive weight"):
+        PrefixRidgeCV().fit(*regression, sample_weight=weights)
+
+
+def test_standard_errors_over_rows_shrink_with_their_number(rng):
+    X = rng.normal(size=(4000, 5))
+    y = X[:, 0] + rng.normal(size=4000)
+    few, many = (PrefixRidgeCV([1.0]).fit(X[:n], y[:n]) for n in (250, 4000))
+    ratio = few.cv_standard_errors_ / many.cv_standard_errors_
+    assert ((ratio > 3) & (ratio < 5)).all()  # the root of 16
 
 
 # ----------------------------------------------------------------- the choice
@@ -245,8 +381,8 @@ def test_it_predicts_as_ridge_on_the_chosen_prefix(n_targets, regression, rng):
     assert np.shape(probe.intercept_) == y.shape[1:]
     assert not probe.coef_[..., probe.n_prefix_ :].any()
     prefix = X[:, : probe.n_prefix_]
-    ridge = Ridge(probe.alpha_).fit(prefix, y, weights)
-    predicted = ridge.predict(prefix).reshape(y.shape)
+    scaled = StandardScaler().fit(prefix, sample_weight=weights).transform(prefix)
+    predicted = Ridge(probe.alpha_).fit(scaled, y, weights).predict(scaled).reshape(y.shape)
     np.testing.assert_allclose(probe.predict(X), predicted, rtol=0, atol=1e-10)
 
 
@@ -279,7 +415,7 @@ def test_scorers_see_a_fitted_estimator_of_the_prefix(regression):
         seen.append((estimator.n_prefix_, len(estimator.predict(X))))
         return -np.abs(estimator.predict(X[:7]) - y[:7]).max()
 
-    PrefixRidgeCV([1.0], prefixes=[2, 7], cv=3, scoring=scorer).fit(X, y)
+    PrefixRidgeCV([1.0], prefixes=[2, 7], cv=KFold(3), scoring=scorer).fit(X, y)
     assert seen == [(2, 90), (7, 90)] * 3
 
 
@@ -339,6 +475,10 @@ def test_models_without_names_are_asked_for(regression):
         ({"scoring": "roc_auc"}, "needs decision_function or predict_proba, which Prefix"),
         ({"cv": KFold(90)}, "The score of test fold 0 is nan with prefix 1 and alpha=0.01"),
         (
+            {"scoring": "neg_max_error", "one_standard_error": True},
+            "one_standard_error=True needs the scatter of at least two folds or, with cv=None,",
+        ),
+        (
             {"cv": [(np.arange(60), np.arange(60, 90))], "one_standard_error": True},
             "one_standard_error=True needs the scatter of at least two folds",
         ),
@@ -388,13 +528,15 @@ def test_weights_that_are_all_zero(zero, message, regression):
     weights = np.ones(90)
     weights[zero] = 0
     with pytest.raises(ValueError, match=message):
-        PrefixRidgeCV(cv=3).fit(*regression, sample_weight=weights)
+        PrefixRidgeCV(cv=KFold(3)).fit(*regression, sample_weight=weights)
 
 
 def test_equal_targets_have_no_rank_correlation(regression):
     y = np.where(np.arange(90) < 30, 1.0, regression[1])
     with pytest.raises(ValueError, match="The score of test fold 0 is nan"):
-        PrefixRidgeCV(cv=3, scoring="spearman").fit(regression[0], y)
+        PrefixRidgeCV(cv=KFold(3), scoring="spearman").fit(regression[0], y)
+    with pytest.raises(ValueError, match="The score of the held-out rows is nan"):
+        PrefixRidgeCV(scoring="spearman").fit(regression[0], np.ones(90))
 
 
 def test_a_penalty_that_rounding_spoils_is_warned_of_once(regression):

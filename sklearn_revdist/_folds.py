@@ -1,0 +1,205 @@
+"""Folds: shuffled where a number is given, and by position in the protein where that is asked.
+
+Scans are sorted by position, so that folds of consecutive rows would ask how positions are
+predicted that were never measured. That is a question of its own, with splitters of its own.
+"""
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, check_cv
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.multiclass import type_of_target
+
+
+def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:
+    """The splitter that `cv` stands for, as everywhere in this package.
+
+    Parameters
+    ----------
+    cv : int, cross-validation splitter or iterable
+        A number is so many folds, shuffled with a fixed seed, and for a classifier stratified;
+        anything else as in :func:`sklearn.model_selection.check_cv`.
+    y : array-like of shape (n_samples,)
+        Targets.
+    classifier : bool, default=False
+        Whether they are classes.
+
+    Returns
+    -------
+    splitter : cross-validation splitter
+    """
+    if not isinstance(cv, Integral):
+        return check_cv(cv, y, classifier=classifier)
+    stratified = classifier and type_of_target(y) in ("binary", "multiclass")
+    return (StratifiedKFold if stratified else KFold)(int(cv), shuffle=True, random_state=0)
+
+
+class _PositionKFold(BaseCrossValidator):
+    """Folds that share no position; subclasses say which positions go together."""
+
+    # Positions are what scikit-learn passes to splitters as groups, so ask for them.
+    __metadata_request__split = {"groups": True}
+
+    @validate_params(
+        {"n_splits": [Interval(Integral, 2, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(self, n_splits: int = 5):
+        self.n_splits = n_splits
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored, present for scikit-learn's conventions.
+
+        Returns
+        -------
+        n_splits : int
+        """
+        return self.n_splits
+
+    def split(
+        self, X: ArrayLike, y: Any = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Training and test rows of every fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As many rows as there are positions; not looked at otherwise.
+        y : object
+            Ignored.
+        groups : array-like of shape (n_samples,), int
+            Position in the protein of each row's substitution.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Increasing numbers of rows.
+
+        Raises
+        ------
+        ValueError
+            If positions are missing, are not whole numbers or not as many as rows, or leave a
+            fold without rows.
+        """
+        positions = self._positions(X, groups)
+        fold = self._fold_of(positions)
+        filled = np.unique(fold)
+        if len(filled) < self.n_splits:
+            raise ValueError(
+                f"The {len(np.unique(positions))} positions in `groups` fill {len(filled)} of "
+                f"{self.n_splits} folds of {type(self).__name__}; set a lower n_splits."
+            )
+        for i in range(self.n_splits):
+            yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
+
+    def _positions(self, X, groups):
+        name = type(self).__name__
+        if groups is None:
+            raise ValueError(f"{name} splits by position; give positions as `groups`.")
+        positions = np.asarray(groups)
+        if positions.ndim != 1 or positions.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name} needs `groups` of whole numbers, a position for each row, but they have "
+                f"the shape {positions.shape} and the type {positions.dtype}; give integers."
+            )
+        check_consistent_length(X, positions)
+        return positions
+
+    def _fold_of(self, positions: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Number of the fold of each row."""
+        raise AssertionError("subclasses define it")
+
+
+class ContiguousKFold(_PositionKFold):
+    """Folds of neighbouring positions.
+
+    They ask how well the variants of a region are predicted in which none was measured. The
+    positions that occur are cut into `n_splits` stretches of equally many, as in ProteinGym's
+    "contiguous" scheme [1]_. Positions are given as `groups`.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+
+    See Also
+    --------
+    ModuloKFold : Positions at which nothing was measured, between others.
+    sklearn.model_selection.KFold : With ``shuffle=True``, variants that were not measured, of
+        positions at which others were.
+
+    References
+    ----------
+    .. [1] Notin, P. et al. (2023). ProteinGym: large-scale benchmarks for protein fitness
+       prediction and design. NeurIPS 36.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import ContiguousKFold
+    >>> positions = np.array([1, 1, 2, 3, 3, 4, 5, 6])
+    >>> for _, test in ContiguousKFold(3).split(positions, groups=positions):
+    ...     print(positions[test])
+    [1 1 2]
+    [3 3 4]
+    [5 6]
+
+    Anywhere in scikit-learn, positions go with the rows as groups:
+
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X = np.arange(16.0).reshape(8, 2)
+    >>> cross_val_score(Ridge(), X, X[:, 0], groups=positions, cv=ContiguousKFold(2)).shape
+    (2,)
+    """
+
+    def _fold_of(self, positions):
+        distinct, place = np.unique(positions, return_inverse=True)
+        return (np.arange(len(distinct)) * self.n_splits // len(distinct))[place]
+
+
+class ModuloKFold(_PositionKFold):
+    """Folds of every n-th position.
+
+    They ask how well the variants of a position are predicted at which none was measured, but at
+    its neighbours. A row is in the fold whose number is its position modulo `n_splits`, as in
+    ProteinGym's "modulo" scheme [1]_. Positions are given as `groups`.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+
+    See Also
+    --------
+    ContiguousKFold : Whole regions in which nothing was measured.
+
+    References
+    ----------
+    .. [1] Notin, P. et al. (2023). ProteinGym: large-scale benchmarks for protein fitness
+       prediction and design. NeurIPS 36.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import ModuloKFold
+    >>> positions = np.array([1, 1, 2, 3, 3, 4, 5, 6])
+    >>> for _, test in ModuloKFold(3).split(positions, groups=positions):
+    ...     print(positions[test])
+    [3 3 6]
+    [1 1 4]
+    [2 5]
+    """
+
+    def _fold_of(self, positions):
+        return positions % self.n_splits

@@ -24,6 +24,7 @@ from ._tasks import Task
 
 _KIND = ["rows", "metric", "split"]
 _TOLD = ["plain", "distilled"]
+_DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat")
 _PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -231,12 +232,17 @@ def _draw(means: pd.DataFrame, path: Path) -> bool:
     # A figure of its own, so that no window system is asked for.
     figure = Figure(figsize=(max(9.6, 5.6 * len(kinds)), 4.8), layout="constrained")
     for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-        ScalingDisplay.from_table(
-            kind, representations=("plain", "distilled", "jump", "concat_pca"), ax=ax
-        )
+        ScalingDisplay.from_table(kind, representations=_DRAWN, ax=ax)
         handles, labels = ax.get_legend_handles_labels()
         ax.get_legend().remove()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    for n_columns in (4, 3, 2, 1):
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=n_columns, frameon=False
+        )
+        figure.draw_without_rendering()
+        if n_columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
     with replaced(path) as part:
         figure.savefig(part, format="png", dpi=150)
     return True

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ._tasks import Task
 from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
+
+_LISTED = 3  # names of files in a warning
 
 _SUBSTITUTION = re.compile(r"([A-Z])([0-9]{1,9})([A-Z])")
 
@@ -23,7 +26,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     ----------
     path : str or path-like
         A folder, or one file; ``.csv``, plain or compressed with gzip. Files of a folder that
-        have other columns are no scans and are passed over.
+        have other columns are no scans and are passed over, with a warning that counts them.
     reference : str or path-like, default=None
         ProteinGym's reference file, whose columns ``DMS_filename`` and ``DMS_id`` give names;
         where a file is not in it, and without it, the file's name is the assay's.
@@ -49,10 +52,13 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         names = dict(zip(table["DMS_filename"], table["DMS_id"], strict=True))
     candidates = sorted(path.iterdir()) if path.is_dir() else [path]
     files: dict[str, Path] = {}
+    other = []
     for file in candidates:
         if not re.search(r"\.csv(\.gz)?$", file.name):
             continue
         if path.is_dir() and not set(COLUMNS) <= _header(file):
+            if reference is None or not file.samefile(reference):
+                other.append(file.name)
             continue
         plain = file.name.removesuffix(".gz")
         name = names.get(plain, plain.removesuffix(".csv"))
@@ -65,6 +71,15 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         raise ValueError(
             f"{str(path)!r} holds no scan, a .csv or .csv.gz with the columns "
             f"{', '.join(COLUMNS)}; check the folder."
+        )
+    if other:
+        listed = ", ".join(other[:_LISTED]) + (", ..." if len(other) > _LISTED else "")
+        warnings.warn(
+            f"{str(path)!r} holds {len(other)} .csv files without the columns "
+            f"{', '.join(COLUMNS)}, which are passed over ({listed}); move them elsewhere, or "
+            "rename their columns.",
+            UserWarning,
+            stacklevel=2,
         )
     return files
 

@@ -51,6 +51,7 @@ def test_one_command_makes_all_tables_and_a_second_run_the_same(in_process, scan
     picture = matplotlib.image.imread(folder / "scaling.png")
     assert picture.shape[0] > 300
     assert np.ptp(picture) > 0.5
+    assert (picture[:, [0, -1]] == 1).all()  # nothing is cut off at the sides
     assert "Mean spearman of 2 tasks (variants, random split):" in first.text
     assert "demo-160 distilled (natural) over demo-160 plain" in first.text
 

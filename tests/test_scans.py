@@ -135,8 +135,10 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
     write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
     reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
     (tmp_path / "notes.txt").write_text("no scan")
-    assert list(scan_files(tmp_path)) == ["a", "b"]
-    assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
+    with pytest.warns(UserWarning, match=r"holds 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
+        assert list(scan_files(tmp_path)) == ["a", "b"]
+    with pytest.warns(UserWarning, match=r"holds 1 \.csv files without .* \(INDEX\.csv\)"):
+        assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
     assert list(scan_files(tmp_path / "a.csv")) == ["a"]
 
 

@@ -68,7 +68,7 @@ def test_proteins_are_drawn_to_learn_from_and_tests_stay(residues):
     assert task.sequences[task.protein[task.split == "test"][0]] == "HIK"
     assert task.excluded == {"beyond 1 proteins to learn from": 6}
     assert residues.sample_proteins(3) is residues
-    assert residues.sample_proteins(1).digest() == task.digest()
+    assert residues.sample_proteins(1).fingerprint() == task.fingerprint()
 
 
 def test_ranked_classes_have_equal_size_and_follow_the_numbers():
@@ -80,7 +80,7 @@ def test_ranked_classes_have_equal_size_and_follow_the_numbers():
 
 
 def test_the_digest_changes_with_all_that_a_score_depends_on(residues):
-    digest = residues.digest()
-    assert digest == residues.take(np.arange(12)).digest()
-    assert digest != residues.take(np.arange(11)).digest()
-    assert numbers([1, 2]).digest() != numbers([1, 2.5]).digest()
+    digest = residues.fingerprint()
+    assert digest == residues.take(np.arange(12)).fingerprint()
+    assert digest != residues.take(np.arange(11)).fingerprint()
+    assert numbers([1, 2]).fingerprint() != numbers([1, 2.5]).fingerprint()

@@ -12,6 +12,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 import joblib
@@ -34,7 +35,7 @@ def fingerprint(*parts: Any) -> str:
     Parameters
     ----------
     *parts : object
-        Each one of these, or a list, tuple, dict, set or iterator of such:
+        Each one of these, or a list, tuple, dict, set or generator of such:
 
         - None, a bool, number, text, bytes, slice or range; 1, 1.0, True and "1" differ;
         - an array or a dtype of NumPy, by type, shape and content;
@@ -43,7 +44,7 @@ def fingerprint(*parts: Any) -> str:
         - a function or class that is found by its name in a module, by the content of the
           module's file as well.
 
-        An iterator is told like the list of what it gives.
+        A generator is told like the list of what it gives.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def _told(value: Any) -> bytes:
             return _joined(kind, *(part for item in sorted(items) for part in item))
         case set() | frozenset():
             return _joined(kind, *sorted(map(_told, value)))
-        case Iterator():
+        case GeneratorType():
             return _joined(_name(list), *map(_told, value))
         case type():
             return _of_name(value)
@@ -167,8 +168,8 @@ def _of_state(value: Any) -> bytes:
         raise _unknown(value) from error
     if isinstance(reduced, str):
         raise _unknown(value)
-    make, arguments, *state = reduced
-    return _joined("state", _of_class(type(value)), *map(_told, (make, arguments, state)))
+    parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
+    return _joined("state", _of_class(type(value)), *map(_told, parts))
 
 
 def _module_of(value: Any) -> str | None:

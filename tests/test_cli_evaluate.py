@@ -118,7 +118,9 @@ def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
 def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
     in_process, scans, tmp_path, write_checkpoint, replace_checkpoint
 ):
-    chain = [write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))]
+    chain = [
+        write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))
+    ]
     fasta = tmp_path / "natural.fasta"
     letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(12, 60))
     fasta.write_text("".join(f">p\n{''.join(row)}\n" for row in letters))

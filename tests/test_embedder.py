@@ -404,6 +404,7 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
     for name in ("_widths", "_intact"):
         monkeypatch.setattr(_checkpoints, name, {})
     monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
+    file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     reads = []
 
     def counted(on, name):
@@ -418,7 +419,6 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
     counted(torch, "load")
     counted(zipfile.ZipFile, "testzip")
     counted(_checkpoints, "load_file")
-    file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     embedder = ESMEmbedder([file, folder])
     names = embedder.get_feature_names_out().tolist()
     assert reads == ["load", "load_file"]

@@ -8,6 +8,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_revdist import (
     ESMEmbedder,
@@ -503,7 +505,11 @@ def test_an_embedder_that_cannot_be_identified_is_refused_before_anything_is_kep
         r"fingerprint\(\) that returns a text which changes whenever its results do\.$",
     ):
         evaluate([task], nameless, distiller, output=tmp_path / "new", **settings)
-    assert nameless.n_embedded == 0
+    probe = make_pipeline(FunctionTransformer(lambda X: X), Ridge())
+    before = embedder.n_embedded
+    with pytest.raises(TypeError, match=r"<lambda> cannot be identified"):
+        evaluate([task], embedder, distiller, probe=probe, output=tmp_path / "new", **settings)
+    assert (nameless.n_embedded, embedder.n_embedded) == (0, before)
     assert not (tmp_path / "new").exists()
     found = evaluate([task], nameless, distiller, **settings)
     expected = evaluate([task], embedder, distiller, **settings)

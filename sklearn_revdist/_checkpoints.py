@@ -2,12 +2,14 @@
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import re
 import tempfile
 import threading
 import zipfile
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ._file_states import FileState, file_digest, found_once
 from ._hub import check_fetched
 from ._messages import told
 from ._models import ESM2, Model
@@ -47,6 +50,8 @@ _HUGGING_FACE_CONFIG = {  # what all models of the family share
     "layer_norm_eps": 1e-5,
 }
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
+_intact: dict[tuple[FileState, ...], None] = {}
+_widths: dict[tuple[FileState, ...], int] = {}
 
 
 class Checkpoint(NamedTuple):
@@ -168,6 +173,41 @@ def is_complete(path: Path) -> bool:
         return False
 
 
+def weights_digest(files: Sequence[Path], digest_of: Callable[[Path], str] = file_digest) -> str:
+    """What a checkpoint is known by, wherever something of it is kept: the content of its files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Those that :func:`checkpoint_files` lists.
+    digest_of : callable
+        SHA-256 of a file, for whoever remembers those of files.
+
+    Returns
+    -------
+    digest : str
+        SHA-256 in hexadecimal digits, of several files that of their digests.
+    """
+    digests = [digest_of(file) for file in files]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def checkpoint_width(path: Path) -> int:
+    """Width of the embeddings of the model in a checkpoint.
+
+    What says it is read once for each state of the files, and their numbers are not, so that
+    damage to these is told when they are loaded.
+
+    Raises
+    ------
+    ValueError
+        If it is no checkpoint of an ESM-2 model.
+    """
+    return found_once(_widths, checkpoint_files(path), lambda: _read(path, check=False).width)
+
+
 def _hub_cache() -> Path:
     """Hugging Face's cache, as its library finds it."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
@@ -217,7 +257,7 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
     ValueError
         If the file is not a checkpoint of an ESM-2 model, or of another than `expected`.
     """
-    checkpoint = _read_hugging_face(path) if path.is_dir() else _read_fair_esm(path)
+    checkpoint = _read(path, check=True)
     if expected is not None and checkpoint[1:4] != expected[2:]:
         raise ValueError(
             f"{str(path)!r} holds a model of {checkpoint.n_layers} layers, width "
@@ -227,8 +267,13 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _read_fair_esm(path: Path) -> Checkpoint:
-    content = _load(path)
+def _read(path: Path, check: bool) -> Checkpoint:
+    """A checkpoint; with `check`, once all of it is compared with the checksums that there are."""
+    return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
+
+
+def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
+    content = _load(path, check)
     try:
         shape = vars(content["cfg"]["model"])
         checkpoint = Checkpoint(
@@ -248,9 +293,9 @@ def _read_fair_esm(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def _read_hugging_face(path: Path) -> Checkpoint:
+def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
     config_file, *files = checkpoint_files(path)
-    for file in (config_file, *files):
+    for file in (config_file, *files) if check else ():
         check_fetched(file)
     config = _read_json(config_file)
     if not isinstance(config, dict):
@@ -333,13 +378,15 @@ def _read_json(path: Path) -> Any:
         raise ValueError(f"{str(path)!r} is no JSON ({told(error)}); replace the file.") from error
 
 
-def _load(path: Path) -> dict:
+def _load(path: Path, check: bool) -> dict:
     path.open("rb").close()  # a file that cannot be opened is not a damaged one
     with _read_lock, contextlib.ExitStack() as stack:
         if argparse.Namespace not in torch.serialization.get_safe_globals():
             stack.enter_context(torch.serialization.safe_globals([argparse.Namespace]))
         try:
-            _check_crc(path)
+            _check_stored(path)
+            if check:
+                found_once(_intact, [path], lambda: _check_crc(path))
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except MemoryError:
             raise
@@ -350,13 +397,18 @@ def _load(path: Path) -> dict:
             ) from error
 
 
+def _check_stored(path: Path) -> None:
+    """Refuse parts that would take more memory than the file's size."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not stored or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts are not stored one after the other, as torch stores them")
+
+
 def _check_crc(path: Path) -> None:
     """Compare the file's parts with their checksums, which torch does not look at."""
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
-        if not stored or sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("its parts are not stored one after the other, as torch stores them")
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"the checksum of {damaged!r} does not match")
 

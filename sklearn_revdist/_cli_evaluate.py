@@ -1,6 +1,5 @@
 """Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
 
-import hashlib
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from ._cli_sequences import make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import evaluate, write_scores
 from ._files import replaced
+from ._fingerprint import fingerprint
 from ._moments import Moments
 from ._representations import FITTED_ON, REPRESENTATIONS
 from ._residue_moments import draw_proteins, read_moments, sum_residues, write_moments
@@ -198,9 +198,8 @@ def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
     """Moments of the residues of proteins drawn from files, kept for the next time."""
     with failing(INPUT):
         proteins, n_eligible = draw_proteins(files, n_proteins)
-    settings = {**embedder.get_params(), "store": None, "device": None, "verbose": None}
-    told = hashlib.sha256("\n".join([repr(sorted(settings.items())), *proteins]).encode())
-    path = folder / f"moments-{told.hexdigest()[:12]}.npz"
+    with embedding():
+        path = folder / f"moments-{fingerprint(embedder, proteins)[:12]}.npz"
     if not path.exists():
         say(f"Residues of {len(proteins)} of {n_eligible} natural proteins")
         with embedding():

@@ -1,7 +1,6 @@
 """Command `revdist fit`: sequences or embeddings in a file to a fitted distiller in a file."""
 
 import contextlib
-import hashlib
 import json
 import time
 import warnings
@@ -22,7 +21,6 @@ from ._cli_sequences import (
     Sequences,
     checked_sequences,
     make_embedder,
-    settings_told,
     told_once,
 )
 from ._cli_tables import holds_sequences, open_embeddings
@@ -39,6 +37,7 @@ from ._console import (
     say,
 )
 from ._embedder import ESMEmbedder
+from ._fingerprint import fingerprint
 from ._moments import Moments
 from ._prefixes import new_columns
 from ._records import in_parts
@@ -253,10 +252,7 @@ def _kept(folder: Path | None, digest: str) -> _Sum | None:
 
 def _digest(sequences: Sequences, embedder: ESMEmbedder) -> str:
     """What the moments of sequences depend on."""
-    told = hashlib.blake2b(repr((RESIDUES, settings_told(embedder))).encode(), digest_size=16)
-    for _, sequence in sequences.read():
-        told.update(f"{len(sequence)} {sequence}".encode("utf-8", "replace"))
-    return told.hexdigest()
+    return fingerprint(RESIDUES, embedder, (sequence for _, sequence in sequences.read()))[:32]
 
 
 def _drawn(sequences: Sequences, n_sequences: int | None, seed: int) -> Sequences:

@@ -4,8 +4,6 @@ Sequences that are embedded are a table of rows like any other, whose batches ar
 kept beside the output until that is complete.
 """
 
-import hashlib
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +18,7 @@ from ._blocks import blocks_of_names
 from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
 from ._embedder import ESMEmbedder
 from ._files import replaced
+from ._fingerprint import fingerprint
 from ._models import resolve_chain
 from ._records import in_parts, read_records
 from ._sequences import encode_sequences
@@ -28,9 +27,6 @@ from ._tables import Batch, Table
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
 _SEQUENCES, RESIDUES = 2**16, 2**13
-
-# Settings that have no part in what an embedding is.
-_NO_PART = ("store", "device", "batch_tokens", "verbose")
 
 
 class Kept(NamedTuple):
@@ -149,15 +145,6 @@ def widths(columns: Sequence[str]) -> dict[str, int]:
     return dict(zip(*blocks_of_names(columns), strict=True))
 
 
-def settings_told(embedder: ESMEmbedder) -> str:
-    """All that an embedding depends on beside the sequence, weights included."""
-    from ._checkpoints import locate
-
-    states = [os.stat(locate(entry)) for entry in resolve_chain(embedder.chain)]
-    weights = [(state.st_mtime_ns, state.st_size) for state in states]
-    return repr((sorted({**embedder.get_params(), **dict.fromkeys(_NO_PART)}.items()), weights))
-
-
 @contextmanager
 def told_once() -> Iterator[None]:
     """Without the embedder's warning of long sequences in each part, which the check has given."""
@@ -173,7 +160,7 @@ def _means(embedder, sequences):
 
 def _residues(embedder, kept, first, names, sequences):
     """Rows of residues, from the folder of parts where they are in it."""
-    path = kept.folder and kept.folder / f"{_digest(embedder, sequences)}.npz"
+    path = kept.folder and kept.folder / f"{fingerprint(embedder, sequences)[:32]}.npz"
     if path is None or not path.exists():
         with told_once():
             blocks, index = zip(*embedder.iter_residues(sequences), strict=True)
@@ -192,9 +179,3 @@ def _residues(embedder, kept, first, names, sequences):
         "position": position,
     }
     return Batch(labels, rows)
-
-
-def _digest(embedder, sequences):
-    """A name for what these sequences become."""
-    told = repr((sequences, settings_told(embedder)))
-    return hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest()

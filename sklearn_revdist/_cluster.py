@@ -25,6 +25,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from ._blocks import blocks_of_names
 from ._embedder import ESMEmbedder
 from ._files import replaced
+from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import check_lengths, n_shown
 from ._records import in_parts, read_records
@@ -217,25 +218,21 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
 
 
 def _settings(embedder):
-    """All that embeddings depend on beside the sequences."""
-    parameters = embedder.get_params()
-    for name in ("chain", "device", "batch_tokens", "store", "verbose"):
-        del parameters[name]
+    """All that embeddings depend on beside the sequences, as far as it is known without weights."""
     chain = {model_name(entry): _weights(entry) for entry in resolve_chain(embedder.chain)}
-    return {"chain": chain, "embedder": parameters}
+    return {"chain": chain, "embedder": embedder._settings()}
 
 
 def _weights(entry):
-    """SHA-256 of weights that are told by their path; a model of the family is told by its name."""
+    """Digest of weights that are told by their path; a model of the family is told by its name.
+
+    Workers may have the weights of that, and whoever asks them none.
+    """
     if isinstance(entry, Model):
         return None
-    from ._checkpoints import checkpoint_files, locate
+    from ._checkpoints import checkpoint_files, locate, weights_digest
 
-    total = hashlib.sha256()
-    for path in checkpoint_files(locate(entry)):
-        with open(path, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
+    return weights_digest(checkpoint_files(locate(entry)))
 
 
 def _plan(records, embedder, settings, tokens_per_part):
@@ -252,8 +249,7 @@ def _plan(records, embedder, settings, tokens_per_part):
     n_tokens = n_shown(lengths[_is_first(rows)], embedder.max_length, embedder.long)
     before = np.cumsum(n_tokens) - n_tokens
     _, starts = np.unique(before // tokens_per_part, return_index=True)
-    key = json.dumps([_FORMAT, settings, tokens_per_part, told.hexdigest()], sort_keys=True)
-    digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    digest = fingerprint(_FORMAT, settings, tokens_per_part, told.hexdigest())[:16]
     parts = [
         _Part(
             f"part-{number:06d}-{digest}.parquet",

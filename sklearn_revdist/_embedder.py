@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain as flatten
 from itertools import pairwise
@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import limit_length, split
 from ._sequences import as_text, encode_sequences
@@ -271,6 +272,51 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             dtype=object,
         )
 
+    def fingerprint(self) -> str:
+        """Text that changes whenever the embeddings of a sequence would, or their names.
+
+        It covers the content and the names of all models' weights, the precision that `dtype`
+        is on this machine, `pooling`, `max_length`, `long` and `unknown`; and that `store` keeps
+        float16, where it does, since its rounded embeddings are returned. It does not depend on
+        how the chain is written, nor on `device`, `batch_tokens` and `verbose`.
+
+        Returns
+        -------
+        fingerprint : str
+            64 hexadecimal digits.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or a file is none of an ESM-2 model or no store.
+        FileNotFoundError
+            If there are no weights, and they cannot be downloaded.
+
+        Notes
+        -----
+        Weights are read for it, once for each state of their files, by all processes that use
+        one `store` together, else by each process.
+        """
+        self._validate_params()
+        chain = resolve_chain(self.chain)
+        dtypes = self._open(chain).keywords["dtypes"]
+        kept_as = "float32"
+        if self.store is not None and Path(self.store).exists():
+            with EmbeddingStore.create(self.store, exist_ok=True) as store:
+                kept_as = store.storage_dtype
+                sources = [self._source(entry, store.weights_digest, dtypes) for entry in chain]
+        else:
+            from ._checkpoints import weights_digest
+
+            sources = [self._source(entry, weights_digest, dtypes) for entry in chain]
+        # Names are those of columns, which a distiller or a file of embeddings keeps.
+        names = [model_name(entry) for entry in chain]
+        settings = self._settings()
+        del settings["dtype"]  # the sources tell what it is here
+        if self.max_length is None:
+            del settings["long"]
+        return fingerprint(names, [tuple(source) for source in sources], settings, kept_as)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
@@ -285,6 +331,11 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         chain = resolve_chain(self.chain)
         tokens = limit_length(encode_sequences(X, self.unknown), self.max_length, self.long)
         return chain, tokens
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters that embeddings depend on, beside the models of the chain."""
+        how = ("device", "batch_tokens", "store", "verbose")
+        return {k: v for k, v in self.get_params().items() if k not in ("chain", *how)}
 
     def _open(self, chain: tuple[Model | Path, ...]) -> partial:
         """`embed` with this embedder's settings, once the device and all weights are there."""
@@ -352,7 +403,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         store: EmbeddingStore,
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
         """Means over residues from the store, which is first given those it has not."""
-        source = self._source(entry, store, embed_with.keywords["dtypes"])
+        source = self._source(entry, store.weights_digest, embed_with.keywords["dtypes"])
         shown = {record: self._shown(tokens) for record, tokens in records.items()}
 
         def read(records):
@@ -371,12 +422,16 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         yield read(missing)
 
     def _source(
-        self, entry: Model | Path, store: EmbeddingStore, dtypes: tuple[Any, ...]
+        self,
+        entry: Model | Path,
+        digest_of: Callable[[list[Path]], str],
+        dtypes: tuple[Any, ...],
     ) -> Source:
+        """What a model's embeddings depend on, in the store and in fingerprints alike."""
         from ._checkpoints import checkpoint_files, locate
 
         return Source(
-            weights=store.weights_digest(checkpoint_files(locate(entry))),
+            weights=digest_of(checkpoint_files(locate(entry))),
             layer=-1,
             pooling=self.pooling,
             dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),
@@ -454,9 +509,9 @@ def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:
 def _width(entry: Model | Path) -> int:
     if isinstance(entry, Model):
         return entry.width
-    from ._checkpoints import locate, read_checkpoint
+    from ._checkpoints import checkpoint_width, locate
 
-    return read_checkpoint(locate(entry)).width
+    return checkpoint_width(locate(entry))
 
 
 def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:

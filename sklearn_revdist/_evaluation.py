@@ -1,6 +1,6 @@
 """Evaluation: what a probe makes of nested embeddings, and of others of equal width."""
 
-import hashlib
+import copy
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -20,6 +19,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
+from ._fingerprint import fingerprint
 from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
 from ._folds import shuffled_cv
 from ._probes import make_probe
@@ -38,7 +38,7 @@ from ._tasks import Task
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
 # Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
-_DEFINITION = 2
+_DEFINITION = 3
 # Sequences embedded at a time: an interrupted task has stored what came before.
 _EMBEDDED_AT_A_TIME = 2000
 
@@ -244,7 +244,10 @@ def evaluate(
         columns of unit variance; penalties are searched inside each training fold.
     output : str or path-like, default=None
         A folder that keeps the scores of each task in a file of its own. A task whose data,
-        embedder, distiller and settings have not changed is read from there, not scored.
+        embedder (weights included), distiller and settings have not changed is read from there,
+        not scored. An embedder, probe or regressor that is neither of this package nor an
+        estimator of scikit-learn needs a method ``fingerprint()`` then, which returns a text
+        that changes whenever its results do.
     n_jobs : int, default=None
         Probes fitted at a time, in threads.
     verbose : bool, default=False
@@ -284,6 +287,9 @@ def evaluate(
     ValueError
         If a setting is not known, two tasks have one name, a task cannot be split, or a probe
         is not for its kind.
+    TypeError
+        If there is an `output`, and it cannot be told whether the embedder, the distiller or the
+        probe is still the same. Nothing has been embedded then.
 
     Examples
     --------
@@ -332,6 +338,7 @@ def evaluate(
         "probe": probe,
     }
     folder = None if output is None else Path(output)
+    key = None if folder is None else _key(embedder, distiller, settings)
     tables = []
     names: set[str] = set()
     for task in tasks:
@@ -345,7 +352,7 @@ def evaluate(
         names.add(task.name)
         path = None
         if folder is not None:
-            path = folder / _file_name(task, embedder, distiller, settings)
+            path = folder / _file_name(task, key)
             if path.exists():
                 tables.append(read_scores(path))
                 continue
@@ -377,18 +384,23 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
     )
 
 
-def _file_name(task, embedder, distiller, settings):
+def _key(embedder, distiller, settings):
+    """Fingerprint of all that scores depend on beside the task."""
+    told = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
+    probe = settings["probe"]
+    if not isinstance(probe, str | None):
+        settings = {**settings, "probe": clone(probe)}  # as folds are given it
+    hasattr(distiller, "components_")  # solves the chain here, where that is due, not in a copy
+    # The map is taken whole; parameters are those of the copies that are fitted on folds.
+    whole = copy.copy(distiller).set_params(n_components=None, memory=None)
+    moments = vars(whole).get("moments_")
+    natural = moments if moments is None else vars(moments)
+    return fingerprint(_DEFINITION, told, whole, whole.get_params(deep=False), natural, settings)
+
+
+def _file_name(task, key):
     """Name of the file for a task, of which all that its scores depend on is a part."""
-    ignored = ("store", "verbose", "batch_tokens", "device", "memory", "n_components")
-    parameters = [
-        sorted((name, value) for name, value in of.items() if name not in ignored)
-        for of in (getattr(embedder, "get_params", dict)(), distiller.get_params(), settings)
-    ]
-    known = vars(distiller)
-    kept = ("moments_", "regressors_", "components_")
-    fitted = next((known[name] for name in kept if name in known), None)
-    told = (_DEFINITION, task.digest(), repr(parameters), fitted)
-    digest = hashlib.sha256(joblib.hash(told).encode()).hexdigest()
+    digest = fingerprint(key, task)
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"
 
 

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ._checkpoints import checkpoint_files, locate, read_checkpoint
 from ._esm2 import ESM2, N_SPECIAL, to_device
+from ._file_states import FileState
 from ._models import Model, model_name
 from ._pieces import Piece
 
@@ -65,9 +66,8 @@ class _Models:
 
     def get(self, entry: Model | Path, device: torch.device, dtype: torch.dtype) -> ESM2:
         path = locate(entry)
-        states = ((file.resolve(), file.stat()) for file in checkpoint_files(path))
-        files = tuple((file, state.st_mtime_ns, state.st_size) for file, state in states)
-        key = (files, device, dtype)
+        states = tuple(FileState.of(file) for file in checkpoint_files(path))
+        key = (states, device, dtype)
         with self._lock:
             if key not in self._models:
                 while len(self._models) >= self.max_models:

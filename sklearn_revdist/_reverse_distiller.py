@@ -21,6 +21,7 @@ from ._affine_map import nest, reconstruct
 from ._blocks import Blocks, column_names, find_blocks
 from ._chain import Level, solve_chain
 from ._dask import header, is_dask, map_blocks, score_of_blocks
+from ._fingerprint import fingerprint
 from ._fitted_chain import (
     PRIVATE,
     SOLVED,
@@ -530,6 +531,36 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         for model, n_new in zip(self.model_names_[1:], np.diff(self.prefix_lengths_), strict=True):
             names += [f"{model}_residual_{i}" for i in range(n_new)]
         return np.asarray(names[: self._n_components()], dtype=object)
+
+    def fingerprint(self) -> str:
+        """Text that changes whenever what the distiller returns for the same rows would.
+
+        Once fitted it covers the map, or the regressors and bases, the prefix that `n_components`
+        says, and the names of models and columns; before, the parameters. It covers neither
+        `memory` nor the moments, so that a distiller that was saved and read has that of the one
+        that was saved.
+
+        Returns
+        -------
+        fingerprint : str
+            64 hexadecimal digits.
+
+        Raises
+        ------
+        TypeError
+            If it cannot be told whether a `regressor` is still the same.
+        """
+        if not hasattr(self, "prefix_lengths_"):  # which solves the chain, where that is due
+            parameters = self.get_params(deep=False)
+            del parameters["memory"]
+            return fingerprint(parameters)
+        if self._is_affine():
+            # What `transform` takes from one level to the next is made of these.
+            fitted = [self.components_, self.reconstruction_, self.amplifications_]
+        else:
+            fitted = [(lvl.regressor, lvl.residual_mean, lvl.basis) for lvl in self._row_levels]
+        names = self.model_names_, getattr(self, "feature_names_in_", None)
+        return fingerprint(names, self.dims_, self.mean_, self._n_components(), fitted)
 
     @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save_pretrained(self, path: str | os.PathLike) -> None:

@@ -1,8 +1,6 @@
 """A store of pooled embeddings: one SQLite file that many processes may share."""
 
-import hashlib
 import os
-import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -15,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import validate_params
 
+from ._file_states import FileState, file_digest
 from ._sqlite import SQLiteFile, damaged
 from ._store_format import (
     Shown,
@@ -32,7 +31,6 @@ from ._tables import Batch, Table, batch_rows, writing
 _KEY = "(weights, layer, pooling, dtype, width)"
 _TEXTS = {"model", "weights", "pooling", "dtype"}  # columns of contents(); others are numbers
 _CHUNK = 500  # rows read in one statement, so that no writer waits long
-_RACY_NS = 2_000_000_000  # a file may change again within the resolution of its times
 
 
 class EmbeddingStore:
@@ -331,7 +329,7 @@ class EmbeddingStore:
         return range(1, 1 + min(last, last_text or 0))  # one alone may be a damaged number
 
     def weights_digest(self, files: Sequence[Path]) -> str:
-        """SHA-256 of a checkpoint's files, computed once for each state of a file.
+        """SHA-256 of a checkpoint's files, kept in the store for each state of a file.
 
         Parameters
         ----------
@@ -356,10 +354,9 @@ class EmbeddingStore:
             raise TypeError(f"files={files!r} are no list of paths; give a checkpoint's files.")
         if not files:
             raise ValueError("files has no path; give a checkpoint's files.")
-        digests = [self._file_digest(path) for path in files]
-        if len(digests) == 1:
-            return digests[0]
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
+        from ._checkpoints import weights_digest
+
+        return weights_digest(files, self._file_digest)
 
     @validate_params({"source": [Source]}, prefer_skip_nested_validation=True)
     def read(
@@ -523,19 +520,17 @@ class EmbeddingStore:
             last = rows[-1][0]
 
     def _file_digest(self, path: Path) -> str:
-        status = path.stat()
-        times = status.st_mtime_ns, status.st_ctime_ns
-        state = "|".join(map(str, (path.resolve(), status.st_size, *times)))
-        known = self._file.rows("SELECT sha256 FROM checkpoint_files WHERE state = ?", (state,))
+        state = FileState.of(path)
+        key = "|".join(map(str, state))
+        known = self._file.rows("SELECT sha256 FROM checkpoint_files WHERE state = ?", (key,))
         if known:
             return known[0][0]
-        settled = time.time_ns() - max(times) > _RACY_NS
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if settled and os.access(self.path, os.W_OK):
+        settled = state.is_settled()
+        digest = file_digest(path)
+        if settled and state == FileState.of(path) and os.access(self.path, os.W_OK):
             with self._file.transaction() as connection:
                 connection.execute(
-                    "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (state, digest)
+                    "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (key, digest)
                 )
         return digest
 

@@ -1,6 +1,5 @@
 """Tasks: what a probe is to predict, of which proteins or residues, and how folds may be made."""
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Self
@@ -8,6 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, validate_params
+
+from ._fingerprint import fingerprint
 
 _SPLIT = ("train", "validation", "test")
 
@@ -206,19 +207,22 @@ class Task:
         classes = ranks * n_classes // len(ranks) + 1
         return replace(self, target=classes.astype(str).astype(object))
 
-    def digest(self) -> str:
-        """Checksum of all that a score can depend on.
+    def fingerprint(self) -> str:
+        """Text that changes whenever a score of the task would, or its name.
+
+        It covers all but `excluded`, of which no score is a part.
 
         Returns
         -------
-        digest : str
+        fingerprint : str
             64 hexadecimal digits.
         """
-        told = hashlib.sha256("\n".join(self.sequences).encode())
-        rows = (self.target, self.protein, self.residue, self.split, self.position)
-        for values in (*rows, self.n_mutations):
-            told.update(b"-" if values is None else "\n".join(map(repr, values.tolist())).encode())
-        return told.hexdigest()
+        # Of texts and of indices the type is that of whoever read them; the values are the same.
+        target = self.target if self.kind == "regression" else self.target.tolist()
+        split = None if self.split is None else self.split.tolist()
+        indices = (self.protein, self.residue, self.position, self.n_mutations)
+        columns = [None if values is None else values.astype(np.int64) for values in indices]
+        return fingerprint(self.name, list(map(str, self.sequences)), target, split, columns)
 
 
 def _told(value):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -101,6 +102,20 @@ def _fair_esm(path):
 def write_checkpoint():
     """Write a random checkpoint to a path and return the path."""
     return _write_checkpoint
+
+
+@pytest.fixture(scope="session")
+def replace_checkpoint():
+    """Write another model over a checkpoint, of the same size, and set the file's time back."""
+
+    def replace(path, seed=1):
+        before = path.stat()
+        _write_checkpoint(path, seed=seed)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        after = path.stat()
+        assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+    return replace
 
 
 @pytest.fixture(scope="session")

@@ -272,6 +272,24 @@ def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, r
     assert (tmp_path / "x.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+@pytest.mark.parametrize("residues", [(), ("--residues",)])
+def test_what_is_kept_of_a_checkpoint_that_was_replaced_is_not_used(
+    in_process, tmp_path, monkeypatch, write_checkpoint, replace_checkpoint, residues
+):
+    monkeypatch.setattr("sklearn_revdist._cli_sequences.RESIDUES", 25)
+    checkpoint = write_checkpoint(tmp_path / "m.pt")
+    fasta(tmp_path / "x.fasta", proteins(3, 20))
+    ask = ("embed", "x.fasta", "-m", checkpoint, *residues, "-o")
+    with monkeypatch.context() as patched:
+        patched.setattr("sklearn_revdist._cli_sequences.Kept.remove", lambda kept: None)
+        assert in_process(*ask, "x.npy").code == 0
+    assert kept(tmp_path / "x.npy") > 0 or not residues
+    before = (tmp_path / "x.npy").read_bytes()
+    replace_checkpoint(checkpoint)
+    assert in_process(*ask, "x.npy").code == in_process(*ask, "whole.npy").code == 0
+    assert (tmp_path / "x.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes() != before
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".h5", ".parquet"])
 def test_a_full_disk_is_told_and_keeps_what_was_done(in_process, tmp_path, suffix, limited_files):
     fasta(tmp_path / "x.fasta", proteins(2000, 2))

@@ -116,6 +116,31 @@ def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
     assert len(list((tmp_path / "out").glob("moments-*.npz"))) == 1
 
 
+def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
+    in_process, scans, tmp_path, write_checkpoint, replace_checkpoint
+):
+    chain = [
+        write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))
+    ]
+    fasta = tmp_path / "natural.fasta"
+    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(12, 60))
+    fasta.write_text("".join(f">p\n{''.join(row)}\n" for row in letters))
+    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", fasta]
+    line += ["--representations", "plain,distilled", "--output"]
+    summing = "Residues of 12 of 12 natural proteins"
+    assert summing in in_process(*line, "out").err
+    assert summing not in in_process(*line, "out").err
+    before = pd.read_csv(tmp_path / "out" / "scores.csv")
+    replace_checkpoint(chain[1])
+    assert summing in in_process(*line, "out").err
+    assert in_process(*line, "fresh").code == 0
+    after = pd.read_csv(tmp_path / "out" / "scores.csv")
+    pd.testing.assert_frame_equal(after, pd.read_csv(tmp_path / "fresh" / "scores.csv"))
+    changed = after["score"] != before["score"]
+    assert changed[after["model"] == "b"].all()
+    assert not changed[(after["model"] == "a") & (after["representation"] == "plain")].any()
+
+
 def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     line = ["evaluate", scans / "one.csv", *SETTINGS, "--fitted-on", "fold", "--output", "out"]

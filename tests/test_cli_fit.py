@@ -279,10 +279,11 @@ def test_what_is_kept_of_another_fit_or_damaged_is_not_used(in_process, tmp_path
     assert kept.read_bytes() == content
 
 
-@pytest.mark.parametrize("change", ["sequences", "models", "settings"])
-def test_the_digest_tells_fits_apart(tmp_path, change):
+@pytest.mark.parametrize("change", ["sequences", "models", "weights", "settings"])
+def test_the_digest_tells_fits_apart(tmp_path, change, write_checkpoint, replace_checkpoint):
     path = fasta(tmp_path / "x.fasta", proteins(3, 20))
-    embedder = ESMEmbedder(CHAIN)
+    checkpoint = write_checkpoint(tmp_path / "m.pt")
+    embedder = ESMEmbedder([*CHAIN, str(checkpoint)])
 
     def digest():
         sequences = _cli_sequences.checked_sequences(path, embedder, None, "sequence")
@@ -295,6 +296,8 @@ def test_the_digest_tells_fits_apart(tmp_path, change):
         fasta(path, proteins(3, 20, seed=1))
     elif change == "models":
         embedder.set_params(chain=CHAIN[:1])
+    elif change == "weights":
+        replace_checkpoint(checkpoint)
     else:
         embedder.set_params(max_length=7)
     assert digest() != before

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import ESMEmbedder, _cluster, embed_to_parquet
+from sklearn_revdist import ESMEmbedder, _checkpoints, _cluster, embed_to_parquet
 from sklearn_revdist._cluster import _embed_part, _first_rows, _is_first
 from sklearn_revdist._pieces import n_shown, split
 
@@ -160,6 +160,28 @@ def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoi
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(ValueError, match="is no manifest of embeddings"):
         embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
+
+
+def test_a_checkpoint_that_was_replaced_is_another_call(
+    sequences, tmp_path, write_checkpoint, replace_checkpoint
+):
+    path = write_checkpoint(tmp_path / "m.pt")
+    embedder = ESMEmbedder([str(path)])
+    manifest = embed_to_parquet(embedder, sequences, tmp_path / "out")
+    assert embed_to_parquet(embedder, sequences, tmp_path / "out") == manifest
+    replace_checkpoint(path)
+    with pytest.raises(ValueError, match="of another call, with other 'chain'"):
+        embed_to_parquet(embedder, sequences, tmp_path / "out")
+    other = embed_to_parquet(embedder, sequences, tmp_path / "new")
+    assert other["parts"][0]["file"] != manifest["parts"][0]["file"]
+
+
+def test_known_models_are_told_without_their_weights(tmp_path, monkeypatch):
+    """Workers may have them where whoever asks has none."""
+    monkeypatch.setattr(_checkpoints, "locate", pytest.fail)
+    settings = _cluster._settings(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
+    assert set(settings["chain"].values()) == {None}
+    assert set(settings["embedder"]) == {"pooling", "dtype", "max_length", "long", "unknown"}
 
 
 @pytest.mark.parametrize(

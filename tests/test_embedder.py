@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_revdist import ESMEmbedder, _checkpoints, _inference, load_secondary_structure
+from sklearn_revdist import (
+    ESMEmbedder,
+    _checkpoints,
+    _file_states,
+    _inference,
+    load_secondary_structure,
+)
 from sklearn_revdist._sequences import AMINO_ACIDS
 
 FAITHFUL = 1e-5
@@ -387,6 +394,57 @@ def test_feature_names_of_known_models_need_no_weights(tmp_path, monkeypatch):
         "esm2_t12_35M_UR50D_0",
         "esm2_t33_650M_UR50D_1279",
     ]
+
+
+def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
+    tmp_path, write_checkpoint, hugging_face, monkeypatch
+):
+    """Later calls read nothing, and a file that was replaced is noticed."""
+    monkeypatch.setattr(_file_states, "_RACY_NS", 0)
+    for name in ("_widths", "_intact"):
+        monkeypatch.setattr(_checkpoints, name, {})
+    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
+    file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
+    reads = []
+
+    def counted(on, name):
+        original = getattr(on, name)
+
+        def read(*args, **kwargs):
+            reads.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(on, name, read)
+
+    counted(torch, "load")
+    counted(zipfile.ZipFile, "testzip")
+    counted(_checkpoints, "load_file")
+    embedder = ESMEmbedder([file, folder])
+    names = embedder.get_feature_names_out().tolist()
+    assert reads == ["load", "load_file"]
+    for _ in range(2):
+        assert embedder.get_feature_names_out().tolist() == names
+        assert embedder.transform(SEQUENCES).shape == (6, 48)
+        assert reads == ["load", "load_file", "testzip", "load", "load_file"]
+    _inference._models._models.clear()
+    embedder.transform(SEQUENCES)
+    assert reads.count("testzip") == 1
+    write_checkpoint(file, width=12)
+    assert len(embedder.get_feature_names_out()) == 12 + 24
+    assert embedder.transform(SEQUENCES).shape == (6, 36)
+    assert reads.count("testzip") == 2
+
+
+def test_damage_to_numbers_is_told_when_they_are_loaded(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(_file_states, "_RACY_NS", 0)
+    content = bytearray(tiny.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "m.pt").write_bytes(content)
+    embedder = ESMEmbedder([str(tmp_path / "m.pt")])
+    assert len(embedder.get_feature_names_out()) == 24
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
+            embedder.transform(SEQUENCES)
 
 
 def test_pandas_output_keeps_the_index(chain):

@@ -1,13 +1,24 @@
 """Prefix scores: known answers, equal treatment, and errors that say what was wrong."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_revdist import ReverseDistiller, Task, evaluate, prefix_scores
+from sklearn_revdist import (
+    ESMEmbedder,
+    ReverseDistiller,
+    Task,
+    _file_states,
+    evaluate,
+    prefix_scores,
+)
 from sklearn_revdist._evaluation import embed_task, read_scores, write_scores
 from sklearn_revdist._splits import make_folds
 
@@ -178,8 +189,8 @@ class Embedder:
     def __init__(self, rows, dims):
         self.rows, self.dims, self.n_embedded = rows, dims, 0
 
-    def get_params(self):
-        return {"chain": "made up"}
+    def fingerprint(self):
+        return f"{self.dims} {hashlib.sha256(self.rows.tobytes()).hexdigest()}"
 
     def get_feature_names_out(self):
         models = ("small", "middle", "large")
@@ -441,7 +452,10 @@ def test_whatever_a_score_depends_on_changes_is_scored_anew(known, tmp_path):
     assert is_scored_anew(task, distiller, splits=["random", "modulo"])
     assert is_scored_anew(task, distiller, probe=Ridge(alpha=2.0))
     assert is_scored_anew(task, distiller, probe=Ridge(alpha=3.0))
+    assert is_scored_anew(task_of(hidden[:, 0], split=np.repeat(["train", "test"], 60)), distiller)
     assert is_scored_anew(task, ReverseDistiller())
+    assert is_scored_anew(task, ReverseDistiller(n_new=[2, 3]))
+    assert not is_scored_anew(task, ReverseDistiller(n_components=4, memory="elsewhere"))
     other = ReverseDistiller(regressor="ols").fit_moments(
         distiller.moments_ + distiller.moments_, embedder.get_feature_names_out()
     )
@@ -450,6 +464,93 @@ def test_whatever_a_score_depends_on_changes_is_scored_anew(known, tmp_path):
     assert is_scored_anew(task, any_regressor)
     any_regressor = ReverseDistiller(dims=DIMS, regressor=Ridge()).fit(embedder.rows[60:])
     assert is_scored_anew(task, any_regressor)
+
+
+def test_one_fit_has_one_key_whenever_its_chain_is_solved(known, tmp_path):
+    hidden, embedder, _ = known
+    settings = {"representations": ["distilled"], "output": tmp_path}
+    names = embedder.get_feature_names_out()
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(99, sum(DIMS))), columns=names)
+    for n_components in (None, 4):
+        distiller = ReverseDistiller(n_components=n_components).partial_fit(rows)
+        evaluate([task_of(hidden[:, 0])], embedder, distiller, **settings)
+        assert distiller.n_components == n_components
+    assert len(list(tmp_path.iterdir())) == 1
+    # parameters set since the fit are those of the copies that are fitted on folds
+    evaluate([task_of(hidden[:, 0])], embedder, distiller.set_params(alpha=9.0), **settings)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_tasks_whose_names_make_the_same_file_name_are_kept_apart(known, tmp_path):
+    hidden, embedder, distiller = known
+    tasks = [task_of(hidden[:, 0], name) for name in ("a/b", "a_b")]
+    table = evaluate(tasks, embedder, distiller, representations=["plain"], output=tmp_path)
+    assert table["task"].unique().tolist() == ["a/b", "a_b"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+class Nameless(Embedder):
+    """An embedder of which nothing says when it is another."""
+
+    fingerprint = None
+
+
+def test_an_embedder_that_cannot_be_identified_is_refused_before_anything_is_kept(known, tmp_path):
+    hidden, embedder, distiller = known
+    task, settings = task_of(hidden[:, 0]), {"representations": ["plain"]}
+    nameless = Nameless(embedder.rows, DIMS)
+    with pytest.raises(
+        TypeError,
+        match=r"^An object of type \S*Nameless cannot be identified, .*; define a method "
+        r"fingerprint\(\) that returns a text which changes whenever its results do\.$",
+    ):
+        evaluate([task], nameless, distiller, output=tmp_path / "new", **settings)
+    probe = make_pipeline(FunctionTransformer(lambda X: X), Ridge())
+    before = embedder.n_embedded
+    with pytest.raises(TypeError, match=r"<lambda> cannot be identified"):
+        evaluate([task], embedder, distiller, probe=probe, output=tmp_path / "new", **settings)
+    assert (nameless.n_embedded, embedder.n_embedded) == (0, before)
+    assert not (tmp_path / "new").exists()
+    found = evaluate([task], nameless, distiller, **settings)
+    expected = evaluate([task], embedder, distiller, **settings)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_embedders_that_tell_who_they_are_are_kept_apart_and_found_again(known, tmp_path):
+    hidden, embedder, distiller = known
+    ask = {"representations": ["plain"], "output": tmp_path}
+    task = task_of(hidden[:, 0])
+    noise = np.random.default_rng(0).normal(size=embedder.rows.shape)
+    others = [embedder, Embedder(noise, DIMS)]
+    first = [evaluate([task], each, distiller, **ask) for each in others]
+    assert first[0]["score"].min() > 0.9 > first[1]["score"].max()
+    counts = [each.n_embedded for each in others]
+    for each, table in zip(others, first, strict=True):
+        pd.testing.assert_frame_equal(evaluate([task], each, distiller, **ask), table)
+    assert [each.n_embedded for each in others] == counts
+
+
+@pytest.mark.parametrize("racy_ns", [0, 2 * 10**9])
+def test_a_checkpoint_that_was_replaced_is_scored_anew(
+    tmp_path, write_checkpoint, replace_checkpoint, monkeypatch, racy_ns
+):
+    monkeypatch.setattr(_file_states, "_RACY_NS", racy_ns)
+    rng = np.random.default_rng(0)
+    proteins = ["".join(rng.choice(list("ACDEFGHIKL"), 20)) for _ in range(40)]
+    task = Task("t", proteins, rng.normal(size=40), np.arange(40))
+    path = write_checkpoint(tmp_path / "m.pt")
+    embedder, distiller = ESMEmbedder([str(path)]), ReverseDistiller()
+    settings = {"representations": ["plain"], "n_folds": 3}
+
+    def score(**more):
+        return evaluate([task], embedder, distiller, **settings, **more)["score"].item()
+
+    first = score(output=tmp_path / "kept")
+    assert score(output=tmp_path / "kept") == first
+    replace_checkpoint(path)
+    second = score(output=tmp_path / "kept")
+    assert second != first
+    assert second == round(score(), 6)
 
 
 def test_jobs_and_progress_change_nothing(known, capsys):

@@ -121,6 +121,16 @@ def test_a_replaced_file_is_loaded_again(models, tmp_path, write_checkpoint):
     assert models.get(path, CPU, torch.float32).width == 12
 
 
+def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
+    models, loads, tmp_path, write_checkpoint, replace_checkpoint
+):
+    path = write_checkpoint(tmp_path / "m.pt")
+    first = models.get(path, CPU, torch.float32)
+    replace_checkpoint(path)
+    assert models.get(path, CPU, torch.float32) is not first
+    assert loads == ["m.pt", "m.pt"]
+
+
 def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
     paths = [tmp_path / f"{name}.pt" for name in "abcd"]
     for path in paths:

@@ -48,7 +48,7 @@ def test_a_scan_is_read_with_what_folds_need(write):
 def test_lower_case_and_blanks_are_no_matter(write):
     rows = [(f" {m.lower()}", f"{s.lower()} ", score) for m, s, score in GOOD]
     task = read_scan(write(rows))
-    assert task.digest() == read_scan(write(GOOD)).digest()
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
 
 
 BAD = {
@@ -77,7 +77,7 @@ def test_a_bad_variant_is_named_by_file_and_line_or_counted(write, reason, row):
         read_scan(path)
     task = read_scan(path, skip_invalid=True)
     assert task.excluded == {reason: 1}
-    assert task.digest() == read_scan(write(GOOD)).digest()
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
 
 
 def test_the_message_says_what_is_wrong(write):
@@ -114,8 +114,8 @@ def test_of_many_variants_so_many_of_each_number_are_drawn(write):
     assert np.unique(drawn.n_mutations, return_counts=True)[1].tolist() == [30, 30]
     (n_left_out,) = drawn.excluded.values()
     assert n_left_out == len(whole.target) - 60
-    assert read_scan(write(rows), max_per_count=30).digest() == drawn.digest()
-    assert read_scan(write(rows), max_per_count=30, seed=1).digest() != drawn.digest()
+    assert read_scan(write(rows), max_per_count=30).fingerprint() == drawn.fingerprint()
+    assert read_scan(write(rows), max_per_count=30, seed=1).fingerprint() != drawn.fingerprint()
     # a scan of single substitutions stays whole
     assert len(read_scan(write(rows[: len(singles)]), max_per_count=30).target) == len(singles)
 

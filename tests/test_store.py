@@ -25,6 +25,7 @@ from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
     ReverseDistiller,
+    _file_states,
     _inference,
     _sqlite,
     _store,
@@ -157,10 +158,12 @@ def test_weights_are_read_once_for_their_digest(path, tiny, monkeypatch):
     monkeypatch.setattr(
         hashlib, "file_digest", lambda file, name: reads.append(1) or digest(file, name)
     )
-    monkeypatch.setattr(_store, "_RACY_NS", 0)
+    monkeypatch.setattr(_file_states, "_RACY_NS", 0)
+    monkeypatch.setattr(_file_states, "_digests", {})
     with EmbeddingStore.create(path) as store:
         found = [store.weights_digest([tiny]) for _ in range(3)]
     assert len(reads) == 1
+    monkeypatch.setattr(_file_states, "_digests", {})  # as in another process
     with EmbeddingStore(path) as store:
         assert {*found, store.weights_digest([tiny])} == {
             hashlib.sha256(tiny.read_bytes()).hexdigest()
@@ -174,7 +177,7 @@ def test_weights_are_read_once_for_their_digest(path, tiny, monkeypatch):
 
 
 def test_the_digest_of_a_file_that_has_just_changed_is_not_kept(path, tiny, monkeypatch):
-    monkeypatch.setattr(_store, "_RACY_NS", 10**18)
+    monkeypatch.setattr(_file_states, "_RACY_NS", 10**20)
     with EmbeddingStore.create(path) as store:
         store.weights_digest([tiny])
     assert change(path, "SELECT count(*) FROM checkpoint_files") == [(0,)]

@@ -1,5 +1,7 @@
 """A task keeps rows, proteins and targets together whatever is taken of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,7 @@ def test_proteins_are_drawn_to_learn_from_and_tests_stay(residues):
     assert task.sequences[task.protein[task.split == "test"][0]] == "HIK"
     assert task.excluded == {"beyond 1 proteins to learn from": 6}
     assert residues.sample_proteins(3) is residues
-    assert residues.sample_proteins(1).digest() == task.digest()
+    assert residues.sample_proteins(1).fingerprint() == task.fingerprint()
 
 
 def test_ranked_classes_have_equal_size_and_follow_the_numbers():
@@ -79,8 +81,47 @@ def test_ranked_classes_have_equal_size_and_follow_the_numbers():
         assert sorted(values[task.target == label]) == sorted(values)[low:high]
 
 
-def test_the_digest_changes_with_all_that_a_score_depends_on(residues):
-    digest = residues.digest()
-    assert digest == residues.take(np.arange(12)).digest()
-    assert digest != residues.take(np.arange(11)).digest()
-    assert numbers([1, 2]).digest() != numbers([1, 2.5]).digest()
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("name", "other"),
+        ("sequences", ["ACD", "EFG", "ACD", "HIL"]),
+        ("sequences", ["ACDE", "FG", "ACD", "HIK"]),
+        ("target", np.array(list("abcabcabcabd"), dtype=object)),
+        ("target", np.array([1, 2, 3] * 4)),
+        ("target", np.array([1.0, 2.0, 3.0] * 4)),
+        ("protein", np.repeat([0, 1, 3, 2], 3)),
+        ("residue", np.tile([0, 2, 1], 4)),
+        ("residue", None),
+        ("split", np.repeat(["train", "test", "validation", "test"], 3)),
+        ("split", None),
+        ("position", np.arange(12)),
+        ("n_mutations", np.ones(12, int)),
+    ],
+)
+def test_the_fingerprint_changes_with_all_that_a_score_depends_on(residues, column, change):
+    if column == "sequences" and len(change[1]) == 2:
+        residues = replace(residues, residue=np.tile([0, 1, 1], 4))
+    assert replace(residues, **{column: change}).fingerprint() != residues.fingerprint()
+
+
+def test_the_fingerprint_tells_numbers_as_they_are():
+    assert numbers([1, 2]).fingerprint() != numbers([1, np.nextafter(2, 3)]).fingerprint()
+    single = replace(numbers([1, 2]), target=np.array([1, 2], np.float32))
+    assert single.fingerprint() != numbers([1, 2]).fingerprint()
+    classes = replace(numbers([1, 2]), target=np.array(["1", "2"]))
+    assert classes.fingerprint() != replace(classes, target=np.array([1, 2])).fingerprint()
+
+
+def test_the_fingerprint_does_not_change_with_how_a_task_is_held(residues):
+    same = residues.fingerprint()
+    assert residues.take(np.arange(12)).fingerprint() == same
+    assert residues.take(np.arange(11)).fingerprint() != same
+    held = {
+        "sequences": np.array(residues.sequences),
+        "target": residues.target.astype(str),
+        "protein": residues.protein.astype(np.int32),
+        "split": residues.split.astype(object),
+        "excluded": {"too long": 5},
+    }
+    assert replace(residues, **held).fingerprint() == same

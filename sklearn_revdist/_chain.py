@@ -16,6 +16,11 @@ from scipy import linalg
 from ._moments import Moments
 from ._regressors import EPS, Spectrum, regress
 
+# New columns of a ridge, as a share of the degrees of freedom that the regression leaves. Beyond
+# it the principal directions of few rows are those in which just these rows vary little: other
+# rows vary more there, and a scaler would blow them up (measured; docs/design.rst).
+_MOST_NEW = 0.15
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -33,7 +38,8 @@ class Level:
     explained_variance_ratio : float
         Share of the residual's variance that the new columns keep.
     rank : int
-        Numerical rank of the residual; at most `rank` new columns are not zero.
+        Numerical rank of the residual, or, with ridge, what few rows support of it; at most
+        `rank` new columns are not zero.
     condition : float
         Condition number of the prefix, on its numerical rank; with columns of unit variance
         for least squares.
@@ -158,8 +164,10 @@ def _solve_level(side, to_prefix, weight, n_new, regression):
     total = float(side.own_scale @ side.own_scale)
     fit = regress(spectrum, total, weight, **regression)
     factor = side.residual_factor(fit, tolerance=8 * width * EPS * spectrum.condition)
-    basis, variances = principal_directions(factor, n_new)
     rank, left = factor.shape[1], float(np.sum(factor**2))
+    if regression["regressor"] == "ridge":
+        rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
+    basis, variances = principal_directions(factor, min(n_new, rank))
 
     components = np.zeros((n_new, start + width))
     n_kept = basis.shape[1]
@@ -170,7 +178,7 @@ def _solve_level(side, to_prefix, weight, n_new, regression):
         components=components,
         coef=fit.coef,
         r2=1 - left / total if total > 0 else 0.0,
-        explained_variance_ratio=min(1.0, float(variances.sum()) / left) if rank else 1.0,
+        explained_variance_ratio=min(1.0, float(variances.sum()) / left) if left > 0 else 1.0,
         rank=rank,
         condition=spectrum.condition,
         alpha=fit.alpha,

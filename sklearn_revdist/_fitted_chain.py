@@ -112,18 +112,37 @@ def level_maps(distiller: Any) -> list[LevelMap]:
     ]
 
 
-def warn_of_zero_columns(distiller: Any) -> None:
-    """Say which new columns are zero, since the residual has no more directions."""
+def warn_of_few_rows(distiller: Any, weight: float) -> None:
+    """Say which new columns are zero for want of rows, and where rows are fewer than columns.
+
+    Parameters
+    ----------
+    distiller : ReverseDistiller
+    weight : float
+        Number of rows, or the sum of their weights.
+    """
+    n_columns = distiller.n_features_in_
+    few = weight < n_columns and len(distiller.model_names_) > 1
     n_zero = (np.diff(distiller.prefix_lengths_) - distiller.ranks_).clip(0)
+    if not few and not n_zero.any():
+        return
+    told = []
+    if few:
+        told.append(f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns")
     if n_zero.any():
         names = distiller.model_names_[1:]
         models = ", ".join(f"{n} of {name}" for n, name in zip(n_zero, names, strict=True) if n)
-        warnings.warn(
-            f"{n_zero.sum()} new columns lie beyond the numerical rank of the residual and are "
-            f"zero ({models}); fit on more rows, or ask for fewer with `n_new`.",
-            UserWarning,
-            stacklevel=5,
+        told.append(
+            f"{n_zero.sum()} new columns lie beyond the numerical rank of the residual that the "
+            f"rows support and are zero ({models})"
         )
+    remedy = "fit on more rows, or ask for fewer with `n_new`"
+    if few:
+        remedy = (
+            "take a distiller that was fitted on residues (from_pretrained), or fit one "
+            "(fit_residues), and freeze it"
+        )
+    warnings.warn(f"{', and '.join(told)}; {remedy}.", UserWarning, stacklevel=5)
 
 
 def warn_of_lost_orthogonality(distiller: Any) -> None:

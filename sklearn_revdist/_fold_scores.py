@@ -110,7 +110,11 @@ def score_folds(
     )
     with warnings.catch_warnings():
         # What a training fold may be too small for; the widths stay equal all the same.
-        for told in ("beyond the numerical rank", "correlation with the prefix may reach"):
+        for told in (
+            "beyond the numerical rank",
+            "fewer than its",
+            "correlation with the prefix may reach",
+        ):
             warnings.filterwarnings("ignore", f".*{told}", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs

@@ -19,6 +19,10 @@ EPS = np.finfo(np.float64).eps
 
 # Penalties to choose from, times the mean sum of squares of the prefix's columns: ten a decade.
 _RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
+# Share of the rows that the ridge may spend on predicting a model, as degrees of freedom.
+# Embeddings have next to no noise, so that the criterion alone would spend nearly all of few rows
+# and leave residuals that are many times smaller on the rows of the fit than on others.
+_MOST_SPENT = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +71,15 @@ class Fit:
         Penalty; zero unless the regressor is a ridge.
     n_components : int
         Number of axes used.
+    spent : float
+        Degrees of freedom, that of the intercept included.
     """
 
     coef: NDArray[np.float64]
     explained: NDArray[np.float64]
     alpha: float
     n_components: int
+    spent: float
 
 
 def regress(
@@ -118,7 +125,7 @@ def regress(
     coef = spectrum.vectors[:, :n_components] @ (filters[:, np.newaxis] * cross)
     # H'H - H'AW - W'A'H + W'A'AW where A'A is diagonal: each axis takes f (2 - f s) cross^2.
     explained = np.sqrt(filters * (2 - filters * values))[:, np.newaxis] * cross
-    return Fit(coef, explained, alpha, n_components)
+    return Fit(coef, explained, alpha, n_components, 1 + float(filters @ values))
 
 
 def _generalised_cross_validation(spectrum, total, weight):
@@ -126,10 +133,8 @@ def _generalised_cross_validation(spectrum, total, weight):
 
     Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
     embedding, the intercept counted as a degree of freedom. Penalties that spend more than
-    half of the rows on the prediction are left out: close to interpolation the criterion is
-    0 / 0, and nothing of the residual would be left on the rows of the fit. The criterion is
-    flat at its minimum: a grid makes the choice the same bits for moments that differ by
-    rounding.
+    `_MOST_SPENT` of the rows on the prediction are left out. The criterion is flat at its
+    minimum: a grid makes the choice the same bits for moments that differ by rounding.
     """
     rank = spectrum.rank
     if rank == 0:
@@ -141,7 +146,7 @@ def _generalised_cross_validation(spectrum, total, weight):
     rss = total - (shrunk * (2 - shrunk * values)) @ power
     spent = (1 + shrunk @ values) / weight
     criterion = rss.clip(EPS * total) / (1 - spent).clip(EPS) ** 2
-    criterion[(spent > 0.5) & (alphas < alphas[-1])] = np.inf
+    criterion[(spent > _MOST_SPENT) & (alphas < alphas[-1])] = np.inf
     return float(alphas[criterion.argmin()])
 
 

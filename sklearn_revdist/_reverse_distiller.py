@@ -29,8 +29,8 @@ from ._fitted_chain import (
     level_maps,
     levels_of,
     row_attributes,
+    warn_of_few_rows,
     warn_of_lost_orthogonality,
-    warn_of_zero_columns,
 )
 from ._messages import told
 from ._moments import Moments, check_moments
@@ -81,7 +81,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": new columns are uncorrelated with
         the prefix on the data of the fit and no representation with the same prefix
-        reconstructs the embedding better. "ridge": shrunk, for any number of rows. "pcr":
+        reconstructs the embedding better. "ridge": shrunk, and no more new columns than the
+        rows support. "pcr":
         least squares on the leading principal components of the prefix, as in the paper.
 
         Any multi-output regressor of scikit-learn may stand in their place. It is fitted on the
@@ -90,7 +91,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
     alpha : float, default=None
         Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises the
-        generalised cross-validation criterion for each model.
+        generalised cross-validation criterion for each model, among penalties that spend at
+        most 15 % of the rows on the regression.
 
     rank : int, default=None
         Number of principal components for "pcr". None counts those above Johnstone's
@@ -121,7 +123,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     explained_variance_ratio_ : ndarray of shape (n_models - 1,)
         Share of the residual variance that the new columns keep.
     ranks_ : ndarray of shape (n_models - 1,)
-        Numerical rank of the residual. New columns beyond it are exact zeros.
+        Numerical rank of the residual and, with "ridge", at most 15 % of the degrees of
+        freedom that the regression leaves of the rows. New columns beyond it are exact zeros.
     conditions_ : ndarray of shape (n_models - 1,)
         Condition number of the prefix, with columns of unit variance for "ols".
     alphas_ : ndarray of shape (n_models - 1,)
@@ -257,7 +260,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self._set_blocks(blocks)
         mean = np.average(data, axis=0, weights=sample_weight)
         self.__dict__.update(row_attributes(self.dims_, mean, levels))
-        warn_of_zero_columns(self)
+        warn_of_few_rows(self, len(data) if sample_weight is None else sample_weight.sum())
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -702,7 +705,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self._set_blocks(blocks)
         self.moments_ = moments
         self.__dict__.update(affine_attributes(self.dims_, moments.mean, levels))
-        warn_of_zero_columns(self)
+        warn_of_few_rows(self, moments.weight)
         warn_of_lost_orthogonality(self)
         return self
 

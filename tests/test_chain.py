@@ -96,7 +96,7 @@ def test_ridge_equals_scikit_learns(rng):
 
 
 def test_chosen_penalty_minimises_generalised_cross_validation(rng):
-    X = random_chain([20, 30], rng, n_samples=60)
+    X = random_chain([20, 30], rng, n_samples=200)
     chosen = solve_chain(Moments.of(X), [20, 30], [10], regressor="ridge")[0].alpha
     X = X - X.mean(axis=0)
     A = X[:, :20]
@@ -104,12 +104,36 @@ def test_chosen_penalty_minimises_generalised_cross_validation(rng):
     def criterion(alpha):
         hat = A @ linalg.solve(A.T @ A + alpha * np.eye(20), A.T)
         residual = X[:, 20:] - hat @ X[:, 20:]
-        return (residual**2).sum() / (1 - (1 + np.trace(hat)) / 60) ** 2
+        return (residual**2).sum() / (1 - (1 + np.trace(hat)) / 200) ** 2
 
     step = 10**0.1  # the grid's
     assert all(
         criterion(chosen) < criterion(chosen * f) for f in (step**-2, 1 / step, step, step**2)
     )
+
+
+def test_few_rows_bound_what_the_ridge_spends_and_adds(rng):
+    """At most 15 % of the rows on the regression, and of what is left on new columns."""
+    X = random_chain([20, 30], rng, n_samples=60)
+    level = solve_chain(Moments.of(X), [20, 30], [25], regressor="ridge")[0]
+    A = X[:, :20] - X[:, :20].mean(axis=0)
+    step = 10**0.1  # the grid's
+    spent, less_penalised = (
+        1 + np.trace(np.linalg.solve(A.T @ A + alpha * np.eye(20), A.T @ A))
+        for alpha in (level.alpha, level.alpha / step)
+    )
+    assert spent <= 0.15 * 60 < less_penalised
+    assert level.rank == int(0.15 * (60 - spent)) < 25
+    assert not level.components[level.rank :].any()
+    assert level.components[: level.rank].any(axis=1).all()
+
+
+@pytest.mark.parametrize("regressor", ["ols", "pcr"])
+def test_least_squares_add_all_that_there_is(regressor, rng):
+    X = random_chain([20, 30], rng, n_samples=60)
+    level = solve_chain(Moments.of(X), [20, 30], [25], regressor=regressor)[0]
+    assert level.rank == 30
+    assert level.components.any(axis=1).all()
 
 
 def test_pcr_of_full_rank_is_least_squares_and_of_rank_one_uses_one_component(rng):
@@ -430,6 +454,7 @@ def test_a_smaller_model_that_is_constant_predicts_nothing(n_samples, regressor,
     X = random_chain([3, 5], rng, n_samples=n_samples)
     X[:, :3] = 1 / 3
     level = solve_chain(Moments.of(X), [3, 5], [2], regressor=regressor)[0]
-    assert (level.n_prefix_components, level.rank) == (0, 5)
+    few = regressor == "ridge" and n_samples == 6
+    assert (level.n_prefix_components, level.rank) == (0, 0 if few else 5)
     assert level.r2 == pytest.approx(0, abs=1e-12)
     np.testing.assert_array_equal(level.coef, 0)

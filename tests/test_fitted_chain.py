@@ -79,3 +79,22 @@ def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
         )
         assert reached <= 10 * float(told[1])
     assert bool(caught) == (spread < 1e-3)
+
+
+def test_fewer_rows_than_columns_are_told_with_the_remedy(X):
+    with pytest.warns(UserWarning, match="fewer than its 23 columns") as caught:
+        ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:20])
+    assert [str(warning.message) for warning in caught] == [
+        "The chain is fitted on 20 rows, fewer than its 23 columns; take a distiller that was "
+        "fitted on residues (from_pretrained), or fit one (fit_residues), and freeze it."
+    ]
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); take"):
+        ReverseDistiller(DIMS, n_new=[1, 7]).fit(X[:22])
+
+
+def test_rows_that_are_no_fewer_are_not_warned_of(X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:23])
+        ReverseDistiller([23]).fit(X[:9])  # one model: nothing is fitted

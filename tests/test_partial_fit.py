@@ -52,7 +52,7 @@ def test_the_chain_is_solved_once_after_all_batches(X, monkeypatch):
 
 
 def test_fits_made_apart_merge(X):
-    parts = [ReverseDistiller(DIMS).fit(part).moments_ for part in (X[:30], X[30:120], X[120:])]
+    parts = [ReverseDistiller(DIMS).fit(part).moments_ for part in (X[:80], X[80:170], X[170:])]
     merged = ReverseDistiller(DIMS).fit_moments(parts[2] + parts[0] + parts[1])
     at_once = ReverseDistiller(DIMS).fit(X)
     np.testing.assert_allclose(merged.transform(X), at_once.transform(X), rtol=0, atol=1e-10)
@@ -72,6 +72,7 @@ def projectors(distiller):
         yield basis.T @ basis
 
 
+@pytest.mark.filterwarnings("ignore:.*beyond the numerical rank")  # of few rows
 @pytest.mark.parametrize("seed", range(500))
 def test_random_splits_merged_in_random_order_are_the_fit_at_once(seed, embeddings):
     """Predictions and projectors agree to 1e-10, weights included, for every regressor."""

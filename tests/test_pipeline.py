@@ -22,6 +22,9 @@ from sklearn_revdist import (
 )
 from sklearn_revdist._models import DEMO
 
+# Folds of a few hundred variants: what is tested is the machinery, not the score.
+pytestmark = pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
+
 WIDTHS = [model.width for model in DEMO]
 DIMS = [4, 7, 12]  # of the fixture X
 

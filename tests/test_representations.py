@@ -29,6 +29,9 @@ def distiller(data):
     return ReverseDistiller(dims=DIMS).fit(data[:200])
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
+
+
 @pytest.fixture(scope="module", params=["natural", "few rows"])
 def fitted(request, data, distiller):
     """Maps, and the rows that they were fitted on: more than columns, and fewer."""

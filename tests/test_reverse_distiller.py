@@ -105,6 +105,7 @@ def test_weights_count_rows(X, rng):
     np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), rtol=0, atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:The chain is fitted on 40 rows")
 @pytest.mark.parametrize("regressor", ["ols", "ridge"])
 def test_few_rows_and_many_columns(regressor, rng, embeddings):
     """In the space of the rows, as through the full second moment."""

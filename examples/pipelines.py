@@ -61,7 +61,8 @@ def main():
         y = variants["DMS_score"].to_numpy()
         positions = variants["mutant"].str[1:-1].astype(int).to_numpy()
         for split, splitter in SPLITS.items():
-            for train, test in splitter.split(H, groups=positions):
+            groups = None if split == "shuffled" else positions
+            for train, test in splitter.split(H, groups=groups):
                 for name, predicted in predictions(H, residues, positions, y, train, test, natural):
                     score = 0.0 if np.ptp(predicted) == 0 else spearmanr(predicted, y[test])[0]
                     rows.append((scan, split, name, score))
@@ -98,7 +99,7 @@ def predictions(H, residues, positions, y, train, test, natural):
     yield "ReverseDistiller(), Ridge()", of(make_pipeline(own, Ridge()), H)
     yield LARGEST, of(make_pipeline(*scaled), H[:, -DIMS[-1] :])
     yield "whole concatenation, StandardScaler(), RidgeCV(alphas)", of(make_pipeline(*scaled), H)
-    one_hot = OneHotEncoder(handle_unknown="ignore")
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     yield "one-hot, RidgeCV(alphas)", of(make_pipeline(one_hot, RidgeCV(ALPHAS)), residues)
     means = pd.Series(y[train]).groupby(positions[train]).mean()
     yield "mean of the site", means.reindex(positions[test]).fillna(y[train].mean()).to_numpy()

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.model_selection import KFold, cross_val_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from ._cli_options import json_option
 from ._console import writable
@@ -58,7 +56,7 @@ def demo(output, as_json):
     probe, best = _best_prefix(nested, assay.target)
     finding = _finding(scores, best)
     models = dict(zip(distiller.model_names_, distiller.prefix_lengths_.tolist(), strict=True))
-    picture = _draw(scores, probe[-1], models, output)
+    picture = _draw(scores, probe, models, output)
 
     if as_json:
         report = {
@@ -68,8 +66,8 @@ def demo(output, as_json):
             "scores": scores.to_dict("records"),
             "best_prefix": best,
             "curve": {
-                "n_columns": probe[-1].prefixes_.tolist(),
-                "score_mean": probe[-1].cv_scores_.max(axis=1).tolist(),
+                "n_columns": probe.prefixes_.tolist(),
+                "score_mean": probe.cv_scores_.max(axis=1).tolist(),
             },
             "finding": finding,
             "picture": None if picture is None else str(picture),
@@ -91,19 +89,19 @@ def demo(output, as_json):
         click.echo(f"Picture: {picture}")
 
 
-def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[Pipeline, dict]:
+def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict]:
     """The probe that chose among all prefixes, and what its choice is worth.
 
     The score is held out from the choice too: prefix and penalty are chosen anew in the training
     part of each fold. The folds are those of the other scores.
     """
     folds = KFold(5, shuffle=True, random_state=0)
-    probe = make_pipeline(StandardScaler(), PrefixRidgeCV(cv=folds, scoring="spearman"))
+    probe = PrefixRidgeCV(scoring="spearman")
     scores = cross_val_score(probe, nested, y, cv=folds, scoring=_spearman)
-    chosen = probe.fit(nested, y)[-1]
+    probe.fit(nested, y)
     return probe, {
-        "n_columns": chosen.n_prefix_,
-        "alpha": chosen.alpha_,
+        "n_columns": probe.n_prefix_,
+        "alpha": probe.alpha_,
         "score_mean": float(scores.mean()),
         "score_std": float(scores.std()),
     }
@@ -127,7 +125,7 @@ def _draw(
     rivals, curve = figure.subplots(1, 2)
     PrefixScoreDisplay.from_scores(scores, ax=rivals)
     PrefixCurveDisplay.from_estimator(probe, models=models, ax=curve)
-    curve.set_ylabel("Spearman correlation, mean over folds")
+    curve.set_ylabel("Spearman correlation of held-out rows")
     figure.savefig(output, format="png", dpi=150)
     return output.absolute()
 

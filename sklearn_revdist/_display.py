@@ -159,7 +159,7 @@ class PrefixCurveDisplay:
     prefixes : ndarray of shape (n_prefixes,)
         Lengths, increasing.
     scores : ndarray of shape (n_prefixes,)
-        Mean score over the folds of each, with its best penalty.
+        Score of held-out rows of each, with its best penalty.
     standard_errors : ndarray of shape (n_prefixes,)
         Standard errors of the scores.
     n_prefix : int
@@ -307,7 +307,7 @@ class PrefixCurveDisplay:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:g}")
         self.boundaries_, self.names_ = mark_models(ax, self.models or {})
-        ax.set(xlabel="number of columns", ylabel=f"{self.score_name}, mean over folds")
+        ax.set(xlabel="number of columns", ylabel=f"{self.score_name} of held-out rows")
         tidy(ax)
         self.ax_ = ax
         self.figure_ = ax.figure

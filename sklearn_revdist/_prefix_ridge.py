@@ -97,10 +97,14 @@ class Training:
             spread = self._moments.scale()[: self._n_features] / np.sqrt(self.weight)
             self.scale = np.where(spread > 0, spread, 1.0)
 
-    def prepared(self, X: NDArray | None = None) -> NDArray:
-        """Rows, or those of the training, as regressions see them: centred and scaled."""
-        X = self._rows[:, : self._n_features] if X is None else X
+    def prepared(self, X: NDArray) -> NDArray:
+        """Rows as regressions see them: centred and scaled, columns first."""
         return np.asfortranarray((X - self.mean) / self.scale)
+
+    @cached_property
+    def prepared_rows(self) -> NDArray:
+        """The training rows themselves."""
+        return self.prepared(self._rows[:, : self._n_features])
 
     def ridges(self, alpha: float) -> "PrefixRidges":
         """The regressions on all prefixes, with one penalty.
@@ -217,7 +221,7 @@ class PrefixRidges:
         """
         training = self._training
         Y, weights = training.Y, training.sample_weight
-        terms = self._factor.whiten(training.prepared())
+        terms = self._factor.whiten(training.prepared_rows)
         leverage = np.full(len(Y), 1 / training.weight)
         done = 0
         for part, predicted in self._predictions(terms, prefixes):

@@ -29,15 +29,13 @@ print(f"{scan.mutant[0]}: {X[0][:16]}... has fitness {y[0]:.2f}")
 # nothing to learn either, so that it is called once for all folds.
 
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_revdist import ESMEmbedder, ReverseDistiller
+from sklearn_revdist import ESMEmbedder, PrefixRidgeCV, ReverseDistiller
 
 H = ESMEmbedder("demo").transform(X)  # [H1 | H2 | H3], one row a variant
 distiller = ReverseDistiller.from_pretrained("demo")
-model = make_pipeline(FrozenEstimator(distiller), StandardScaler(), RidgeCV([1, 10, 100, 1000]))
+model = make_pipeline(FrozenEstimator(distiller), PrefixRidgeCV())
 model
 
 # %%

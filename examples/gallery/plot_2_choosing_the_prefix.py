@@ -57,23 +57,22 @@ with EmbeddingStore(path) as store:
 # --------------------
 #
 # Why stop at three candidates? For a ridge probe the factorisation of all columns contains those
-# of every prefix. ``one_standard_error=True`` takes the shortest prefix whose score is within one
-# standard error of the best. Column names tell the probe where the models end; pandas output
-# carries them.
+# of every prefix, and the predictions of each row by the others. ``one_standard_error=True`` takes
+# the shortest prefix whose score is within one standard error of the best. Column names tell the
+# probe where the models end; pandas output carries them.
 
 from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
 
 H = ESMEmbedder("demo", store=path).set_output(transform="pandas").transform(X)
 probe = make_pipeline(
     ReverseDistiller().set_output(transform="pandas"),
-    StandardScaler().set_output(transform="pandas"),
-    PrefixRidgeCV([1, 10, 100, 1000], cv=folds, scoring="spearman", one_standard_error=True),
+    PrefixRidgeCV(scoring="spearman", one_standard_error=True),
 ).fit(H, y)
 print(f"{probe[-1].n_prefix_} columns, penalty {probe[-1].alpha_:g}")
 
 # %%
 # The curve is the answer in full: how fast the score rises, where it is flat, and how little the
-# folds can tell neighbours apart. The squares are the grid search's three scores, with one fixed
+# rows can tell neighbours apart. The squares are the grid search's three scores, with one fixed
 # penalty and a distiller fitted anew in each fold.
 
 import matplotlib.pyplot as plt

@@ -71,7 +71,7 @@ for ax, columns, title in zip(axes, (H, A), ("concatenated", "nested"), strict=F
     ax.set(xticks=[], yticks=[])
 figure.colorbar(image, ax=axes[:2], location="bottom", shrink=0.4, label="|correlation|")
 
-probe = PrefixRidgeCV(np.logspace(-3, 3, 13), scoring="r2", cv=10).fit(A, helix)
+probe = PrefixRidgeCV().fit(A, helix)
 models = {"1-mers": 10, "2-mers": 20, "3-mers": 40}
 PrefixCurveDisplay.from_estimator(probe, models=models, ax=axes[2])
 axes[2].set_title("share of helix, predicted", fontsize="medium")

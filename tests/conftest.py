@@ -8,7 +8,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -307,30 +307,23 @@ def _in_process(*arguments, stdin=b""):
     return _Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
 
-def _start(*arguments, **settings):
-    command = [sys.executable, "-m", "sklearn_revdist", *map(str, arguments)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, **pipes, **settings)
-
-
-def _as_process(*arguments, stdin=b"", **settings):
-    process = _start(*arguments, **settings)
-    out, err = process.communicate(stdin)
-    return _Ended(process.returncode, out, err.decode())
+def _python(*arguments, stdin=b"", **settings):
+    command = [sys.executable, *map(str, arguments)]
+    ended = subprocess.run(command, input=stdin, capture_output=True, **settings)
+    return _Ended(ended.returncode, ended.stdout, ended.stderr.decode())
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Start the program as a process, in a folder of its own, on one thread."""
+def _alone(tmp_path, monkeypatch):
+    """A folder of its own, and one thread, for processes that are started."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return _start
 
 
 @pytest.fixture
-def as_process(start):
+def as_process(_alone):
     """Run the program as a process, in a folder of its own, on one thread."""
-    return _as_process
+    return partial(_python, "-m", "sklearn_revdist")
 
 
 # The program, which a signal stops when so many batches have been embedded.
@@ -354,17 +347,10 @@ main(sys.argv[3:])
 """
 
 
-def _stopped(number, n_batches, *arguments):
-    """Run the program as a process that gets a signal when it has embedded so many batches."""
-    command = [sys.executable, "-c", _STOPPED, int(number), n_batches, *arguments]
-    ended = subprocess.run([*map(str, command)], capture_output=True)
-    return _Ended(ended.returncode, ended.stdout, ended.stderr.decode())
-
-
 @pytest.fixture
-def stopped(start):
-    """Run the program until a signal stops it at a batch, in a folder of its own, on one thread."""
-    return _stopped
+def stopped(_alone):
+    """Run the program as a process, until it sends itself a signal after so many batches."""
+    return partial(_python, "-c", _STOPPED)
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
         (signal.SIGKILL, -signal.SIGKILL),
     ]:
         before = kept(output)
-        ended = stopped(number, 20, *ask, "-o", output)
+        ended = stopped(int(number), 20, *ask, "-o", output)
         assert ended.code == code, ended.err
         assert kept(output) > before
         assert not output.exists()

@@ -316,7 +316,7 @@ def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
         (signal.SIGKILL, -signal.SIGKILL),
     ]:
         # A part of the residues is 15 batches: some parts, and some of the next one.
-        ended = stopped(number, 35, *ask, "x")
+        ended = stopped(int(number), 35, *ask, "x")
         assert ended.code == code, ended.err
         assert len(kept()) == 1
         # What is killed keeps what there was.

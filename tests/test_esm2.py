@@ -55,8 +55,9 @@ def test_equals_fair_esm_at_real_shapes(tmp_path, write_checkpoint, fair_esm, sh
     sequences = [random_sequence(n, mask_rate=0.15 * (n % 2)) for n in lengths]
     rows = rows_of(build(path), sequences)
     assert [len(found) for found in rows] == [*lengths]
-    for found, sequence in zip(rows, sequences, strict=True):
-        fair_esm.rows([path], sequence).assert_matched(found)
+    for part in (slice(3), slice(3, 5)):  # float32 loses digits with the length
+        found = np.concatenate(rows[part])
+        fair_esm.residues([path], sequences[part]).assert_matched(found)
 
 
 @pytest.mark.parametrize("missing", [AttributeError, RuntimeError])

@@ -146,7 +146,7 @@ class _FairESM:
     def rows(self, chain, sequence):
         """Residue rows of one sequence."""
         files = [locate(entry) for entry in resolve_chain(chain)]
-        found = [self._rows_of_model(file, file.stat().st_mtime_ns, sequence) for file in files]
+        found = [self._rows_of_model(file, _written(file), sequence) for file in files]
         return _Reference(*map(np.hstack, zip(*found, strict=True)))
 
     def residues(self, chain, sequences):
@@ -184,6 +184,11 @@ class _FairESM:
             warnings.filterwarnings("ignore", "Regression weights not found")
             model, alphabet = load_model_and_alphabet_core("esm2_random", _load(file))
         return model.eval().to(dtype), alphabet
+
+
+def _written(file):
+    state = file.stat()
+    return state.st_mtime_ns, state.st_ctime_ns  # the second is that of os.utime, too
 
 
 def _mean(rows):

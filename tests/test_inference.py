@@ -173,8 +173,20 @@ def test_a_model_that_does_not_fit_at_all_is_an_error(models, monkeypatch, tiny)
 
 
 @pytest.fixture
-def batches(monkeypatch):
-    """Lengths of the sequences of every batch that a model is given; it has `memory` tokens."""
+def torch_threads():
+    """Set torch's number of threads, until the end of the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def batches(monkeypatch, torch_threads):
+    """Lengths of the sequences of every batch that a model is given; it has `memory` tokens.
+
+    One thread gives it one batch after the other.
+    """
+    torch_threads(1)
 
     class Recorder(list):
         memory = np.inf
@@ -253,14 +265,6 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
         run(tiny, pieces_of("ACD", "A" * 11, "EFG"))
     batches.memory = 13
     assert len(run(tiny, pieces_of("ACD", "A" * 11, "EFG"))) == 3
-
-
-@pytest.fixture
-def torch_threads():
-    """Set torch's number of threads, until the end of the test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])

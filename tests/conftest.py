@@ -99,18 +99,18 @@ class _Reference(NamedTuple):
     def assert_matched(self, found):
         """Float32 values are as close to float64 as can be asked on any processor.
 
-        Processors, threads and batches decide in which order products are summed, and with it how
-        they are rounded: two right implementations are about equally far from float64, the one as
-        often as the other. Of their largest errors one was up to 2.3 times the other, over all
-        references of the tests, instruction sets and numbers of threads; four times leaves room
-        for another processor, where a mistake is a thousand times. Where the stock values happen
-        to be exact, a few roundings of the largest value are allowed all the same.
+        Processors, threads and batches decide in which order products are summed, and so how they
+        are rounded. Two right implementations are about equally far from float64, but the largest
+        error of a few hundred values is a matter of luck: with three instruction sets and one and
+        two threads, ours was up to 3.4 times the stock one. Mistakes are further away: of eight
+        made on purpose, as exact in place of stored rotary frequencies, the least was 40 times.
+        Where the stock values happen to be exact, a few roundings of the largest are allowed.
         """
         found = np.asarray(found)
         assert found.shape == self.double.shape
         ours, theirs = (np.abs(x - self.double).max() for x in (found, self.single))
         rounding = np.finfo(np.float32).eps * np.abs(self.double).max()
-        assert ours <= 4 * theirs + 4 * rounding, f"{ours:.2g} from float64, stock {theirs:.2g}"
+        assert ours <= 8 * theirs + 4 * rounding, f"{ours:.2g} from float64, stock {theirs:.2g}"
 
     def assert_rounded(self, found, dtype):
         """Values of a model in half precision are a few roundings of the largest one away.

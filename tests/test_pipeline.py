@@ -80,7 +80,7 @@ def test_embedders_of_one_model_each_are_a_chain(assay, fair_esm):
     def distilled(H):
         return distiller.transform(pd.DataFrame(H, columns=distiller.feature_names_in_)).to_numpy()
 
-    fair_esm.means("demo-96", assay[0]).map(distilled).assert_matched(nested)
+    fair_esm.means("demo-96", assay[0][:40]).map(distilled).assert_matched(nested[:40])
     assert nested.columns[-1] == "esm2_t4_500K_demo_residual_47"
 
 

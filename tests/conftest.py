@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +16,17 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
+from torch.overrides import TorchFunctionMode
 
 # Imported first, so that modules that are named to pytest are not loaded beside it.
 from sklearn_revdist import Moments
+from sklearn_revdist._checkpoints import locate
+from sklearn_revdist._models import resolve_chain
 
-torch.set_num_threads(1)  # threads that wait for a busy core cost far more than they save
+# Threads that wait for a busy core cost far more than they save. Whoever sets OMP_NUM_THREADS wants
+# to see the tests hold with so many, and torch has taken that number already.
+if "OMP_NUM_THREADS" not in os.environ:
+    torch.set_num_threads(1)
 
 # A shell's background job ignores SIGINT, and so would all processes that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -79,23 +86,113 @@ def _load(path):
         return torch.load(path, weights_only=True)
 
 
-def _fair_esm(path):
-    """Function that gives the residue rows of one sequence, by fair-esm in float32."""
-    from esm.pretrained import load_model_and_alphabet_core
+class _Reference(NamedTuple):
+    """Values as the stock implementation computes them in float32, and in float64."""
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Regression weights not found")
-        model, alphabet = load_model_and_alphabet_core("esm2_random", _load(path))
-    model.eval()
-    last = model.num_layers
+    single: np.ndarray
+    double: np.ndarray
 
-    def rows(sequence):
+    def map(self, function):
+        """What a function makes of them, in each precision."""
+        return _Reference(function(self.single), function(self.double))
+
+    def assert_matched(self, found):
+        """Float32 values are as close to float64 as can be asked on any processor.
+
+        Processors, threads and batches decide in which order products are summed, and so how they
+        are rounded. Two right implementations are about equally far from float64, but the largest
+        error of a few hundred values is a matter of luck: with three instruction sets and one and
+        two threads, ours was up to 3.4 times the stock one. Mistakes are further away: of eight
+        made on purpose, as exact in place of stored rotary frequencies, the least was 40 times.
+        Where the stock values happen to be exact, a few roundings of the largest are allowed.
+        """
+        found = np.asarray(found)
+        assert found.shape == self.double.shape
+        ours, theirs = (np.abs(x - self.double).max() for x in (found, self.single))
+        rounding = np.finfo(np.float32).eps * np.abs(self.double).max()
+        assert ours <= 8 * theirs + 4 * rounding, f"{ours:.2g} from float64, stock {theirs:.2g}"
+
+    def assert_rounded(self, found, dtype):
+        """Values of a model in half precision are a few roundings of the largest one away.
+
+        Measured: 1.0 to 1.5 roundings; with rotary tables in half precision 9 and 22.
+        """
+        error = np.abs(np.asarray(found) - self.double).max()
+        assert 0 < error <= 4 * torch.finfo(dtype).eps * np.abs(self.double).max(), error
+
+
+class _SoftmaxInDouble(TorchFunctionMode):
+    """fair-esm asks for a softmax in float32, whatever the precision of its weights."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if function is torch.nn.functional.softmax:
+            kwargs["dtype"] = torch.float64
+        return function(*args, **kwargs)
+
+
+class _FairESM:
+    """Embeddings by fair-esm itself; a chain's models stand side by side.
+
+    In float64 the checkpoint's tensors are taken as they are, rotary frequencies included, and
+    everything that is computed from them is in float64.
+    """
+
+    def __init__(self):
+        # A file that is written again is another one. A session has few models and sequences.
+        self._model = lru_cache(8)(self._load_model)
+        self._rows_of_model = lru_cache(4096)(self._embed)
+
+    def rows(self, chain, sequence):
+        """Residue rows of one sequence."""
+        files = [locate(entry) for entry in resolve_chain(chain)]
+        found = [self._rows_of_model(file, _written(file), sequence) for file in files]
+        return _Reference(*map(np.hstack, zip(*found, strict=True)))
+
+    def residues(self, chain, sequences):
+        """Residue rows of some sequences, one after the other."""
+        return self._joined(np.concatenate, chain, sequences)
+
+    def means(self, chain, sequences):
+        """Means of the residue rows of each sequence."""
+        return self._joined(lambda rows: np.stack([_mean(r) for r in rows]), chain, sequences)
+
+    def _joined(self, join, chain, sequences):
+        found = [self.rows(chain, sequence) for sequence in sequences]
+        return _Reference(*map(join, zip(*found, strict=True)))
+
+    def _embed(self, file, written, sequence):
+        return _Reference(
+            self._last_layer(file, written, torch.float32, sequence),
+            self._last_layer(file, written, torch.float64, sequence),
+        )
+
+    def _last_layer(self, file, written, dtype, sequence):
+        model, alphabet = self._model(file, written, dtype)
         tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
-        with torch.no_grad():
+        last = model.num_layers
+        in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
+        with torch.no_grad(), in_double:
             out = model(torch.tensor([tokens]), repr_layers=[last])
         return out["representations"][last][0, 1:-1].numpy()
 
-    return rows
+    @staticmethod
+    def _load_model(file, written, dtype):
+        from esm.pretrained import load_model_and_alphabet_core
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Regression weights not found")
+            model, alphabet = load_model_and_alphabet_core("esm2_random", _load(file))
+        return model.eval().to(dtype), alphabet
+
+
+def _written(file):
+    state = file.stat()
+    return state.st_mtime_ns, state.st_ctime_ns  # the second is that of os.utime, too
+
+
+def _mean(rows):
+    return torch.from_numpy(rows).mean(0).numpy()  # as fair-esm's own program does
 
 
 @pytest.fixture(scope="session")
@@ -120,8 +217,14 @@ def replace_checkpoint():
 
 @pytest.fixture(scope="session")
 def fair_esm():
-    """Load a checkpoint with fair-esm itself, as a function from a sequence to its rows."""
-    return _fair_esm
+    """Embeddings by fair-esm itself in float32 and in float64, each computed once."""
+    return _FairESM()
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Values in float32 and in float64 that other values in float32 are judged by."""
+    return _Reference
 
 
 @pytest.fixture(scope="session")
@@ -223,30 +326,50 @@ def _in_process(*arguments, stdin=b""):
     return _Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
 
-def _start(*arguments, **settings):
-    command = [sys.executable, "-m", "sklearn_revdist", *map(str, arguments)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, **pipes, **settings)
-
-
-def _as_process(*arguments, stdin=b"", **settings):
-    process = _start(*arguments, **settings)
-    out, err = process.communicate(stdin)
-    return _Ended(process.returncode, out, err.decode())
+def _python(*arguments, stdin=b"", **settings):
+    command = [sys.executable, *map(str, arguments)]
+    ended = subprocess.run(command, input=stdin, capture_output=True, **settings)
+    return _Ended(ended.returncode, ended.stdout, ended.stderr.decode())
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Start the program as a process, in a folder of its own, on one thread."""
+def _alone(tmp_path, monkeypatch):
+    """A folder of its own, and one thread, for processes that are started."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return _start
 
 
 @pytest.fixture
-def as_process(start):
+def as_process(_alone):
     """Run the program as a process, in a folder of its own, on one thread."""
-    return _as_process
+    return partial(_python, "-m", "sklearn_revdist")
+
+
+# The program, which a signal stops when so many batches have been embedded.
+_STOPPED = """
+import os, sys
+from sklearn_revdist import _embedder, _inference
+from sklearn_revdist._cli import main
+
+def embed(*arguments, **settings):
+    global left
+    for batch in complete(*arguments, **settings):
+        if left == 0:
+            os.kill(os.getpid(), number)
+        left -= 1
+        yield batch
+
+number, left = int(sys.argv[1]), int(sys.argv[2])
+complete, _inference.embed = _inference.embed, embed
+_embedder.FLUSH_SECONDS = 0
+main(sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def stopped(_alone):
+    """Run the program as a process, until it sends itself a signal after so many batches."""
+    return partial(_python, "-c", _STOPPED)
 
 
 @contextmanager

@@ -30,7 +30,6 @@ from sklearn_revdist import (
 )
 from sklearn_revdist._sequences import AMINO_ACIDS
 
-FAITHFUL = 1e-5
 SEQUENCES = ["MKTAYIAKQRQ", "W", "GSHMLE<mask>K", "ACDEFGHIKLMNPQRSTVWY" * 3, "<mask>", "MKV"]
 
 
@@ -42,13 +41,6 @@ def chain(tmp_path_factory, write_checkpoint):
         str(write_checkpoint(folder / f"{name}.pt", n_layers, width, 3, seed=width))
         for name, n_layers, width in [("a", 1, 12), ("b", 2, 24), ("c", 2, 36)]
     ]
-
-
-@pytest.fixture(scope="module")
-def expected_rows(chain, fair_esm):
-    """Residue rows of SEQUENCES by fair-esm, the chain's models side by side."""
-    models = [fair_esm(path) for path in chain]
-    return [np.hstack([rows(sequence) for rows in models]) for sequence in SEQUENCES]
 
 
 @pytest.fixture
@@ -79,64 +71,60 @@ def all_residues(embedder, X, **kwargs):
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 20, 4096])
-def test_equals_the_mean_of_fair_esms_rows(chain, expected_rows, batch_tokens):
-    expected = np.stack([rows.mean(0) for rows in expected_rows])
+def test_equals_the_mean_of_fair_esms_rows(chain, fair_esm, batch_tokens):
     embedder = ESMEmbedder(chain, batch_tokens=batch_tokens)
-    found = embedder.transform(SEQUENCES)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=0, atol=FAITHFUL)
-    np.testing.assert_allclose(
-        embedder.transform(SEQUENCES[::-1]), expected[::-1], rtol=0, atol=FAITHFUL
-    )
+    for sequences in (SEQUENCES, SEQUENCES[::-1]):
+        found = embedder.transform(sequences)
+        assert found.dtype == np.float32
+        fair_esm.means(chain, sequences).assert_matched(found)
 
 
 @pytest.mark.parametrize("block_rows", [1, 7, 8192])
-def test_residues_equal_fair_esms_rows(chain, expected_rows, block_rows):
+def test_residues_equal_fair_esms_rows(chain, fair_esm, block_rows):
     embedder = ESMEmbedder(chain, batch_tokens=20)
     blocks = list(embedder.iter_residues(SEQUENCES, block_rows=block_rows))
     rows, index = map(np.concatenate, zip(*blocks, strict=True))
     assert {len(block) for block, _ in blocks[:-1]} <= {block_rows}
     assert 0 < len(blocks[-1][0]) <= block_rows
     assert (rows.dtype, index.dtype) == (np.float32, np.int64)
-    np.testing.assert_array_equal(index, np.repeat(range(6), [len(r) for r in expected_rows]))
-    np.testing.assert_allclose(rows, np.concatenate(expected_rows), rtol=0, atol=FAITHFUL)
+    np.testing.assert_array_equal(index, np.repeat(range(6), [11, 1, 8, 60, 1, 3]))
+    fair_esm.residues(chain, SEQUENCES).assert_matched(rows)
 
 
-def test_batches_do_not_matter(chain):
+def test_batches_do_not_matter(chain, fair_esm):
     sequences = random_sequences(40)
-    reference = ESMEmbedder(chain).transform(sequences)
     rng = np.random.default_rng(1)
     for batch_tokens in rng.integers(1, 500, size=10):
-        order = rng.permutation(len(sequences))
-        found = ESMEmbedder(chain, batch_tokens=batch_tokens).transform(
-            [sequences[i] for i in order]
-        )
-        np.testing.assert_allclose(found, reference[order], rtol=0, atol=FAITHFUL)
+        shuffled = [sequences[i] for i in rng.permutation(len(sequences))]
+        found = ESMEmbedder(chain, batch_tokens=batch_tokens).transform(shuffled)
+        fair_esm.means(chain, shuffled).assert_matched(found)
 
 
 @pytest.mark.parametrize("n_regroupings", [20, pytest.param(1000, marks=pytest.mark.slow)])
-def test_natural_sequences_regrouped_at_random(n_regroupings, rng):
+def test_natural_sequences_regrouped_at_random(n_regroupings, rng, fair_esm):
     """Order, neighbours, duplicates and budget are drawn anew; the embedding stays."""
     chains, _ = load_secondary_structure(return_X_y=True)
     chains = sorted({s for s in chains if 30 <= len(s) <= 150 and set(s) <= set(AMINO_ACIDS)})
     chains = np.array([chains[i] for i in rng.choice(len(chains), size=64, replace=False)])
-    expected = ESMEmbedder("demo-48").transform(chains)
+    expected = fair_esm.means("demo-48", chains)
     for _ in range(n_regroupings):
         order = rng.permutation(np.r_[0:64, rng.integers(0, 64, size=8)])
         embedder = ESMEmbedder("demo-48", batch_tokens=int(rng.integers(1, 4096)))
-        for group in np.array_split(order, rng.integers(1, 9)):
-            found = embedder.transform(chains[group])
-            np.testing.assert_allclose(found, expected[group], rtol=0, atol=FAITHFUL)
+        groups = np.array_split(order, rng.integers(1, 9))
+        found = [embedder.transform(chains[group]) for group in groups]
+        expected.map(lambda means, order=order: means[order]).assert_matched(np.vstack(found))
+        for group, rows in zip(groups, found, strict=True):
             _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
-            np.testing.assert_array_equal(found, found[first[inverse]])
+            np.testing.assert_array_equal(rows, rows[first[inverse]])
 
 
-def test_pooled_embedding_is_the_mean_of_residues(chain):
+def test_pooled_embedding_is_the_mean_of_residues(chain, fair_esm):
     sequences = random_sequences(30)
     embedder = ESMEmbedder(chain)
     rows, index = all_residues(embedder, sequences, block_rows=50)
     means = [rows[index == i].mean(0) for i in range(len(sequences))]
-    np.testing.assert_allclose(embedder.transform(sequences), means, rtol=0, atol=FAITHFUL)
+    for found in (means, embedder.transform(sequences)):
+        fair_esm.means(chain, sequences).assert_matched(found)
 
 
 def test_the_order_of_the_chain_is_the_order_of_the_blocks(chain):
@@ -161,18 +149,16 @@ def test_duplicates_are_residues_of_their_own(chain):
 
 
 def test_ambiguous_residues_may_be_masked_or_x(chain, fair_esm):
-    rows = fair_esm(chain[0])
     for unknown, sequence in (("mask", "MK<mask>T<mask>"), ("X", "MKXTX")):
         found = ESMEmbedder(chain[:1], unknown=unknown).transform(["MKBT-"])
-        np.testing.assert_allclose(found[0], rows(sequence).mean(0), rtol=0, atol=FAITHFUL)
+        fair_esm.means(chain[:1], [sequence]).assert_matched(found)
 
 
-def test_half_precision_gives_float32_that_is_close(chain):
-    exact = ESMEmbedder(chain).transform(SEQUENCES)
-    for dtype, tolerance in (("float16", 0.01), ("bfloat16", 0.1)):
-        rough = ESMEmbedder(chain, dtype=dtype).transform(SEQUENCES)
-        assert rough.dtype == np.float32
-        assert 0 < np.abs(rough - exact).max() < tolerance
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_gives_float32_that_is_close(chain, fair_esm, dtype):
+    rough = ESMEmbedder(chain, dtype=dtype).transform(SEQUENCES)
+    assert rough.dtype == np.float32
+    fair_esm.means(chain, SEQUENCES).assert_rounded(rough, getattr(torch, dtype))
 
 
 def test_auto_precision_begins_with_what_suits_the_device(chain, monkeypatch):
@@ -195,21 +181,25 @@ def test_max_length_does_not_touch_what_fits(chain, long):
 
 
 def test_windows_average_overlapping_residues(chain, fair_esm):
-    rows = fair_esm(chain[0])
     # two windows of 12 residues that share 4 would not share half, so there are three
-    starts, sequence = (0, 4, 8), LONG[0]
+    windows = [LONG[0][start : start + 12] for start in (0, 4, 8)]
     triangle = np.minimum(np.arange(1, 13), np.arange(12, 0, -1))
-    total, weight = np.zeros((20, 12)), np.zeros((20, 1))
-    for start in starts:
-        total[start : start + 12] += triangle[:, None] * rows(sequence[start : start + 12])
-        weight[start : start + 12, 0] += triangle
+
+    def averaged(rows):
+        total, weight = np.zeros((20, 12), rows.dtype), np.zeros((20, 1), rows.dtype)
+        for start, window in zip((0, 4, 8), rows.reshape(3, 12, 12), strict=True):
+            total[start : start + 12] += triangle[:, None].astype(rows.dtype) * window
+            weight[start : start + 12, 0] += triangle
+        return total / weight
+
+    expected = fair_esm.residues(chain[:1], windows).map(averaged)
     embedder = ESMEmbedder(chain[:1], max_length=12)
     residues, index = all_residues(embedder, LONG)
     assert np.bincount(index).tolist() == [20, 3, 15]
-    np.testing.assert_allclose(residues[:20], total / weight, rtol=0, atol=FAITHFUL)
+    expected.assert_matched(residues[:20])
     pooled = embedder.transform(LONG)
-    np.testing.assert_allclose(pooled[0], (total / weight).mean(0), rtol=0, atol=FAITHFUL)
-    np.testing.assert_allclose(pooled[1], rows("MKT").mean(0), rtol=0, atol=FAITHFUL)
+    expected.map(lambda rows: rows.mean(0)).assert_matched(pooled[0])
+    fair_esm.means(chain[:1], ["MKT"]).assert_matched(pooled[1:2])
 
 
 def test_windows_leave_a_constant_constant(chain, monkeypatch):

@@ -183,8 +183,20 @@ def test_a_model_that_does_not_fit_at_all_is_an_error(models, monkeypatch, tiny)
 
 
 @pytest.fixture
-def batches(monkeypatch):
-    """Lengths of the sequences of every batch that a model is given; it has `memory` tokens."""
+def torch_threads():
+    """Set torch's number of threads, until the end of the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def batches(monkeypatch, torch_threads):
+    """Lengths of the sequences of every batch that a model is given; it has `memory` tokens.
+
+    One thread gives it one batch after the other.
+    """
+    torch_threads(1)
 
     class Recorder(list):
         memory = np.inf
@@ -223,7 +235,7 @@ def test_no_pieces_no_batches(tiny, batches):
     assert batches == []
 
 
-def test_out_of_memory_halves_the_budget_and_goes_on(tiny, batches):
+def test_out_of_memory_halves_the_budget_and_goes_on(tiny, fair_esm, batches):
     pieces = pieces_of(*["ACDEFGHI"] * 8)  # ten tokens each
     expected = run(tiny, pieces)
     batches.clear()
@@ -231,8 +243,9 @@ def test_out_of_memory_halves_the_budget_and_goes_on(tiny, batches):
     found = run(tiny, pieces)
     assert [len(batch) for batch in batches] == [8, 4, 2, 2, 2, 2]
     assert [record for record, _ in found] == [record for record, _ in expected]
-    for (_, value), (_, reference) in zip(found, expected, strict=True):
-        np.testing.assert_allclose(value, reference, rtol=0, atol=1e-4)
+    rows = fair_esm.residues([tiny], ["ACDEFGHI"] * 8)
+    sums = rows.map(lambda rows: rows.reshape(8, 8, -1).sum(axis=1))
+    sums.assert_matched([value for _, value in found])
 
 
 def test_out_of_memory_first_drops_other_models(models, tiny, tmp_path, batches, monkeypatch):
@@ -264,17 +277,10 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
     assert len(run(tiny, pieces_of("ACD", "A" * 11, "EFG"))) == 3
 
 
-@pytest.fixture
-def torch_threads():
-    """Set torch's number of threads, until the end of the test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_threads_take_batches_side_by_side(tiny, monkeypatch, torch_threads, n_threads):
-    pieces = pieces_of(*["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 4, 2, 1)])
+def test_threads_take_batches_side_by_side(tiny, fair_esm, monkeypatch, torch_threads, n_threads):
+    sequences = ["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 4, 2, 1)]
+    pieces = pieces_of(*sequences)
     expected = run(tiny, pieces, batch_tokens=1, pool=False)
     names, forward = [], ESM2.forward
 
@@ -290,8 +296,8 @@ def test_threads_take_batches_side_by_side(tiny, monkeypatch, torch_threads, n_t
     assert len(names) == len(pieces)
     assert torch.get_num_threads() == n_threads
     assert [record for record, _ in found] == [record for record, _ in expected]
-    for (_, value), (_, reference) in zip(found, expected, strict=True):
-        np.testing.assert_allclose(value, reference, rtol=0, atol=1e-5)
+    rows = np.concatenate([value for _, value in found])
+    fair_esm.residues([tiny], [sequences[record] for record, _ in found]).assert_matched(rows)
 
 
 def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
@@ -371,19 +377,19 @@ def test_what_was_launched_before_memory_ran_out_is_not_lost():
 # ---------------------------------------------------------------------------- values
 
 
-def test_values_are_weighted_rows_or_their_sum(tiny):
+def test_values_are_weighted_rows_or_their_sum(tiny, fair_esm):
+    sequences = "MKTAYIAK", "W", "GSHM"
     pieces = [
         piece._replace(weight=np.linspace(0, 1, len(piece.tokens), dtype=np.float32))
-        for piece in pieces_of("MKTAYIAK", "W", "GSHM")
+        for piece in pieces_of(*sequences)
     ]
     rows, sums = dict(run(tiny, pieces, pool=False)), dict(run(tiny, pieces))
-    plain = dict(run(tiny, pieces_of("MKTAYIAK", "W", "GSHM"), pool=False))
     for record, piece in enumerate(pieces):
-        expected = plain[record] * piece.weight[:, None]
-        assert (rows[record].shape, rows[record].dtype) == (expected.shape, expected.dtype)
-        np.testing.assert_allclose(rows[record], expected, rtol=1e-6)
-        assert (sums[record].shape, sums[record].dtype) == (expected.shape[1:], expected.dtype)
-        np.testing.assert_allclose(sums[record], expected.sum(0), rtol=0, atol=1e-5)
+        weight = piece.weight[:, None]
+        weighted = fair_esm.rows([tiny], sequences[record]).map(lambda rows, w=weight: w * rows)
+        assert rows[record].dtype == sums[record].dtype == np.float32
+        weighted.assert_matched(rows[record])
+        weighted.map(lambda rows: rows.sum(0)).assert_matched(sums[record])
 
 
 @pytest.fixture

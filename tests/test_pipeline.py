@@ -72,14 +72,18 @@ def test_a_search_with_memory_and_store_solves_the_chain_once_a_fold(assay, tmp_
     assert solved == [150] * 4 + [200]
 
 
-def test_embedders_of_one_model_each_are_a_chain(assay):
+def test_embedders_of_one_model_each_are_a_chain(assay, fair_esm):
     union = FeatureUnion([(name, ESMEmbedder([name])) for name in ("demo-48", "demo-96")])
     model = make_pipeline(union, ReverseDistiller()).set_output(transform="pandas")
     nested = model.fit_transform(assay[0])
-    distiller = ReverseDistiller().fit(ESMEmbedder("demo-96").transform(assay[0]))
-    np.testing.assert_allclose(
-        nested, distiller.transform(ESMEmbedder("demo-96").transform(assay[0])), atol=1e-5
-    )
+    distiller = model[-1]
+    assert distiller.dims_.tolist() == WIDTHS[:2]
+    assert distiller.model_names_ == [model.name for model in DEMO[:2]]
+
+    def distilled(H):
+        return distiller.transform(pd.DataFrame(H, columns=distiller.feature_names_in_)).to_numpy()
+
+    fair_esm.means("demo-96", assay[0][:40]).map(distilled).assert_matched(nested[:40])
     assert nested.columns[-1] == "esm2_t4_500K_demo_residual_47"
 
 
@@ -167,15 +171,18 @@ def test_frozen_distiller_is_fitted_on_residues_once(assay):
     assert np.isfinite(cross_val_score(model, X, y, cv=3)).all()
 
 
-def test_pooling_commutes_with_distilling(assay):
+def test_pooling_commutes_with_distilling(assay, fair_esm):
     """The mean of the distilled residues is the distilled mean of the residues."""
     X = list(assay[0][:10])
     embedder, distiller = ESMEmbedder("demo"), ReverseDistiller.from_pretrained("demo")
     pooled = distiller.transform(embedder.transform(X))
-    for i, sequence in enumerate(X):
+    distilled = []
+    for sequence in X:
         rows = np.concatenate([block for block, _ in embedder.iter_residues([sequence])])
-        distilled = distiller.transform(rows.astype(np.float64)).mean(axis=0)
-        np.testing.assert_allclose(pooled[i], distilled, rtol=0, atol=1e-5)
+        distilled.append(distiller.transform(rows).mean(axis=0))
+    expected = fair_esm.means("demo", X).map(distiller.transform)
+    for found in (pooled, distilled):
+        expected.assert_matched(found)
 
 
 # ----------------------------------------------------------------- from a matrix onwards

@@ -1,4 +1,8 @@
-"""A hundred times the rows need no more memory."""
+"""A hundred times the rows need no more memory.
+
+Allocators and the threads of a library take what they like, but the same for any number of rows. So
+the peaks of two runs are compared, and may differ by a small part of what the rows would take.
+"""
 
 import subprocess
 import sys
@@ -24,8 +28,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def peak(n_rows):
+    """Peak memory of a fit on so many rows, in bytes."""
     command = [sys.executable, "-c", PROGRAM, str(n_rows)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    told = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return told if sys.platform == "darwin" else 1024 * told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="peak memory is told by getrusage")
@@ -34,5 +40,6 @@ def peak(n_rows):
     [(10**5, 10**6, 1), pytest.param(10**5, 10**7, 3, marks=pytest.mark.slow)],
 )
 def test_peak_memory_does_not_grow_with_the_rows(few, many, n_trials):
+    more = (many - few) * 24 * 8
     for _ in range(n_trials):
-        assert peak(many) < 1.05 * peak(few)
+        assert peak(many) - peak(few) < more / 4

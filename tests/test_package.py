@@ -10,6 +10,7 @@ import textwrap
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 

@@ -139,8 +139,8 @@ def warn_of_few_rows(distiller: Any, weight: float) -> None:
     remedy = "fit on more rows, or ask for fewer with `n_new`"
     if few:
         remedy = (
-            "take a distiller that was fitted on residues (from_pretrained), or fit one "
-            "(fit_residues), and freeze it"
+            "fit on residues of natural proteins (fit_residues), or take a distiller that was "
+            "(from_pretrained), and freeze it"
         )
     warnings.warn(f"{', and '.join(told)}; {remedy}.", UserWarning, stacklevel=5)
 

@@ -25,6 +25,9 @@ from sklearn_revdist._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMIN
 CHAIN = ["demo-48", "demo-96"]
 DEMO = ("-m", "demo-96")
 
+# Proteins few and short enough to be fitted in no time.
+pytestmark = pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
+
 
 def proteins(n_sequences, length, seed=0):
     letters = np.random.default_rng(seed).choice(

@@ -107,7 +107,7 @@ def test_the_curve_has_the_best_score_of_every_prefix(columns):
     display = PrefixCurveDisplay.from_estimator(probe)
     np.testing.assert_array_equal(display.line_.get_xdata(), np.arange(1, 10))
     np.testing.assert_array_equal(display.line_.get_ydata(), probe.cv_scores_.max(axis=1))
-    assert display.ax_.get_ylabel() == "spearman, mean over folds"
+    assert display.ax_.get_ylabel() == "spearman of held-out rows"
     best = probe.cv_scores_[0].argmax()
     band = display.band_.get_paths()[0].vertices
     at_first = band[band[:, 0] == 1, 1]
@@ -142,6 +142,6 @@ def test_the_curve_of_a_classifier_on_a_given_axes(columns):
     probe = PrefixRidgeClassifierCV(prefixes=[2, 5]).fit(X, y > 0)
     display = PrefixCurveDisplay.from_estimator(probe, ax=ax)
     assert display.ax_ is ax
-    assert ax.get_ylabel() == "accuracy, mean over folds"
+    assert ax.get_ylabel() == "accuracy of held-out rows"
     assert display.line_.get_marker() == "."
     display.figure_.canvas.draw()

@@ -210,7 +210,13 @@ def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm, load):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_stays_close_at_far_positions(tiny, fair_esm, dtype):
     sequence = random_sequence(2000)
-    (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]))
+    try:
+        (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]))
+    except RuntimeError as error:
+        if "pack_vnni2" not in str(error):
+            raise
+        # torch sees AMX in the hardware, but is held to instructions that have no kernel for it.
+        pytest.skip("ATEN_CPU_CAPABILITY is below what torch takes for bfloat16 on this processor")
     assert rough.dtype is dtype
     fair_esm.rows([tiny], sequence).assert_rounded(rough.float(), dtype)
 

@@ -85,11 +85,11 @@ def test_fewer_rows_than_columns_are_told_with_the_remedy(X):
     with pytest.warns(UserWarning, match="fewer than its 23 columns") as caught:
         ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:20])
     assert [str(warning.message) for warning in caught] == [
-        "The chain is fitted on 20 rows, fewer than its 23 columns; take a distiller that was "
-        "fitted on residues (from_pretrained), or fit one (fit_residues), and freeze it."
+        "The chain is fitted on 20 rows, fewer than its 23 columns; fit on residues of natural "
+        "proteins (fit_residues), or take a distiller that was (from_pretrained), and freeze it."
     ]
     assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); take"):
+    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); fit"):
         ReverseDistiller(DIMS, n_new=[1, 7]).fit(X[:22])
 
 

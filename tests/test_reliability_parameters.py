@@ -44,6 +44,7 @@ WIDTHS = [5, "ab", [0, 8], [-1, 9], [2.5, 5.5], ["a", "b"], [3], [[3, 5]], [None
 RIDGE = {
     "alphas": [5, None, "abc", ["a"], [], [[1.0]], [0.0], [-1.0], [np.nan], [np.inf], [None]],
     "prefixes": [5, None, "nosuch", "models", [], [0], [99], [2, 1], [2, 2], [1.5], ["a"], [[1]]],
+    "scale": NO_BOOLEAN,
     "cv": [0, 1, -3, 2.5, "five"],
     "scoring": ["nosuch", 5, ["r2"]],
     "one_standard_error": NO_BOOLEAN,
@@ -125,6 +126,8 @@ CHOICE = {
 # By what is called: for each parameter values that it does not take. What is missing is open: data,
 # whose errors are tested where they are read.
 CALLS = {
+    "ContiguousKFold": {"n_splits": [1, 0, -3, 2.5, "5", None]},
+    "ModuloKFold": {"n_splits": [1, 0, -3, 2.5, "5", None]},
     "load_if1_ecoli": {"return_X_y": NO_BOOLEAN, "as_frame": NO_BOOLEAN},
     "load_secondary_structure": {"subset": ["all", None, 5], "return_X_y": NO_BOOLEAN},
     "fetch_proteingym": {
@@ -349,6 +352,8 @@ def good(tmp_path):
     store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
     yield {
+        "ContiguousKFold": (None, {"n_splits": 5}),
+        "ModuloKFold": (None, {"n_splits": 5}),
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "evaluate": (

@@ -157,7 +157,8 @@ def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_pa
 def test_scans_of_proteingym_are_read_as_its_reference_says():
     data = Path(os.environ["REVDIST_DATA"])
     reference = data / "reference" / "ProteinGym_DMS_substitutions.csv"
-    files = scan_files(data / "dms", reference)
+    with pytest.warns(UserWarning, match=r"passed over \(INDEX\.csv\)"):
+        files = scan_files(data / "dms", reference)
     with reference.open() as file:
         expected = {row["DMS_id"]: row for row in csv.DictReader(file)}
     checked = 0

@@ -69,8 +69,8 @@ def leave_one_out(data, Y, sample_weight, candidates, score_predicted):
             if score_all is None:
                 scores[part, j] = [score_predicted(one) for one in predicted]
             else:
-                scores[part, j] = score_all.scores(Y, predicted, sample_weight)
-                errors[part, j] = score_all.standard_errors(Y, predicted, sample_weight)
+                scored = score_all.with_errors(Y, predicted, sample_weight)
+                scores[part, j], errors[part, j] = scored
     _warn_of_rounding(rounding, alphas)
     return scores, errors
 

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score
 
-Scores = Callable[[NDArray, NDArray, NDArray | None], NDArray[np.float64]]
-
 
 class PrefixScores(NamedTuple):
     """How all prefixes are scored at once.
@@ -20,12 +18,14 @@ class PrefixScores(NamedTuple):
         ``scores(y, predicted, weights)`` of targets of shape (n_samples, n_targets), predictions
         of shape (n_prefixes, n_samples, n_targets) and weights of the samples or None. For the
         accuracy, targets are 1 at the class of a sample, and predictions the decision function.
-    standard_errors : callable
-        Of the same, standard errors of the scores by the scatter over the samples.
+    with_errors : callable
+        Of the same, the scores and their standard errors by the scatter over the samples.
     """
 
-    scores: Scores
-    standard_errors: Scores
+    scores: Callable[[NDArray, NDArray, NDArray | None], NDArray[np.float64]]
+    with_errors: Callable[
+        [NDArray, NDArray, NDArray | None], tuple[NDArray[np.float64], NDArray[np.float64]]
+    ]
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -65,11 +65,16 @@ def all_prefixes(scorer: Callable) -> PrefixScores | None:
     metric = getattr(scorer, "_score_func", None)
     if metric not in known or scorer._kwargs:
         return None
-    scores, deviations = known[metric]
-    return PrefixScores(
-        lambda y, predicted, weights: scorer._sign * scores(y, predicted, weights),
-        lambda y, predicted, weights: _standard_errors(deviations(y, predicted, weights), weights),
-    )
+    score, score_and_deviate = known[metric]
+
+    def scores(y, predicted, weights):
+        return scorer._sign * score(y, predicted, weights)
+
+    def with_errors(y, predicted, weights):
+        found, deviations = score_and_deviate(y, predicted, weights)
+        return scorer._sign * found, _standard_errors(deviations, weights)
+
+    return PrefixScores(scores, with_errors)
 
 
 def _standard_errors(deviations, weights):
@@ -93,7 +98,8 @@ def _mean_squared_error(y, predicted, weights):
 
 def _mean_squared_error_deviations(y, predicted, weights):
     squares = np.square(predicted - y).mean(axis=-1)
-    return squares - np.average(squares, axis=1, weights=weights)[:, np.newaxis]
+    means = np.average(squares, axis=1, weights=weights)
+    return means, squares - means[:, np.newaxis]
 
 
 def _r2(y, predicted, weights):
@@ -120,45 +126,36 @@ def _r2_deviations(y, predicted, weights):
     for i in varies:
         ratio = mean_square[..., i] / mean_total[i]
         deviations += (ratio * totals[:, i] - squares[..., i]) / mean_total[i] / y.shape[1]
-    return deviations
+    return _r2(y, predicted, weights), deviations
 
 
 def _spearman(y, predicted, weights):
-    return np.mean(
-        [_rank_correlation(y[:, i], predicted[:, :, i]) for i in range(y.shape[1])], axis=0
-    )
-
-
-def _rank_correlation(y, predicted):
-    """Spearman correlation of some targets with each of many rows."""
-    ranks = rankdata(y)
-    ranks -= ranks.mean()
-    n = len(y)
-    if not ranks.any():
-        return np.full(len(predicted), np.nan)
-    # Sorting the targets' ranks by the prediction is much faster than ranking predictions, which
-    # only ties make necessary.
-    order = predicted.argsort(axis=1)
-    places = np.arange(n) - (n - 1) / 2
-    correlation = ranks[order] @ places / np.sqrt((ranks @ ranks) * (places @ places))
-    ordered = np.take_along_axis(predicted, order, axis=1)
-    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
-    tied_ranks = rankdata(predicted[tied], axis=1) - (n + 1) / 2
-    norms = np.sqrt((ranks @ ranks) * np.square(tied_ranks).sum(axis=1))
-    correlation[tied] = np.divide(
-        tied_ranks @ ranks, norms, out=np.zeros_like(norms), where=norms > 0
-    )
-    return correlation
+    return np.mean([r for *_, r in _rank_correlations(y, predicted)], axis=0)
 
 
 def _spearman_deviations(y, predicted, weights):
     """Of a correlation r of standardised ranks u and v: u v - r (u^2 + v^2) / 2."""
-    deviations = np.zeros(predicted.shape[:2])
+    correlations, deviations = 0.0, np.zeros(predicted.shape[:2])
+    for u, v, r in _rank_correlations(y, predicted):
+        correlations += r / y.shape[1]
+        deviations += (u * v - r[:, np.newaxis] * (u**2 + v**2) / 2) / y.shape[1]
+    return correlations, deviations
+
+
+def _rank_correlations(y, predicted):
+    """For each target: standardised ranks of it and of its predictions, and their correlation."""
+    places = np.arange(len(y)) - (len(y) - 1) / 2
     for i in range(y.shape[1]):
-        u, v = _standardised_ranks(y[:, i]), _standardised_ranks(predicted[..., i])
-        r = (u * v).mean(axis=1, keepdims=True)
-        deviations += (u * v - r * (u**2 + v**2) / 2) / y.shape[1]
-    return deviations
+        u, values = _standardised_ranks(y[:, i]), predicted[..., i]
+        # Sorting is much faster than ranking, which only ties make necessary.
+        order = values.argsort(axis=1)
+        v = np.empty(values.shape)
+        np.put_along_axis(v, order, (places / places.std())[np.newaxis], axis=1)
+        ordered = np.take_along_axis(values, order, axis=1)
+        tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+        v[tied] = _standardised_ranks(values[tied])
+        r = v @ u / len(y)
+        yield u, v, r if u.any() else np.full_like(r, np.nan)
 
 
 def _standardised_ranks(values):
@@ -174,7 +171,8 @@ def _accuracy(y, predicted, weights):
 
 def _accuracy_deviations(y, predicted, weights):
     right = _right(y, predicted)
-    return right - np.average(right, axis=1, weights=weights)[:, np.newaxis]
+    shares = np.average(right, axis=1, weights=weights)
+    return shares, right - shares[:, np.newaxis]
 
 
 def _right(y, predicted):
@@ -183,7 +181,7 @@ def _right(y, predicted):
     return predicted.argmax(axis=-1) == y.argmax(axis=1)
 
 
-# Metric, scores, and by how much each sample's contribution deviates from their mean.
+# Metric, scores, and these with the deviation of each sample's contribution from their mean.
 _KNOWN = (
     (r2_score, _r2, _r2_deviations),
     (mean_squared_error, _mean_squared_error, _mean_squared_error_deviations),

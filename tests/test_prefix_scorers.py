@@ -124,7 +124,8 @@ def test_a_standard_error_is_the_length_of_the_scores_gradient(name, predicted, 
     y = rng.normal(size=(30, 2))
     known = all_prefixes(get_scorer(name))
     moved = moved_by_weights(lambda weights: known.scores(y, predicted, weights), 30)
-    errors = known.standard_errors(y, predicted, None)
+    scores, errors = known.with_errors(y, predicted, None)
+    np.testing.assert_allclose(scores, known.scores(y, predicted, None), rtol=1e-12)
     np.testing.assert_allclose(errors, np.linalg.norm(moved, axis=0), rtol=1e-6)
 
 
@@ -133,7 +134,7 @@ def test_the_standard_error_of_an_accuracy_is_that_of_a_proportion(rng):
     known = all_prefixes(get_scorer("accuracy"))
     decisions = rng.normal(size=(7, 30, 1))
     right = known.scores(y, decisions, None)
-    errors = known.standard_errors(y, decisions, None)
+    _, errors = known.with_errors(y, decisions, None)
     np.testing.assert_allclose(errors, np.sqrt(right * (1 - right) / 30), rtol=1e-12)
 
 
@@ -145,7 +146,9 @@ def test_the_standard_error_of_a_rank_correlation(predicted, rng):
         cov = [[np.cov(u[:, i], p[:, i], aweights=weights) for i in range(2)] for p in v]
         return np.array([np.mean([c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]) for c in of]) for of in cov])
 
-    errors = all_prefixes(make_scorer(spearman)).standard_errors(y, predicted, None)
+    known = all_prefixes(make_scorer(spearman))
+    scores, errors = known.with_errors(y, predicted, None)
+    np.testing.assert_allclose(scores, known.scores(y, predicted, None), rtol=1e-12)
     expected = np.linalg.norm(moved_by_weights(weighted, 30), axis=0)
     np.testing.assert_allclose(errors, expected, rtol=1e-6)
 
@@ -154,13 +157,13 @@ def test_the_standard_error_of_a_rank_correlation(predicted, rng):
 def test_standard_errors_depend_on_no_unit_of_the_weights(name, predicted, rng):
     y, weights = np.sign(rng.normal(size=(30, 1))), rng.random(30)
     known = all_prefixes(get_scorer(name))
-    errors = known.standard_errors(y, predicted[..., :1], weights)
+    _, errors = known.with_errors(y, predicted[..., :1], weights)
     assert (errors > 0).all()
     np.testing.assert_allclose(
-        known.standard_errors(y, predicted[..., :1], 100 * weights), errors, rtol=1e-12
+        known.with_errors(y, predicted[..., :1], 100 * weights)[1], errors, rtol=1e-12
     )
 
 
 def test_equal_targets_leave_no_scatter_of_r2(predicted):
-    errors = all_prefixes(get_scorer("r2")).standard_errors(np.ones((30, 2)), predicted, None)
+    _, errors = all_prefixes(get_scorer("r2")).with_errors(np.ones((30, 2)), predicted, None)
     assert not errors.any()

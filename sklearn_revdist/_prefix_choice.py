@@ -35,29 +35,39 @@ class Candidates(NamedTuple):
     scores: PrefixScores | None
 
 
-def leave_one_out(data, Y, sample_weight, candidates, score_predicted):
-    """Scores of the predictions of all rows, each by regressions without it, and their errors.
+def leave_one_out(data, Y, sample_weight, candidates, score, score_params):
+    """Scores of the predictions of all rows, each by the regressions without it.
 
     Parameters
     ----------
     data, Y, sample_weight : ndarray
         Rows.
     candidates : Candidates
-    score_predicted : callable
-        ``score_predicted(predicted)`` of predictions of shape (n_samples, n_targets), where the
-        scorer takes one prefix at a time.
+    score : callable
+        ``score(n_prefix, (coef, intercept), X, rows, score_params)``, where the scorer takes one
+        prefix at a time.
+    score_params : dict
+        What goes to the scorer.
 
     Returns
     -------
     scores, standard_errors : ndarray of shape (n_prefixes, n_alphas)
         Standard errors by the scatter over rows; not a number where the scorer tells none.
+
+    Raises
+    ------
+    ValueError
+        If there are no two rows, or a score is not finite.
     """
-    prefixes, alphas, scale, score_all = candidates
-    if np.count_nonzero(np.ones(len(Y)) if sample_weight is None else sample_weight) < 2:
+    prefixes, alphas, scale, known = candidates
+    n_rows, n_targets = Y.shape
+    if np.count_nonzero(np.ones(n_rows) if sample_weight is None else sample_weight) < 2:
         raise ValueError(
-            f"To leave one out takes two rows of positive weight, but n_samples={len(Y)}, of which "
+            f"To leave one out takes two rows of positive weight, but n_samples={n_rows}, of which "
             "at most one weighs anything; give more rows."
         )
+    # The scorer is given predictions in place of columns, and an identity in place of a regression.
+    identity = np.eye(n_targets), np.zeros(n_targets)
     scores = np.empty((len(prefixes), len(alphas)))
     errors = np.full_like(scores, np.nan)
     rounding = np.zeros(len(alphas))
@@ -66,18 +76,24 @@ def leave_one_out(data, Y, sample_weight, candidates, score_predicted):
         ridges = training.ridges(alpha)
         rounding[j] = ridges.rounding
         for part, predicted in ridges.left_out_predictions(prefixes):
-            if score_all is None:
-                scores[part, j] = [score_predicted(one) for one in predicted]
-            else:
-                scored = score_all.with_errors(Y, predicted, sample_weight)
+            if known is not None:
+                scored = known.with_errors(Y, predicted, score_params.get("sample_weight"))
                 scores[part, j], errors[part, j] = scored
+            else:
+                scores[part, j] = [
+                    score(n_targets, identity, one, slice(None), score_params) for one in predicted
+                ]
     _warn_of_rounding(rounding, alphas)
+    _check_finite(scores[np.newaxis], candidates, "give targets that differ")
     return scores, errors
 
 
-def cross_validate(data, Y, sample_weight, splits, candidates, score_one, score_params):
-    """Held-out scores, of shape (n_folds, n_prefixes, n_alphas)."""
-    prefixes, alphas, scale, score_all = candidates
+def cross_validate(data, Y, sample_weight, splits, candidates, score, score_params):
+    """Mean scores of held-out rows over folds, and their standard errors.
+
+    Parameters and errors as for :func:`leave_one_out`; `splits` are training and test rows.
+    """
+    prefixes, alphas, scale, known = candidates
     scores = np.empty((len(splits), len(prefixes), len(alphas)))
     rounding = np.zeros(len(alphas))
     columns = data[:, : prefixes[-1]]
@@ -92,14 +108,17 @@ def cross_validate(data, Y, sample_weight, splits, candidates, score_one, score_
         for j, alpha in enumerate(alphas):
             ridges = training.ridges(alpha)
             rounding[j] = max(rounding[j], ridges.rounding)
-            if score_all is not None:
+            if known is not None:
                 for part, predicted in ridges.predictions(prepared, prefixes):
-                    scores[i, part, j] = score_all.scores(Y[test], predicted, weights)
+                    scores[i, part, j] = known.scores(Y[test], predicted, weights)
             else:
                 for k, linear in enumerate(ridges.coefs(prefixes)):
-                    scores[i, k, j] = score_one(prefixes[k], linear, test, held_out)
+                    scores[i, k, j] = score(prefixes[k], linear, data[test], test, held_out)
     _warn_of_rounding(rounding, alphas)
-    return scores
+    _check_finite(
+        scores, candidates, "see to it that `cv` leaves targets that differ in every test fold"
+    )
+    return scores.mean(axis=0), _standard_errors(scores)
 
 
 def check_alphas(alphas):
@@ -130,15 +149,16 @@ def _check_any_weight(weights, fold):
         )
 
 
-def check_scores(scores, prefixes, alphas, remedy):
+def _check_finite(scores, candidates, remedy):
     """Refuse scores, fold by fold or of one that is all rows, among which none is the best."""
     bad = np.argwhere(~np.isfinite(scores))
     if len(bad):
         fold, k, j = bad[0]
         where = f"test fold {fold}" if len(scores) > 1 else "the held-out rows"
         raise ValueError(
-            f"The score of {where} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
-            f"alpha={alphas[j]}, so that no choice is possible; {remedy}, or change `scoring`."
+            f"The score of {where} is {scores[fold, k, j]} with prefix {candidates.prefixes[k]} "
+            f"and alpha={candidates.alphas[j]}, so that no choice is possible; {remedy}, or change "
+            "`scoring`."
         )
 
 
@@ -154,7 +174,7 @@ def _warn_of_rounding(rounding, alphas):
         )
 
 
-def standard_errors(scores):
+def _standard_errors(scores):
     """Standard errors of the means over folds; not a number for a single fold."""
     n_folds = len(scores)
     if n_folds == 1:

@@ -40,11 +40,9 @@ from ._folds import shuffled_cv
 from ._prefix_choice import (
     Candidates,
     check_alphas,
-    check_scores,
     choose,
     cross_validate,
     leave_one_out,
-    standard_errors,
 )
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
@@ -141,36 +139,20 @@ class _BasePrefixRidgeCV(BaseEstimator):
         model = type(self)()
         vars(model).update(attributes)
 
+        def score(n_prefix, linear, X, rows, params):
+            """What the scorer says of a linear map on a prefix."""
+            model.n_features_in_ = X.shape[1]
+            set_linear(model, n_prefix, *linear)
+            return scorer(model, X, y[rows], **params)
+
         if self.cv is None:
-            # The scorer is given predictions as X, and an identity for the model.
-            n_targets = Y.shape[1]
-            set_linear(model, n_targets, np.eye(n_targets), np.zeros(n_targets))
-            model.n_features_in_ = n_targets
-
-            def score_predicted(predicted):
-                return scorer(model, predicted, y, **score_params)
-
-            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score_predicted)
-            check_scores(mean[np.newaxis], prefixes, alphas, "give targets that differ")
+            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score, score_params)
         else:
             cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
             splits = list(cv.split(data, y, **split_params))
-            model.n_features_in_ = n_features
-
-            def score_one(n_prefix, linear, test, held_out):
-                set_linear(model, n_prefix, *linear)
-                return scorer(model, data[test], y[test], **held_out)
-
-            scores = cross_validate(
-                data, Y, sample_weight, splits, candidates, score_one, score_params
+            mean, errors = cross_validate(
+                data, Y, sample_weight, splits, candidates, score, score_params
             )
-            check_scores(
-                scores,
-                prefixes,
-                alphas,
-                "see to it that `cv` leaves targets that differ in every test fold",
-            )
-            mean, errors = scores.mean(axis=0), standard_errors(scores)
 
         chosen = choose(mean, alphas)
         if self.one_standard_error:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_revdist._prefix_choice import choose, standard_errors
+from sklearn_revdist._prefix_choice import choose
 
 
 def test_of_equal_scores_the_shortest_prefix_and_the_largest_penalty_win():
@@ -23,10 +23,3 @@ def test_rounding_breaks_no_tie():
 def test_the_least_score_asked_for_is_met_by_the_shortest_prefix_that_has_it():
     scores = np.array([[0.1, 0.2], [0.6, 0.5], [0.7, 0.8]])
     assert choose(scores, np.array([1.0, 10.0]), least=0.55) == (1, 0)
-
-
-def test_standard_errors_are_those_of_means_over_folds():
-    scores = np.array([[[1.0]], [[2.0]], [[6.0]]])
-    expected = np.std([1, 2, 6], ddof=1) / np.sqrt(3)
-    np.testing.assert_allclose(standard_errors(scores), [[expected]], rtol=1e-15)
-    assert np.isnan(standard_errors(scores[:1])).all()

@@ -276,6 +276,25 @@ def test_by_default_the_classifier_leaves_each_row_out(n_classes, classes):
     assert_chosen(macro, expected)
 
 
+@pytest.mark.usefixtures("_routing")
+def test_weights_reach_the_score_of_left_out_rows_where_it_asks_for_them(regression, rng):
+    X, y = regression
+    weights = rng.uniform(0.5, 2, size=90)
+    told = []
+    for asks in (True, False):
+        scoring = get_scorer("r2").set_score_request(sample_weight=asks)
+        probe = PrefixRidgeCV([3.0], prefixes=[12], scoring=scoring)
+        told.append(probe.fit(X, y, sample_weight=weights).best_score_)
+    scaled = StandardScaler().fit(X, sample_weight=weights).transform(X)
+    rows = np.arange(90)
+    predicted = [
+        Ridge(3.0).fit(scaled[rows != i], y[rows != i], weights[rows != i]).predict(scaled[[i]])[0]
+        for i in rows
+    ]
+    expected = [r2_score(y, predicted, sample_weight=w) for w in (weights, None)]
+    np.testing.assert_allclose(told, expected, rtol=1e-9)
+
+
 def test_left_out_scores_are_those_of_as_many_folds_as_rows(regression):
     """Without scaling, which would be that of each training fold."""
     X, y = regression

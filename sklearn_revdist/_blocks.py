@@ -49,9 +49,13 @@ def find_blocks(
     ------
     ValueError
         If `dims` are not positive, do not add up to `n_features` or contradict the names of the
-        columns, or two blocks have one name.
+        columns, the names are those of models in another order, or two blocks have one name.
     """
-    named = None if feature_names is None else blocks_of_names(feature_names)
+    named = None
+    if feature_names is not None:
+        named = blocks_of_names(feature_names)
+        if named is None:
+            _check_order(feature_names)
     if dims is None:
         blocks = named or _known_blocks(n_features)
         if blocks is None:
@@ -72,13 +76,13 @@ def find_blocks(
                 f"dims={list(dims)} add up to {sum(dims)} columns, but X has {n_features}; give "
                 "the width of each model's embedding in the order of the columns."
             )
-        candidates = (named, _known_blocks(n_features))
-        names = next((b.names for b in candidates if b and b.dims == dims), None)
-        if names is None and named is not None and len(named.dims) > 1:
+        if named is not None and len(named.dims) > 1 and named.dims != dims:
             raise ValueError(
                 f"dims={list(dims)} contradict the names of the columns, which say "
                 f"{_spelled(named)}; leave out `dims` or mend the order of the columns."
             )
+        candidates = (named, _known_blocks(n_features))
+        names = next((b.names for b in candidates if b and b.dims == dims), None)
         blocks = Blocks(names or tuple(f"block{i}" for i in range(len(dims))), dims)
     if len(set(blocks.names)) < len(blocks.names):
         raise ValueError(
@@ -123,6 +127,30 @@ def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
         names.append(model)
         dims.append(len(numbers))
     return Blocks(tuple(names), tuple(dims))
+
+
+def _check_order(feature_names):
+    """Refuse the columns of models in another order than the models', as after sorting."""
+    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
+    if not all(matches):
+        return
+    columns: dict[str, list[int]] = {}
+    for match in matches:
+        columns.setdefault(match["model"], []).append(int(match["column"]))
+    for model, numbers in columns.items():
+        if sorted(numbers) != list(range(len(numbers))):
+            return  # numbers of something else
+        wrong = next((i for i, number in enumerate(numbers) if i != number), None)
+        if wrong is not None:
+            raise ValueError(
+                f"The columns of {model} in X are not in order: {model}_{wrong} is expected where "
+                f"{model}_{numbers[wrong]} stands; put them in the order of the embedder's "
+                "get_feature_names_out()."
+            )
+    raise ValueError(
+        f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
+        "embedder's get_feature_names_out(), one model after the other."
+    )
 
 
 def _known_blocks(n_features):

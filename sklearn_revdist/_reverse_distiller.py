@@ -430,6 +430,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             The concatenated embeddings, each reconstructed from the columns up to its model's.
             With "ols" and a prefix that ends at a model, this is the least-squares
             reconstruction of that model's embedding and of all larger ones.
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, has more columns than there are, or its names say that they are
+            in another order.
         """
         check_is_fitted(self)
         A = check_rows(X, self)
@@ -438,6 +444,12 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"X has {n_components} columns, but the nested embedding has "
                 f"{self.prefix_lengths_[-1]}; give its columns or the first of them."
+            )
+        names, own = string_columns(X), self._names_out()
+        if names is not None and names != own[:n_components] and set(names) <= set(own):
+            raise ValueError(
+                "The columns of X are those of the nested embedding, but not its first ones in "
+                "their order; put them in the order of get_feature_names_out()."
             )
         if is_dask(A):
             return map_blocks(self._without_moments().inverse_transform, A, self.n_features_in_)
@@ -528,12 +540,16 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         names : ndarray of shape (n_components,), object
         """
         check_is_fitted(self)
+        return np.asarray(self._names_out(input_features)[: self._n_components()], dtype=object)
+
+    def _names_out(self, input_features: ArrayLike | None = None) -> list[str]:
+        """Names of all columns, whatever `n_components` says."""
         names = list(names_in(self, input_features)[: self.dims_[0]])
         if input_features is None and not hasattr(self, "feature_names_in_"):
             names = [f"{self.model_names_[0]}_{i}" for i in range(self.dims_[0])]
         for model, n_new in zip(self.model_names_[1:], np.diff(self.prefix_lengths_), strict=True):
             names += [f"{model}_residual_{i}" for i in range(n_new)]
-        return np.asarray(names[: self._n_components()], dtype=object)
+        return names
 
     def fingerprint(self) -> str:
         """Text that changes whenever what the distiller returns for the same rows would.

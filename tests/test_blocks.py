@@ -64,3 +64,28 @@ def test_a_model_that_occurs_twice_is_refused():
     names = columns(a=2) + columns(b=3) + columns(a=2)
     with pytest.raises(ValueError, match=r"a \(2\), b \(3\), a \(2\): a model occurs twice"):
         find_blocks(None, names, 7)
+
+
+@pytest.mark.parametrize("dims", [None, [12, 15]])
+@pytest.mark.parametrize(
+    ("reorder", "message"),
+    [
+        (sorted, r"a_2 is expected where a_10 stands; put them in the order of the embedder's"),
+        (lambda names: names[::-1], r"b_0 is expected where b_14 stands"),
+        (lambda names: names[::2] + names[1::2], r"a_1 is expected where a_2 stands"),
+        (lambda names: names[:6] + names[12:] + names[6:12], r"a, b are mixed in X; put them"),
+    ],
+)
+def test_names_in_another_order_are_refused_whatever_the_width(reorder, message, dims):
+    names = columns(a=12, b=15)
+    assert find_blocks(dims, names, 27).dims == (12, 15)
+    with pytest.raises(ValueError, match=message):
+        find_blocks(dims, reorder(names), 27)
+
+
+def test_swapped_blocks_are_refused_where_widths_are_known():
+    """Widths alone would take the larger model's columns for the smaller one's."""
+    names = columns(esm2_t4_500K_demo=96, esm2_t6_2M_demo=160, esm2_t3_100K_demo=48)
+    with pytest.raises(ValueError, match=r"dims=\[48, 96, 160\] contradict the names"):
+        find_blocks([48, 96, 160], names, 304)
+    assert find_blocks(None, names, 304).dims == (96, 160, 48)

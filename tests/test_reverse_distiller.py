@@ -347,3 +347,42 @@ def test_mixed_up_columns_are_refused_when_transforming(X):
 def test_clone_forgets_the_fit(X):
     distiller = ReverseDistiller(DIMS, n_new="all").fit(X)
     assert vars(clone(distiller)) == vars(ReverseDistiller(DIMS, n_new="all"))
+
+
+# ----------------------------------------------------------------- names decide
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["fitted", "read from a file"])
+@pytest.mark.parametrize("method", ["transform", "score", "partial_fit"])
+def test_columns_in_another_order_are_refused(method, read, X, tmp_path):
+    frame = named(X)
+    distiller = ReverseDistiller().fit(frame)
+    if read:
+        distiller.save_pretrained(tmp_path / "distiller.safetensors")
+        distiller = ReverseDistiller.from_pretrained(tmp_path / "distiller.safetensors")
+        if method == "partial_fit":
+            return  # which a distiller from a file has not
+    other = frame.sort_index(axis=1)[frame.columns[::-1]]
+    with pytest.raises(ValueError, match="order"):
+        getattr(distiller, method)(other)
+    swapped = frame[[*frame.columns[4:], *frame.columns[:4]]]
+    with pytest.raises(ValueError, match=r"order|are of middle, large, small"):
+        getattr(distiller, method)(swapped)
+
+
+def test_a_fit_on_sorted_columns_is_refused(X):
+    with pytest.raises(ValueError, match="put them in the order of the embedder's"):
+        ReverseDistiller(n_components="small").fit(named(X).iloc[:, ::-1])
+
+
+def test_nested_columns_in_another_order_are_not_reconstructed_from(X):
+    distiller = ReverseDistiller(n_components="middle").fit(named(X))
+    distiller.set_output(transform="pandas")
+    A = distiller.transform(named(X))
+    H = distiller.inverse_transform(A)
+    np.testing.assert_array_equal(H, distiller.inverse_transform(A.to_numpy()))
+    for other in (A.iloc[:, ::-1], A.iloc[:, 1:]):
+        with pytest.raises(ValueError, match="not its first ones in their order"):
+            distiller.inverse_transform(other)
+    other_names = A.set_axis([f"pc{i}" for i in range(7)], axis=1)
+    np.testing.assert_array_equal(distiller.inverse_transform(other_names), H)

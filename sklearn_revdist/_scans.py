@@ -138,8 +138,11 @@ def read_scan(
         not lead to its sequence, a mutant is no substitution (a stop, a deletion), a variant
         occurs twice, a score is missing, or a letter is no residue; the message names file and
         line. In any case if most variants fit with another `first_position`, which it names, or
-        nearly none fit, or if mutants are whole sequences.
+        nearly none fit, or if mutants are whole sequences, or a parameter is out of range.
     """
+    for key, value, least in (("max_per_count", max_per_count, 1), ("seed", seed, 0)):
+        if value is not None and value < least:
+            raise ValueError(f"{str(path)!r}: {key}={value} is too small; give {least} or more.")
     table = read_text(path, COLUMNS)
     lines = table.index.tolist()
     texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)

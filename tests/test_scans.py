@@ -203,6 +203,13 @@ def test_of_many_variants_so_many_of_each_number_are_drawn(write):
     assert len(read_scan(write(rows[: len(singles)]), max_per_count=30).target) == len(singles)
 
 
+def test_a_draw_of_none_or_with_a_negative_seed_is_refused(write):
+    for setting in ({"max_per_count": 0}, {"max_per_count": -1}, {"seed": -1}):
+        ((key, value),) = setting.items()
+        with pytest.raises(ValueError, match=rf"scan\.csv': {key}={value} is too small; give"):
+            read_scan(write(GOOD), **setting)
+
+
 def test_a_file_without_the_columns_or_without_valid_rows_is_refused(write):
     with pytest.raises(ValueError, match=r"scan\.csv' has no column 'mutant'"):
         read_scan(write(GOOD, columns=("a", "mutated_sequence", "DMS_score")))

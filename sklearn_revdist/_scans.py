@@ -151,7 +151,7 @@ def read_scan(
     mutants = [parse_mutant(text or "WT") for text in texts]
     _check_substitutions(path, mutants)
     undone = [
-        None if isinstance(mutant, str) else undo(mutant, sequence, first_position)
+        None if isinstance(mutant, str) or not sequence else undo(mutant, sequence, first_position)
         for mutant, sequence in zip(mutants, sequences, strict=True)
     ]
     counts = Counter(undone)
@@ -174,7 +174,7 @@ def read_scan(
         elif wrong := _wrong_letter(mutant if fits[row] else None, sequence, unknown):
             rejects.add(line, f"in {written} {wrong}", "unknown letters")
         elif not fits[row]:
-            what = misfit(mutant, sequence, wild_type, first_position)
+            what = misfit(mutant, sequence, wild_type or "", first_position)
             rejects.add(line, f"{written} {what}", "a mutant that does not match its sequence")
         elif sequence in seen:
             rejects.add(

@@ -67,7 +67,7 @@ def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
     return winners[0] if best >= 2 and 2 * best > len(variants) and len(winners) == 1 else None
 
 
-def misfit(mutant: Mutant, sequence: str, wild_type: str | None, first_position: int) -> str:
+def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -> str:
     """What of a variant does not fit, as the end of a sentence.
 
     Parameters
@@ -76,8 +76,8 @@ def misfit(mutant: Mutant, sequence: str, wild_type: str | None, first_position:
         Empty for the wild type.
     sequence : str
         What it should lead to.
-    wild_type : str or None
-        What it should start from, if known.
+    wild_type : str
+        What it should start from; not looked at where letters of the sequence do not fit.
     first_position : int
         Number of the first residue.
     """
@@ -95,8 +95,6 @@ def misfit(mutant: Mutant, sequence: str, wild_type: str | None, first_position:
             return (
                 f"does not lead to its mutated_sequence, which has {found} at position {position}"
             )
-    if wild_type is None:
-        return "leads to its mutated_sequence from a wild type that is not known"
     if len(sequence) != len(wild_type):
         return (
             f"does not lead to its mutated_sequence, which has {len(sequence)} residues, where "

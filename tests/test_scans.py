@@ -73,7 +73,11 @@ BAD = {
     "an insertion or a deletion": [("K2-", variant("K2-"), "1"), ("p.Lys2del", "MTAYIAKQR", "1")],
     "a whole sequence": [(3 * WILD, 3 * WILD, "1")],
     "no score": [("K2C", variant("K2C"), ""), ("K2C", variant("K2C"), "high")],
-    "unknown letters": [("K2X", variant("K2X"), "1"), ("K2C", variant("K2C:Q9?"), "1")],
+    "unknown letters": [
+        ("K2X", variant("K2X"), "1"),
+        ("K2C", variant("K2C:Q9?"), "1"),
+        ("WT", "", "1"),
+    ],
     "a duplicate": [("K2A", variant("K2A"), "1"), ("T3G:K2A", variant("K2A:T3G"), "1")],
 }
 
@@ -215,6 +219,10 @@ def test_a_file_without_the_columns_or_without_valid_rows_is_refused(write):
         read_scan(write(GOOD, columns=("a", "mutated_sequence", "DMS_score")))
     with pytest.raises(ValueError, match=r"scan\.csv' has no valid row \(it is empty\)"):
         read_scan(write([]))
+    with pytest.raises(ValueError, match=r"no valid row \(2 with unknown letters\)"):
+        read_scan(write([("WT", "", "1"), ("", "", "2")]), skip_invalid=True)
+    with pytest.raises(ValueError, match=r"no valid row \(1 with the wild type\)"):
+        read_scan(write([("WT", WILD, "1")]))
     with pytest.raises(ValueError, match=r"no valid row \(1 with no score\)"):
         read_scan(write([("K2A", variant("K2A"), "")]), skip_invalid=True)
 

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ._mutants import WHOLE_SEQUENCE, parse_mutant
 from ._tasks import Task
 from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
+from ._wild_type import find_first_position, misfit, undo
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
 _LISTED = 3  # names of files in a warning
 
-_SUBSTITUTION = re.compile(r"([A-Z])([0-9]{1,9})([A-Z])")
+_LONGEST = 60  # text of a mutant in a message
+_FEW = 10  # one in so many
 
 
 def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = None) -> dict:
@@ -88,6 +91,7 @@ def read_scan(
     path: str | os.PathLike,
     *,
     name: str | None = None,
+    first_position: int = 1,
     max_per_count: int | None = None,
     seed: int = 0,
     unknown: str = "error",
@@ -96,15 +100,21 @@ def read_scan(
     """Read a mutational scan with ProteinGym's columns.
 
     The wild type is what most variants become when their substitutions are undone; a variant
-    that becomes something else is rejected.
+    that becomes something else is rejected. Rows of the wild type itself, and of synonymous
+    variants, are left out and counted as "the wild type": they have no position to split by.
 
     Parameters
     ----------
     path : str or path-like
-        A file with the columns ``mutant`` (as in ``A24G:K31R``, positions from 1),
-        ``mutated_sequence`` and ``DMS_score``; plain or compressed with gzip.
+        A file with the columns ``mutant``, ``mutated_sequence`` and ``DMS_score``; plain or
+        compressed with gzip. Mutants are substitutions as in ``A24G:K31R``, with ``: ; / , + _``
+        or blanks between, or in HGVS's notation of proteins (``p.Ala24Gly``,
+        ``p.[Ala24Gly;Lys31Arg]``); the wild type is ``WT``, ``_wt``, ``p.=`` or empty.
     name : str, default=None
         Name of the task; None takes that of the file.
+    first_position : int, default=1
+        Number of the sequence's first residue in the numbering of the mutants: 11 where residue
+        24 of the sequence is called 34, 0 where mutants count from zero.
     max_per_count : int, default=None
         Of a scan with multiple substitutions, take at most so many variants of each number of
         substitutions, drawn at random. Scans of single substitutions stay whole.
@@ -118,49 +128,57 @@ def read_scan(
     Returns
     -------
     task : Task
+        Its `position` is the substitution's place in the sequence, from 1, whatever
+        `first_position` is.
 
     Raises
     ------
     ValueError
         If the file has no such columns or, unless they are skipped, a variant's substitutions do
-        not lead to its sequence, a variant occurs twice, a score is missing, or a letter is no
-        residue; the message names file and line.
+        not lead to its sequence, a mutant is no substitution (a stop, a deletion), a variant
+        occurs twice, a score is missing, or a letter is no residue; the message names file and
+        line. In any case if most variants fit with another `first_position`, which it names, or
+        nearly none fit, or if mutants are whole sequences, or a parameter is out of range.
     """
+    for key, value, least in (("max_per_count", max_per_count, 1), ("seed", seed, 0)):
+        if value is not None and value < least:
+            raise ValueError(f"{str(path)!r}: {key}={value} is too small; give {least} or more.")
     table = read_text(path, COLUMNS)
-    mutants, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
-    mutants, sequences = ([text.upper() for text in texts] for texts in (mutants, sequences))
+    lines = table.index.tolist()
+    texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
+    sequences = [sequence.upper() for sequence in sequences]
     target, present = as_targets(scores, "regression")
-    wild_types = [_undo(*variant) for variant in zip(mutants, sequences, strict=True)]
-    counts = Counter(wild_types)
-    counts.pop(None, None)
+    mutants = [parse_mutant(text or "WT") for text in texts]
+    _check_substitutions(path, mutants)
+    undone = [
+        None if isinstance(mutant, str) or not sequence else undo(mutant, sequence, first_position)
+        for mutant, sequence in zip(mutants, sequences, strict=True)
+    ]
+    counts = Counter(undone)
+    del counts[None]
     wild_type = counts.most_common(1)[0][0] if counts else None
+    fits = [sequence is not None and sequence == wild_type for sequence in undone]
+    _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid)
     rejects = Rejects(skip_invalid)
     seen: dict[str, str] = {}
     rows = []
     for row, (mutant, sequence) in enumerate(zip(mutants, sequences, strict=True)):
-        line = table.index[row]
-        changed = "".join(mutant[-1:] for mutant in mutant.split(":"))
-        wrong = wrong_letter(changed if wild_types[row] == wild_type else sequence, unknown)
-        if not present[row]:
+        line, written = lines[row], _quoted(texts[row])
+        if fits[row] and sequence == wild_type:
+            rejects.counts["the wild type"] += 1
+        elif not present[row]:
             what = f"the score {scores[row]!r}, which is no number" if scores[row] else "no score"
-            rejects.add(line, f"{mutant!r} has {what}", "no score")
-        elif wrong:
-            rejects.add(line, f"in {mutant!r} {wrong}", "unknown letters")
-        elif wild_types[row] is None:
-            rejects.add(
-                line,
-                f"{mutant!r} does not lead to its mutated_sequence",
-                "a mutant that does not match its sequence",
-            )
-        elif wild_types[row] != wild_type:
-            rejects.add(
-                line,
-                f"{mutant!r} leads to its mutated_sequence from another wild type than most",
-                "a mutant that does not match its sequence",
-            )
+            rejects.add(line, f"{written} has {what}", "no score")
+        elif isinstance(mutant, str):
+            rejects.add(line, f"{written} is {mutant}", mutant)
+        elif wrong := _wrong_letter(mutant if fits[row] else None, sequence, unknown):
+            rejects.add(line, f"in {written} {wrong}", "unknown letters")
+        elif not fits[row]:
+            what = misfit(mutant, sequence, wild_type or "", first_position)
+            rejects.add(line, f"{written} {what}", "a mutant that does not match its sequence")
         elif sequence in seen:
             rejects.add(
-                line, f"{mutant!r} has the sequence of {seen[sequence]}, again", "a duplicate"
+                line, f"{written} has the sequence of {seen[sequence]}, again", "a duplicate"
             )
         else:
             seen[sequence] = line
@@ -168,10 +186,11 @@ def read_scan(
     rejects.check_any_left(path, len(rows))
     if wrong := wrong_letter(wild_type, unknown):
         raise ValueError(f"{str(path)!r}: in the wild type {wrong}; mend it, or set `unknown`.")
-    n_mutations = np.array([mutants[row].count(":") + 1 for row in rows])
+    changes = [[each for each in mutants[row] if each.old != each.new] for row in rows]
+    n_mutations = np.array([len(substitutions) for substitutions in changes])
     position = None
     if (n_mutations == 1).all():
-        position = np.array([int(mutants[row][1:-1]) for row in rows])
+        position = np.array([change.position - first_position + 1 for (change,) in changes])
     task = Task(
         name=name or task_name(path),
         sequences=[sequences[row] for row in rows],
@@ -200,19 +219,43 @@ def _header(path):
         return {name.strip('"') for name in file.readline().strip().split(",")}
 
 
-def _undo(mutant: str, sequence: str) -> str | None:
-    """The sequence without its substitutions, None where it does not have them."""
-    letters = list(sequence)
-    undone = set()
-    for substitution in mutant.split(":"):
-        match = _SUBSTITUTION.fullmatch(substitution)
-        if match is None:
-            return None
-        old, position, new = match[1], int(match[2]), match[3]
-        if not 1 <= position <= len(letters) or letters[position - 1] != new:
-            return None
-        if position in undone:
-            return None
-        undone.add(position)
-        letters[position - 1] = old
-    return "".join(letters)
+def _check_substitutions(path, mutants):
+    """Refuse a file whose mutants are sequences, as ProteinGym's of insertions and deletions."""
+    if 2 * mutants.count(WHOLE_SEQUENCE) > len(mutants):
+        raise ValueError(
+            f"{str(path)!r} has whole sequences for mutants, as files of insertions and deletions "
+            'do; read it in a list of tasks (TOML) as format="table" with '
+            'sequence="mutated_sequence" and target="DMS_score".'
+        )
+
+
+def _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid):
+    """Refuse a scan that is numbered otherwise, or of which nearly nothing fits."""
+    rows = [row for row, each in enumerate(mutants) if each and not isinstance(each, str)]
+    n_fitting = sum(fits[row] for row in rows)
+    if 2 * n_fitting >= len(rows):
+        return
+    first = find_first_position([(mutants[row], sequences[row]) for row in rows])
+    if first not in (None, first_position):
+        raise ValueError(
+            f"{str(path)!r}: {n_fitting} of {len(rows)} rows fit their sequences if numbering "
+            f"starts at {first_position}, but most rows fit if numbering starts at {first}; set "
+            f"first_position={first} (in a list of tasks, TOML)."
+        )
+    if skip_invalid and _FEW * n_fitting < len(rows):
+        raise ValueError(
+            f"{str(path)!r}: {n_fitting} of {len(rows)} mutants lead from one wild type to their "
+            "mutated_sequence, and no other numbering fits more; check that the columns belong "
+            "together, and that the file has variants of one protein."
+        )
+
+
+def _wrong_letter(mutant, sequence, unknown):
+    """What is wrong with the letters; of a mutant that fits only those that it changes."""
+    if mutant and not wrong_letter("".join(each.new for each in mutant), unknown):
+        return None
+    return wrong_letter(sequence, unknown)
+
+
+def _quoted(text):
+    return repr(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ...")

@@ -25,7 +25,8 @@ _READERS: dict[str, Callable[..., Task]] = {
 }
 # Types of settings that are no text.
 _TYPES = {
-    **dict.fromkeys(("max_per_count", "max_train_proteins", "n_classes", "seed"), int),
+    **dict.fromkeys(("first_position", "max_per_count", "max_train_proteins"), int),
+    **dict.fromkeys(("n_classes", "seed"), int),
     **dict.fromkeys(("columns", "protein"), list),
     **{"where": dict, "skip_invalid": bool},
 }
@@ -58,7 +59,8 @@ def read_tasks(
 
         "scan"
             ProteinGym's columns; `path` is a file or a folder, `reference` ProteinGym's file of
-            names, `max_per_count` the most variants of each number of substitutions.
+            names, `first_position` the number of the sequences' first residue (1), and
+            `max_per_count` the most variants of each number of substitutions.
         "table"
             proteins in a table of text: `path`, or `train`, `validation` and `test`; `sequence`,
             `target`, `split`, `columns`, `kind`.

@@ -40,7 +40,10 @@ FASTA = b">a b=c\nMKTAYIAKQR\nQRQ\n>sp|P1|B SET=test\r\nACDX<mask>\n\n>c\nw\n"
 LABELS = b">a SET=train VALIDATION=False\nHHHEEECCCCHHH\n>c SET=test\nHEC\n"
 LABELLED = b">a TARGET=1.5 SET=train VALIDATION=False\nMKT\n>b TARGET=2.5 SET=test\nMKV\n"
 TABLE = b'sequence,target,split\nMKT,1.5,train\nMKV,2.5,test\n"MKW",nan,validation\n'
-SCAN = b"mutant,mutated_sequence,DMS_score\nM1A,AKT,0.5\nK2R,MRT,-1e3\nM1A:K2R,ART,0\n"
+SCAN = (
+    b"mutant,mutated_sequence,DMS_score\nM1A,AKT,0.5\nK2R,MRT,-1e3\nM1A:K2R,ART,0\n"
+    b"p.[Met1Ala;Thr3Ser],AKS,1\nWT,MKT,0\n"
+)
 RESIDUES = b"protein,position,residue,score\na,1,M,0.5\na,2,K,1.5\nc,3,W,2\n"
 RECORDS = b'name,sequence\n"a, b",MKT\nNA,NAN\n,ACD\n'
 TASKS = b'[[task]]\nformat = "scan"\npath = "x.csv"\nname = "x"\nmax_per_count = 3\n'

@@ -92,6 +92,17 @@ def test_what_is_set_for_all_may_be_set_for_one(write, folder):
     assert (task.name, len(task.target)) == ("mine", 5)
 
 
+def test_the_numbering_of_a_scan_may_be_set(write, folder):
+    (folder / "s.csv").write_text(SCAN.replace("M1", "M24"))
+    text = '[[task]]\nformat = "scan"\npath = "s.csv"\n'
+    with pytest.raises(ValueError, match="set first_position=24"):
+        list(read_tasks(write(text)))
+    (task,) = read_tasks(write(text + "first_position = 24\n"))
+    assert task.position.tolist() == [1] * 4
+    with pytest.raises(ValueError, match="first_position='24' is not a whole number"):
+        task_readers(write(text + 'first_position = "24"\n'))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -23,6 +23,7 @@ from ._file_states import FileState, file_digest, found_once
 from ._hub import check_fetched
 from ._messages import told
 from ._models import ESM2, Model
+from ._torch_settings import default_settings
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
 
@@ -269,7 +270,8 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
 
 def _read(path: Path, check: bool) -> Checkpoint:
     """A checkpoint; with `check`, once all of it is compared with the checksums that there are."""
-    return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
+    with default_settings(torch.device("cpu")):
+        return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
 
 
 def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
@@ -359,7 +361,7 @@ def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.
             break
     else:
         d = checkpoint.width // checkpoint.n_heads
-        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32) / d)
+        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32, device="cpu") / d)
     return {
         f"layers.{i}.self_attn.rot_emb.inv_freq": frequencies for i in range(checkpoint.n_layers)
     }

@@ -1,4 +1,4 @@
-"""What a folder of Hugging Face's says of its model, beside the weights: all of it must be ESM-2's."""
+"""What a folder of Hugging Face's says of its model: all of it must be ESM-2's."""
 
 import json
 import re

@@ -32,7 +32,8 @@ def resolve_device(device: str | None) -> torch.device:
         else:
             device = "cpu"
     try:
-        return torch.empty(0, device=device).device  # with the index of the current GPU
+        with default_settings(torch.device("cpu")):
+            return torch.empty(0, device=device).device  # with the index of the current GPU
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device={device!r} cannot be used with this machine and installation of torch; "

@@ -1,8 +1,8 @@
 """Torch's defaults for as long as something is computed, whatever the user's settings are.
 
-What a thread has for itself (autocast, default device, modes, subnormal numbers) is set aside in that
-thread alone. What belongs to the process (precision of products, deterministic algorithms, kernels
-of attention, oneDNN) can only be changed for all of its threads, and is when it is not the default.
+What a thread has for itself (autocast, default device, modes, subnormal numbers) is set aside in
+that thread alone. What belongs to the process (precision of products, deterministic algorithms,
+kernels of attention, oneDNN) can only be changed for all threads, and is where it is no default.
 """
 
 import sys

@@ -199,6 +199,20 @@ def test_threads_take_turns_with_torchs_safe_globals(tiny, monkeypatch):
     assert most == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("setting", ["device", "fake"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_settings_of_torch_do_not_change_what_is_read(setting, kind, tmp_path, tiny, hugging_face):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    path = hugging_face(tmp_path / "m", rotary="missing") if kind == "folder" else tiny
+    expected = read_checkpoint(path)
+    with torch.device("meta") if setting == "device" else FakeTensorMode():
+        found = read_checkpoint(path)
+    assert found[:5] == expected[:5]
+    for name, tensor in expected.tensors.items():
+        torch.testing.assert_close(found.tensors[name], tensor, rtol=0, atol=0)
+
+
 # --------------------------------------------------------------------------- finding
 
 

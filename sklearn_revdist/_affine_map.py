@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._chain import Level
-from ._tensors import dtype_of, empty_like, like
+from ._tensors import at_default_settings, dtype_of, empty_like, like
 
 # Rows are mapped this many at a time, so that it needs little memory.
 _ROWS = 8192
@@ -77,6 +77,7 @@ def assemble(
     return lengths, components, reconstruction
 
 
+@at_default_settings
 def nest(X: Any, mean: NDArray[np.float64], levels: Sequence[LevelMap], n_components: int) -> Any:
     """Nested columns of rows.
 
@@ -121,6 +122,7 @@ def nest(X: Any, mean: NDArray[np.float64], levels: Sequence[LevelMap], n_compon
     return A
 
 
+@at_default_settings
 def reconstruct(
     A: Any,
     offset: NDArray[np.float64],

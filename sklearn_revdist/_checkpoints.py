@@ -3,9 +3,7 @@
 import argparse
 import contextlib
 import hashlib
-import json
 import os
-import re
 import tempfile
 import threading
 import zipfile
@@ -21,33 +19,18 @@ from safetensors.torch import load_file
 
 from ._file_states import FileState, file_digest, found_once
 from ._hub import check_fetched
+from ._hugging_face import check_vocabulary, fair_esm_name, read_config, read_json
 from ._messages import told
 from ._models import ESM2, Model
+from ._torch_settings import default_settings
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
 
 _PREFIXES = ("encoder.sentence_encoder.", "encoder.")
-_HUGGING_FACE_NAMES = (  # patterns, in this order, and what fair-esm calls it
-    (r"^esm\.", ""),
-    (r"^embeddings\.word_embeddings\.", "embed_tokens."),
-    (r"^encoder\.layer\.", "layers."),
-    (r"^encoder\.", ""),
-    (r"\.gamma$", ".weight"),
-    (r"\.beta$", ".bias"),
-    (r"\.attention\.self\.(query|key|value)\.", lambda match: f".self_attn.{match[1][0]}_proj."),
-    (r"\.attention\.output\.dense\.", ".self_attn.out_proj."),
-    (r"\.attention\.LayerNorm\.", ".self_attn_layer_norm."),
-    (r"\.intermediate\.dense\.", ".fc1."),
-    (r"\.output\.dense\.", ".fc2."),
-    (r"\.LayerNorm\.", ".final_layer_norm."),
-    (r"\.attention\.self\.rotary_embeddings\.", ".self_attn.rot_emb."),
-)
-_HUGGING_FACE_CONFIG = {  # what all models of the family share
-    "model_type": "esm",
-    "vocab_size": 33,
-    "position_embedding_type": "rotary",
-    "emb_layer_norm_before": False,
-    "layer_norm_eps": 1e-5,
+_OLDER = {  # fair-esm's names of architectures
+    "protein_bert_base": "ESM-1",
+    "roberta_large": "ESM-1b or ESM-1v",
+    "msa_transformer": "the MSA Transformer",
 }
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 _intact: dict[tuple[FileState, ...], None] = {}
@@ -100,6 +83,9 @@ def locate(entry: Model | Path) -> Path:
     FileNotFoundError
         If there is no such file; the message says where it was looked for and how to put
         it there without a network.
+    ValueError
+        If a file of a folder says that its tokens are not ESM-2's. They are looked at each time,
+        since they are no part of what weights are known by.
     """
     if isinstance(entry, Path):
         if not entry.exists():
@@ -107,10 +93,12 @@ def locate(entry: Model | Path) -> Path:
                 f"There is no checkpoint {str(entry.absolute())!r}; correct the path in chain."
             )
         checkpoint_files(entry)
+        check_vocabulary(entry)
         return entry
 
     for place in places(entry):
         if is_complete(place.path):
+            check_vocabulary(place.path)
             return place.path
     if entry not in ESM2:
         raise FileNotFoundError(
@@ -150,7 +138,7 @@ def checkpoint_files(path: Path) -> list[Path]:
         files = [config, whole]
     else:
         try:
-            parts = sorted(set(_read_json(index)["weight_map"].values()))
+            parts = sorted(set(read_json(index)["weight_map"].values()))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{str(index)!r} has no weight_map; replace the file.") from error
         if not all(isinstance(part, str) and Path(part).name == part for part in parts):
@@ -269,11 +257,13 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
 
 def _read(path: Path, check: bool) -> Checkpoint:
     """A checkpoint; with `check`, once all of it is compared with the checksums that there are."""
-    return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
+    with default_settings(torch.device("cpu")):
+        return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
 
 
 def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
     content = _load(path, check)
+    _check_architecture(path, content)
     try:
         shape = vars(content["cfg"]["model"])
         checkpoint = Checkpoint(
@@ -293,19 +283,22 @@ def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
     return checkpoint
 
 
+def _check_architecture(path: Path, content: Any) -> None:
+    """Refuse the models before ESM-2, some of which have other tokens, by their name."""
+    if isinstance(content, dict) and "cfg" not in content:
+        architecture = str(getattr(content.get("args"), "arch", None))
+        if architecture in _OLDER:
+            raise ValueError(
+                f"{str(path)!r} is not a checkpoint of an ESM-2 model but of "
+                f"{_OLDER[architecture]} (architecture {architecture!r}); name a file of ESM-2."
+            )
+
+
 def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
     config_file, *files = checkpoint_files(path)
     for file in (config_file, *files) if check else ():
         check_fetched(file)
-    config = _read_json(config_file)
-    if not isinstance(config, dict):
-        raise ValueError(f"{str(config_file)!r} is no JSON object; replace the file.")
-    for key, value in _HUGGING_FACE_CONFIG.items():
-        if config.get(key) != value:
-            raise ValueError(
-                f"{str(config_file)!r} is not of an ESM-2 model: its {key} is "
-                f"{config.get(key)!r}, but ESM-2's is {value!r}."
-            )
+    config = read_config(config_file)
     tensors = {}
     for file in files:
         try:
@@ -321,7 +314,7 @@ def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
             width=int(config["hidden_size"]),
             n_heads=int(config["num_attention_heads"]),
             token_dropout=bool(config["token_dropout"]),
-            tensors={_fair_esm_name(name): tensor for name, tensor in tensors.items()},
+            tensors={fair_esm_name(name): tensor for name, tensor in tensors.items()},
         )
         _check_size(checkpoint)
         frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
@@ -359,23 +352,10 @@ def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.
             break
     else:
         d = checkpoint.width // checkpoint.n_heads
-        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32) / d)
+        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32, device="cpu") / d)
     return {
         f"layers.{i}.self_attn.rot_emb.inv_freq": frequencies for i in range(checkpoint.n_layers)
     }
-
-
-def _fair_esm_name(name: str) -> str:
-    for pattern, replacement in _HUGGING_FACE_NAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({told(error)}); replace the file.") from error
 
 
 def _load(path: Path, check: bool) -> dict:

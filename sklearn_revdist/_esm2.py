@@ -52,8 +52,9 @@ def _can_pack() -> bool:
 
     torch's own compiler calls these operators, but they are no public interface.
     """
-    rows = torch.linspace(-2, 2, 3 * 32).view(3, 32)
-    weight, bias = torch.linspace(-1, 1, 16 * 32).view(16, 32), torch.linspace(-1, 1, 16)
+    numbers = partial(torch.linspace, dtype=torch.float32, device="cpu")
+    rows, bias = numbers(-2, 2, 3 * 32).view(3, 32), numbers(-1, 1, 16)
+    weight = numbers(-1, 1, 16 * 32).view(16, 32)
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         found = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu", [], "none")
@@ -126,7 +127,7 @@ class ESM2:
 
         # What rotary embedding turns together, a column of a head's first half and one of its
         # second, stands side by side in queries and keys, and so is a complex number.
-        columns = torch.arange(checkpoint.width)
+        columns = torch.arange(checkpoint.width, device="cpu")
         paired = columns.view(checkpoint.n_heads, 2, -1).mT.flatten()
         order = torch.cat([paired, checkpoint.width + paired, 2 * checkpoint.width + columns])
         layers = [f"layers.{i}" for i in range(checkpoint.n_layers)]

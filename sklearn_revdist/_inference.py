@@ -19,6 +19,7 @@ from ._esm2 import ESM2, N_SPECIAL, to_device
 from ._file_states import FileState
 from ._models import Model, model_name
 from ._pieces import Piece
+from ._torch_settings import default_settings
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -31,7 +32,8 @@ def resolve_device(device: str | None) -> torch.device:
         else:
             device = "cpu"
     try:
-        return torch.empty(0, device=device).device  # with the index of the current GPU
+        with default_settings(torch.device("cpu")):
+            return torch.empty(0, device=device).device  # with the index of the current GPU
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"device={device!r} cannot be used with this machine and installation of torch; "
@@ -73,7 +75,8 @@ class _Models:
                 while len(self._models) >= self.max_models:
                     self._models.popitem(last=False)
                 expected = entry if isinstance(entry, Model) else None
-                self._models[key] = self._load(path, expected, device, dtype)
+                with default_settings(device):
+                    self._models[key] = self._load(path, expected, device, dtype)
             self._models.move_to_end(key)
             return self._models[key]
 
@@ -175,7 +178,7 @@ class _Batch(NamedTuple):
     """Pieces, and what a model makes of them, which CUDA may still be computing."""
 
     pieces: list[Piece]
-    result: torch.Tensor  # on the CPU
+    result: NDArray[np.float32]  # memory that CUDA may still be writing to
     arrived: torch.cuda.Event | None
     pooled: bool
 
@@ -183,9 +186,9 @@ class _Batch(NamedTuple):
         if self.arrived is not None:
             self.arrived.synchronize()
         if self.pooled:
-            return list(self.result.numpy())
+            return list(self.result)
         ends = [*accumulate(len(piece.tokens) for piece in self.pieces)]
-        return np.split(self.result.numpy(), ends[:-1])
+        return np.split(self.result, ends[:-1])
 
 
 def _side_by_side(
@@ -258,19 +261,23 @@ def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
         previous = following
 
 
-@torch.inference_mode()
 def _launch(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
+    with default_settings(model.device), torch.inference_mode():
+        return _compute(model, batch, pool)
+
+
+def _compute(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
     weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
     weights = weight[:, None].split([len(piece.tokens) for piece in batch])
     rows = model.forward([piece.tokens for piece in batch])
     weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
     result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
     if model.device.type != "cuda":
-        return _Batch(batch, result.cpu(), None, pool)
+        return _Batch(batch, result.cpu().numpy(), None, pool)
     result = result.to("cpu", non_blocking=True)
     arrived = torch.cuda.Event()
     arrived.record(torch.cuda.current_stream(model.device))
-    return _Batch(batch, result, arrived, pool)
+    return _Batch(batch, result.numpy(), arrived, pool)
 
 
 def _n_tokens(piece: Piece) -> int:

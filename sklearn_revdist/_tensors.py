@@ -4,6 +4,8 @@ Nothing here imports torch: whoever hands over a tensor has done so.
 """
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,21 @@ def is_tensor(X: Any) -> bool:
 def on_cuda(X: Any) -> bool:
     """Whether X is a tensor in the memory of a CUDA device."""
     return is_tensor(X) and X.device.type == "cuda"
+
+
+def at_default_settings(function: Callable) -> Callable:
+    """Let a function of rows compute with tensors as torch does by default."""
+
+    @wraps(function)
+    def computed(X: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_tensor(X):
+            return function(X, *args, **kwargs)
+        from ._torch_settings import default_settings
+
+        with default_settings(X.device):
+            return function(X, *args, **kwargs)
+
+    return computed
 
 
 def as_array(X: Any) -> NDArray:
@@ -95,6 +112,7 @@ def empty_like(X: Any, n_rows: int, n_columns: int) -> Any:
     return np.empty((n_rows, n_columns), X.dtype)
 
 
+@at_default_settings
 def sums_on_device(
     X: Any, sample_weight: NDArray[np.float64] | None = None
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:

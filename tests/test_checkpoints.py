@@ -126,7 +126,8 @@ def test_a_file_that_memory_has_no_room_for_is_not_called_damaged(tiny, monkeypa
     ("content", "missing"),
     [
         ([1, 2], "TypeError"),
-        ({"args": argparse.Namespace(arch="roberta_large"), "model": {}}, "KeyError .'cfg'"),
+        ({"args": argparse.Namespace(arch="seq2seq"), "model": {}}, "KeyError .'cfg'"),
+        ({"args": {}, "model": {}}, "KeyError .'cfg'"),
         ({"cfg": {"model": {"encoder_layers": 1}}, "model": {}}, "TypeError"),
         ({"cfg": {"model": argparse.Namespace()}, "model": {}}, "encoder_layers"),
     ],
@@ -134,6 +135,22 @@ def test_a_file_that_memory_has_no_room_for_is_not_called_damaged(tiny, monkeypa
 def test_checkpoints_of_other_models_are_refused(tmp_path, content, missing):
     torch.save(content, tmp_path / "m.pt")
     with pytest.raises(ValueError, match=rf"m\.pt' is not a checkpoint of an ESM-2 .*{missing}"):
+        read_checkpoint(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model"),
+    [
+        ("protein_bert_base", "ESM-1"),
+        ("roberta_large", "ESM-1b or ESM-1v"),
+        ("msa_transformer", "the MSA Transformer"),
+    ],
+)
+def test_models_before_esm2_are_named(tmp_path, tiny, load, architecture, model):
+    tensors = load(tiny)["model"]
+    content = {"args": argparse.Namespace(arch=architecture), "model": tensors}
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(ValueError, match=rf"m\.pt' is not .* but of {model} \(.*'{architecture}'"):
         read_checkpoint(tmp_path / "m.pt")
 
 
@@ -180,6 +197,20 @@ def test_threads_take_turns_with_torchs_safe_globals(tiny, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("setting", ["device", "fake"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_settings_of_torch_do_not_change_what_is_read(setting, kind, tmp_path, tiny, hugging_face):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    path = hugging_face(tmp_path / "m", rotary="missing") if kind == "folder" else tiny
+    expected = read_checkpoint(path)
+    with torch.device("meta") if setting == "device" else FakeTensorMode():
+        found = read_checkpoint(path)
+    assert found[:5] == expected[:5]
+    for name, tensor in expected.tensors.items():
+        torch.testing.assert_close(found.tensors[name], tensor, rtol=0, atol=0)
 
 
 # --------------------------------------------------------------------------- finding
@@ -415,6 +446,25 @@ def test_a_file_that_is_missing_in_a_folder_is_named(tmp_path, hugging_face, mis
 def test_an_empty_folder_is_told_what_it_needs(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no file 'config\.json'"):
         locate(tmp_path)
+
+
+def test_tokens_are_looked_at_whenever_a_folder_is_located(repository, hugging_face, tmp_path):
+    for folder, entry in (
+        (repository / "snapshots" / "c731", SMALLEST),
+        (hugging_face(tmp_path / "m"), tmp_path / "m"),
+    ):
+        assert locate(entry) == folder
+        (folder / "vocab.txt").write_text("<cls>\n<pad>\n<eos>\n<unk>\nA\n")
+        with pytest.raises(ValueError, match=r"vocab\.txt' has 'A' in line 5 where ESM-2 has 'L'"):
+            locate(entry)
+
+
+def test_tokens_are_no_part_of_the_identity_of_weights(hugging_face, tmp_path):
+    folder = hugging_face(tmp_path / "m")
+    before = _checkpoints.weights_digest(_checkpoints.checkpoint_files(folder))
+    (folder / "added_tokens.json").write_text("{}")
+    assert locate(folder) == folder
+    assert _checkpoints.weights_digest(_checkpoints.checkpoint_files(folder)) == before
 
 
 def test_what_transformers_writes_is_read(tmp_path, reference):

@@ -85,6 +85,16 @@ def test_wrong_results_of_packed_weights_are_noticed(monkeypatch):
     assert not _esm2._can_pack.__wrapped__()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_torchs_default_dtype_decides_nothing_on_packed_weights(dtype):
+    before, can_pack = torch.get_default_dtype(), _esm2._can_pack.__wrapped__()
+    torch.set_default_dtype(dtype)
+    try:
+        assert _esm2._can_pack.__wrapped__() is can_pack
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_threads_may_share_a_model(tiny):
     model = build(tiny)
     expected = rows_of(model, SEQUENCES)

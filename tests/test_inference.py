@@ -357,8 +357,8 @@ def test_on_cuda_alone_the_next_batch_is_launched_before_one_is_read(
 
 @pytest.mark.parametrize("pooled", [True, False])
 def test_values_are_read_when_they_have_arrived(pooled):
-    result = torch.zeros(2, 3)
-    arrived = SimpleNamespace(synchronize=lambda: result.fill_(7))
+    result = np.zeros((2, 3), dtype=np.float32)
+    arrived = SimpleNamespace(synchronize=lambda: result.fill(7))
     values = _Batch(pieces_of("A", "C"), result, arrived, pooled).values()
     np.testing.assert_array_equal(np.vstack(values), np.full((2, 3), 7))
 

@@ -95,6 +95,32 @@ def test_the_map_of_tensors_is_that_of_arrays(n_components, X):
         )
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        lambda: torch.device("meta"),
+    ],
+    ids=["autocast", "meta"],
+)
+def test_settings_of_torch_do_not_change_the_map_of_tensors(setting, X):
+    distiller = ReverseDistiller(DIMS).fit(X)
+    levels = level_maps(distiller)
+    inverse = distiller.offset_, distiller.reconstruction_, distiller.mean_
+    rows = torch.tensor(X, dtype=torch.float32)
+
+    def results():
+        nested = nest(rows, distiller.mean_, levels, 12)
+        return nested, reconstruct(nested, *inverse), *sums_on_device(rows)[1:]
+
+    expected = results()
+    with setting():
+        found = results()
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    assert not found[0].is_inference()  # so that a user may go on with gradients
+
+
 @needs_cuda
 def test_rows_stay_on_the_device(X):
     tensor = torch.from_numpy(X).cuda()

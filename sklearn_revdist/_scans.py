@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ._targets import as_numbers
 from ._tasks import Task
-from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, wrong_letter
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
@@ -129,7 +130,8 @@ def read_scan(
     table = read_text(path, COLUMNS)
     mutants, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
     mutants, sequences = ([text.upper() for text in texts] for texts in (mutants, sequences))
-    target, present = as_targets(scores, "regression")
+    target = as_numbers(scores)
+    present = np.isfinite(target)
     wild_types = [_undo(*variant) for variant in zip(mutants, sequences, strict=True)]
     counts = Counter(wild_types)
     counts.pop(None, None)

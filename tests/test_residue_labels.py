@@ -92,6 +92,81 @@ def test_a_mask_of_another_length_and_a_lone_class_are_named(files, fasta):
         read_residue_labels(files[0], labels)
 
 
+@pytest.mark.parametrize(
+    ("label", "mask", "message", "reason"),
+    [
+        ("H CH", "1111", "blank at position 2", "proteins with blanks among their labels"),
+        (
+            "HCCH",
+            "11x1",
+            "mask has 'X' at position 3",
+            "proteins with other letters than 0 and 1 in their mask",
+        ),
+        ("HCCH", None, r"m\.fasta' has no such protein", "proteins without a mask"),
+    ],
+)
+def test_a_string_that_is_none_of_labels_or_a_mask_is_named_or_counted(
+    files, fasta, label, mask, message, reason
+):
+    labels = fasta("l.fasta", {"p2": "HHC", "p3": "CHCHC", "p1": label})
+    masks = {"p2": "111", "p3": "11111", **({"p1": mask} if mask else {})}
+    mask = fasta("m.fasta", masks)
+    with pytest.raises(ValueError, match=r"l\.fasta', record 3 \(p1\): .*" + message):
+        read_residue_labels(files[0], labels, mask=mask)
+    task = read_residue_labels(files[0], labels, mask=mask, skip_invalid=True)
+    assert task.excluded == {reason: 1, "proteins without labels": 1}
+
+
+def test_a_final_stop_beyond_the_sequence_is_no_label(files, fasta):
+    labels = fasta("l.fasta", {"p2": "HHC*", "p1": "HCCH", "p3": "CHCH*"})
+    with pytest.raises(ValueError, match=r"class '\*' is seen only here"):
+        read_residue_labels(files[0], labels)
+    labels = fasta("l.fasta", {"p2": "HHC*", "p1": "HCCH*", "p3": "CHCHC*"})
+    assert "".join(read_residue_labels(files[0], labels).target) == "HHCHCCHCHCHC"
+
+
+def test_labels_in_other_capitals_are_no_other_class(files, fasta):
+    labels = fasta("other.fasta", {"p2": "HHC", "p1": "hCCh", "p3": "CHCHC"})
+    with pytest.raises(
+        ValueError, match=r"record 2 \(p1\): class 'h' is written 'H' elsewhere \(.*record 1"
+    ):
+        read_residue_labels(files[0], labels)
+    reason = "a class written in another way than in most rows"
+    for positive, expected in ((None, "HHCCCCHCHC"), ("C", "0011110101")):
+        task = read_residue_labels(files[0], labels, positive=positive, skip_invalid=True)
+        assert task.excluded[reason] == 2
+        assert "".join(task.target) == expected
+    for settings in ({"positive": "h"}, {"ignore": "c"}):
+        with pytest.raises(ValueError, match=r"='\w' has '\w', but labels have '\w'; write them"):
+            read_residue_labels(*files, **settings)
+
+
+def test_a_protein_in_no_known_set_is_named_or_counted(files, fasta):
+    labels = fasta("l.fasta", {"p2 SET=train": "HHC", "p1 SET=x": "HCCH", "p3 SET=Dev": "CHCHC"})
+    with pytest.raises(ValueError, match=r"record 2 \(p1\): the row is in the set 'x', which is"):
+        read_residue_labels(files[0], labels)
+    task = read_residue_labels(files[0], labels, skip_invalid=True)
+    assert task.split.tolist() == ["train"] * 3 + ["validation"] * 5
+    assert task.excluded["proteins in an unknown set"] == 1
+
+
+def test_a_class_that_is_not_drawn_to_be_learnt_is_not_tested(fasta):
+    sequences = fasta("s.fasta", {"p1": "ACDE", "p2": "FGHI", "p3": "KLMN"})
+    records = {"p1 SET=train": "HHCC", "p2 SET=train": "HGGC", "p3 SET=test": "HCGG"}
+    labels = fasta("l.fasta", records)
+    whole = read_residue_labels(sequences, labels)
+    assert whole.excluded == {}
+    # with one or the other protein to learn from
+    assert whole.sample_proteins(1).sequences[0] == "FGHI"
+    records = {"p1 SET=train": "HGGC", "p2 SET=train": "HHCC", "p3 SET=test": "HCGG"}
+    labels = fasta("l.fasta", records)
+    with pytest.raises(ValueError, match="class 'G' is in test rows only"):
+        read_residue_labels(sequences, labels, max_train_proteins=1)
+    task = read_residue_labels(sequences, labels, max_train_proteins=1, skip_invalid=True)
+    assert "".join(task.target) == "HHCCHC"
+    assert task.excluded["a class that only test rows have"] == 2
+
+
 def test_a_name_that_occurs_twice_among_the_sequences_is_refused(fasta):
     sequences = fasta("s.fasta", {"p1 a": "ACDE", "p1 b": "FGH"})
     labels = fasta("l.fasta", {"p1": "HCCH"})
@@ -136,17 +211,82 @@ def test_one_column_may_name_the_protein(table, fasta):
 
 
 def test_ranks_make_classes_of_equal_size(table, sequences):
-    rows = [*ROWS, "q,2,1,F,3.5,1", "q,2,3,H,4.5,1"]
-    task = read_residue_table(table(rows), sequences, n_classes=3, **SETTINGS)
+    rows = ["p,1,1,A,2,1", "p,1,3,D,30,1", "p,1,4,E,100,0", "q,2,2,G,1,1", "q,2,1,F,20,1"]
+    task = read_residue_table(table([*rows, "q,2,3,H,200,1"]), sequences, n_classes=3, **SETTINGS)
     assert Counter(task.target.tolist()) == {"1": 2, "2": 2, "3": 2}
-    np.testing.assert_array_equal(task.target, ["1", "1", "3", "2", "2", "3"])
+    # whole numbers are ranked as such, not as texts
+    np.testing.assert_array_equal(task.target, ["1", "2", "3", "1", "2", "3"])
+    with pytest.raises(ValueError, match=r"r\.csv': n_classes=3 ranks numbers, but kind='class"):
+        read_residue_table(table(rows), sequences, n_classes=3, kind="classification", **SETTINGS)
+
+
+def test_a_class_in_one_sequence_only_is_an_error_or_a_count(table, sequences):
+    rows = ["p,1,1,A,x,1", "p,1,3,D,y,1", "q,2,2,G,x,1", "q,2,1,F,y,1", "q,2,3,H,y,1"]
+    assert len(read_residue_table(table(rows), sequences, **SETTINGS).target) == 5
+    path = table([*rows, "p,1,2,C,z,1", "p,1,4,E,z,1"])
+    with pytest.raises(ValueError, match=r"line 7: class 'z' is seen only in this sequence"):
+        read_residue_table(path, sequences, **SETTINGS)
+    task = read_residue_table(path, sequences, skip_invalid=True, **SETTINGS)
+    assert task.excluded == {"a class seen in one sequence only": 2}
+
+
+def test_whole_positions_may_have_a_point(table, sequences):
+    rows = [row.replace(",3,D", ",3.0,D") for row in ROWS]
+    assert letters(read_residue_table(table(rows), sequences, **SETTINGS)) == "ADEG"
+
+
+def test_another_first_position_is_recognised_and_may_be_set(table, sequences):
+    for first, message in [(0, "if positions are counted from 0"), (24, "numbering starts at 24")]:
+        rows = []
+        for row in ROWS:
+            cells = row.split(",")
+            rows.append(",".join([*cells[:2], str(int(cells[2]) - 1 + first), *cells[3:]]))
+        for skip in (False, True):
+            with pytest.raises(
+                ValueError, match=rf"r\.csv': 100% .*{message}.* set first_position="
+            ):
+                read_residue_table(table(rows), sequences, skip_invalid=skip, **SETTINGS)
+        task = read_residue_table(table(rows), sequences, first_position=first, **SETTINGS)
+        assert letters(task) == "ADEG"
+
+
+def test_position_0_without_letters_is_not_left_out_in_silence(table, sequences):
+    settings = {**SETTINGS, "residue": None, "skip_invalid": True}
+    path = table([*ROWS, "q,2,0,,1.5,1"])
+    with pytest.raises(ValueError, match=r"line 6: position 0 says that positions are counted fr"):
+        read_residue_table(path, sequences, **settings)
+    task = read_residue_table(path, sequences, first_position=0, **settings)
+    assert letters(task) == "CEHF"
+    assert task.excluded == {"a position outside the sequence": 1}
+
+
+@pytest.mark.parametrize("value", [True, "true", "TRUE"])
+def test_where_matches_what_is_meant(table, sequences, value):
+    uses = ["TRUE", "True", "false", "true"]
+    rows = [row[:-1] + use for row, use in zip(ROWS, uses, strict=True)]
+    task = read_residue_table(table(rows), sequences, where={"use": value}, **SETTINGS)
+    assert letters(task) == "ADG"
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "1", "1.0"])
+def test_where_matches_numbers(table, sequences, value):
+    uses = ["1", "1.0", "0", "1.00"]
+    rows = [row[:-1] + use for row, use in zip(ROWS, uses, strict=True)]
+    task = read_residue_table(table(rows), sequences, where={"use": value}, **SETTINGS)
+    assert letters(task) == "ADG"
+
+
+def test_where_names_a_column_that_is_none(table, sequences):
+    with pytest.raises(ValueError, match=r"r\.csv' has no column 'colour'"):
+        read_residue_table(table(ROWS), sequences, where={"colour": 1}, **SETTINGS)
 
 
 @pytest.mark.parametrize(
     ("row", "message", "reason"),
     [
-        ("p,1,2,C,,1", "no value", "no score"),
-        ("p,1,2,C,high,1", "value 'high' is no number", "no score"),
+        ("p,1,2,C,,1", "of column 'value' no target", "no score"),
+        ("p,1,2,C,high,1", "target 'high' is no number", "a target that is no number"),
+        ("p,1,2.5,C,1,1", "position '2.5' is no whole", "a position that is no whole number"),
         ("z,1,2,C,1,1", r"s\.fasta' has no protein 'z_1'", "no sequence"),
         ("bad,1,1,A,1,1", "of protein 'bad_1' the sequence has 'X'", "unknown letters"),
         ("p,1,5,A,1,1", "4 residues but no position 5", "a position outside the sequence"),
@@ -170,8 +310,10 @@ def test_a_bad_residue_is_named_by_file_and_line_or_counted(table, sequences, ro
 
 
 def test_no_row_at_all_is_an_error(table, sequences):
-    with pytest.raises(ValueError, match=r"r\.csv' has no valid row"):
+    with pytest.raises(ValueError, match=r"r\.csv' has no valid row with use=7; its .* '1', '0'"):
         read_residue_table(table(ROWS), sequences, where={"use": 7}, **SETTINGS)
+    with pytest.raises(ValueError, match=r"r\.csv' has no valid row"):
+        read_residue_table(table([]), sequences, **SETTINGS)
 
 
 @pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")

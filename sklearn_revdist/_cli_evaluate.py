@@ -153,9 +153,8 @@ def evaluate_command(
 
     TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
     any kind. All of it is read and checked before any of it is embedded; what is left out is said
-    on standard error. Each task is done by
-    itself: after an interruption the same command goes on where it was, and once all is done it
-    only prints.
+    on standard error. Each task is done by itself: after an interruption the same command goes on
+    where it was, and once all is done it only prints.
 
     In --output: scores.csv has every score; means.csv, wins.csv and growth.csv sum them up with
     95 % bootstrap intervals over tasks; tasks.csv says what each task is, and how many rows were

@@ -117,6 +117,7 @@ def read_residue_labels(
         protein=np.array(protein),
         residue=np.array(residue),
         split=None if sets is None else np.array(split),
+        excluded=dict(rejects.counts),
     )
     if max_train_proteins is not None:
         task = task.sample_proteins(max_train_proteins)

@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ._messages import told
 from ._protein_labels import read_labelled_fasta, read_table
-from ._residue_labels import read_residue_labels, read_residue_table
+from ._residue_labels import read_residue_labels
+from ._residue_tables import read_residue_table
 from ._scans import read_scan, scan_files
 from ._sets import SETS
 from ._targets import KINDS

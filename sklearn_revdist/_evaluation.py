@@ -337,7 +337,7 @@ def evaluate(
     settings = {
         "representations": tuple(representations),
         "fitted_on": tuple(fitted_on),
-        "splits": tuple(dict.fromkeys(splits)),
+        "splits": tuple(splits),
         "n_folds": n_folds,
         "probe": probe,
     }

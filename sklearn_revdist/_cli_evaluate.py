@@ -9,7 +9,7 @@ from ._axes import short_name
 from ._cli_options import chain_option, quiet_option, unknown_option
 from ._cli_sequences import make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
-from ._evaluation import evaluate, write_scores
+from ._evaluation import checked_tasks, evaluate, write_scores
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._moments import Moments
@@ -41,6 +41,13 @@ def _listed(known):
     return read
 
 
+def _not_zero(_context, _parameter, number):
+    """Callback that lets negative numbers pass, which joblib counts from the processors down."""
+    if number == 0:
+        raise click.BadParameter("0 is not a number of jobs; give 1 or more, or -1 for all.")
+    return number
+
+
 @click.command(name="evaluate")
 @click.argument("tasks", type=_PATH)
 @click.option("--data", type=_PATH, help="Folder that paths in a list of tasks are relative to.")
@@ -53,7 +60,13 @@ def _listed(known):
     help="FASTA file of natural proteins, on whose residues the distiller and its rivals are "
     "fitted; may be given several times.",
 )
-@click.option("--fit-sequences", default=1000, show_default=True, help="How many of them.")
+@click.option(
+    "--fit-sequences",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="How many of them.",
+)
 @click.option(
     "--regressor",
     type=click.Choice(["ols", "ridge", "pcr"]),
@@ -82,7 +95,13 @@ def _listed(known):
     callback=_listed(SPLITS[1:]),
     help="Splits of tasks without one of their own: random, contiguous, modulo.",
 )
-@click.option("--folds", default=5, show_default=True, help="Number of folds.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Number of folds.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -94,10 +113,20 @@ def _listed(known):
     "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
 )
 @click.option("--device", help="Device of torch, as in cuda:1.")
-@click.option("--max-length", type=int, help="Residues beyond which a sequence is cut up.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Residues beyond which a sequence is cut up.",
+)
 @unknown_option("What becomes of ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out bad rows, and count them.")
-@click.option("--jobs", default=1, show_default=True, help="Probes fitted at a time.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    callback=_not_zero,
+    help="Probes fitted at a time.",
+)
 @quiet_option
 def evaluate_command(
     tasks,
@@ -123,9 +152,9 @@ def evaluate_command(
     """Score plain, distilled and rival embeddings of every size on TASKS.
 
     TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
-    any kind. All of it is read and checked before any of it is embedded. Each task is done by
-    itself: after an interruption the same command goes on where it was, and once all is done it
-    only prints.
+    any kind. All of it is read and checked before any of it is embedded; what is left out is said
+    on standard error. Each task is done by itself: after an interruption the same command goes on
+    where it was, and once all is done it only prints.
 
     In --output: scores.csv has every score; means.csv, wins.csv and growth.csv sum them up with
     95 % bootstrap intervals over tasks; tasks.csv says what each task is, and how many rows were
@@ -143,7 +172,8 @@ def evaluate_command(
     )
     with failing(INPUT):
         readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
-        read = [reader() for reader in readers]
+        read = [_spoken_of(reader()) for reader in readers]
+        list(checked_tasks(read, splits, folds))
     described = pd.DataFrame([_described(task) for task in read])
     with failing(OUTPUT):
         output.mkdir(parents=True, exist_ok=True)
@@ -187,6 +217,13 @@ def evaluate_command(
         say('No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.')
 
 
+def _spoken_of(task: Task) -> Task:
+    """The task, after saying what was left out of it."""
+    if task.excluded:
+        say(f"Left out of {task.name!r}: {_left_out(task)}.")
+    return task
+
+
 def _told(tasks):
     """The tasks, each told of when it is begun."""
     for i, task in enumerate(tasks, start=1):
@@ -217,8 +254,12 @@ def _described(task: Task) -> dict:
         "n_sequences": len(task.sequences),
         "longest": max(map(len, task.sequences)),
         "n_classes": len(set(task.target)) if task.kind == "classification" else 0,
-        "left_out": "; ".join(f"{reason}: {n}" for reason, n in task.excluded.items()),
+        "left_out": _left_out(task),
     }
+
+
+def _left_out(task: Task) -> str:
+    return "; ".join(f"{reason}: {n}" for reason, n in task.excluded.items())
 
 
 def _draw(means: pd.DataFrame, path: Path) -> bool:

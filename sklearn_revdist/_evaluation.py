@@ -3,7 +3,7 @@
 import copy
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from ._files import replaced
 from ._fingerprint import fingerprint
-from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
+from ._fold_scores import SCORED, score_folds
 from ._folds import shuffled_cv
 from ._probes import make_probe
 from ._representations import (
@@ -33,7 +33,7 @@ from ._representations import (
 )
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
-from ._splits import SPLITS, available_splits, make_folds
+from ._splits import SPLITS, check_targets_differ, checked_folds
 from ._tasks import Task
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
@@ -223,7 +223,8 @@ def evaluate(
     Parameters
     ----------
     tasks : iterable of Task
-        Tasks, as :func:`read_tasks` reads them.
+        Tasks, as :func:`read_tasks` reads them. All of a list are checked before any is embedded;
+        others each when its turn comes.
     embedder : ESMEmbedder
         Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
         Any object with `transform` and, for tasks of residues, `iter_residues` serves.
@@ -264,7 +265,9 @@ def evaluate(
             What is predicted a target.
         metric : {"spearman", "aupr"}
             Spearman correlation for regressions; for classifications the area under the
-            precision-recall curve, the mean over the classes where there are more than two.
+            precision-recall curve, of the second class in sorted order where there are two, else
+            the mean over those classes that are among the test rows. Classes that only training
+            rows have are learnt, but are no part of it.
         split : {"given", "random", "contiguous", "modulo"}
             How rows were split; "given" is the task's own.
         subset : str
@@ -285,8 +288,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        If a setting is not known, two tasks have one name, a task cannot be split, or a probe
-        is not for its kind.
+        If a setting is not known, two tasks have one name, a task cannot be split, has a test
+        fold with a class that its training fold has not, or a probe is not for its kind.
     TypeError
         If there is an `output`, and it cannot be told whether the embedder, the distiller or the
         probe is still the same. Nothing has been embedded then.
@@ -323,8 +326,9 @@ def evaluate(
             raise ValueError(
                 f"{setting} has {unknown[0]!r}; choose from {', '.join(map(repr, known))}."
             )
-    if len(representations) == 0:
-        raise ValueError("representations is empty; give at least one.")
+    for setting, values in (("representations", representations), ("splits", splits)):
+        if len(values) == 0:
+            raise ValueError(f"{setting} is empty; give at least one.")
     if not isinstance(tasks, Iterable):
         raise TypeError(
             f"tasks must be an iterable of Task, but it is of type {type(tasks).__name__}; put a "
@@ -339,17 +343,11 @@ def evaluate(
     }
     folder = None if output is None else Path(output)
     key = None if folder is None else _key(embedder, distiller, settings)
+    checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
+    if isinstance(tasks, Sequence):
+        checked = list(checked)
     tables = []
-    names: set[str] = set()
-    for task in tasks:
-        if not isinstance(task, Task):
-            raise TypeError(
-                f"tasks has an entry of type {type(task).__name__}; give objects of Task, as "
-                "read_tasks reads them."
-            )
-        if task.name in names:
-            raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
-        names.add(task.name)
+    for task in checked:
         path = None
         if folder is not None:
             path = folder / _file_name(task, key)
@@ -362,9 +360,52 @@ def evaluate(
             write_scores(table, path)
             table = read_scores(path)
         tables.append(table)
-    if not tables:
-        raise ValueError("There are no tasks to score; give at least one.")
     return pd.concat(tables, ignore_index=True)
+
+
+def checked_tasks(
+    tasks: Iterable[Task],
+    splits: tuple[str, ...],
+    n_folds: int,
+    probe: str | BaseEstimator | None = None,
+) -> Iterator[Task]:
+    """Tasks, each after checking that it can be scored, as far as can be known before the work.
+
+    Parameters
+    ----------
+    tasks, splits, n_folds, probe
+        Of :func:`evaluate`.
+
+    Yields
+    ------
+    task : Task
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`evaluate`.
+    """
+    names: set[str] = set()
+    n_splits = 0
+    for task in tasks:
+        if not isinstance(task, Task):
+            raise TypeError(
+                f"tasks has an entry of type {type(task).__name__}; give objects of Task, as "
+                "read_tasks reads them."
+            )
+        if task.name in names:
+            raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
+        names.add(task.name)
+        make_probe(probe, task.kind)
+        n_splits += len(checked_folds(task, splits, n_folds))
+        yield task
+    if not names:
+        raise ValueError("There are no tasks to score; give at least one.")
+    if not n_splits:
+        raise ValueError(
+            f"No task has the positions of single substitutions that the splits "
+            f"{', '.join(map(repr, splits))} need; add 'random'."
+        )
 
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -418,6 +459,9 @@ def _score_task(
     verbose: bool,
 ) -> pd.DataFrame:
     """The rows of one task."""
+    folds_of = checked_folds(task, splits, n_folds)
+    if not folds_of:
+        return pd.DataFrame([], columns=COLUMNS)
     probe = make_probe(probe, task.kind)
     X = embed_task(task, embedder).astype(np.float64)
     try:
@@ -436,11 +480,7 @@ def _score_task(
     ]
     subsets = _subsets(task)
     rows = []
-    for split in available_splits(task, splits):
-        folds = make_folds(task, split, n_folds)
-        where = f" of {task.name!r} ({split} split)"
-        check_groups_differ(task.groups(), folds, where)
-        check_targets_differ(task.target, folds, where)
+    for split, folds in folds_of.items():
         told = score_folds(
             natural,
             listed,

@@ -148,23 +148,3 @@ def score_folds(
                 )
             )
     return rows
-
-
-def check_groups_differ(groups, folds, where=""):
-    """Refuse training folds of one group, in which a probe has no folds of its own."""
-    for i, (train, _) in enumerate(folds):
-        if (groups[train] == groups[train][0]).all():
-            raise ValueError(
-                f"All {len(train)} rows of training fold {i}{where} are of one sequence, so that "
-                "no penalty can be chosen on others; use another split, or rows of more sequences."
-            )
-
-
-def check_targets_differ(y, folds, where=""):
-    """Refuse test folds in which there is nothing to rank."""
-    for i, (_, test) in enumerate(folds):
-        if (y[test] == y[test][0]).all():
-            raise ValueError(
-                f"All {len(test)} targets of test fold {i}{where} are equal, so that a score does "
-                "not exist; use fewer folds or another split."
-            )

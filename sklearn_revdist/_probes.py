@@ -170,13 +170,13 @@ def score(metric: str, y: NDArray, told: NDArray, classes: NDArray | None) -> fl
     ----------
     metric : {"spearman", "aupr"}
         Spearman correlation; or area under the precision-recall curve (average precision), of
-        the second class where there are two, else the mean over the classes that occur.
+        the second class where there are two, else the mean over the classes that occur in `y`.
     y : ndarray of shape (n_rows,)
         What was measured.
     told : ndarray
         Of :func:`outputs`.
     classes : ndarray of str or None
-        Classes of the columns of `told`.
+        Classes of the columns of `told`, which are all that were learnt; `y` has no other.
 
     Returns
     -------

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ._mutants import WHOLE_SEQUENCE, parse_mutant
+from ._targets import as_numbers
 from ._tasks import Task
-from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, wrong_letter
 from ._wild_type import find_first_position, misfit, undo
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
@@ -147,7 +148,8 @@ def read_scan(
     lines = table.index.tolist()
     texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
     sequences = [sequence.upper() for sequence in sequences]
-    target, present = as_targets(scores, "regression")
+    target = as_numbers(scores)
+    present = np.isfinite(target)
     mutants = [parse_mutant(text or "WT") for text in texts]
     _check_substitutions(path, mutants)
     undone = [

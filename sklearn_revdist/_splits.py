@@ -1,4 +1,4 @@
-"""Splits: which rows a probe learns from and which it is tested on."""
+"""Splits: which rows a probe learns from and is tested on, and whether a score then exists."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,75 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
     if len(numbers) < n_folds:
         raise ValueError(_too_few(task, split, n_folds))
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in numbers]
+
+
+def checked_folds(task: Task, splits: tuple[str, ...], n_folds: int) -> dict[str, Folds]:
+    """Folds of all splits that a task is scored on, after checking that it can be.
+
+    Parameters
+    ----------
+    task : Task
+    splits : tuple of {"random", "contiguous", "modulo"}
+        See :func:`available_splits`.
+    n_folds : int
+        Number of folds, unless given.
+
+    Returns
+    -------
+    folds : dict of str to Folds
+        By split.
+
+    Raises
+    ------
+    ValueError
+        If the task has too few rows or sequences, a target that is not finite, a test fold of
+        equal targets, or one with a class that its training fold has not.
+    """
+    if task.kind == "regression" and not np.isfinite(task.target).all():
+        row = np.flatnonzero(~np.isfinite(task.target))[0]
+        raise ValueError(
+            f"Target {row} (counting from 0) of {task.name!r} is {task.target[row]}; drop the row."
+        )
+    groups = task.groups()
+    checked = {}
+    for split in available_splits(task, splits):
+        folds = checked[split] = make_folds(task, split, n_folds)
+        where = f" of {task.name!r} ({split} split)"
+        check_groups_differ(groups, folds, where)
+        check_targets_differ(task.target, folds, where)
+        if task.kind == "classification":
+            check_classes_learnt(task.target, folds, where)
+    return checked
+
+
+def check_groups_differ(groups: NDArray, folds: Folds, where: str = "") -> None:
+    """Refuse training folds of one group, in which a probe has no folds of its own."""
+    for i, (train, _) in enumerate(folds):
+        if (groups[train] == groups[train][0]).all():
+            raise ValueError(
+                f"All {len(train)} rows of training fold {i}{where} are of one sequence, so that "
+                "no penalty can be chosen on others; use another split, or rows of more sequences."
+            )
+
+
+def check_targets_differ(y: NDArray, folds: Folds, where: str = "") -> None:
+    """Refuse test folds in which there is nothing to rank."""
+    for i, (_, test) in enumerate(folds):
+        if (y[test] == y[test][0]).all():
+            raise ValueError(
+                f"All {len(test)} targets of test fold {i}{where} are equal, so that a score does "
+                "not exist; use fewer folds or another split."
+            )
+
+
+def check_classes_learnt(y: NDArray, folds: Folds, where: str = "") -> None:
+    """Refuse test folds with a class that the training fold has not."""
+    for i, (train, test) in enumerate(folds):
+        if unknown := sorted(set(y[test].tolist()) - set(y[train].tolist()), key=str):
+            raise ValueError(
+                f"Class {unknown[0]!r} is in test fold {i}{where} but not in its training fold, so "
+                "that it cannot be learnt; use another number of folds, or leave the class out."
+            )
 
 
 def _too_few(task, split, n_folds):

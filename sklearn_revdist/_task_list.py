@@ -11,10 +11,12 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ._messages import told
 from ._protein_labels import read_labelled_fasta, read_table
-from ._residue_labels import read_residue_labels, read_residue_table
+from ._residue_labels import read_residue_labels
+from ._residue_tables import read_residue_table
 from ._scans import read_scan, scan_files
+from ._sets import SETS
+from ._targets import KINDS
 from ._tasks import Task
-from ._text_rows import SETS
 
 _READERS: dict[str, Callable[..., Task]] = {
     "scan": read_scan,
@@ -25,8 +27,9 @@ _READERS: dict[str, Callable[..., Task]] = {
 }
 # Types of settings that are no text.
 _TYPES = {
-    **dict.fromkeys(("first_position", "max_per_count", "max_train_proteins"), int),
-    **dict.fromkeys(("n_classes", "seed"), int),
+    **dict.fromkeys(
+        ("first_position", "max_per_count", "max_train_proteins", "n_classes", "seed"), int
+    ),
     **dict.fromkeys(("columns", "protein"), list),
     **{"where": dict, "skip_invalid": bool},
 }
@@ -71,7 +74,7 @@ def read_tasks(
             `positive`, `max_train_proteins`.
         "residue-table"
             `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
-            `residue`, `where`, `kind`, `n_classes`.
+            `residue`, `first_position`, `where`, `kind`, `n_classes`.
 
         `name` names a task, and `skip_invalid` and `unknown` may be set for it alone.
     data : str or path-like, default=None
@@ -112,7 +115,7 @@ def task_readers(
     folder = path.parent if data is None else Path(data)
     with path.open("rb") as file:
         try:
-            content = tomllib.load(file)
+            content = tomllib.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:  # also what is no UTF-8
             raise ValueError(f"{str(path)!r} is no TOML file: {told(error)}; mend it.") from error
     entries = content.get("task")
@@ -144,7 +147,11 @@ def _readers_of(entry, defaults, where):
     reader = _READERS[chosen]
     reference = entry.pop("reference", None) if chosen == "scan" else None
     sets = {name: entry.pop(name) for name in SETS if name in entry}
-    if sets and "path" not in entry:
+    if sets and "path" in entry:
+        raise ValueError(
+            f"{where}: path and {next(iter(sets))} both name files of rows; leave one out."
+        )
+    if sets:
         entry["path"] = sets
     parameters = inspect.signature(reader).parameters
     unknown = [key for key in entry if key not in parameters]
@@ -164,6 +171,10 @@ def _readers_of(entry, defaults, where):
                 f"{where}: {key}={value!r} is not {told.get(kind, f'of type {kind.__name__}')}; "
                 "mend it."
             )
+    if entry.get("kind") not in (*KINDS, None):
+        raise ValueError(
+            f"{where}: kind={entry['kind']!r} is not known; give {' or '.join(map(repr, KINDS))}."
+        )
     needed = [
         key
         for key, parameter in parameters.items()

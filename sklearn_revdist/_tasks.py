@@ -203,6 +203,8 @@ class Task:
         task : Task
             A classification.
         """
+        if self.kind == "classification":
+            raise ValueError(f"{self.name!r} has classes, which have no ranks; give numbers.")
         ranks = self.target.argsort(kind="stable").argsort(kind="stable")
         classes = ranks * n_classes // len(ranks) + 1
         return replace(self, target=classes.astype(str).astype(object))

@@ -7,22 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ._sequences import AMBIGUOUS, AMINO_ACIDS
 from ._tables import reading_as
-from ._tasks import Task
 from ._text_files import open_text
-
-SETS = ("train", "validation", "test")
-
-# Numbers with at most so many distinct values, all whole, are taken as names of classes.
-_MOST_NUMBERED_CLASSES = 20
-_SETS = {**dict(zip(SETS, SETS, strict=True)), "valid": "validation"}
-# FLIP's headers: ">id TARGET=1.5 SET=train VALIDATION=False".
-_KEY_VALUE = re.compile(r"(\w+)=(\S+)")
 
 
 class Rejects:
@@ -52,32 +41,6 @@ class Rejects:
                 f"{str(path)!r} has no valid row ({told or 'it is empty'}); check that it is "
                 "the right file and its columns are the ones meant."
             )
-
-    def finish(self, task: Task, places: Sequence[str]) -> Task:
-        """The task without classes of one row, and with the counts of all that was rejected.
-
-        Parameters
-        ----------
-        task : Task
-            Its rows are those of the file that are left.
-        places : sequence of str
-            Where each row is.
-        """
-        if task.kind == "classification":
-            counts = Counter(task.target.tolist())
-            lone = np.array([counts[label] == 1 for label in task.target])
-            for row in np.flatnonzero(lone):
-                what = f"class {task.target[row]!r} is seen only here"
-                self.add(places[row], what, "a class seen only once")
-            if lone.all():
-                raise ValueError(
-                    f"{places[0]}: this class and all others have one row each; check that it is "
-                    "the right file and its columns are the ones meant."
-                )
-            if lone.any():
-                task = task.take(np.flatnonzero(~lone))
-        task.excluded.update(self.counts)
-        return task
 
 
 def read_text(
@@ -161,78 +124,6 @@ def wrong_letter(sequence: str, unknown: str) -> str | None:
     return f"the sequence has {found[0]!r} at position {found.start() + 1}{hint}"
 
 
-def as_targets(values: Sequence[str], kind: str | None) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets from text, and which of them are there.
-
-    Parameters
-    ----------
-    values : sequence of str
-        As the file has them; empty where missing.
-    kind : {"regression", "classification"} or None
-        None takes numbers for a regression, unless they are at most 20 distinct whole ones, and
-        all else for classes.
-
-    Returns
-    -------
-    target : ndarray of float64, or of str as objects
-    present : ndarray of bool
-        False for missing values and, in a regression, for what is no finite number.
-    """
-    text = np.array([value.strip() for value in values], dtype=object)
-    missing = np.isin(text, ["", "nan", "NaN", "NA", "None"])
-    numbers = np.array([_number(value) for value in text])
-    if kind is None:
-        is_number = np.isfinite(numbers) | missing
-        given = numbers[~missing]
-        few = len(set(given.tolist())) <= _MOST_NUMBERED_CLASSES
-        named = not is_number.all() or (few and (given == np.rint(given)).all())
-        kind = "classification" if named else "regression"
-    if kind == "regression":
-        return numbers, np.isfinite(numbers)
-    return text, ~missing
-
-
-def as_split(sets: Sequence[str | None], places: Sequence[str]) -> NDArray[np.str_] | None:
-    """The split where every row has one, None where none has.
-
-    Parameters
-    ----------
-    sets : sequence of str or None
-        The set of each row: "train", "valid", "validation" or "test".
-    places : sequence of str
-        Where each row is.
-    """
-    if not any(sets):
-        return None
-    for name, place in zip(sets, places, strict=True):
-        if str(name).lower() not in _SETS:
-            raise ValueError(
-                f"{place}: the row is in the set {name or ''!r}; give every row one of "
-                f"{', '.join(SETS)}, or none any."
-            )
-    return np.array([_SETS[name.lower()] for name in sets])
-
-
-def set_of(header: str) -> str | None:
-    """FLIP's set of a FASTA record, None where its header has none."""
-    values = dict(_KEY_VALUE.findall(header))
-    if values.get("VALIDATION", "").lower() == "true":
-        return "validation"
-    return values.get("SET")
-
-
-def identifier(header: str) -> str:
-    """First word of a FASTA record's header."""
-    return header.split(maxsplit=1)[0] if header else ""
-
-
 def task_name(path: str | os.PathLike) -> str:
     """Name of a file without what says its format."""
     return re.sub(r"\.(csv|tsv|txt|fasta|fa)(\.gz)?$", "", Path(path).name)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan

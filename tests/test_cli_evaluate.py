@@ -95,6 +95,8 @@ def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path
 
     ended = in_process(*line, "--skip-invalid")
     assert ended.code == 0, ended.err
+    assert "Left out of 'two': a mutant that does not match its sequence: 1." in ended.err
+    assert "Left out of 'one'" not in ended.err
     described = pd.read_csv(tmp_path / "out" / "tasks.csv", keep_default_na=False)
     assert described["left_out"].tolist() == ["", "a mutant that does not match its sequence: 1"]
     assert described["n_rows"].tolist() == [40, 40]
@@ -160,7 +162,11 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
         (["-m", "8M", "--distiller", "demo"], 2, "is for 304 columns and --model gives 320"),
         (["-m", "9M"], 2, "9M"),
         (["--distiller", "no-such-file"], 3, "no-such-file"),
-        (["--folds", "500"], 3, "too few positions or proteins for 500 folds"),
+        (["--folds", "500"], 3, "'one' has too few positions or proteins for 500 folds"),
+        (["--folds", "1"], 2, "--folds"),
+        (["--jobs", "0"], 2, "--jobs"),
+        (["--max-length", "0"], 2, "--max-length"),
+        (["--fit-sequences", "0"], 2, "--fit-sequences"),
     ],
 )
 def test_a_mistake_ends_with_its_code_and_one_sentence(in_process, scans, options, code, message):
@@ -169,3 +175,12 @@ def test_a_mistake_ends_with_its_code_and_one_sentence(in_process, scans, option
     assert ended.code == code
     assert message in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_path):
+    entry = '[[task]]\nformat = "scan"\npath = "scans/one.csv"\nname = "x"\n'
+    (tmp_path / "tasks.toml").write_text(entry * 2)
+    ended = in_process("evaluate", "tasks.toml", *SETTINGS, "--output", "out")
+    assert ended.code == 3
+    assert ended.err.strip() == "Error: Two tasks are named 'x'; rename one."
+    assert not (tmp_path / "out").exists()

@@ -338,7 +338,7 @@ def test_residues_are_those_of_the_task_and_folds_keep_proteins_whole(known):
 
 
 def test_an_embedder_that_skips_residues_is_found_out(known):
-    _, embedder, distiller = known
+    _, embedder, _ = known
 
     class Skips(Embedder):
         def iter_residues(self, sequences):
@@ -352,7 +352,7 @@ def test_an_embedder_that_skips_residues_is_found_out(known):
         residue=np.ones(2, int),
     )
     with pytest.raises(ValueError, match=r"'t' has 8 residues, but the embedder gave 7 rows"):
-        evaluate([task], Skips(embedder.rows, DIMS), distiller)
+        embed_task(task, Skips(embedder.rows, DIMS))
 
 
 def test_numbers_of_substitutions_and_splits_by_position_have_rows_of_their_own(known):
@@ -584,6 +584,55 @@ def test_what_cannot_be_scored_is_refused_with_its_name(known):
     equal = task_of(np.zeros(120))
     with pytest.raises(ValueError, match=r"All 24 targets of test fold 0 of 'task' \(random split"):
         evaluate([equal], embedder, distiller)
+
+
+def test_all_of_a_list_is_checked_before_any_is_embedded(known):
+    hidden, embedder, distiller = known
+    good = task_of(hidden[:, 0], "good")
+    classes = np.array(["a", "b"] * 60, dtype=object)
+    unknown = task_of(classes, "t", split=np.array(["train", "test"] * 60))
+    few = task_of(hidden[:3, 0], "few")
+    embedder = Embedder(embedder.rows, DIMS)
+    for tasks, settings, message in [
+        ([good, good], {}, "Two tasks are named 'good'"),
+        ([good, few], {}, "'few' has too few positions or proteins for 5 folds"),
+        ([good, unknown], {}, "All 60 targets of test fold 0 of 't'"),
+        ([good, task_of(classes, "t")], {"probe": "ridge"}, "task is a classification"),
+        ([good], {"splits": ["modulo"]}, r"No task has the positions .* 'modulo' need; add 'ran"),
+        ([good], {"splits": []}, "splits is empty"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            evaluate(tasks, embedder, distiller, **settings)
+    assert embedder.n_embedded == 0
+    # of others nothing is known before their turn
+    with pytest.raises(ValueError, match="'few' has too few"):
+        evaluate(iter([good, few]), embedder, distiller, representations=["plain"])
+    assert embedder.n_embedded == 120
+
+
+def test_classes_that_only_training_rows_have_are_no_part_of_the_score(known):
+    hidden, embedder, distiller = known
+    settings = {"representations": ["distilled"], "fitted_on": ["natural"]}
+    classes = np.where(hidden[:, 0] > 0, "yes", "no").astype(object)
+    split = np.where(np.arange(120) < 80, "train", "test")
+    classes[:10] = "rare"
+    table = evaluate([task_of(classes, split=split)], embedder, distiller, **settings)
+    assert (table["score"] > 0.8).all()
+    classes[110:] = "new"
+    with pytest.raises(ValueError, match=r"Class 'new' is in test fold 0 of 'task' \(given split"):
+        evaluate([task_of(classes, split=split)], embedder, distiller, **settings)
+
+
+def test_a_split_that_is_named_twice_is_scored_once(known):
+    hidden, embedder, distiller = known
+    table = evaluate(
+        [task_of(hidden[:, 0])],
+        embedder,
+        distiller,
+        representations=["plain"],
+        splits=["random", "random"],
+    )
+    assert len(table) == 3
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):

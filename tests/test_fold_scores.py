@@ -7,12 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
 from sklearn_revdist import ReverseDistiller
-from sklearn_revdist._fold_scores import (
-    SCORED,
-    check_groups_differ,
-    check_targets_differ,
-    score_folds,
-)
+from sklearn_revdist._fold_scores import SCORED, score_folds
 from sklearn_revdist._representations import Maps, Sizes, list_representations
 
 DIMS = [3, 5]
@@ -67,19 +62,3 @@ def test_a_subset_is_scored_in_the_folds_that_have_ten_of_it(scored):
 def test_threads_change_nothing(scored):
     subsets = {"all": np.ones(90, bool)}
     pd.testing.assert_frame_equal(scored(subsets), scored(subsets, n_jobs=2))
-
-
-def test_equal_targets_in_a_test_fold_are_named():
-    folds = [*KFold(3).split(np.zeros(9))]
-    y = np.r_[np.arange(3.0), np.ones(3), np.arange(3.0)]
-    with pytest.raises(ValueError, match=r"All 3 targets of test fold 1 of 'x' are equal"):
-        check_targets_differ(y, folds, " of 'x'")
-    check_targets_differ(np.arange(9.0), folds)
-
-
-def test_training_folds_of_one_sequence_are_refused():
-    folds = [(np.arange(3), np.arange(3, 9)), (np.arange(3, 9), np.arange(3))]
-    check_groups_differ(np.arange(9) % 2, folds)
-    message = r"^All 6 rows of training fold 1 of 'x' are of one sequence, .* more sequences\.$"
-    with pytest.raises(ValueError, match=message):
-        check_groups_differ(np.array([1, 2, 2, *[5] * 6]), folds, " of 'x'")

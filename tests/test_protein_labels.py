@@ -110,8 +110,107 @@ def test_a_bad_record_of_the_second_file_is_named_by_it(fasta):
 
 def test_a_row_without_a_set_among_others_is_named(fasta):
     headers = [f"p{i} TARGET={i % 2}{' SET=train' if i else ''}" for i in range(6)]
-    with pytest.raises(ValueError, match=r"t\.fasta', record 1 \(p0\): the row is in the set ''"):
+    with pytest.raises(ValueError, match=r"t\.fasta', record 1 \(p0\): the row is in no set"):
         read_labelled_fasta(fasta(headers))
+    task = read_labelled_fasta(fasta(headers), skip_invalid=True)
+    assert task.excluded == {"no set": 1}
+    assert task.split.tolist() == ["train"] * 5
+
+
+def test_sets_in_a_column_are_all_known_or_spoken_of(table, tmp_path):
+    path = tmp_path / "column.csv"
+
+    def write(*sets):
+        rows = [
+            f"{s},{i % 2},{name}" for i, (s, name) in enumerate(zip(SEQUENCES, sets, strict=True))
+        ]
+        path.write_text("\n".join(["sequence,target,set", *rows]))
+        return path
+
+    task = read_table(write("Train", " training", "dev", "VAL ", "TEST", "testing"), split="set")
+    assert task.split.tolist() == ["train", "train", "validation", "validation", "test", "test"]
+    path = write("train", "train", "holdout", "train", "", "test")
+    with pytest.raises(ValueError, match=r"line 4: the row is in the set 'holdout', which is not"):
+        read_table(path, split="set", kind="regression")
+    task = read_table(path, split="set", kind="regression", skip_invalid=True)
+    assert task.excluded == {"an unknown set": 1, "no set": 1}
+    # a column that says nothing is no random split
+    with pytest.raises(ValueError, match="line 2: the row is in no set"):
+        read_table(write("", "", "", "", "", ""), split="set")
+    with pytest.raises(ValueError, match=r"split='set' and files for sets both say sets"):
+        read_table({"train": path}, split="set")
+
+
+def test_one_odd_value_makes_no_classes(table):
+    path = table(["1.5", "2.5", "N/A", "3.5", "4.5", "2.5"])
+    with pytest.raises(
+        ValueError, match=r"line 4: the target 'N/A' is no number, as most are \(classes need kind="
+    ):
+        read_table(path)
+    task = read_table(path, skip_invalid=True)
+    assert (task.kind, task.excluded) == ("regression", {"no score": 1})
+    with pytest.raises(ValueError, match=r"line 2: class '1\.5' is seen only here"):
+        read_table(path, kind="classification")
+
+
+def test_classes_named_as_what_is_missing_are_kept_where_the_kind_is_stated(table):
+    path = table(["HA", "NA", "HA", "NA", "HA", "HA"])
+    with pytest.raises(
+        ValueError, match=r"line 3: .*'NA' .* missing one \(kind=\"classification\""
+    ):
+        read_table(path)
+    ((reason, n),) = read_table(path, skip_invalid=True).excluded.items()
+    assert 'kind="classification" keeps' in reason
+    assert n == 2
+    task = read_table(path, kind="classification")
+    assert task.target.tolist() == ["HA", "NA", "HA", "NA", "HA", "HA"]
+    assert task.excluded == {}
+
+
+def test_classes_of_two_files_are_one_however_they_are_written(table):
+    train = table(["1", "0", "1", "0"], "train.csv", SEQUENCES[:4])
+    test = table(["1.0", "0.0"], "test.csv", SEQUENCES[4:])
+    assert read_table({"train": train, "test": test}).target.tolist() == list("101010")
+    train = table(["TRUE", "FALSE", "TRUE", "FALSE"], "train.csv", SEQUENCES[:4])
+    test = table([" true", "False"], "test.csv", SEQUENCES[4:])
+    assert read_table({"train": train, "test": test}).target.tolist() == ["True", "False"] * 3
+    train = table(["Yes", "No", "Yes", "No"], "train.csv", SEQUENCES[:4])
+    test = table(["yes", "No"], "test.csv", SEQUENCES[4:])
+    with pytest.raises(ValueError, match=r"test\.csv', line 2: class 'yes' is written 'Yes' else"):
+        read_table({"train": train, "test": test})
+
+
+def test_a_class_that_only_tests_have_is_an_error_or_a_count(table):
+    train = table(list("aabb"), "train.csv", SEQUENCES[:4])
+    test = table(list("accab"), "test.csv", ["TVWY", "ACAC", "AAAA", "CCCC", "DDDD"])
+    with pytest.raises(ValueError, match=r"test\.csv', line 3: class 'c' is in test rows only"):
+        read_table({"train": train, "test": test})
+    task = read_table({"train": train, "test": test}, skip_invalid=True)
+    assert task.excluded == {"a class that only test rows have": 2}
+    assert task.target.tolist() == list("aabbaab")
+    # one more to learn is none too many
+    assert len(read_table({"test": train, "train": test}).target) == 9
+
+
+def test_a_target_with_blanks_goes_on_to_the_next_key(fasta):
+    names = ["Cell membrane", "Nucleus"]
+    headers = [f"p{i} target={names[i % 2]} set=Train Validation=FALSE" for i in range(6)]
+    task = read_labelled_fasta(fasta(headers))
+    assert task.target.tolist() == names * 3
+    assert set(task.split) == {"train"}
+    headers[2] += " TARGET=Nucleus"
+    with pytest.raises(ValueError, match=r"record 3 \(p2\): the header has TARGET twice, as 'Cell"):
+        read_labelled_fasta(fasta(headers))
+    task = read_labelled_fasta(fasta(headers), skip_invalid=True)
+    assert task.excluded == {"a target given twice": 1}
+
+
+@pytest.mark.parametrize(
+    ("target", "message"), [("(a", "no regular expression"), ("(a)(b)", "has 2 groups")]
+)
+def test_an_expression_that_cannot_find_a_target_is_named(fasta, target, message):
+    with pytest.raises(ValueError, match=message):
+        read_labelled_fasta(fasta([f"p{i}" for i in range(6)]), target=target)
 
 
 @pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")

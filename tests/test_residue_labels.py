@@ -4,10 +4,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from sklearn_revdist._residue_labels import read_residue_labels, read_residue_table
+from sklearn_revdist._residue_labels import read_residue_labels
 
 
 @pytest.fixture
@@ -92,105 +91,86 @@ def test_a_mask_of_another_length_and_a_lone_class_are_named(files, fasta):
         read_residue_labels(files[0], labels)
 
 
+@pytest.mark.parametrize(
+    ("label", "mask", "message", "reason"),
+    [
+        ("H CH", "1111", "blank at position 2", "proteins with blanks among their labels"),
+        (
+            "HCCH",
+            "11x1",
+            "mask has 'X' at position 3",
+            "proteins with other letters than 0 and 1 in their mask",
+        ),
+        ("HCCH", None, r"m\.fasta' has no such protein", "proteins without a mask"),
+    ],
+)
+def test_a_string_that_is_none_of_labels_or_a_mask_is_named_or_counted(
+    files, fasta, label, mask, message, reason
+):
+    labels = fasta("l.fasta", {"p2": "HHC", "p3": "CHCHC", "p1": label})
+    masks = {"p2": "111", "p3": "11111", **({"p1": mask} if mask else {})}
+    mask = fasta("m.fasta", masks)
+    with pytest.raises(ValueError, match=r"l\.fasta', record 3 \(p1\): .*" + message):
+        read_residue_labels(files[0], labels, mask=mask)
+    task = read_residue_labels(files[0], labels, mask=mask, skip_invalid=True)
+    assert task.excluded == {reason: 1, "proteins without labels": 1}
+
+
+def test_a_final_stop_beyond_the_sequence_is_no_label(files, fasta):
+    labels = fasta("l.fasta", {"p2": "HHC*", "p1": "HCCH", "p3": "CHCH*"})
+    with pytest.raises(ValueError, match=r"class '\*' is seen only here"):
+        read_residue_labels(files[0], labels)
+    labels = fasta("l.fasta", {"p2": "HHC*", "p1": "HCCH*", "p3": "CHCHC*"})
+    assert "".join(read_residue_labels(files[0], labels).target) == "HHCHCCHCHCHC"
+
+
+def test_labels_in_other_capitals_are_no_other_class(files, fasta):
+    labels = fasta("other.fasta", {"p2": "HHC", "p1": "hCCh", "p3": "CHCHC"})
+    with pytest.raises(
+        ValueError, match=r"record 2 \(p1\): class 'h' is written 'H' elsewhere \(.*record 1"
+    ):
+        read_residue_labels(files[0], labels)
+    reason = "a class written in another way than in most rows"
+    for positive, expected in ((None, "HHCCCCHCHC"), ("C", "0011110101")):
+        task = read_residue_labels(files[0], labels, positive=positive, skip_invalid=True)
+        assert task.excluded[reason] == 2
+        assert "".join(task.target) == expected
+    for settings in ({"positive": "h"}, {"ignore": "c"}):
+        with pytest.raises(ValueError, match=r"='\w' has '\w', but labels have '\w'; write them"):
+            read_residue_labels(*files, **settings)
+
+
+def test_a_protein_in_no_known_set_is_named_or_counted(files, fasta):
+    labels = fasta("l.fasta", {"p2 SET=train": "HHC", "p1 SET=x": "HCCH", "p3 SET=Dev": "CHCHC"})
+    with pytest.raises(ValueError, match=r"record 2 \(p1\): the row is in the set 'x', which is"):
+        read_residue_labels(files[0], labels)
+    task = read_residue_labels(files[0], labels, skip_invalid=True)
+    assert task.split.tolist() == ["train"] * 3 + ["validation"] * 5
+    assert task.excluded["proteins in an unknown set"] == 1
+
+
+def test_a_class_that_is_not_drawn_to_be_learnt_is_not_tested(fasta):
+    sequences = fasta("s.fasta", {"p1": "ACDE", "p2": "FGHI", "p3": "KLMN"})
+    records = {"p1 SET=train": "HHCC", "p2 SET=train": "HGGC", "p3 SET=test": "HCGG"}
+    labels = fasta("l.fasta", records)
+    whole = read_residue_labels(sequences, labels)
+    assert whole.excluded == {}
+    # with one or the other protein to learn from
+    assert whole.sample_proteins(1).sequences[0] == "FGHI"
+    records = {"p1 SET=train": "HGGC", "p2 SET=train": "HHCC", "p3 SET=test": "HCGG"}
+    labels = fasta("l.fasta", records)
+    with pytest.raises(ValueError, match="class 'G' is in test rows only"):
+        read_residue_labels(sequences, labels, max_train_proteins=1)
+    task = read_residue_labels(sequences, labels, max_train_proteins=1, skip_invalid=True)
+    assert "".join(task.target) == "HHCCHC"
+    assert task.excluded["a class that only test rows have"] == 2
+
+
 def test_a_name_that_occurs_twice_among_the_sequences_is_refused(fasta):
     sequences = fasta("s.fasta", {"p1 a": "ACDE", "p1 b": "FGH"})
     labels = fasta("l.fasta", {"p1": "HCCH"})
     with pytest.raises(ValueError, match=r"s\.fasta', record 2 \(p1\): the name occurred before"):
         read_residue_labels(sequences, labels)
-
-
-# ----------------------------------------------------------------------------- tables
-
-
-@pytest.fixture
-def table(tmp_path):
-    def write(rows):
-        path = tmp_path / "r.csv"
-        path.write_text("\n".join(["id,chain,pos,aa,value,use", *rows]) + "\n")
-        return path
-
-    return write
-
-
-ROWS = ["p,1,1,A,0.5,1", "p,1,3,D,1.5,1", "p,1,4,E,9.5,0", "q,2,2,G,2.5,1"]
-SETTINGS = {"target": "value", "protein": ["id", "chain"], "position": "pos", "residue": "aa"}
-
-
-@pytest.fixture
-def sequences(fasta):
-    return fasta("s.fasta", {"p_1": "ACDE", "q_2": "FGH", "bad_1": "AXA"})
-
-
-def test_a_row_is_the_residue_at_its_position(table, sequences):
-    task = read_residue_table(table(ROWS), sequences, where={"use": 1}, **SETTINGS)
-    assert letters(task) == "ADG"
-    assert task.target.tolist() == [0.5, 1.5, 2.5]
-    assert (task.name, task.kind, task.rows) == ("value", "regression", "residues")
-    assert len(task.sequences) == 2
-
-
-def test_one_column_may_name_the_protein(table, fasta):
-    sequences = fasta("s.fasta", {"p": "ACDE", "q": "FGH"})
-    task = read_residue_table(table(ROWS), sequences, target="value", protein="id", position="pos")
-    assert letters(task) == "ADEG"
-
-
-def test_ranks_make_classes_of_equal_size(table, sequences):
-    rows = [*ROWS, "q,2,1,F,3.5,1", "q,2,3,H,4.5,1"]
-    task = read_residue_table(table(rows), sequences, n_classes=3, **SETTINGS)
-    assert Counter(task.target.tolist()) == {"1": 2, "2": 2, "3": 2}
-    np.testing.assert_array_equal(task.target, ["1", "1", "3", "2", "2", "3"])
-
-
-@pytest.mark.parametrize(
-    ("row", "message", "reason"),
-    [
-        ("p,1,2,C,,1", "no value", "no score"),
-        ("p,1,2,C,high,1", "value 'high' is no number", "no score"),
-        ("z,1,2,C,1,1", r"s\.fasta' has no protein 'z_1'", "no sequence"),
-        ("bad,1,1,A,1,1", "of protein 'bad_1' the sequence has 'X'", "unknown letters"),
-        ("p,1,5,A,1,1", "4 residues but no position 5", "a position outside the sequence"),
-        ("p,1,0,A,1,1", "4 residues but no position 0", "a position outside the sequence"),
-        (
-            "p,1,2,W,1,1",
-            "residue W2, but protein 'p_1' has C there",
-            "a residue that does not match its sequence",
-        ),
-        ("p,1,3,D,1,1", "residue 3 of protein 'p_1' occurs again", "a duplicate"),
-    ],
-)
-def test_a_bad_residue_is_named_by_file_and_line_or_counted(table, sequences, row, message, reason):
-    path = table([*ROWS, row])
-    settings = {**SETTINGS, "kind": "regression"}
-    with pytest.raises(ValueError, match=r"r\.csv', line 6: .*" + message):
-        read_residue_table(path, sequences, **settings)
-    task = read_residue_table(path, sequences, skip_invalid=True, **settings)
-    assert task.excluded == {reason: 1}
-    assert letters(task) == "ADEG"
-
-
-def test_no_row_at_all_is_an_error(table, sequences):
-    with pytest.raises(ValueError, match=r"r\.csv' has no valid row"):
-        read_residue_table(table(ROWS), sequences, where={"use": 7}, **SETTINGS)
-
-
-@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
-def test_relaxation_rates_are_read():
-    data = Path(os.environ["REVDIST_DATA"]) / "dynamics"
-    settings = {
-        "protein": ["bmrb_id", "entity_id"],
-        "position": "residue_index",
-        "residue": "residue",
-        "where": {"primary": 1},
-        "skip_invalid": True,
-    }
-    files = data / "bmrb_r1_r2.csv", data / "bmrb_r1_r2_sequences.fasta"
-    task = read_residue_table(*files, target="r2_over_r1", **settings)
-    assert len(task.target) + sum(task.excluded.values()) == 2278
-    thirds = read_residue_table(*files, target="r2_over_r1", n_classes=3, **settings)
-    assert max(Counter(thirds.target.tolist()).values()) == -(-len(task.target) // 3)
-    for target in ("r1_per_s", "r2_per_s"):
-        assert read_residue_table(*files, target=target, **settings).kind == "regression"
 
 
 @pytest.mark.slow

@@ -1,10 +1,21 @@
 """Splits: every row is tested once, and what belongs together stays together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
 from sklearn_revdist import Task
-from sklearn_revdist._splits import available_splits, make_folds, random_fold
+from sklearn_revdist._splits import (
+    available_splits,
+    check_classes_learnt,
+    check_groups_differ,
+    check_targets_differ,
+    checked_folds,
+    make_folds,
+    random_fold,
+)
 
 
 @pytest.fixture
@@ -100,3 +111,50 @@ def test_too_few_groups_or_one_side_alone_are_refused(scan):
         task = Task("t", few.sequences, few.target, few.protein, split=split)
         with pytest.raises(ValueError, match=f"'t' has no {name} rows"):
             make_folds(task, "given", 5)
+
+
+def test_equal_targets_in_a_test_fold_are_named():
+    folds = [*KFold(3).split(np.zeros(9))]
+    y = np.r_[np.arange(3.0), np.ones(3), np.arange(3.0)]
+    with pytest.raises(ValueError, match=r"All 3 targets of test fold 1 of 'x' are equal"):
+        check_targets_differ(y, folds, " of 'x'")
+    check_targets_differ(np.arange(9.0), folds)
+
+
+def test_training_folds_of_one_sequence_are_refused():
+    folds = [(np.arange(3), np.arange(3, 9)), (np.arange(3, 9), np.arange(3))]
+    check_groups_differ(np.arange(9) % 2, folds)
+    message = r"^All 6 rows of training fold 1 of 'x' are of one sequence, .* more sequences\.$"
+    with pytest.raises(ValueError, match=message):
+        check_groups_differ(np.array([1, 2, 2, *[5] * 6]), folds, " of 'x'")
+
+
+def test_a_class_that_a_training_fold_lacks_is_named_and_one_more_to_learn_is_none():
+    y = np.array(list("abcabcabb"), dtype=object)
+    folds = [(np.arange(6, 9), np.arange(6))]
+    with pytest.raises(ValueError, match=r"Class 'c' is in test fold 0 of 'x' but not in its tr"):
+        check_classes_learnt(y, folds, " of 'x'")
+    check_classes_learnt(y, [(np.arange(6), np.arange(6, 9))])
+
+
+def test_folds_that_are_checked_are_those_of_the_splits(scan, residues):
+    folds = checked_folds(scan, ("random", "modulo"), 5)
+    assert list(folds) == ["random", "modulo"]
+    for split, of_split in folds.items():
+        for (train, test), expected in zip(of_split, make_folds(scan, split, 5), strict=True):
+            np.testing.assert_array_equal(train, expected[0])
+            np.testing.assert_array_equal(test, expected[1])
+    assert checked_folds(residues, ("contiguous",), 5) == {}
+
+
+def test_what_no_fold_can_score_is_named(scan, residues):
+    gap = replace(scan, target=np.where(np.arange(69) == 4, np.nan, scan.target))
+    with pytest.raises(ValueError, match=r"Target 4 \(counting from 0\) of 'scan' is nan"):
+        checked_folds(gap, ("random",), 5)
+    # all residues of the class are in one protein
+    target = np.where(residues.protein == 3, "rare", residues.target).astype(object)
+    with pytest.raises(ValueError, match=r"Class 'rare' is in test fold \d of 'residues' \(random"):
+        checked_folds(replace(residues, target=target), ("random",), 4)
+    split = np.where(residues.protein == 3, "test", "train")
+    with pytest.raises(ValueError, match=r"All 4 targets of test fold 0 of 'residues' \(given"):
+        checked_folds(replace(residues, target=target, split=split), ("random",), 4)

@@ -113,11 +113,43 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
         ('[[task]]\nformat = "table"\npath = "t.csv"\ncolour = 1', "no setting 'colour'; choose"),
         ('[[task]]\nformat = "fasta"\ntest = "x.fasta"', r"task 1: there is no '.*x\.fasta'"),
         ('[[task]]\nformat = "scan"\npath = "dms"\nname = "x"', "one name for 2 scans"),
+        (
+            '[[task]]\nformat = "table"\npath = "t.csv"\nkind = "Classes"',
+            "task 1: kind='Classes' is not known; give 'regression' or 'classification'",
+        ),
+        (
+            '[[task]]\nformat = "table"\npath = "t.csv"\ntest = "t.csv"',
+            "task 1: path and test both name files",
+        ),
+        (
+            '[[task]]\nformat = "residue-table"\npath = "r.csv"\nsequences = "t.fasta"\n'
+            'target = "y"\nfirst_position = true',
+            "first_position=True is not a whole number",
+        ),
     ],
 )
 def test_a_mistake_in_the_list_is_named(write, text, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         task_readers(write(text))
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(write, folder):
+    text = '[[task]]\r\nformat = "fasta"\r\npath = "t.fasta"\r\n'
+    path = write(text)
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [task.name for task in read_tasks(path)] == ["t"]
+
+
+def test_values_and_the_first_position_keep_their_type(write, folder):
+    (folder / "r.csv").write_text(
+        "protein,position,y,use\np1,0,0.5,TRUE\np2,2,1.5,True\np1,9,9,no\n"
+    )
+    text = (
+        '[[task]]\nformat = "residue-table"\npath = "r.csv"\nsequences = "t.fasta"\ntarget = "y"\n'
+        "first_position = 0\nwhere = { use = true }\n"
+    )
+    (task,) = read_tasks(write(text))
+    assert task.residue.tolist() == [0, 2]
 
 
 @pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")

@@ -81,6 +81,11 @@ def test_ranked_classes_have_equal_size_and_follow_the_numbers():
         assert sorted(values[task.target == label]) == sorted(values)[low:high]
 
 
+def test_classes_have_no_ranks(residues):
+    with pytest.raises(ValueError, match="'residues' has classes, which have no ranks"):
+        residues.ranked(2)
+
+
 @pytest.mark.parametrize(
     ("column", "change"),
     [

@@ -1,12 +1,10 @@
-"""Rows of text know their line; letters and targets are checked as people write them."""
+"""Rows of text know their line; letters are checked, and bad rows named or counted."""
 
 import gzip
 
-import numpy as np
 import pytest
 
-from sklearn_revdist import Task
-from sklearn_revdist._text_rows import Rejects, as_split, as_targets, read_text, wrong_letter
+from sklearn_revdist._text_rows import Rejects, read_text, wrong_letter
 
 
 def test_the_index_has_file_and_line_also_past_blank_lines(tmp_path):
@@ -44,31 +42,6 @@ def test_a_missing_file_or_column_is_named(tmp_path):
         read_text(tmp_path / "t.csv", ["a", "c"])
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        (["0.5", "1", "2"], "regression"),
-        (["0", "1", "1"], "classification"),
-        (["1.0", "2.0", ""], "classification"),
-        ([str(i) for i in range(30)], "regression"),
-        (["a", "1", "2"], "classification"),
-    ],
-)
-def test_numbers_are_a_regression_unless_they_are_few_whole_ones(values, kind):
-    target, _ = as_targets(values, None)
-    assert target.dtype.kind == ("f" if kind == "regression" else "O")
-
-
-def test_gaps_and_what_is_no_number_are_not_present():
-    values = ["1.5", "", "NaN", "inf", "high", " 2 "]
-    target, present = as_targets(values, "regression")
-    assert present.tolist() == [True, False, False, False, False, True]
-    assert target[present].tolist() == [1.5, 2.0]
-    target, present = as_targets(values, "classification")
-    assert present.tolist() == [True, False, False, True, True, True]
-    assert target[-1] == "2"
-
-
 def test_letters_are_checked_by_the_embedders_policy():
     assert wrong_letter("ACDacd", "error") is None
     assert wrong_letter("", "mask") == "the sequence is empty"
@@ -78,31 +51,13 @@ def test_letters_are_checked_by_the_embedders_policy():
     assert wrong_letter("A\u017fA", "mask") is not None  # its upper case is S
 
 
-def test_every_row_has_a_set_or_none_has():
-    assert as_split([None, None], ["", ""]) is None
-    assert as_split(["TRAIN", "valid", "test"], list("abc")).tolist() == [
-        "train",
-        "validation",
-        "test",
-    ]
-    with pytest.raises(ValueError, match="line 3: the row is in the set ''"):
-        as_split(["train", None], ["line 2", "line 3"])
-    with pytest.raises(ValueError, match="line 2: the row is in the set 'dev'"):
-        as_split(["dev"], ["line 2"])
-
-
-def test_a_class_of_one_row_is_an_error_or_a_count():
-    target = np.array(list("aabbc"), dtype=object)
-    task = Task("t", list("ACDEF"), target, np.arange(5))
-    places = [f"line {i}" for i in range(2, 7)]
-    with pytest.raises(ValueError, match="line 6: class 'c' is seen only here"):
-        Rejects(False).finish(task, places)
+def test_a_bad_row_is_an_error_or_a_count():
+    with pytest.raises(ValueError, match=r"^line 6: no target; mend it, or leave such rows out"):
+        Rejects(False).add("line 6", "no target", "no score")
     rejects = Rejects(True)
+    rejects.add("line 6", "no target", "no score")
     rejects.add("line 9", "no target", "no score")
-    finished = rejects.finish(task, places)
-    assert finished.target.tolist() == list("aabb")
-    assert finished.sequences == list("ACDE")
-    assert finished.excluded == {"no score": 1, "a class seen only once": 1}
+    assert rejects.counts == {"no score": 2}
 
 
 def test_nothing_left_is_an_error_that_counts_the_reasons():

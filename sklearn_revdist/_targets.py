@@ -1,0 +1,151 @@
+"""Targets: the numbers or the classes that the cells of a column mean."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._classes import class_name
+
+KINDS = ("regression", "classification")
+
+# Numbers with at most so many distinct values, all whole, are taken as names of classes.
+_MOST_NUMBERED_CLASSES = 20
+
+# Not "Na", which is sodium.
+_MISSING = {
+    *("", "nan", "NaN", "NAN", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "n.a.", "N.A.", "n.d."),
+    *("N.D.", "None", "none", "NONE", "null", "NULL", "Null", "?"),
+}
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def _like_a_number():
+    """Pattern of what people write for numbers that are not plain ones."""
+    sign = "[-+\u2212\u2013]?"  # also what word processors make of a minus
+    thousands = r"\d{1,3}(?:[,.'\u2019_ ]\d{3})+(?:[.,]\d+)?"
+    number = rf"{sign}(?:{thousands}|\d+(?:[.,]\d*)?|[.,]\d+|(?i:inf(?:inity)?))(?:[eE]{sign}\d+)?"
+    bound = r"(?:[<>=~\u2264\u2265\u2248]{1,2}\s*)?"
+    error = rf"(?:\s*(?:\u00b1|\+/-|\+-)\s*{number})?"
+    glued = (
+        r"%|\u00b0[CFK]?|[fpnu\u00b5\u03bcm]?M|[kM]?Da|kcal/mol|kJ/mol|[nu\u00b5\u03bcm]?s|min|h|nm"
+        "|\u00c5"
+    )
+    apart = r"[^\W\d_][^\s\d]{0,9}(?:-?\d)?"
+    return re.compile(rf"{bound}{number}{error}(?:\s?(?:{glued})|\s+{apart})?")
+
+
+_LIKE = _like_a_number()
+
+
+class Targets(NamedTuple):
+    """What a column is to predict.
+
+    Attributes
+    ----------
+    values : ndarray of float64, or of str as objects
+        Numbers, or names of classes.
+    wrong : list of (str, str) or None
+        Of each cell what is wrong with it, and the reason by which such rows are counted; None
+        where nothing is.
+    """
+
+    values: NDArray
+    wrong: list[tuple[str, str] | None]
+
+
+def as_numbers(cells: Sequence[str]) -> NDArray[np.float64]:
+    """Numbers of cells; not finite where a cell is no plain decimal number.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        With digits of ASCII, a point and an exponent, as in -1.5e-3, blanks around it aside.
+    """
+    texts = [cell.strip() for cell in cells]
+    return np.array([float(text) if _PLAIN.fullmatch(text) else np.nan for text in texts])
+
+
+def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) -> Targets:
+    """Targets from text.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        As the file has them; empty where missing.
+    kind : {"regression", "classification"} or None
+        Stated, it holds: every cell is meant as a number, or every cell that is not empty is a
+        class. With None, cells are meant as numbers if at least half of those that are not
+        missing are some. Numbers are a regression, unless they are at most 20 distinct whole
+        ones. All else are classes.
+    places : sequence of str
+        Where each row is.
+
+    Returns
+    -------
+    targets : Targets
+
+    Raises
+    ------
+    ValueError
+        If `kind` is not known, or is None and at least half of the cells look like numbers, with
+        decimal commas or units, but are none.
+    """
+    if kind not in (*KINDS, None):
+        raise ValueError(f"kind={kind!r} is not known; give {' or '.join(map(repr, KINDS))}.")
+    texts = [cell.strip() for cell in cells]
+    numbers = as_numbers(texts)
+    if kind == "classification":
+        return Targets(_names(texts), [None if text else _wrong(text) for text in texts])
+    finite = np.isfinite(numbers)
+    if kind is None and not _meant_as_numbers(texts, finite, places):
+        wrong = [_wrong(text) if text in _MISSING else None for text in texts]
+        return Targets(_names(texts), wrong)
+    hint = "" if kind else ', as most are (classes need kind="classification")'
+    wrong = [
+        None if good else _wrong(text, hint)
+        for text, good in zip(texts, finite.tolist(), strict=True)
+    ]
+    given = numbers[finite]
+    few = len(set(given.tolist())) <= _MOST_NUMBERED_CLASSES
+    if kind is None and few and (given == np.rint(given)).all():
+        return Targets(_names(texts), wrong)
+    return Targets(numbers, wrong)
+
+
+def _names(texts):
+    return np.array([class_name(text) for text in texts], dtype=object)
+
+
+def _wrong(text, of_numbers=None):
+    """What is wrong with a cell, of a column of numbers if a hint for one is given."""
+    if not text:
+        return "no target", "no score"
+    if of_numbers is not None:
+        reason = "no score" if text in _MISSING else "a target that is no number"
+        return f"the target {text!r} is no number{of_numbers}", reason
+    return (
+        f'the target {text!r} is taken for a missing one (kind="classification" keeps it)',
+        'no target, or one such as NA that kind="classification" keeps',
+    )
+
+
+def _meant_as_numbers(texts, is_number, places):
+    """Whether numbers, and what looks like them, are at least half of what is not missing."""
+    given = [text not in _MISSING and bool(re.search(r"\w", text)) for text in texts]
+    like = [
+        row
+        for row, text in enumerate(texts)
+        if given[row] and not is_number[row] and _LIKE.fullmatch(text)
+    ]
+    n_given = sum(given)
+    if like and 2 * len(like) >= n_given:
+        raise ValueError(
+            f"{places[like[0]]}: the target {texts[like[0]]!r} looks like a number but is no plain "
+            f"one, like {len(like)} of {n_given}; write them as 1234.5 or 1.5e-3, without decimal "
+            'commas, separators, bounds and units, or set kind="classification".'
+        )
+    n_numbers = int(is_number.sum())
+    return n_numbers > 0 and 2 * (n_numbers + len(like)) >= n_given

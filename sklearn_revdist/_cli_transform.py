@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ._cli_options import (
+    CHECKPOINTS,
     json_option,
     output_option,
     quiet_option,
@@ -15,6 +16,8 @@ from ._cli_options import (
 )
 from ._cli_sequences import (
     Kept,
+    Records,
+    chain_of,
     checked_sequences,
     embedded,
     make_embedder,
@@ -31,7 +34,7 @@ from ._console import (
     progress,
     say,
 )
-from ._models import resolve_chain
+from ._models import known_model, model_name, resolve_chain
 from ._reverse_distiller import ReverseDistiller
 from ._tables import format_of, writing
 
@@ -51,7 +54,8 @@ from ._tables import format_of, writing
     "--model",
     "models",
     multiple=True,
-    help="Of sequences: models or .pt files, where the distiller does not name known ones.",
+    help="Of sequences: the models that the distiller was fitted on and that are not known by "
+    f"name, each {CHECKPOINTS}.",
 )
 @table_options
 @sequence_options
@@ -68,6 +72,8 @@ def transform(
     name_column,
     input_format,
     sequence_column,
+    remove_gaps,
+    keep_stop,
     as_json,
     quiet,
     **settings,
@@ -97,7 +103,15 @@ def transform(
     with local_copy(input) as path, local_output(output) as target:
         if holds_sequences(path, input_format, sequence_column):
             embedder = _embedder_of(prefix, models, settings)
-            checked = checked_sequences(path, embedder, input_format, sequence_column, name_column)
+            records = Records(
+                path,
+                input_format,
+                sequence_column,
+                name_column,
+                remove_gaps=remove_gaps,
+                keep_stop=keep_stop,
+            )
+            checked = checked_sequences(records, embedder)
             table = embedded(checked, embedder, kept, residues=residues)
         elif models or residues:
             raise click.UsageError(
@@ -152,14 +166,16 @@ def _prefix(
 
 
 def _embedder_of(distiller, models, settings):
-    """Embedder of the distiller's models."""
-    names = list(models or distiller.model_names_)
-    if not models:
-        try:
-            resolve_chain(names)
-        except ValueError:
-            raise click.UsageError(
-                f"The distiller was fitted on {', '.join(names)}, which are no known models; give "
-                "a --model for each."
-            ) from None
-    return make_embedder(names, settings)
+    """Embedder of the distiller's models, known by name or given."""
+    chain = chain_of(models) if models else []
+    given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}
+    names = distiller.model_names_
+    missing = [name for name in names if name not in given and known_model(name) is None]
+    if missing and (not given or given.keys() & set(names)):
+        raise click.UsageError(
+            f"The distiller was fitted on {', '.join(names)}, of which {', '.join(missing)} "
+            "can only be found by a path; give a --model for each, a file or folder of that name."
+        )
+    if not missing:
+        chain = [given[name] if isinstance(given.get(name), Path) else name for name in names]
+    return make_embedder(chain, settings)

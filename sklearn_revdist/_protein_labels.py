@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._sequences import read_fasta
+from ._fasta import read_fasta
 from ._tasks import Task
 from ._text_rows import (
     Rejects,
@@ -16,6 +16,7 @@ from ._text_rows import (
     read_text,
     set_of,
     task_name,
+    without_stops,
     wrong_letter,
 )
 
@@ -49,7 +50,7 @@ def read_table(
         Names of the columns of files that have no header.
     kind : {"regression", "classification"}, default=None
         None takes numbers for a regression, unless they are at most 20 distinct whole ones.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad rows and count them, instead of raising an error.
@@ -118,7 +119,8 @@ def read_labelled_fasta(
 def _protein_task(path, records, name, kind, unknown, skip_invalid):
     """The task of records (place, sequence, target, set) of a file, or of several."""
     places, sequences, labels, sets = zip(*records, strict=True) if records else ([], [], [], [])
-    sequences = [sequence.strip().upper() for sequence in sequences]
+    first_file = _files(path)[0][1]
+    sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
     target, present = as_targets(labels, kind)
     rejects = Rejects(skip_invalid)
     seen: dict[str, str] = {}
@@ -134,7 +136,6 @@ def _protein_task(path, records, name, kind, unknown, skip_invalid):
         else:
             seen[sequence] = place
             rows.append(row)
-    first_file = _files(path)[0][1]
     rejects.check_any_left(first_file, len(rows))
     kept = [places[row] for row in rows]
     task = Task(

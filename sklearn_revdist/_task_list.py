@@ -13,6 +13,7 @@ from ._messages import told
 from ._protein_labels import read_labelled_fasta, read_table
 from ._residue_labels import read_residue_labels, read_residue_table
 from ._scans import read_scan, scan_files
+from ._sequences import RESIDUES
 from ._tasks import Task
 from ._text_rows import SETS
 
@@ -36,7 +37,7 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
     {
         "path": [str, os.PathLike],
         "data": [str, os.PathLike, None],
-        "unknown": [StrOptions({"error", "mask", "X"})],
+        "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -74,7 +75,7 @@ def read_tasks(
         `name` names a task, and `skip_invalid` and `unknown` may be set for it alone.
     data : str or path-like, default=None
         Folder that paths in a TOML file are relative to; None is the TOML file's own.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad rows and count them, instead of raising an error.
@@ -162,6 +163,11 @@ def _readers_of(entry, defaults, where):
                 f"{where}: {key}={value!r} is not {told.get(kind, f'of type {kind.__name__}')}; "
                 "mend it."
             )
+    if entry.get("unknown", "error") not in RESIDUES:
+        raise ValueError(
+            f"{where}: unknown={entry['unknown']!r} is not known; give one of "
+            f"{', '.join(RESIDUES)}."
+        )
     needed = [
         key
         for key, parameter in parameters.items()

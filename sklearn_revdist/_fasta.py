@@ -29,8 +29,9 @@ def read_fasta(
     Parameters
     ----------
     path : str or path-like
-        A FASTA file, plain or compressed with gzip. Lines that begin with ``;`` are comments, and
-        so are those before the first header that begin with ``#``.
+        A FASTA file, plain or compressed with gzip. Lines between a header and its sequence that
+        begin with ``;`` are comments, and so are those before the first header that begin with
+        ``;`` or ``#``.
 
     remove_gaps : bool, default=False
         Whether ``-`` and ``.`` are left out, as in the rows of an alignment (aligned FASTA, A2M,
@@ -114,7 +115,7 @@ def _records_of(file, path):
             index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
         elif index < 0:
             _check_before_header(line, number, path)
-        elif line and not line.startswith(";"):
+        elif line and (parts or not line.startswith(";")):
             parts.append(line)
             size += len(line)
             if size > LONGEST:

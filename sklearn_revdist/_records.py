@@ -129,7 +129,7 @@ def _no_column(path, column, what, columns):
             "name the format (--input-format) where the suffix does not."
         )
     return said + (
-        f"name the one that holds the {what} (--{what[:-1]}-column), or rename it {what[:-1]!r}."
+        f"name the one that holds the {what} (--{what[:-1]}-column), or rename it {column!r}."
     )
 
 

@@ -102,7 +102,7 @@ def transform(
     kept = Kept.beside(output)
     with local_copy(input) as path, local_output(output) as target:
         if holds_sequences(path, input_format, sequence_column):
-            embedder = _embedder_of(prefix, models, settings)
+            embedder = _embedder_of(prefix.model_names_, fitted.model_names_, models, settings)
             records = Records(
                 path,
                 input_format,
@@ -165,17 +165,21 @@ def _prefix(
     return n_columns, distiller.truncate(distiller.model_names_[needed])
 
 
-def _embedder_of(distiller, models, settings):
-    """Embedder of the distiller's models, known by name or given."""
+def _embedder_of(names, fitted_on, models, settings):
+    """Embedder of the models that are needed, of those that the distiller was fitted on.
+
+    Each is one that is given, or known by its name. Models of other names are taken as they are
+    given: the distiller says what it makes of them.
+    """
     chain = chain_of(models) if models else []
     given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}
-    names = distiller.model_names_
+    if given.keys() - set(fitted_on):
+        return make_embedder(chain, settings)
     missing = [name for name in names if name not in given and known_model(name) is None]
-    if missing and (not given or given.keys() & set(names)):
+    if missing:
         raise click.UsageError(
-            f"The distiller was fitted on {', '.join(names)}, of which {', '.join(missing)} "
-            "can only be found by a path; give a --model for each, a file or folder of that name."
+            f"The distiller was fitted on {', '.join(fitted_on)}; give the file or folder of "
+            f"{' and of '.join(missing)} with --model."
         )
-    if not missing:
-        chain = [given[name] if isinstance(given.get(name), Path) else name for name in names]
-    return make_embedder(chain, settings)
+    paths = {name: entry for name, entry in given.items() if isinstance(entry, Path)}
+    return make_embedder([paths.get(name, name) for name in names], settings)

@@ -144,7 +144,8 @@ class Sequences(NamedTuple):
             cut = lengths if embedder.long == "window" else np.minimum(lengths, limit)
             n_sequences, n_residues = n_sequences + len(part), n_residues + int(sum(cut))
             n_long += sum(length > limit for length in lengths)
-        encoder.warn()
+        for note in encoder.notes():
+            say(f"Warning: {note}")
         if n_long and embedder.long == "truncate":
             say(
                 f"Warning: {n_long} of {n_sequences} sequences exceed {limit} residues; what is "

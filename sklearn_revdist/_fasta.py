@@ -4,6 +4,8 @@ import os
 import re
 from collections.abc import Iterator
 
+from sklearn.utils._param_validation import validate_params
+
 from ._sequences import remove_gaps as _without_gaps
 from ._text_files import LONGEST, Unreadable, open_text
 
@@ -21,6 +23,9 @@ _OTHER_FORMATS = {
 _LOOKED_AT = 10
 
 
+@validate_params(
+    {"path": [str, os.PathLike], "remove_gaps": ["boolean"]}, prefer_skip_nested_validation=True
+)
 def read_fasta(
     path: str | os.PathLike, *, remove_gaps: bool = False
 ) -> tuple[list[str], list[str]]:

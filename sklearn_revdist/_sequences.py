@@ -121,27 +121,27 @@ class Encoder:
         """
         return [self._encode(record) for record in as_list(X)]
 
-    def warn(self, stacklevel: int = 2) -> None:
-        """Say in one warning each what was dropped of all sequences, and what they look like.
-
-        Parameters
-        ----------
-        stacklevel : int, default=2
-            As for :func:`warnings.warn`; 2 is the caller of this method.
-        """
+    def notes(self) -> list[str]:
+        """What a person is to know of all sequences: what was dropped, and what they look like."""
+        notes = []
         if self._n_stops:
-            _warn(stops_dropped(self._n_stops, self._n_records), stacklevel)
+            notes.append(stops_dropped(self._n_stops, self._n_records))
         n_letters = self._bases.sum()
         if (
             n_letters >= _ENOUGH_LETTERS
             and self._n_like_nucleotides >= _NEARLY_ALL * self._n_records
             and (self._bases >= _OF_EACH_BASE * n_letters).all()
         ):
-            what = (
+            notes.append(
                 f"{self._n_like_nucleotides} of {self._n_records} sequences look like nucleotides: "
                 "at least 90 % of their letters are A, C, G, T, U or N; translate them first."
             )
-            _warn(what, stacklevel)
+        return notes
+
+    def warn(self, stacklevel: int = 2) -> None:
+        """Warn of each of these, as :func:`warnings.warn` does; 2 is who calls this method."""
+        for note in self.notes():
+            warnings.warn(note, UserWarning, stacklevel=stacklevel)
 
     def _encode(self, record: Any) -> NDArray[np.uint8]:
         index = self._n_records
@@ -309,7 +309,3 @@ def _path_advice(path: str | os.PathLike, instead: str = "sequences") -> str:
         f"a path, {os.fspath(path)!r}, not {instead}; read a FASTA file with "
         "names, sequences = read_fasta(path), and a table with pandas."
     )
-
-
-def _warn(what: str, stacklevel: int) -> None:
-    warnings.warn(what, UserWarning, stacklevel=stacklevel + 1)

@@ -137,8 +137,8 @@ def test_what_cannot_be_drawn_is_left_out_and_counted(in_process, tmp_path):
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
     # long ones are no error of a draw
     ended = in_process("fit", "y.fasta", *ask, "z", "--max-length", 19, "--long", "error")
-    assert ended.code == 0
-    assert "1 proteins drawn from" in ended.err
+    assert ended.code == INPUT
+    assert "None of the 36 proteins to fit on has at most 19 residues" in ended.err
     assert in_process("fit", "y.fasta", *ask, "z", "--max-length", 20, "--long", "error").code == 0
     # and gaps may be removed first
     ended = in_process("fit", "y.fasta", *ask, "z", "--remove-gaps")

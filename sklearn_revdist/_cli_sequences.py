@@ -23,7 +23,7 @@ from ._files import replaced
 from ._fingerprint import fingerprint
 from ._models import known_model, resolve_chain
 from ._records import in_parts, read_records
-from ._sequences import GAPS, STOP, Encoder, WrongLetter, remove_gaps
+from ._sequences import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ._store import EmbeddingStore
 from ._tables import Batch, Table
 
@@ -132,9 +132,7 @@ class Sequences(NamedTuple):
             try:
                 lengths = [len(tokens) for tokens in encoder.encode(part)]
             except WrongLetter as error:
-                unknown = "replace it, or choose another --unknown"
-                remedy = unknown if error.ambiguous else error.remedy
-                raise ValueError(f"{error.what}; {remedy}{instead}.") from error
+                raise ValueError(f"{error.what}; {_remedy(error)}{instead}.") from error
             if max(lengths) > limit and embedder.long == "error":
                 index = next(i for i, length in enumerate(lengths) if length > limit)
                 raise ValueError(
@@ -230,6 +228,15 @@ def _entry(model: str) -> str | Path:
         f"{model!r} names no known model, and there is no such file or folder; `revdist models` "
         "lists the names."
     )
+
+
+def _remedy(error: WrongLetter) -> str:
+    """What to do about a letter on the command line."""
+    if error.letter in GAPS:
+        return "remove gaps by --remove-gaps"
+    if error.letter.upper() in AMBIGUOUS:
+        return "replace it, or choose another --unknown"
+    return error.remedy
 
 
 def _means(embedder, sequences):

@@ -61,15 +61,14 @@ class WrongLetter(ValueError):
     ----------
     what, remedy : str
         The two halves of the message.
-    ambiguous : bool
-        Whether `unknown` is about it.
+    letter : str
     """
 
-    def __init__(self, what: str, remedy: str, ambiguous: bool):
-        super().__init__(what, remedy, ambiguous)  # which a pickle is made from again
+    def __init__(self, what: str, remedy: str, letter: str):
+        super().__init__(what, remedy, letter)  # which a pickle is made from again
         self.what = what
         self.remedy = remedy
-        self.ambiguous = ambiguous
+        self.letter = letter
 
     def __str__(self):
         return f"{self.what}; {self.remedy}."
@@ -178,7 +177,7 @@ class Encoder:
         return WrongLetter(
             f"{named} has {what} at position {at + 1} (counting from 1)",
             remedy,
-            record[at].upper() in AMBIGUOUS,
+            record[at],
         )
 
 

@@ -209,7 +209,12 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (b">a\nMKT\n", ("-m", "no/folder"), MISSING, "no/folder"),
         (b">a\nMKT\n", ("-m", "demo", "--alone"), 2, "'demo'"),
         (b">a\nMK-T\n", (), INPUT, "Record 0 (counting from 0) has a gap ('-')"),
-        (b">a\nMK-T\n", ("--unknown", "X"), INPUT, "or, on the command line, --remove-gaps"),
+        (
+            b">a\nMK-T\n",
+            ("--unknown", "X"),
+            INPUT,
+            "at position 3 (counting from 1); remove gaps by --remove-gaps.",
+        ),
         (b">a\n--\n", ("--remove-gaps",), INPUT, "Record 0 (counting from 0) is empty"),
         (b">a\nM\n>b\nMK*\n", ("--keep-stop",), INPUT, "Record 1 (counting from 0) ends in '*'"),
         (b">a\nMK*T\n", ("--unknown", "keep"), INPUT, "a stop codon ('*') before its end"),

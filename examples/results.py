@@ -25,7 +25,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller
+from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller, read_fasta
 from sklearn_revdist._evaluation import embed_task, write_scores
 from sklearn_revdist._probes import RIDGE_ALPHAS
 from sklearn_revdist._residue_moments import draw_proteins
@@ -94,7 +94,8 @@ def natural_moments(proteomes, embedder, output):
     """Moments of the residues of natural proteins, by number and draw, and of pooled proteins."""
     path = output / "natural.npz"
     if not path.exists():
-        sequences, _ = draw_proteins(proteomes, sys.maxsize)
+        records = (sequence for path in proteomes for sequence in read_fasta(path)[1])
+        sequences = sorted(draw_proteins(records, sys.maxsize).proteins)
         order = np.random.default_rng(0).permutation(len(sequences))[: max(N_SEQUENCES)]
         # The smallest pieces of which all draws consist: cut where any of them ends.
         ends = {n * (i + 1) for n, draws in N_SEQUENCES.items() for i in range(draws)}

@@ -9,8 +9,9 @@ price of one, and `PrefixCurveDisplay` draws what they saw. `prefix_scores` and 
 show what nested and plain embeddings are worth; `NaiveChain` is the baseline that keeps no prefix.
 `evaluate` scores all of them on many a `Task`, which `read_tasks` reads; `mean_scores`, `win_rates`
 and `growth` sum the scores up, and `ScalingDisplay` draws them. `NestedVarianceDisplay` shows what
-each prefix explains. `load_if1_ecoli` (a measured assay) and `load_secondary_structure` (labels of
-residues) are data to try them on; `fetch_proteingym` downloads more.
+each prefix explains. `read_fasta` reads sequences. `load_if1_ecoli` (a measured assay) and
+`load_secondary_structure` (labels of residues) are data to try them on; `fetch_proteingym`
+downloads more.
 
 Importing the package loads neither torch nor matplotlib.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ._display import PrefixCurveDisplay, PrefixScoreDisplay
     from ._embedder import ESMEmbedder
     from ._evaluation import evaluate, prefix_scores
+    from ._fasta import read_fasta
     from ._fetchers import fetch_proteingym
     from ._folds import ContiguousKFold, ModuloKFold
     from ._moments import Moments
@@ -62,6 +64,7 @@ _ROOMS = {
     "load_secondary_structure": "_datasets",
     "mean_scores": "_summary",
     "prefix_scores": "_evaluation",
+    "read_fasta": "_fasta",
     "read_tasks": "_task_list",
     "win_rates": "_summary",
 }

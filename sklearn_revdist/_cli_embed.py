@@ -17,6 +17,8 @@ from ._cli_options import (
 )
 from ._cli_sequences import (
     Kept,
+    Records,
+    chain_of,
     checked_sequences,
     embedded,
     make_embedder,
@@ -53,12 +55,15 @@ def embed(
     sequences,
     output,
     models,
+    alone,
     residues,
     store,
     output_format,
     name_column,
     input_format,
     sequence_column,
+    remove_gaps,
+    keep_stop,
     as_json,
     quiet,
     **settings,
@@ -80,6 +85,8 @@ def embed(
     \b
       revdist embed proteins.fasta -o proteins.parquet
       revdist embed proteins.csv --sequence-column seq -m 8M -m 650M -o proteins.h5
+      revdist embed proteins.fasta -m 650M --alone -o plain.npy
+      revdist embed family.a3m --remove-gaps -m ./my_model -o family.parquet
       zcat proteins.fasta.gz | revdist embed - -m demo -o - --output-format npy > proteins.npy
     """  # noqa: D301
     start = time.monotonic()
@@ -90,11 +97,19 @@ def embed(
         raise click.UsageError("Standard output takes the embeddings; leave out --json.")
     if not to_store:
         as_usage(format_of, output, output_format)
-    embedder = make_embedder(models, settings)
+    embedder = make_embedder(chain_of(models, alone=alone), settings)
     kept = Kept.beside(output)
     with local_copy(sequences) as path, local_output(output) as target:
         embedder.set_params(store=target if to_store else store)
-        checked = checked_sequences(path, embedder, input_format, sequence_column, name_column)
+        records = Records(
+            path,
+            input_format,
+            sequence_column,
+            name_column,
+            remove_gaps=remove_gaps,
+            keep_stop=keep_stop,
+        )
+        checked = checked_sequences(records, embedder)
         table = embedded(checked, embedder, kept, residues=residues)
         n_rows = 0
         with (

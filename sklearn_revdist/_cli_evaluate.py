@@ -1,5 +1,6 @@
 """Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
 
+from itertools import chain as flatten
 from pathlib import Path
 
 import click
@@ -7,12 +8,13 @@ import pandas as pd
 
 from ._axes import short_name
 from ._cli_options import chain_option, quiet_option, unknown_option
-from ._cli_sequences import make_embedder
+from ._cli_sequences import chain_of, make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, say
 from ._evaluation import checked_tasks, evaluate, write_scores
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._moments import Moments
+from ._records import read_records
 from ._representations import FITTED_ON, REPRESENTATIONS
 from ._residue_moments import draw_proteins, read_moments, sum_residues, write_moments
 from ._reverse_distiller import ReverseDistiller
@@ -57,15 +59,15 @@ def _not_zero(_context, _parameter, number):
     "--fit-on",
     type=_PATH,
     multiple=True,
-    help="FASTA file of natural proteins, on whose residues the distiller and its rivals are "
-    "fitted; may be given several times.",
+    help="File of natural proteins (FASTA, CSV, TSV or Parquet), on whose residues the distiller "
+    "and its rivals are fitted; may be given several times.",
 )
 @click.option(
     "--fit-sequences",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="How many of them.",
+    help="How many of them are drawn, as by `revdist fit --sequences`.",
 )
 @click.option(
     "--regressor",
@@ -132,6 +134,7 @@ def evaluate_command(
     tasks,
     data,
     models,
+    alone,
     distiller,
     fit_on,
     fit_sequences,
@@ -167,7 +170,7 @@ def evaluate_command(
     if distiller and fit_on:
         raise click.UsageError("--distiller is fitted already; leave it or --fit-on out.")
     embedder = make_embedder(
-        models,
+        chain_of(models, alone=alone),
         {"device": device, "max_length": max_length, "unknown": unknown, "verbose": not quiet},
     )
     with failing(INPUT):
@@ -234,13 +237,14 @@ def _told(tasks):
 def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
     """Moments of the residues of proteins drawn from files, kept for the next time."""
     with failing(INPUT):
-        proteins, n_eligible = draw_proteins(files, n_proteins)
+        records = flatten.from_iterable(map(read_records, files))
+        draw = draw_proteins((sequence for _, sequence in records), n_proteins)
     with embedding():
-        path = folder / f"moments-{fingerprint(embedder, proteins)[:12]}.npz"
+        path = folder / f"moments-{fingerprint(embedder, draw.proteins)[:12]}.npz"
     if not path.exists():
-        say(f"Residues of {len(proteins)} of {n_eligible} natural proteins")
+        say(f"Residues of {draw}")
         with embedding():
-            write_moments(sum_residues(proteins, embedder), path)
+            write_moments(sum_residues(draw.proteins, embedder), path)
     with failing(OUTPUT):
         return read_moments(path)
 

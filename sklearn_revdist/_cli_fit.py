@@ -5,20 +5,26 @@ import json
 import time
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import click
-import numpy as np
 
 from ._blocks import blocks_of_names, find_blocks
 from ._cli_info import described, report_of
-from ._cli_options import json_option, output_option, quiet_option, sequence_options
+from ._cli_options import (
+    CHECKPOINTS,
+    json_option,
+    output_option,
+    quiet_option,
+    sequence_options,
+)
 from ._cli_sequences import (
     RESIDUES,
     Kept,
+    Records,
     Sequences,
+    chain_of,
     checked_sequences,
     make_embedder,
     told_once,
@@ -41,7 +47,7 @@ from ._fingerprint import fingerprint
 from ._moments import Moments
 from ._prefixes import new_columns
 from ._records import in_parts
-from ._residue_moments import read_moments, write_moments
+from ._residue_moments import LONGEST, draw_proteins, read_moments, write_moments
 from ._reverse_distiller import ReverseDistiller
 
 # Moments of a long chain take hundreds of megabytes, so they are not kept after every part.
@@ -72,14 +78,15 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "--model",
     "models",
     multiple=True,
-    help="Of sequences: the chain up to this model (default: 650M); given several times, exactly "
-    "these models or .pt files.",
+    help=f"Of sequences: the chain up to this model (default: 650M), or {CHECKPOINTS}; given "
+    "several times, exactly these.",
 )
 @click.option(
     "--sequences",
     "n_sequences",
     type=click.IntRange(min=1),
-    help="Of sequences: how many to draw; default: all.",
+    help="Of sequences: how many distinct proteins to draw, of at most 1022 residues and with "
+    "the 20 standard letters alone; default: all records.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
 @click.option(
@@ -114,6 +121,8 @@ def fit(
     dims,
     input_format,
     sequence_column,
+    remove_gaps,
+    keep_stop,
     as_json,
     quiet,
     **settings,
@@ -123,7 +132,9 @@ def fit(
     INPUT is either sequences (FASTA, CSV, TSV or Parquet), whose residues are embedded and
     fitted on, or embeddings: a Parquet, HDF5 or npy file, or a store. A Parquet file that has
     columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of them,
-    not on the few that are to be predicted.
+    not on the few that are to be predicted. With --sequences, proteins are drawn that do not depend
+    on the order of the records; records that cannot be drawn are left out and counted. Without it
+    every record is used.
 
     INPUT is read a batch at a time and once, so that it may be larger than memory. What sequences
     have added is kept beside the output until that is complete, so that the same command goes on
@@ -142,13 +153,19 @@ def fit(
         if holds_sequences(path, input_format, sequence_column):
             if dims:
                 raise click.UsageError("--dims is for embeddings; the models say their widths.")
-            embedder = make_embedder(models or ("650M",), settings)
+            embedder = make_embedder(chain_of(models or ("650M",)), settings)
             with embedding():
                 names = embedder.get_feature_names_out().tolist()
             as_usage(new_columns, blocks_of_names(names), n_new)
-            checked = _drawn(
-                checked_sequences(path, embedder, input_format, sequence_column), n_sequences, seed
+            records = Records(
+                path, input_format, sequence_column, remove_gaps=remove_gaps, keep_stop=keep_stop
             )
+            if n_sequences is None:
+                checked = checked_sequences(
+                    records, embedder, ", or draw proteins without such letters by --sequences"
+                )
+            else:
+                checked = _drawn(records, embedder, n_sequences, seed)
             columns, moments = _of_sequences(checked, embedder, kept.folder, quiet)
         else:
             if models or n_sequences:
@@ -255,21 +272,18 @@ def _digest(sequences: Sequences, embedder: ESMEmbedder) -> str:
     return fingerprint(RESIDUES, embedder, (sequence for _, sequence in sequences.read()))[:32]
 
 
-def _drawn(sequences: Sequences, n_sequences: int | None, seed: int) -> Sequences:
-    """So many of the sequences, drawn without replacement, in their order."""
-    if n_sequences is None:
-        return sequences
-    if n_sequences > sequences.n_sequences:
-        say(f"Warning: there are only {sequences.n_sequences} sequences; all of them are taken.")
-        return sequences
-    draw = np.random.default_rng(seed).permutation(sequences.n_sequences)[:n_sequences]
-    chosen = frozenset(draw.tolist())
-
-    def read() -> Iterator[tuple[str, str]]:
-        return (record for i, record in enumerate(sequences.read()) if i in chosen)
-
-    return Sequences(read, n_sequences, _n_residues(read()))
-
-
-def _n_residues(records: Iterable[tuple[str, str]]) -> int:
-    return sum(len(sequence) for _, sequence in records)
+def _drawn(records: Records, embedder: ESMEmbedder, n_sequences: int, seed: int) -> Sequences:
+    """So many proteins, drawn from all records; nothing in these is an error."""
+    limit = embedder.max_length if embedder.long == "error" else None
+    with failing(INPUT):
+        draw = draw_proteins(
+            (sequence for _, sequence in records()),
+            n_sequences,
+            seed,
+            longest=min(LONGEST, limit or LONGEST),
+        )
+    n_drawn = len(draw.proteins)
+    say(str(draw))
+    if n_drawn < n_sequences:
+        say(f"Warning: there are only {n_drawn} such proteins; all of them are taken.")
+    return Sequences.checked(lambda: [("", protein) for protein in draw.proteins], embedder)

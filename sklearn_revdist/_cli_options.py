@@ -7,6 +7,9 @@ import click
 
 from ._console import writable
 
+# What a --model may be, beside the name of one.
+CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
+
 
 def together(*options: Callable) -> Callable:
     """Several options as one decorator, in the order in which the help shows them."""
@@ -33,12 +36,16 @@ def output_option(content: str) -> Callable:
 
 def chain_option(*more_names: str) -> Callable:
     """The models that sequences are embedded with, where no distiller says them."""
-    return click.option(
-        *("-m", "--model", *more_names, "models"),
-        multiple=True,
-        default=["650M"],
-        show_default=True,
-        help="The chain up to this model; given several times, exactly these models or .pt files.",
+    return together(
+        click.option(
+            *("-m", "--model", *more_names, "models"),
+            multiple=True,
+            default=["650M"],
+            show_default=True,
+            help=f"The chain up to this model, or {CHECKPOINTS}; given several times, exactly "
+            "these.",
+        ),
+        click.option("--alone", is_flag=True, help="The model by itself, not the chain up to it."),
     )
 
 
@@ -51,7 +58,7 @@ def unknown_option(help: str) -> Callable:
     """The policy on ambiguous residues."""
     return click.option(
         "--unknown",
-        type=click.Choice(["error", "mask", "X"]),
+        type=click.Choice(["error", "mask", "X", "keep"]),
         default="error",
         show_default=True,
         help=help,
@@ -108,5 +115,13 @@ sequence_options = together(
         show_default=True,
         help="What becomes of longer sequences.",
     ),
-    unknown_option("What becomes of ambiguous residues (X B Z U O J * - .)."),
+    unknown_option(
+        "What becomes of ambiguous residues (X B Z U O J, and * inside a sequence); gaps are none."
+    ),
+    click.option("--remove-gaps", is_flag=True, help="Remove gaps (- .), as of an alignment."),
+    click.option(
+        "--keep-stop",
+        is_flag=True,
+        help="Refuse sequences that end in * (a stop codon), instead of dropping it.",
+    ),
 )

@@ -4,6 +4,7 @@ Sequences that are embedded are a table of rows like any other, whose batches ar
 kept beside the output until that is complete.
 """
 
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import click
 import numpy as np
 
 from ._blocks import blocks_of_names
@@ -19,9 +21,9 @@ from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
 from ._embedder import ESMEmbedder
 from ._files import replaced
 from ._fingerprint import fingerprint
-from ._models import resolve_chain
+from ._models import known_model, resolve_chain
 from ._records import in_parts, read_records
-from ._sequences import encode_sequences
+from ._sequences import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ._store import EmbeddingStore
 from ._tables import Batch, Table
 
@@ -50,6 +52,54 @@ class Kept(NamedTuple):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Records:
+    """Records of a file as a command is to take them, names and sequences, read at each call.
+
+    Parameters
+    ----------
+    path, input_format, sequence_column, name_column
+        As :func:`read_records` takes them.
+    remove_gaps : bool, default=False
+        Whether gaps are removed; the first time that all is read, it is said of how many.
+    keep_stop : bool, default=False
+        Whether a ``*`` at the end of a sequence is an error.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        input_format: str | None,
+        sequence_column: str,
+        name_column: str | None = None,
+        *,
+        remove_gaps: bool = False,
+        keep_stop: bool = False,
+    ):
+        columns = {"sequence_column": sequence_column, "name_column": name_column}
+        self._read = partial(read_records, path, input_format, **columns)
+        self._without_gaps = remove_gaps
+        self._keep_stop = keep_stop
+        self._said = not remove_gaps
+
+    def __call__(self) -> Iterator[tuple[str, str]]:
+        n_records = n_with_gaps = n_gaps = 0
+        for name, sequence in self._read():
+            if self._without_gaps and any(gap in sequence for gap in GAPS):
+                length = len(sequence)
+                sequence = remove_gaps(sequence)
+                n_with_gaps, n_gaps = n_with_gaps + 1, n_gaps + length - len(sequence)
+            if self._keep_stop and sequence.rstrip().endswith(STOP):
+                raise ValueError(
+                    f"Record {n_records} (counting from 0) ends in '*', a stop codon; remove it, "
+                    "or leave out --keep-stop."
+                )
+            n_records += 1
+            yield name, sequence
+        if not self._said:
+            say(f"Removed {n_gaps} gaps from {n_with_gaps} of {n_records} sequences")
+            self._said = True
+
+
 class Sequences(NamedTuple):
     """Sequences in a file, which may be read many times.
 
@@ -65,12 +115,24 @@ class Sequences(NamedTuple):
     n_residues: int
 
     @classmethod
-    def checked(cls, read: Callable, embedder: ESMEmbedder) -> Self:
-        """Sequences of which an embedder can embed every one."""
+    def checked(cls, read: Callable, embedder: ESMEmbedder, instead: str = "") -> Self:
+        """Sequences of which an embedder can embed every one.
+
+        Parameters
+        ----------
+        read : callable
+        embedder : ESMEmbedder
+        instead : str, default=""
+            What else to do about a letter that is no residue.
+        """
         n_sequences = n_residues = n_long = 0
         limit = embedder.max_length or float("inf")
+        encoder = Encoder(embedder.unknown)
         for first, _, part in in_parts(read(), _SEQUENCES):
-            lengths = [len(t) for t in encode_sequences(part, embedder.unknown, first=first)]
+            try:
+                lengths = [len(tokens) for tokens in encoder.encode(part)]
+            except WrongLetter as error:
+                raise ValueError(f"{error.what}; {_remedy(error)}{instead}.") from error
             if max(lengths) > limit and embedder.long == "error":
                 index = next(i for i, length in enumerate(lengths) if length > limit)
                 raise ValueError(
@@ -80,6 +142,8 @@ class Sequences(NamedTuple):
             cut = lengths if embedder.long == "window" else np.minimum(lengths, limit)
             n_sequences, n_residues = n_sequences + len(part), n_residues + int(sum(cut))
             n_long += sum(length > limit for length in lengths)
+        for note in encoder.notes():
+            say(f"Warning: {note}")
         if n_long and embedder.long == "truncate":
             say(
                 f"Warning: {n_long} of {n_sequences} sequences exceed {limit} residues; what is "
@@ -88,31 +152,32 @@ class Sequences(NamedTuple):
         return cls(read, n_sequences, n_residues)
 
 
-def make_embedder(models: Sequence[str], settings: dict[str, Any]) -> ESMEmbedder:
-    """Embedder of a chain, or the usage error that says what is wrong with it."""
-    chain = models[0] if len(models) == 1 and not models[0].endswith(".pt") else list(models)
+def chain_of(models: Sequence[str], *, alone: bool = False) -> str | list[str | Path]:
+    """The chain that models on the command line are, or the usage error that says what is wrong.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Names of models, or paths of checkpoints. One name is the chain up to that model.
+    alone : bool, default=False
+        Whether one name is that model.
+    """
+    entries = [_entry(model) for model in models]
+    chain = entries[0] if entries == list(models[:1]) and not alone else entries
     as_usage(resolve_chain, chain)
+    return chain
+
+
+def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> ESMEmbedder:
+    """Embedder of a chain, with the settings that are given."""
     given = {name: value for name, value in settings.items() if value is not None}
     return ESMEmbedder(chain, **given)
 
 
-def checked_sequences(
-    path: Path,
-    embedder: ESMEmbedder,
-    input_format: str | None,
-    sequence_column: str,
-    name_column: str | None = None,
-) -> Sequences:
+def checked_sequences(records: Records, embedder: ESMEmbedder, instead: str = "") -> Sequences:
     """Sequences of a file, all of them checked."""
-    read = partial(
-        read_records,
-        path,
-        input_format,
-        sequence_column=sequence_column,
-        name_column=name_column,
-    )
     with failing(INPUT):
-        return Sequences.checked(read, embedder)
+        return Sequences.checked(records, embedder, instead)
 
 
 def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residues: bool) -> Table:
@@ -151,6 +216,27 @@ def told_once() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
+
+
+def _entry(model: str) -> str | Path:
+    """A name as it is; the path of a checkpoint, where there is no such name."""
+    if model == "demo" or known_model(model):
+        return model
+    if os.path.exists(model) or os.sep in model or "/" in model or model.endswith(".pt"):
+        return Path(model)
+    raise click.UsageError(
+        f"{model!r} names no known model, and there is no such file or folder; `revdist models` "
+        "lists the names."
+    )
+
+
+def _remedy(error: WrongLetter) -> str:
+    """What to do about a letter on the command line."""
+    if error.letter in GAPS:
+        return "remove gaps by --remove-gaps"
+    if error.letter.upper() in AMBIGUOUS:
+        return "replace it, or choose another --unknown"
+    return error.remedy
 
 
 def _means(embedder, sequences):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ._cli_options import (
+    CHECKPOINTS,
     json_option,
     output_option,
     quiet_option,
@@ -15,6 +16,8 @@ from ._cli_options import (
 )
 from ._cli_sequences import (
     Kept,
+    Records,
+    chain_of,
     checked_sequences,
     embedded,
     make_embedder,
@@ -31,7 +34,7 @@ from ._console import (
     progress,
     say,
 )
-from ._models import resolve_chain
+from ._models import known_model, model_name, resolve_chain
 from ._reverse_distiller import ReverseDistiller
 from ._tables import format_of, writing
 
@@ -51,7 +54,8 @@ from ._tables import format_of, writing
     "--model",
     "models",
     multiple=True,
-    help="Of sequences: models or .pt files, where the distiller does not name known ones.",
+    help="Of sequences: the models that the distiller was fitted on and that are not known by "
+    f"name, each {CHECKPOINTS}.",
 )
 @table_options
 @sequence_options
@@ -68,6 +72,8 @@ def transform(
     name_column,
     input_format,
     sequence_column,
+    remove_gaps,
+    keep_stop,
     as_json,
     quiet,
     **settings,
@@ -96,8 +102,16 @@ def transform(
     kept = Kept.beside(output)
     with local_copy(input) as path, local_output(output) as target:
         if holds_sequences(path, input_format, sequence_column):
-            embedder = _embedder_of(prefix, models, settings)
-            checked = checked_sequences(path, embedder, input_format, sequence_column, name_column)
+            embedder = _embedder_of(prefix.model_names_, fitted.model_names_, models, settings)
+            records = Records(
+                path,
+                input_format,
+                sequence_column,
+                name_column,
+                remove_gaps=remove_gaps,
+                keep_stop=keep_stop,
+            )
+            checked = checked_sequences(records, embedder)
             table = embedded(checked, embedder, kept, residues=residues)
         elif models or residues:
             raise click.UsageError(
@@ -151,15 +165,21 @@ def _prefix(
     return n_columns, distiller.truncate(distiller.model_names_[needed])
 
 
-def _embedder_of(distiller, models, settings):
-    """Embedder of the distiller's models."""
-    names = list(models or distiller.model_names_)
-    if not models:
-        try:
-            resolve_chain(names)
-        except ValueError:
-            raise click.UsageError(
-                f"The distiller was fitted on {', '.join(names)}, which are no known models; give "
-                "a --model for each."
-            ) from None
-    return make_embedder(names, settings)
+def _embedder_of(names, fitted_on, models, settings):
+    """Embedder of the models that are needed, of those that the distiller was fitted on.
+
+    Each is one that is given, or known by its name. Models of other names are taken as they are
+    given: the distiller says what it makes of them.
+    """
+    chain = chain_of(models) if models else []
+    given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}
+    if given.keys() - set(fitted_on):
+        return make_embedder(chain, settings)
+    missing = [name for name in names if name not in given and known_model(name) is None]
+    if missing:
+        raise click.UsageError(
+            f"The distiller was fitted on {', '.join(fitted_on)}; give the file or folder of "
+            f"{' and of '.join(missing)} with --model."
+        )
+    paths = {name: entry for name, entry in given.items() if isinstance(entry, Path)}
+    return make_embedder([paths.get(name, name) for name in names], settings)

@@ -29,7 +29,7 @@ from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import check_lengths, n_shown
 from ._records import in_parts, read_records
-from ._sequences import as_list, encode_sequences
+from ._sequences import Encoder, as_list
 from ._tables import import_parquet, writing
 
 _FORMAT = 1
@@ -206,9 +206,8 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
             raise ValueError("The file has the names; leave `names` out, or give the sequences.")
         return partial(read_records, Path(sequences))
     texts = as_list(sequences)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            encode_sequences([text], first=i)  # raises the error that says so
+    if not all(isinstance(text, str) for text in texts):
+        Encoder("X").encode(texts)  # raises the error that says so
     labels = [""] * len(texts) if names is None else [str(name) for name in names]
     if len(labels) != len(texts):
         raise ValueError(
@@ -237,12 +236,14 @@ def _weights(entry):
 
 def _plan(records, embedder, settings, tokens_per_part):
     digests, lengths, told = bytearray(), array("q"), hashlib.blake2b(digest_size=16)
-    for first, names, part in in_parts(records(), _RESIDUES):
-        for tokens in encode_sequences(part, embedder.unknown, first=first):
+    encoder = Encoder(embedder.unknown)
+    for _, names, part in in_parts(records(), _RESIDUES):
+        for tokens in encoder.encode(part):
             digests += hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()
             lengths.append(len(tokens))
         told.update(json.dumps(names).encode())
     told.update(digests)
+    encoder.warn(stacklevel=4)
     lengths = np.array(lengths)
     check_lengths(lengths, embedder.max_length, embedder.long)
     rows = _first_rows(digests)

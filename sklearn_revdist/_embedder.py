@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import limit_length, split
-from ._sequences import as_text, encode_sequences
+from ._sequences import RESIDUES, Encoder, as_text, encode_sequences
 from ._store import EmbeddingStore, Shown, Source
 
 FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
@@ -80,10 +80,17 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         - ``"truncate"`` embeds the first `max_length` residues and warns.
         - ``"error"`` raises ValueError.
 
-    unknown : {"error", "mask", "X"}, default="error"
-        What becomes of the ambiguous residues ``X B Z U O J * - .``: an error, ESM-2's mask
-        token, or its token for any residue. Every other character that is no amino acid is
-        an error.
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        What becomes of the ambiguous residues ``X B Z U O J``, and of ``*`` inside a sequence:
+
+        - ``"error"`` raises ValueError.
+        - ``"mask"`` takes ESM-2's mask token.
+        - ``"X"`` takes its token for any residue.
+        - ``"keep"`` takes its own token of each, as fair-esm does; ``J`` and ``*``, of which
+          it has none, are errors.
+
+        Gaps (``-`` and ``.``), as in an alignment, are no residues and always an error, like
+        every other character that is no amino acid; :func:`read_fasta` removes them.
 
     store : str or path-like, default=None
         A SQLite file that keeps the results of :meth:`transform`, made where there is none
@@ -98,12 +105,15 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     See Also
     --------
     ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
+    read_fasta : Names and sequences of a FASTA file.
     EmbeddingStore : What `store` names.
 
     Notes
     -----
     Letters may be in either case, whitespace around a sequence is ignored, and ``<mask>``
-    inside a sequence is one masked residue.
+    inside a sequence is one masked residue. A ``*`` at its end, the stop codon of a
+    translation, is dropped with a warning that counts the sequences. Sequences that look like
+    nucleotides are embedded as the amino acids that their letters stand for, with a warning.
 
     References
     ----------
@@ -128,7 +138,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
         "long": [StrOptions({"window", "truncate", "error"})],
-        "unknown": [StrOptions({"error", "mask", "X"})],
+        "unknown": [StrOptions(set(RESIDUES))],
         "store": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
@@ -176,7 +186,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             The embedder itself.
         """
         resolve_chain(self.chain)
-        encode_sequences(X, self.unknown)
+        Encoder(self.unknown).encode(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -197,7 +207,8 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If `X` is not an array-like, or a record is not a string.
+            If `X` is not an array-like, or a record is not a string; the path of a file is
+            neither.
         ValueError
             If a record is empty, has a character that is no residue, or is too long for
             ``long="error"``; the message names the record and the position. If a

@@ -38,6 +38,14 @@ def model_name(entry: Model | Path) -> str:
     return entry.name.removesuffix(".pt")
 
 
+def known_model(name: str | os.PathLike) -> Model | None:
+    """Published model of a name, short, full or as on Hugging Face; None where there is none."""
+    for model in ESM2 + DEMO:
+        if name in (model.short, model.name, f"facebook/{model.name}"):
+            return model
+    return None
+
+
 def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Path, ...]:
     """Models and checkpoint files that `chain` stands for, in their order.
 
@@ -64,10 +72,10 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
     if isinstance(chain, str):
         if chain == "demo":
             return DEMO
-        for family in (ESM2, DEMO):
-            for i, model in enumerate(family):
-                if chain in (model.short, model.name, f"facebook/{model.name}"):
-                    return family[: i + 1]
+        last = known_model(chain)
+        if last is not None:
+            family = ESM2 if last in ESM2 else DEMO
+            return family[: family.index(last) + 1]
         raise ValueError(
             f"chain={chain!r} names no known model; use 'demo' or one of {_known()}, "
             "or list models and checkpoints (.pt) explicitly, as in ['8M', 'my_model.pt']."
@@ -110,9 +118,9 @@ def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
             f"chain[{i}] must be a model's name or the path of a checkpoint, "
             f"but it is of type {type(entry).__name__}."
         )
-    for model in ESM2 + DEMO:
-        if entry in (model.short, model.name, f"facebook/{model.name}"):
-            return model
+    model = known_model(entry)
+    if model is not None:
+        return model
     text = os.fspath(entry)
     path = Path(text).expanduser()
     is_name = isinstance(entry, str) and "/" not in text and os.sep not in text

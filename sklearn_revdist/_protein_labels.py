@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from ._classes import finish
+from ._fasta import read_fasta
 from ._headers import header_values, identifier
-from ._sequences import read_fasta
 from ._sets import as_sets, set_in_header, wrong_set
 from ._targets import as_targets
 from ._tasks import Task
-from ._text_rows import Rejects, read_text, task_name, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, without_stops, wrong_letter
 
 
 def read_table(
@@ -48,7 +48,7 @@ def read_table(
         None takes targets for numbers if at least half of those that are not missing are some,
         and numbers for a regression, unless they are at most 20 distinct whole ones. Stated, it
         holds: with "classification" whatever is not empty is a class, as NA and None.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad rows and count them, instead of raising an error.
@@ -147,7 +147,8 @@ def _target_finder(target):
 def _protein_task(path, records, name, kind, unknown, rejects):
     """The task of records (place, sequence, target, set) of a file, or of several."""
     places, sequences, labels, names = zip(*records, strict=True) if records else ([], [], [], [])
-    sequences = [sequence.strip().upper() for sequence in sequences]
+    first_file = _files(path)[0][1]
+    sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
     targets = as_targets(labels, kind, places)
     sets = as_sets(names)
     seen: dict[str, str] = {}
@@ -164,7 +165,6 @@ def _protein_task(path, records, name, kind, unknown, rejects):
         else:
             seen[sequence] = place
             rows.append(row)
-    first_file = _files(path)[0][1]
     rejects.check_any_left(first_file, len(rows))
     task = Task(
         name=name or task_name(first_file),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ._sequences import iter_fasta
+from ._fasta import iter_fasta
 from ._tables import import_parquet, reading_as
 from ._text_files import open_text
 
@@ -128,7 +128,9 @@ def _no_column(path, column, what, columns):
             f"if {other[0]!r} separates its columns, write it with commas (csv) or tabs (tsv), and "
             "name the format (--input-format) where the suffix does not."
         )
-    return said + f"name the one that holds the {what} (--{what[:-1]}-column)."
+    return said + (
+        f"name the one that holds the {what} (--{what[:-1]}-column), or rename it {column!r}."
+    )
 
 
 def _some(columns):

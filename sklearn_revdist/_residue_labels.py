@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from ._classes import class_name, finish, one_spelling
+from ._fasta import read_fasta
 from ._headers import identifier
-from ._sequences import read_fasta
 from ._sets import as_sets, set_in_header, wrong_set
 from ._tasks import Task
-from ._text_rows import Rejects, task_name, wrong_letter
+from ._text_rows import Rejects, task_name, without_stops, wrong_letter
 
 
 def read_residue_labels(
@@ -45,7 +45,7 @@ def read_residue_labels(
         Labels that make one class, "1", against all others, "0".
     max_train_proteins : int, default=None
         Learn from at most so many proteins, drawn at random.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad proteins and count them, instead of raising an error.
@@ -164,8 +164,9 @@ def _wrong_string(letters, mask, sequence):
 def sequences_by_name(path):
     """Sequences, or what stands in their place, by the first word of the header."""
     names, sequences = read_fasta(path)
+    proteins = without_stops(sequences, path)
     found: dict[str, str] = {}
-    for i, (name, sequence) in enumerate(zip(map(identifier, names), sequences, strict=True)):
+    for i, (name, sequence) in enumerate(zip(map(identifier, names), proteins, strict=True)):
         if name in found:
             raise ValueError(
                 f"{str(path)!r}, record {i + 1} ({name}): the name occurred before; rename or "

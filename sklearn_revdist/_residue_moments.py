@@ -1,52 +1,127 @@
-"""Residue moments: those of the residues of natural proteins, kept in a file."""
+"""Residue moments: those of the residues of natural proteins drawn at random, kept in a file."""
 
-import os
+import hashlib
+import heapq
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._files import replaced
 from ._moments import Moments
-from ._sequences import AMINO_ACIDS, iter_fasta
+from ._sequences import AMINO_ACIDS, GAPS, drop_stop
 
 # As long as ESM-2 was trained on; longer proteins are left out of the draw.
-_LONGEST = 1022
+LONGEST = 1022
+
+_STANDARD = re.compile(f"[{AMINO_ACIDS}]+")
+
+
+class Draw(NamedTuple):
+    """Proteins drawn from records.
+
+    Attributes
+    ----------
+    proteins : list of str
+        Each once, in an order that depends on the seed alone; fewer ones are the first of these.
+    n_records : int
+        How many records there were.
+    left_out : dict of str to int
+        How many of them could not be drawn, by reason.
+    n_stops : int
+        How many ended in ``*``, which was dropped.
+    """
+
+    proteins: list[str]
+    n_records: int
+    left_out: dict[str, int]
+    n_stops: int
+
+    def __str__(self):
+        """Say how many were drawn, and all that was left out."""
+        counts = [f"{n} {reason}" for reason, n in self.left_out.items()]
+        told = f"{len(self.proteins)} proteins drawn from {self.n_records} records"
+        if counts:
+            told += f", without {', '.join(counts)}"
+        return told + (f"; a final * was dropped from {self.n_stops}" if self.n_stops else "")
 
 
 def draw_proteins(
-    files: Iterable[str | os.PathLike], n_proteins: int, seed: int = 0
-) -> tuple[list[str], int]:
-    """Proteins of FASTA files, each once, drawn at random.
+    sequences: Iterable[str], n_proteins: int, seed: int = 0, *, longest: int = LONGEST
+) -> Draw:
+    """Draw distinct proteins at random, in memory for those drawn alone.
+
+    A protein is drawn if its SHA-256, with the seed before it, is among the smallest: a uniform
+    draw without replacement, whatever the order of the records is.
 
     Parameters
     ----------
-    files : iterable of str or path-like
-        FASTA files, plain or compressed with gzip.
+    sequences : iterable of str
+        Records of which any may be no protein.
     n_proteins : int
         How many to draw; all where there are not more.
     seed : int, default=0
-        Of the draw, which does not depend on the order of files and records.
+        Of the draw.
+    longest : int, default=1022
+        Most residues that a protein may have.
 
     Returns
     -------
-    proteins : list of str
-    n_eligible : int
-        How many distinct ones of at most 1022 residues, all of them standard, there are.
+    draw : Draw
+        Of proteins of at most so many residues, all of them among the 20 standard ones. Repeats
+        are counted of the proteins that are drawn; what is not drawn is not remembered.
+
+    Raises
+    ------
+    ValueError
+        If there is no such protein.
     """
-    standard = set(AMINO_ACIDS)
-    found = {sequence.upper() for file in files for _, sequence in iter_fasta(file)}
-    eligible = sorted(s for s in found if len(s) <= _LONGEST and standard.issuperset(s))
-    if not eligible:
+    left_out: Counter[str] = Counter()
+    n_records = n_stops = 0
+    times: dict[int, int] = {}  # that each protein drawn so far has occurred
+    drawn: list[tuple[int, str]] = []  # a heap, the largest digest first
+    for record in sequences:
+        n_records += 1
+        text = record.strip().upper()
+        sequence = drop_stop(text)
+        n_stops += sequence != text
+        if reason := _why_left_out(sequence, longest):
+            left_out[reason] += 1
+            continue
+        digest = int.from_bytes(hashlib.sha256(f"{seed}:{sequence}".encode()).digest(), "big")
+        if digest in times:
+            times[digest] += 1
+        elif len(drawn) < n_proteins:
+            times[digest] = 1
+            heapq.heappush(drawn, (-digest, sequence))
+        elif -digest > drawn[0][0]:
+            times[digest] = 1
+            del times[-heapq.heapreplace(drawn, (-digest, sequence))[0]]
+    counts = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
+    if not drawn:
         raise ValueError(
-            "None of the proteins to fit on has at most 1022 residues and standard ones alone; "
-            "give other files."
+            f"None of the {n_records} proteins to fit on has at most {longest} residues and "
+            f"standard ones alone ({counts or 'there are none'}); give other files."
         )
-    if len(eligible) <= n_proteins:
-        return eligible, len(eligible)
-    drawn = np.random.default_rng(seed).choice(len(eligible), n_proteins, replace=False)
-    return [eligible[i] for i in drawn], len(eligible)
+    if repeats := sum(times.values()) - len(times):
+        left_out["that repeat one of these"] = repeats
+    proteins = [sequence for _, sequence in sorted(drawn, reverse=True)]
+    return Draw(proteins, n_records, dict(left_out), n_stops)
+
+
+def _why_left_out(sequence: str, longest: int) -> str | None:
+    if not sequence:
+        return "without residues"
+    if any(gap in sequence for gap in GAPS):
+        return "with gaps"
+    if not _STANDARD.fullmatch(sequence):
+        return "with other letters than the 20 standard ones"
+    if len(sequence) > longest:
+        return f"of more than {longest} residues"
+    return None
 
 
 def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:

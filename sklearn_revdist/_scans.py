@@ -121,7 +121,7 @@ def read_scan(
         substitutions, drawn at random. Scans of single substitutions stay whole.
     seed : int, default=0
         Of that draw.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad variants and count them, instead of raising an error.

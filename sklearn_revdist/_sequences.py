@@ -1,72 +1,202 @@
-"""From text to tokens: ESM-2's alphabet, the policy on everything outside it, and FASTA."""
+"""From text to tokens: ESM-2's alphabet, and the policy on everything outside it."""
 
 import os
 import re
-from collections.abc import Iterator
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ._text_files import LONGEST, Unreadable, open_text
 
 # fair-esm's alphabet "ESM-1b"; a token's index is its row of the embedding matrix
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
 CLS, EOS, MASK, X = (TOKENS.index(token) for token in ("<cls>", "<eos>", "<mask>", "X"))
 
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
-AMBIGUOUS = "XBZUOJ*-."
+AMBIGUOUS = "XBZUOJ*"  # what `unknown` is about; a `*` where the sequence goes on after it
+GAPS = "-."
+STOP = "*"
+
+# Letters that are residues, by what `unknown` is. ESM-2 has no tokens of J and *.
+RESIDUES = {
+    "error": AMINO_ACIDS,
+    "mask": AMINO_ACIDS + AMBIGUOUS,
+    "X": AMINO_ACIDS + AMBIGUOUS,
+    "keep": AMINO_ACIDS + "XBZUO",
+}
 
 _MASK_BYTE = 0x80  # stands for "<mask>" in encoded text; ASCII ends before it
-_AMBIGUOUS, _INVALID = 254, 255
+_WRONG = 255
+
+# Sequences are taken for nucleotides where nine tenths of the letters of nine tenths of them are
+# these, if they are more than a few peptides (letters in all) and no repeat of some amino acids
+# (all four bases occur).
+_NUCLEOTIDES = b"ACGTUNacgtun"
+_BASES = ("A", "C", "G", "TU")
+_NEARLY_ALL, _ENOUGH_LETTERS, _OF_EACH_BASE = 0.9, 60, 0.05
+
+# What a file of sequences may be called; a row of an alignment may have dots, too.
+_FILE = re.compile(
+    r".*[^.-]\.(FASTA|fasta|fa|faa|fas|fna|seq|aln|a[23]m|sto|txt|csv|tsv|parquet|pdb|cif|3line)"
+    r"(\.(gz|bz2|xz|zst))?"
+)
 
 
-def _token_table() -> NDArray[np.uint8]:
-    table = np.full(256, _INVALID, dtype=np.uint8)
-    for letters, tokens in (
-        (AMINO_ACIDS, [TOKENS.index(letter) for letter in AMINO_ACIDS]),
-        (AMBIGUOUS, [_AMBIGUOUS] * len(AMBIGUOUS)),
-    ):
-        table[[ord(letter) for letter in letters.lower()]] = tokens
-        table[[ord(letter) for letter in letters]] = tokens
+def _token_table(unknown: str) -> NDArray[np.uint8]:
+    table = np.full(256, _WRONG, dtype=np.uint8)
+    for letter in RESIDUES[unknown]:
+        token = {"mask": "<mask>", "X": "X"}.get(unknown, letter) if letter in AMBIGUOUS else letter
+        table[[ord(letter), ord(letter.lower())]] = TOKENS.index(token)
     table[_MASK_BYTE] = MASK
     return table
 
 
-_TABLE = _token_table()
+_TABLES = {unknown: _token_table(unknown) for unknown in RESIDUES}
 
 
-def encode_sequences(X: Any, unknown: str = "error", *, first: int = 0) -> list[NDArray[np.uint8]]:
-    """Tokens of protein sequences, checked record by record.
+class WrongLetter(ValueError):
+    """A letter that is no residue: which record has it and where, and what to do about it.
 
-    Letters may be in either case, whitespace around a sequence is ignored, and ``<mask>``
-    is one residue.
+    Parameters
+    ----------
+    what, remedy : str
+        The two halves of the message.
+    letter : str
+    """
+
+    def __init__(self, what: str, remedy: str, letter: str):
+        super().__init__(what, remedy, letter)  # which a pickle is made from again
+        self.what = what
+        self.remedy = remedy
+        self.letter = letter
+
+    def __str__(self):
+        return f"{self.what}; {self.remedy}."
+
+
+class Encoder:
+    """Tokens of sequences that may come in parts, and what is to be said of all of them together.
+
+    Letters may be in either case, whitespace around a sequence is ignored, ``<mask>`` is one
+    residue, and ``*`` at the end, the stop codon of a translation, is none and dropped.
+
+    Parameters
+    ----------
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        What becomes of the ambiguous residues ``X B Z U O J`` and of ``*`` inside a sequence: an
+        error, the mask token, the token X, or the token that ESM-2 has of each; ``J`` and ``*``,
+        of which it has none, are errors then.
+    """
+
+    def __init__(self, unknown: str = "error"):
+        self._table = _TABLES[unknown]
+        self._unknown = unknown
+        self._n_records = 0
+        self._n_stops = 0
+        self._n_like_nucleotides = 0
+        self._bases = np.zeros(len(_BASES), dtype=np.int64)
+
+    def encode(self, X: Any) -> list[NDArray[np.uint8]]:
+        """Tokens of some sequences, checked record by record.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            List, tuple, array, Series or one-column DataFrame. Messages count records from the
+            first that was ever encoded.
+
+        Returns
+        -------
+        tokens : list of ndarray of shape (n_residues,), uint8
+            Without the tokens for beginning and end.
+
+        Raises
+        ------
+        TypeError
+            If `X` is not an array-like, or a record is not a string.
+        ValueError
+            If there are no records, `X` has several columns, or a record is empty or has a
+            character that is no residue; the message names record and position.
+        """
+        return [self._encode(record) for record in as_list(X)]
+
+    def notes(self) -> list[str]:
+        """What a person is to know of all sequences: what was dropped, and what they look like."""
+        notes = []
+        if self._n_stops:
+            notes.append(stops_dropped(self._n_stops, self._n_records))
+        n_letters = self._bases.sum()
+        if (
+            n_letters >= _ENOUGH_LETTERS
+            and self._n_like_nucleotides >= _NEARLY_ALL * self._n_records
+            and (self._bases >= _OF_EACH_BASE * n_letters).all()
+        ):
+            notes.append(
+                f"{self._n_like_nucleotides} of {self._n_records} sequences look like nucleotides: "
+                "at least 90 % of their letters are A, C, G, T, U or N; translate them first."
+            )
+        return notes
+
+    def warn(self, stacklevel: int = 2) -> None:
+        """Warn of each of these, as :func:`warnings.warn` does; 2 is who calls this method."""
+        for note in self.notes():
+            warnings.warn(note, UserWarning, stacklevel=stacklevel)
+
+    def _encode(self, record: Any) -> NDArray[np.uint8]:
+        index = self._n_records
+        stripped = _text_of(record, index).strip()
+        residues = drop_stop(stripped)
+        if not residues:
+            raise ValueError(
+                f"Record {index} (counting from 0) is empty; give it a sequence or drop it."
+            )
+        # before any change of case: some letters beyond ASCII have amino acids as upper case
+        text = residues.encode("ascii", "replace")
+        if b"<" in text:
+            text = re.sub(rb"<mask>", bytes([_MASK_BYTE]), text, flags=re.IGNORECASE)
+        tokens = self._table[np.frombuffer(text, dtype=np.uint8)]
+        wrong = tokens == _WRONG
+        if wrong.any():
+            first = int(wrong.argmax())
+            masks_before = text[:first].count(_MASK_BYTE)
+            at = record.index(residues) + first + masks_before * (len("<mask>") - 1)
+            raise self._wrong_letter(record, at)
+        self._n_records += 1
+        self._n_stops += residues != stripped
+        if len(text.translate(None, _NUCLEOTIDES)) <= (1 - _NEARLY_ALL) * len(text):
+            self._n_like_nucleotides += 1
+            letters = text.decode("latin-1").upper()
+            self._bases += [sum(map(letters.count, base)) for base in _BASES]
+        return tokens
+
+    def _wrong_letter(self, record: str, at: int) -> ValueError:
+        named = f"Record {self._n_records} (counting from 0)"
+        if _is_path(record):
+            return ValueError(f"{named} is {_path_advice(record, 'a sequence')}")
+        what, remedy = fault(record[at], self._unknown)
+        return WrongLetter(
+            f"{named} has {what} at position {at + 1} (counting from 1)",
+            remedy,
+            record[at],
+        )
+
+
+def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
+    """Tokens of protein sequences, with the warnings of all of them; see :class:`Encoder`.
 
     Parameters
     ----------
     X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
-        List, tuple, array, Series or one-column DataFrame.
-    unknown : {"error", "mask", "X"}, default="error"
-        What becomes of the ambiguous residues ``X B Z U O J * - .``: an error, the mask
-        token, or the token X.
-    first : int, default=0
-        Number of the first record, where `X` continues others; messages count from there.
+    unknown : {"error", "mask", "X", "keep"}, default="error"
 
     Returns
     -------
     tokens : list of ndarray of shape (n_residues,), uint8
-        Without the tokens for beginning and end.
-
-    Raises
-    ------
-    TypeError
-        If `X` is not an array-like, or a record is not a string.
-    ValueError
-        If there are no records, `X` has several columns, or a record is empty or has a
-        character that is no residue; the message names record and position.
     """
-    replacement = {"error": _AMBIGUOUS, "mask": MASK, "X": TOKENS.index("X")}[unknown]
-    return [_encode(record, i, replacement) for i, record in enumerate(as_list(X), first)]
+    encoder = Encoder(unknown)
+    tokens = encoder.encode(X)
+    encoder.warn(stacklevel=5)  # who calls the embedder's method
+    return tokens
 
 
 def as_text(tokens: NDArray[np.uint8]) -> str:
@@ -76,6 +206,8 @@ def as_text(tokens: NDArray[np.uint8]) -> str:
 
 def as_list(X: Any) -> list:
     """Records of an array-like in one dimension or one column; they are not checked."""
+    if isinstance(X, os.PathLike) or (isinstance(X, str) and _is_path(X)):
+        raise TypeError(f"Expected an array-like of sequences, but got {_path_advice(X)}")
     if isinstance(X, str):
         raise TypeError(
             "Expected an array-like of sequences, but got a single string; "
@@ -101,126 +233,78 @@ def as_list(X: Any) -> list:
     return records
 
 
-def _encode(record: Any, index: int, replacement: int) -> NDArray[np.uint8]:
-    if not isinstance(record, str):
-        raise TypeError(
-            f"Record {index} (counting from 0) is not a string but of type "
-            f"{type(record).__name__}; give it a sequence or drop it."
-        )
-    stripped = record.strip()
-    if not stripped:
-        raise ValueError(
-            f"Record {index} (counting from 0) is empty; give it a sequence or drop it."
-        )
-    # before any change of case: some letters beyond ASCII have amino acids as upper case
-    text = stripped.encode("ascii", "replace")
-    if b"<" in text:
-        text = re.sub(rb"<mask>", bytes([_MASK_BYTE]), text, flags=re.IGNORECASE)
-    tokens = _TABLE[np.frombuffer(text, dtype=np.uint8)]
-    ambiguous = tokens == _AMBIGUOUS
-    tokens[ambiguous] = replacement
-    wrong = tokens >= _AMBIGUOUS
-    if wrong.any():
-        first = int(wrong.argmax())
-        masks_before = text[:first].count(_MASK_BYTE)
-        at = record.index(stripped) + first + masks_before * (len("<mask>") - 1)
-        raise ValueError(_complaint(index, at, record[at], ambiguous=bool(ambiguous[first])))
-    return tokens
+def remove_gaps(sequence: str) -> str:
+    """Sequence of a row of an alignment."""
+    return sequence.replace("-", "").replace(".", "")
 
 
-def _complaint(index: int, at: int, character: str, *, ambiguous: bool) -> str:
-    if ambiguous:
-        what = f"the ambiguous residue {character!r}"
-        remedy = "replace it, or set unknown='mask' or unknown='X'"
-    elif character.isspace():
-        what = f"whitespace ({character!r})"
-        remedy = "remove it"
-    else:
-        what = f"{character!r}, which is no amino acid,"
-        remedy = "remove or replace it"
+def drop_stop(sequence: str) -> str:
+    """Sequence without the ``*`` that a translation of a stop codon ends in."""
+    return sequence.rstrip(STOP).rstrip() if sequence.endswith(STOP) else sequence
+
+
+def stops_dropped(n_stops: int, n_records: int) -> str:
+    """What is said of the sequences that :func:`drop_stop` has changed."""
     return (
-        f"Record {index} (counting from 0) has {what} at position {at + 1} (counting from 1); "
-        f"{remedy}."
+        f"{n_stops} of {n_records} sequences end in '*', a stop codon, which is no residue and was "
+        "dropped."
     )
 
 
-def read_fasta(path: str | os.PathLike) -> tuple[list[str], list[str]]:
-    """Names and sequences of a FASTA file, all at once; see :func:`iter_fasta`.
+def fault(character: str, unknown: str) -> tuple[str, str]:
+    """What a character is that is no residue, and what to do about it.
 
     Parameters
     ----------
-    path : str or path-like
+    character : str
+        It is none of ``RESIDUES[unknown]``.
+    unknown : {"error", "mask", "X", "keep"}
 
     Returns
     -------
-    names : list of str
-    sequences : list of str
+    what, remedy : str
     """
-    names, sequences = zip(*iter_fasta(path), strict=True)
-    return list(names), list(sequences)
-
-
-def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Records of a FASTA file, plain or compressed with gzip, one after the other.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Yields
-    ------
-    name : str
-        What follows ``>`` on the header line, without whitespace around it. Names may be empty
-        or repeat.
-    sequence : str
-        The lines up to the next header, joined. Its characters are not checked here.
-
-    Raises
-    ------
-    ValueError
-        If the file is empty, does not begin with a header, has a record without a
-        sequence or of more than 16 million letters, or is compressed and damaged.
-    """
-    try:
-        with open_text(path, errors="replace") as file:
-            yield from _records_of(file, path)
-    except Unreadable as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} is damaged: {error}; copy or download it again."
-        ) from error
-
-
-def _records_of(file, path):
-    index, name, start, parts, size = -1, "", 0, [], 0
-    for number, line in enumerate(file, start=1):
-        line = line.strip()
-        if line.startswith(">"):
-            if index >= 0:
-                yield name, _joined(parts, path, index, name, start)
-            index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
-        elif line and index < 0:
-            raise ValueError(
-                f"{os.fspath(path)!r} is not a FASTA file: its line {number} comes before any "
-                "header; put a line that begins with '>' before each sequence."
-            )
-        elif line:
-            parts.append(line)
-            size += len(line)
-            if size > LONGEST:
-                raise ValueError(
-                    f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} "
-                    f"in line {start}, has more than {LONGEST} letters, which no protein has; "
-                    "check that it is the right file."
-                )
-    if index < 0:
-        raise ValueError(f"{os.fspath(path)!r} has no FASTA records; check that it is complete.")
-    yield name, _joined(parts, path, index, name, start)
-
-
-def _joined(lines: list[str], path: str | os.PathLike, index: int, name: str, start: int) -> str:
-    if not lines:
-        raise ValueError(
-            f"Record {index} (counting from 0) of {os.fspath(path)!r}, named {name!r} in "
-            f"line {start}, has no sequence; give it one or remove its header."
+    letter = character.upper()
+    if letter in GAPS:
+        return f"a gap ({character!r}), as in an alignment,", (
+            f"remove gaps, by sequence.replace({character!r}, ''), read_fasta(path, "
+            "remove_gaps=True) or, on the command line, --remove-gaps"
         )
-    return "".join(lines)
+    if letter in AMBIGUOUS:
+        others = "unknown='mask' or unknown='X'"
+        if letter == STOP:
+            what = f"a stop codon ({character!r}) before its end"
+            return what, f"cut the sequence off there, or set {others}"
+        if unknown == "keep":
+            return f"{character!r}, of which ESM-2 has no token,", f"replace it, or set {others}"
+        if letter in RESIDUES["keep"]:
+            others = "unknown='mask', unknown='X' or unknown='keep'"
+        return f"the ambiguous residue {character!r}", f"replace it, or set {others}"
+    if character.isspace():
+        return f"whitespace ({character!r})", "remove it"
+    return f"{character!r}, which is no amino acid,", "remove or replace it"
+
+
+def _text_of(record: Any, index: int) -> str:
+    """A record that is text, or the error that says what it is."""
+    if isinstance(record, str):
+        return record
+    if isinstance(record, os.PathLike):
+        advice = _path_advice(record, "a sequence")
+        raise TypeError(f"Record {index} (counting from 0) is {advice}")
+    raise TypeError(
+        f"Record {index} (counting from 0) is not a string but of type "
+        f"{type(record).__name__}; give it a sequence or drop it."
+    )
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text that is no sequence is the path of a file."""
+    return _FILE.fullmatch(text) is not None or os.path.isfile(text)
+
+
+def _path_advice(path: str | os.PathLike, instead: str = "sequences") -> str:
+    return (
+        f"a path, {os.fspath(path)!r}, not {instead}; read a FASTA file with "
+        "names, sequences = read_fasta(path), and a table with pandas."
+    )

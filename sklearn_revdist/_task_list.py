@@ -14,6 +14,7 @@ from ._protein_labels import read_labelled_fasta, read_table
 from ._residue_labels import read_residue_labels
 from ._residue_tables import read_residue_table
 from ._scans import read_scan, scan_files
+from ._sequences import RESIDUES
 from ._sets import SETS
 from ._targets import KINDS
 from ._tasks import Task
@@ -40,7 +41,7 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
     {
         "path": [str, os.PathLike],
         "data": [str, os.PathLike, None],
-        "unknown": [StrOptions({"error", "mask", "X"})],
+        "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -79,7 +80,7 @@ def read_tasks(
         `name` names a task, and `skip_invalid` and `unknown` may be set for it alone.
     data : str or path-like, default=None
         Folder that paths in a TOML file are relative to; None is the TOML file's own.
-    unknown : {"error", "mask", "X"}, default="error"
+    unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
         Leave out bad rows and count them, instead of raising an error.
@@ -174,6 +175,11 @@ def _readers_of(entry, defaults, where):
     if entry.get("kind") not in (*KINDS, None):
         raise ValueError(
             f"{where}: kind={entry['kind']!r} is not known; give {' or '.join(map(repr, KINDS))}."
+        )
+    if entry.get("unknown", "error") not in RESIDUES:
+        raise ValueError(
+            f"{where}: unknown={entry['unknown']!r} is not known; give one of "
+            f"{', '.join(RESIDUES)}."
         )
     needed = [
         key

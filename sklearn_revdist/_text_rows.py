@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ._sequences import AMBIGUOUS, AMINO_ACIDS
+from ._sequences import AMBIGUOUS, GAPS, RESIDUES, drop_stop, stops_dropped
 from ._tables import reading_as
 from ._text_files import open_text
 
@@ -104,6 +104,16 @@ def read_text(
     return table[(table != "").any(axis=1)]
 
 
+def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str]:
+    """Sequences of a file without the ``*`` at their ends, with one warning that counts them."""
+    proteins = list(map(drop_stop, sequences))
+    n_stops = sum(map(str.__ne__, proteins, sequences))
+    if n_stops:
+        what = f"{str(path)!r}: {stops_dropped(n_stops, len(proteins))}"
+        warnings.warn(what, UserWarning, stacklevel=2)
+    return proteins
+
+
 def wrong_letter(sequence: str, unknown: str) -> str | None:
     """What is wrong with the letters of a sequence, or None.
 
@@ -111,16 +121,18 @@ def wrong_letter(sequence: str, unknown: str) -> str | None:
     ----------
     sequence : str
         A protein sequence.
-    unknown : {"error", "mask", "X"}
-        The embedder's policy; unless it is "error", ambiguous residues are let through.
+    unknown : {"error", "mask", "X", "keep"}
+        The embedder's policy, which says what ambiguous residues are let through.
     """
     if not sequence:
         return "the sequence is empty"
-    allowed = AMINO_ACIDS if unknown == "error" else AMINO_ACIDS + AMBIGUOUS
-    found = re.search(f"[^{re.escape(allowed)}]", sequence, re.IGNORECASE | re.ASCII)
+    allowed = re.escape(RESIDUES[unknown])
+    found = re.search(f"[^{allowed}]", sequence, re.IGNORECASE | re.ASCII)
     if found is None:
         return None
     hint = " (see `unknown`)" if found[0].upper() in AMBIGUOUS else ""
+    if found[0] in GAPS:
+        hint = ", a gap as in an alignment"
     return f"the sequence has {found[0]!r} at position {found.start() + 1}{hint}"
 
 

@@ -25,13 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_revdist import NaiveChain, ReverseDistiller, read_tasks
+from sklearn_revdist import NaiveChain, ReverseDistiller, read_fasta, read_tasks
 from sklearn_revdist._protein_labels import read_labelled_fasta, read_table
 from sklearn_revdist._records import read_records
 from sklearn_revdist._residue_labels import read_residue_labels
 from sklearn_revdist._residue_tables import read_residue_table
 from sklearn_revdist._scans import read_scan
-from sklearn_revdist._sequences import read_fasta
 
 PUBLISHED = Path(__file__).parent / "published"
 WATCHED = ("sklearn_revdist", "zipfile", "tomllib", "gzip", "json", "numpy.lib")

@@ -152,6 +152,50 @@ def test_long_and_ambiguous_sequences_follow_what_is_said(revdist, tmp_path):
     np.testing.assert_array_equal(np.load("x.npy"), expected)
 
 
+def test_gaps_are_removed_and_a_final_stop_is_dropped(in_process, tmp_path, means):
+    aligned = [(name, f"-{s[:3].lower()}..{s[3:]}-") for name, s in RECORDS]
+    aligned[1] = (RECORDS[1][0], f"{SEQUENCES[1]}*")
+    fasta(tmp_path / "x.a3m", aligned)
+    ended = in_process("embed", "x.a3m", "-o", "x.npy", *CHAIN, "--remove-gaps", "-q")
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith(
+        "Removed 16 gaps from 4 of 5 sequences\nWarning: 1 of 5 sequences end in '*', a stop "
+        "codon, which is no residue and was dropped.\nx.npy: "
+    )
+    np.testing.assert_array_equal(np.load("x.npy"), means)
+
+
+def test_nucleotides_are_told_once(in_process, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_revdist._cli_sequences._SEQUENCES", 25)
+    fasta(tmp_path / "x.fasta", [(str(i), "ATGGCTAGCAAAGGAGAAGAACTTTTC") for i in range(5)])
+    ended = in_process("embed", "x.fasta", "-o", "x.npy", *CHAIN, "-q")
+    assert ended.code == 0
+    assert ended.err.count("Warning: 5 of 5 sequences look like nucleotides") == 1
+    assert ended.err.count("Warning") == 1
+
+
+def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_face, tiny):
+    fasta(tmp_path / "x.fasta")
+    hugging_face(tmp_path / "folder")
+    (tmp_path / "demo-96").mkdir()  # a name comes first
+    for asked, chain in [
+        (("demo-96", "--alone"), ["demo-96"]),
+        (("folder",), ["./folder"]),
+        (("./folder/",), ["./folder"]),
+        ((tmp_path / "folder",), ["./folder"]),
+        ((tiny,), [str(tiny)]),
+        (("folder", "-m", "demo-96"), ["./folder", "demo-96"]),
+        (("demo-96",), "demo-96"),
+    ]:
+        ended = in_process("embed", "x.fasta", "-o", "x.npy", "-q", "-m", *asked)
+        assert ended.code == 0, ended.err
+        np.testing.assert_array_equal(np.load("x.npy"), ESMEmbedder(chain).transform(SEQUENCES))
+    (tmp_path / "empty").mkdir()
+    ended = in_process("embed", "x.fasta", "-o", "x.npy", "-q", "-m", "empty")
+    assert ended.code == MISSING
+    assert "empty" in ended.err
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [
@@ -160,8 +204,20 @@ def test_long_and_ambiguous_sequences_follow_what_is_said(revdist, tmp_path):
         (b"name,sequence\na,MKT\n", (), INPUT, "'x.fasta' is not a FASTA file: its line 1"),
         (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
         (b">a\nMKT\n>b\nMK7\n", (), INPUT, "Record 1 (counting from 0) has '7'"),
-        (b">a\nMKT\n", ("-m", "9B"), 2, "chain='9B' names no known model"),
+        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
+        (b">a\nMKT\n", ("-m", "no/folder"), MISSING, "no/folder"),
+        (b">a\nMKT\n", ("-m", "demo", "--alone"), 2, "'demo'"),
+        (b">a\nMK-T\n", (), INPUT, "Record 0 (counting from 0) has a gap ('-')"),
+        (
+            b">a\nMK-T\n",
+            ("--unknown", "X"),
+            INPUT,
+            "at position 3 (counting from 1); remove gaps by --remove-gaps.",
+        ),
+        (b">a\n--\n", ("--remove-gaps",), INPUT, "Record 0 (counting from 0) is empty"),
+        (b">a\nM\n>b\nMK*\n", ("--keep-stop",), INPUT, "Record 1 (counting from 0) ends in '*'"),
+        (b">a\nMK*T\n", ("--unknown", "keep"), INPUT, "a stop codon ('*') before its end"),
         (b">a\nMKT\n", ("-o", "nowhere/x.npy"), OUTPUT, "There is no folder"),
         (b">a\nMKT\n", ("-o", "."), OUTPUT, "is a folder; name a file"),
         (b">a\nMKT\n", ("-o", "/dev/full"), OUTPUT, "is no file; use - for standard output"),

@@ -111,11 +111,40 @@ def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
     line += ["--fit-sequences", "10", "--representations", "distilled,naive", "--output", "out"]
     first = in_process(*line)
     assert first.code == 0, first.err
-    assert "Residues of 10 of 12 natural proteins" in first.err
+    assert "Residues of 10 proteins drawn from 12 records\n" in first.err
     assert "Residues of" not in in_process(*line).err
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
     assert "natural" in set(scores.loc[scores["representation"] == "naive", "fitted_on"])
     assert len(list((tmp_path / "out").glob("moments-*.npz"))) == 1
+
+
+def test_proteins_to_fit_on_are_drawn_as_fit_draws_them(in_process, scans, tmp_path, rng):
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    proteins = ["".join(rng.choice(letters, 60)) for _ in range(12)]
+    pd.DataFrame({"sequence": [*proteins, "MKX", proteins[0]]}).to_csv("n.csv", index=False)
+    line = ["-m", "demo", "-q", "--representations", "distilled", "--fitted-on", "natural"]
+    line += ["--fit-sequences", "10", "--output"]
+    ended = in_process("evaluate", scans / "one.csv", *line, "a", "--fit-on", "n.csv")
+    assert ended.code == 0, ended.err
+    assert "drawn from 14 records, without 1 with other letters than the 20" in ended.err
+    (tmp_path / "n.fasta").write_text("".join(f">p\n{p}\n" for p in proteins[::-1]))
+    fit = ("fit", "n.fasta", "-m", "demo", "-q", "--sequences", "10", "-o", "n.safetensors")
+    assert in_process(*fit).code == 0
+    line += ["b", "--distiller", "n.safetensors"]
+    assert in_process("evaluate", scans / "one.csv", *line).code == 0
+    a, b = (pd.read_csv(tmp_path / folder / "scores.csv") for folder in "ab")
+    assert len(a) > 0
+    np.testing.assert_allclose(a["score"], b["score"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("asked", [("demo-96", "--alone"), ("model",)])
+def test_one_model_alone(in_process, scans, tmp_path, asked, hugging_face):
+    hugging_face(tmp_path / "model")
+    line = ["evaluate", scans / "one.csv", "-q", "--representations", "plain", "-m", *asked]
+    ended = in_process(*line, "--output", "out")
+    assert ended.code == 0, ended.err
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(scores["model"]) == {"model" if asked == ("model",) else "esm2_t4_500K_demo"}
 
 
 def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
@@ -129,7 +158,7 @@ def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
     fasta.write_text("".join(f">p\n{''.join(row)}\n" for row in letters))
     line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", fasta]
     line += ["--representations", "plain,distilled", "--output"]
-    summing = "Residues of 12 of 12 natural proteins"
+    summing = "Residues of 12 proteins drawn from 12 records"
     assert summing in in_process(*line, "out").err
     assert summing not in in_process(*line, "out").err
     before = pd.read_csv(tmp_path / "out" / "scores.csv")

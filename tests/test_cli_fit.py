@@ -1,6 +1,7 @@
 """The command `revdist fit`: the distiller of Python, from any input, and after any stop."""
 
 import os
+import re
 import shutil
 import signal
 from functools import partial
@@ -115,8 +116,54 @@ def test_sequences_are_drawn_with_a_seed(revdist, tmp_path):
     assert a == b != c
     ended = revdist(*ask[:-3], 31, "--quiet", "-o", "d")
     assert ended.code == 0
-    assert "Warning: there are only 30 sequences; all of them are taken." in ended.err
+    assert "Warning: there are only 30 such proteins; all of them are taken." in ended.err
     assert "fitted on 600 rows" in ended.err
+
+
+def test_what_cannot_be_drawn_is_left_out_and_counted(in_process, tmp_path):
+    sequences = proteins(30, 20)
+    fasta(tmp_path / "x.fasta", sequences)
+    others = ["MKX", "MK7", "W" * 1023, "A-C", sequences[0].lower(), f"{sequences[1]}*"]
+    fasta(tmp_path / "y.fasta", [*others, *sequences[::-1]])
+    ask = (*DEMO, "--sequences", 30, "--quiet", "-o")
+    assert in_process("fit", "x.fasta", *ask, "x").code == 0
+    ended = in_process("fit", "y.fasta", *ask, "y")
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith(
+        "30 proteins drawn from 36 records, without 2 with other letters than the 20 standard "
+        "ones, 1 of more than 1022 residues, 1 with gaps, 2 that repeat one of these; a final * "
+        "was dropped from 1\n"
+    )
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+    # long ones are no error of a draw
+    ended = in_process("fit", "y.fasta", *ask, "z", "--max-length", 19, "--long", "error")
+    assert ended.code == INPUT
+    assert "None of the 36 proteins to fit on has at most 19 residues" in ended.err
+    assert in_process("fit", "y.fasta", *ask, "z", "--max-length", 20, "--long", "error").code == 0
+    # and gaps may be removed first
+    ended = in_process("fit", "y.fasta", *ask, "z", "--remove-gaps")
+    assert ended.err.startswith("Removed 1 gaps from 1 of 36 sequences\n30 proteins drawn from")
+    assert "with gaps" not in ended.err
+    ended = in_process("fit", "y.fasta", *ask, "z", "--keep-stop")
+    assert (ended.code, "Record 5 (counting from 0) ends in '*'" in ended.err) == (INPUT, True)
+
+
+@pytest.mark.parametrize(
+    ("letter", "remedy"),
+    [
+        ("X", "replace it, or choose another --unknown"),
+        ("-", "remove gaps by --remove-gaps"),
+        ("7", "remove or replace it"),
+    ],
+)
+def test_without_a_draw_every_record_is_used(in_process, tmp_path, letter, remedy):
+    fasta(tmp_path / "x.fasta", [*proteins(9, 20), f"MK{letter}W"])
+    ended = in_process("fit", "x.fasta", *DEMO, "-o", "x")
+    assert ended.code == INPUT
+    told = rf"at position 3 .*; {remedy}, or draw proteins without such letters by --sequences\.$"
+    assert re.search(told, ended.err.strip())
+    if letter == "X":
+        assert in_process("fit", "x.fasta", *DEMO, "-o", "x", "--unknown", "keep").code == 0
 
 
 def test_standard_input_to_standard_output(revdist, tmp_path):
@@ -154,7 +201,7 @@ def test_widths_that_nothing_tells_must_be_said(in_process, tmp_path, rng):
         (b"MKT\n", (), INPUT, "is not a FASTA file"),
         (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
         (b">a\nMKB\n", (), INPUT, "Record 0 (counting from 0) has the ambiguous residue 'B'"),
-        (b">a\nMKT\n", ("-m", "9B"), 2, "chain='9B' names no known model"),
+        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
         (b">a\nMKT\n", ("--dims", "3,4"), 2, "--dims is for embeddings"),
         (b">a\nMKT\n", ("--dims", "3;4"), 2, "'3;4' is no list of numbers; write, say, 320,480."),
@@ -288,7 +335,8 @@ def test_the_digest_tells_fits_apart(tmp_path, change, write_checkpoint, replace
     embedder = ESMEmbedder([*CHAIN, str(checkpoint)])
 
     def digest():
-        sequences = _cli_sequences.checked_sequences(path, embedder, None, "sequence")
+        records = _cli_sequences.Records(path, None, "sequence")
+        sequences = _cli_sequences.checked_sequences(records, embedder)
         return _cli_fit._digest(sequences, embedder)
 
     before = digest()

@@ -164,13 +164,61 @@ def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
     ask = ("transform", "x.safetensors", "x.fasta", "-o", "x.npy")
     ended = in_process(*ask)
     assert ended.code == 2
-    assert "fitted on esm2_t3_100K_demo, tiny, which are no known models" in ended.err
+    told = "fitted on esm2_t3_100K_demo, tiny; give the file or folder of tiny with --model."
+    assert told in ended.err
     ended = in_process(*ask, "-m", "demo-48", "-m", tiny)
     assert ended.code == 0, ended.err
-    assert np.load("x.npy").shape == (1, 53)
+    whole = np.load("x.npy")
+    assert whole.shape == (1, 53)
+    # those that are known need not be given, nor those that a prefix does not need
+    assert in_process(*ask, "-m", tiny).code == 0
+    np.testing.assert_array_equal(np.load("x.npy"), whole)
+    assert in_process(*ask, "-n", "48").code == 0
+    np.testing.assert_array_equal(np.load("x.npy"), whole[:, :48])
+    assert in_process(*ask, "-n", "48", "-m", tiny).code == 0
     ended = in_process(*ask, "-m", "demo-96")
     assert ended.code == INPUT
     assert "add up to 72 columns, but X has 144" in ended.err
+
+
+@pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
+def test_a_distiller_of_folders(in_process, tmp_path, hugging_face, write_checkpoint, rng):
+    hugging_face(tmp_path / "small")
+    write_checkpoint(tmp_path / "large.pt", width=36, seed=1)
+    sequences = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 40)) for _ in range(9)]
+    (tmp_path / "x.fasta").write_text("".join(f">p\n{s}\n" for s in sequences))
+    asked = ("-m", "small", "-m", "large.pt")
+    ended = in_process("fit", "x.fasta", *asked, "-o", "x.safetensors", "--json")
+    assert ended.code == 0, ended.err
+    assert [model["model"] for model in ended.json["models"]] == ["small", "large"]
+    ask = ("transform", "x.safetensors", "x.fasta", "-o", "x.npy")
+    ended = in_process(*ask, *asked)
+    assert ended.code == 0, ended.err
+    H = ESMEmbedder(["./small", "large.pt"]).set_output(transform="pandas").transform(sequences)
+    expected = ReverseDistiller.from_pretrained("x.safetensors").transform(H)
+    np.testing.assert_array_equal(np.load("x.npy"), expected)
+    assert in_process(*ask, "-n", "small").code == 2
+    assert in_process(*ask, "-n", "small", "-m", "small").code == 0
+    np.testing.assert_array_equal(np.load("x.npy"), H.iloc[:, :24])
+    (tmp_path / "small").rename(tmp_path / "other")
+    ended = in_process(*ask, "-m", "other", "-m", "large.pt")
+    assert ended.code == INPUT
+    assert "other" in ended.err
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
+    aligned = "".join(f">{n}\n-{s[:5].lower()}..{s[5:]}*\n" for n, s in RECORDS)
+    (tmp_path / "a.fasta").write_text(aligned)
+    ended = in_process("transform", "demo", "a.fasta", "-o", "a.npy", "--remove-gaps")
+    assert ended.code == 0, ended.err
+    assert f"Removed {3 * len(RECORDS)} gaps from 4 of 4 sequences\n" in ended.err
+    assert ended.err.count("Warning: 4 of 4 sequences end in '*'") == 1
+    assert in_process("transform", "demo", "x.fasta", "-o", "x.npy").code == 0
+    np.testing.assert_array_equal(np.load("a.npy"), np.load("x.npy"))
+    asked = ("--remove-gaps", "--keep-stop")
+    ended = in_process("transform", "demo", "a.fasta", "-o", "b.npy", *asked)
+    assert (ended.code, "Record 0 (counting from 0) ends in '*'" in ended.err) == (INPUT, True)
 
 
 @pytest.mark.usefixtures("_inputs")

@@ -229,6 +229,14 @@ def test_long_sequences_are_told_once(embedder, sequences, fair_esm, tmp_path):
     expected.assert_matched(read(tmp_path)[0])
 
 
+def test_stop_codons_are_told_once(embedder, tmp_path):
+    sequences = ["MKTAY*", "GSHML", "MKTAY"]
+    with pytest.warns(UserWarning, match="^1 of 3 sequences end in") as told:
+        manifest = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=5)
+    assert [warning.filename for warning in told] == [__file__]
+    assert (manifest["n_sequences"], manifest["n_residues"]) == (2, 10)
+
+
 def test_a_part_costs_what_the_model_is_shown(rng):
     lengths = np.arange(1, 60)
     shown = [sum(len(p.tokens) for p in split(0, np.zeros(n, np.uint8), 9)) for n in lengths]

@@ -148,10 +148,25 @@ def test_duplicates_are_residues_of_their_own(chain):
     np.testing.assert_array_equal(rows[:2], rows[-2:])
 
 
-def test_ambiguous_residues_may_be_masked_or_x(chain, fair_esm):
-    for unknown, sequence in (("mask", "MK<mask>T<mask>"), ("X", "MKXTX")):
-        found = ESMEmbedder(chain[:1], unknown=unknown).transform(["MKBT-"])
+def test_ambiguous_residues_may_be_masked_or_x_or_kept(chain, fair_esm):
+    policies = {"mask": "MK<mask>T<mask><mask>", "X": "MKXTXX", "keep": "MKBTUZ"}
+    for unknown, sequence in policies.items():
+        found = ESMEmbedder(chain[:1], unknown=unknown).transform(["MKBTUZ"])
         fair_esm.means(chain[:1], [sequence]).assert_matched(found)
+
+
+@pytest.mark.parametrize("embed", ["transform", "fit_transform", "iter_residues"])
+def test_a_call_warns_once_of_stop_codons_and_of_nucleotides(embed):
+    embedder = ESMEmbedder("demo-48")
+    sequences = ["ATGGCTAGCAAAGGAGAAGAACTTTTC*", "ATGGCTAGCAAAGGAGAAGAACTTTTC", "TACGTA*"]
+    with pytest.warns(UserWarning, match="2 of 3 sequences end in|3 of 3 .* like nucl") as caught:
+        found = list(getattr(embedder, embed)(sequences))
+    assert len(caught) == 2
+    expected = ESMEmbedder("demo-48").transform([sequences[1]])[0]
+    if embed == "iter_residues":
+        assert len(found[0][0]) == 27 + 27 + 6
+    else:
+        np.testing.assert_array_equal(found[:2], [expected, expected])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

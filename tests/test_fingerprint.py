@@ -395,6 +395,7 @@ def checkpoint(tmp_path, write_checkpoint):
         {"max_length": 101},
         {"unknown": "mask"},
         {"unknown": "X"},
+        {"unknown": "keep"},
     ],
 )
 def test_what_embeddings_depend_on_changes_the_key_of_an_embedder(change):

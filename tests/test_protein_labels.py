@@ -92,6 +92,19 @@ def test_a_bad_row_is_named_by_file_and_line_or_counted(table, row, labels, mess
     assert task.sequences == SEQUENCES[:5]
 
 
+def test_a_stop_codon_is_dropped_before_duplicates_are_looked_for(table):
+    path = table(["1.5"] * 6, sequences=[*SEQUENCES[:4], f"{SEQUENCES[4]}*", f"{SEQUENCES[0]}*"])
+    told = r"t\.csv': 2 of 6 sequences end in"
+    with (
+        pytest.warns(UserWarning, match=told),
+        pytest.raises(ValueError, match=r"line 7: the sequence of .*line 2, again"),
+    ):
+        read_table(path)
+    with pytest.warns(UserWarning, match=told):
+        task = read_table(path, skip_invalid=True)
+    assert task.sequences == SEQUENCES[:5]
+
+
 def test_a_word_among_numbers_is_no_number(table):
     path = table(["1.5", "2", "3", "4", "5", "high"])
     with pytest.raises(ValueError, match="line 7: the target 'high' is no number"):

@@ -71,7 +71,7 @@ def test_columns_that_are_missing(tmp_path):
         ValueError, match=r"no column 'label' .*; name the one that holds the names"
     ):
         list(read_records(path, sequence_column="protein", name_column="label"))
-    with pytest.raises(ValueError, match=r"the sequences \(--sequence-column\)\.$"):
+    with pytest.raises(ValueError, match=r"\(--sequence-column\), or rename it 'sequence'\.$"):
         list(read_records(path))
 
 

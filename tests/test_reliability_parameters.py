@@ -162,6 +162,7 @@ CALLS = {
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
+    "read_fasta": {"path": [*NO_PATH, None], "remove_gaps": NO_BOOLEAN},
     "mean_scores": SCORES,
     "win_rates": SCORES,
     "growth": SCORES,
@@ -367,6 +368,7 @@ def good(tmp_path):
             },
         ),
         "read_tasks": (None, {"path": "nosuch.toml"}),
+        "read_fasta": (None, {"path": "nosuch.fasta"}),
         **dict.fromkeys(["mean_scores", "win_rates", "growth"], (None, {"scores": table})),
         "embed_to_parquet": (
             None,

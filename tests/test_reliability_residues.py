@@ -6,16 +6,19 @@ import re
 import numpy as np
 import pytest
 
-from sklearn_revdist import ESMEmbedder
+from sklearn_revdist import ESMEmbedder, read_fasta
 from sklearn_revdist._console import INPUT
-from sklearn_revdist._sequences import encode_sequences, read_fasta
+from sklearn_revdist._sequences import RESIDUES, Encoder, encode_sequences
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*a stop codon")
 
 N_RECORDS = 1000
 ACIDS = "ACDEFGHIKLMNPQRSTVWY"
-AMBIGUOUS = "XUBZOJ*-."
+AMBIGUOUS = "XUBZOJ*"
 # Cyrillic and Greek look-alikes, full width, letters whose upper case is a residue, and characters
 # that the implementation itself uses for something.
 FOREIGN = [
+    *"-.-.",
     *"АВСЕНКМОРТХасехΑΒΕΖΗΚΜΝＭＫſıßﬁé",
     *"0123456789?><#!,;:_|/\\\"'()[]{}~@$%&=+^`",
     *"\0\x1a\x7f\x80\xad\u200b\u2060\ufeff\ufffd\ud800\U0001f9ec",
@@ -32,6 +35,8 @@ def spelled(record, unknown):
     """
     begin = len(record) - len(record.lstrip())
     end = len(record.rstrip())
+    if record[:end].endswith("*"):
+        end = len(record[:end].rstrip("*").rstrip())
     if begin >= end:
         return None, 0
     residues, at = [], begin
@@ -43,8 +48,10 @@ def spelled(record, unknown):
             continue
         if letter in ACIDS or letter in ACIDS.lower():
             residues.append(letter.upper())
-        elif (letter in AMBIGUOUS or letter in AMBIGUOUS.lower()) and unknown != "error":
+        elif (letter in AMBIGUOUS or letter in AMBIGUOUS.lower()) and unknown in ("mask", "X"):
             residues.append({"mask": "<mask>", "X": "X"}[unknown])
+        elif letter in "XBZUOxbzuo" and unknown == "keep":
+            residues.append(letter.upper())
         else:
             return letter, at + 1
         at += 1
@@ -78,7 +85,7 @@ def says(error, index, letter, at):
     assert repr(letter) in text
 
 
-@pytest.mark.parametrize("unknown", ["error", "mask", "X"])
+@pytest.mark.parametrize("unknown", RESIDUES)
 def test_every_record_is_encoded_as_the_policy_says_or_refused(unknown, rng):
     from esm.data import Alphabet
 
@@ -95,15 +102,17 @@ def test_every_record_is_encoded_as_the_policy_says_or_refused(unknown, rng):
         refused += 1
         before, first = int(rng.integers(4)), int(rng.integers(3))
         among = ["MKT"] * before + [record, some(rng, ["", "M1", "MKT"])]
+        encoder = Encoder(unknown)
+        encoder.encode(["MKT"] * (first + 1))
         with pytest.raises(ValueError, match=r"^Record ") as raised:
-            encode_sequences(among, unknown, first=first)
-        says(raised.value, first + before, residues, at)
+            encoder.encode(among)
+        says(raised.value, first + 1 + before, residues, at)
     assert min(len(taken), refused) > N_RECORDS / 5
     together = encode_sequences([record for record, _ in taken], unknown)
     assert all(np.array_equal(a, b) for a, (_, b) in zip(together, taken, strict=True))
 
 
-@pytest.mark.parametrize("unknown", ["error", "mask", "X"])
+@pytest.mark.parametrize("unknown", RESIDUES)
 def test_embeddings_are_those_of_the_residues_that_the_policy_says(unknown, rng):
     embedder = ESMEmbedder("demo-48", unknown=unknown)
     taken, plain = [], []
@@ -117,8 +126,8 @@ def test_embeddings_are_those_of_the_residues_that_the_policy_says(unknown, rng)
             with pytest.raises(ValueError, match=r"^Record 1 ") as raised:
                 embedder.transform(["MKT", record])
             says(raised.value, 1, residues, at)
-    embedder_of_x = ESMEmbedder("demo-48", unknown="X")
-    np.testing.assert_array_equal(embedder.transform(taken), embedder_of_x.transform(plain))
+    kept = ESMEmbedder("demo-48", unknown="keep")
+    np.testing.assert_array_equal(embedder.transform(taken), kept.transform(plain))
 
 
 @pytest.mark.parametrize("record", [None, 7, 1.5, float("nan"), b"MKT", ["M", "K"], np.str_])
@@ -144,8 +153,9 @@ def write_fasta(path, records, rng):
     path.write_bytes(some(rng, [bytes, gzip.compress])(content))
 
 
-# A line that begins with ">" is a header; bytes that are no UTF-8 are tested elsewhere.
-IN_FASTA = [text for text in FOREIGN if text.isprintable() and not re.search("^>| ", text)]
+# A line that begins with ">" is a header, with ";" it may be a comment; bytes that are no UTF-8
+# are tested elsewhere.
+IN_FASTA = [text for text in FOREIGN if text.isprintable() and not re.search("^[>;]| ", text)]
 
 
 def test_fasta_of_any_dialect_gives_the_records_as_they_are(tmp_path, rng):
@@ -159,7 +169,7 @@ def test_fasta_of_any_dialect_gives_the_records_as_they_are(tmp_path, rng):
 
 def test_a_bad_residue_of_a_file_is_an_error_before_any_output(in_process, tmp_path, rng):
     for trial in range(50):
-        unknown = ("error", "mask", "X")[trial % 3]
+        unknown = (*RESIDUES,)[trial % 4]
         records = [record_of(rng, IN_FASTA, "0", [""]) or "M" for _ in range(8)]
         told = [spelled(record, unknown) for record in records]
         write_fasta(tmp_path / "x.fasta", records, rng)

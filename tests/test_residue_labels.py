@@ -82,6 +82,21 @@ def test_a_bad_protein_is_named_by_file_and_record_or_counted(
     assert letters(task) == "ACDEFGH"
 
 
+@pytest.mark.parametrize("unknown", ["error", "mask"])
+def test_a_stop_codon_has_no_label(fasta, unknown):
+    sequences = fasta("s.fasta", {"p1": "ACDE*", "p2": "FGH"})
+    labels = fasta("l.fasta", {"p1": "HCCH", "p2": "HHC"})
+    with pytest.warns(UserWarning, match=r"s\.fasta': 1 of 2 sequences end in"):
+        task = read_residue_labels(sequences, labels, unknown=unknown)
+    assert letters(task) == "ACDEFGH"
+    labels = fasta("l.fasta", {"p1": "HCCHC", "p2": "HHC"})
+    with (
+        pytest.warns(UserWarning, match="end in"),
+        pytest.raises(ValueError, match="5 labels for 4 residues"),
+    ):
+        read_residue_labels(sequences, labels, unknown=unknown)
+
+
 def test_a_mask_of_another_length_and_a_lone_class_are_named(files, fasta):
     mask = fasta("m.fasta", {"p1": "0111", "p2": "11", "p3": "11100"})
     with pytest.raises(ValueError, match=r"record 1 \(p2\): 3 labels and a mask of 2 for 3"):

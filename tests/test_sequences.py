@@ -1,6 +1,8 @@
-"""Tokens, the policy on characters outside the alphabet, and FASTA files."""
+"""Tokens, and the policy on characters outside the alphabet."""
 
-import gzip
+import pickle
+import warnings
+from pathlib import Path
 
 import esm
 import numpy as np
@@ -9,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_revdist import _sequences
 from sklearn_revdist._sequences import (
     AMBIGUOUS,
     AMINO_ACIDS,
     MASK,
+    RESIDUES,
     TOKENS,
+    Encoder,
     as_text,
     encode_sequences,
-    read_fasta,
 )
 
 ALPHABET = esm.data.Alphabet.from_architecture("ESM-1b")
@@ -58,17 +60,50 @@ def test_case_and_surrounding_whitespace_do_not_matter():
 
 @pytest.mark.parametrize("residue", [*AMBIGUOUS, *AMBIGUOUS.lower()])
 def test_ambiguous_residues_follow_unknown(residue):
+    what = (
+        r"a stop codon \('\*'\) before its end" if residue == "*" else "the ambiguous residue '.'"
+    )
     with pytest.raises(
         ValueError,
-        match=r"^Record 0 \(counting from 0\) has the ambiguous residue '.' at position 3 "
-        r"\(counting from 1\); replace it, or set unknown='mask' or unknown='X'\.$",
+        match=rf"^Record 0 \(counting from 0\) has {what} at position 3 \(counting from 1\); "
+        r".*, or set unknown='mask'.* or unknown='.*'\.$",
     ):
         encoded(f"MK{residue}W")
     assert encoded(f"MK{residue}W", "mask") == [*encoded("MK"), MASK, *encoded("W")]
     assert encoded(f"MK{residue}W", "X") == [*encoded("MK"), TOKENS.index("X"), *encoded("W")]
 
 
-@pytest.mark.parametrize("unknown", ["error", "mask", "X"])
+def test_residues_of_which_there_are_tokens_can_be_kept():
+    assert encoded("MKxBUZOw", "keep") == ALPHABET.encode("MKXBUZOW")
+    for residue, what in [("J", "'J', of which ESM-2 has no token,"), ("*", "a stop codon")]:
+        with pytest.raises(ValueError, match=f"{what}.* at position 3 .*='mask' or unknown='X'"):
+            encoded(f"MK{residue}W", "keep")
+
+
+@pytest.mark.parametrize("unknown", RESIDUES)
+@pytest.mark.parametrize("gap", ["-", "."])
+def test_gaps_are_errors_whatever_unknown(gap, unknown):
+    with pytest.raises(ValueError, match="has a gap") as error:
+        encode_sequences(["MKT", f"MK{gap}W"], unknown)
+    assert str(error.value) == (
+        f"Record 1 (counting from 0) has a gap ({gap!r}), as in an alignment, at position 3 "
+        f"(counting from 1); remove gaps, by sequence.replace({gap!r}, ''), read_fasta(path, "
+        "remove_gaps=True) or, on the command line, --remove-gaps."
+    )
+
+
+@pytest.mark.parametrize("unknown", RESIDUES)
+def test_a_stop_codon_at_the_end_is_dropped_with_one_warning(unknown):
+    with pytest.warns(UserWarning, match="end in") as caught:
+        tokens = encode_sequences(["MKT*", "W", " mk**\n"], unknown)
+    assert [as_text(t) for t in tokens] == ["MKT", "W", "MK"]
+    (warning,) = caught
+    assert str(warning.message) == (
+        "2 of 3 sequences end in '*', a stop codon, which is no residue and was dropped."
+    )
+
+
+@pytest.mark.parametrize("unknown", RESIDUES)
 @pytest.mark.parametrize("character", [*"0>#?_:<\0\x7f\x80", *"ß\u0131\u017f\xe9\u86cb\ud800"])
 def test_other_characters_are_errors_whatever_unknown(character, unknown):
     record = f"ACD{character}"
@@ -96,7 +131,7 @@ def test_the_first_wrong_character_is_named():
         encode_sequences(["MKT", "M", "AXB1", "1"])
 
 
-@pytest.mark.parametrize("record", ["", " ", "\n\t "])
+@pytest.mark.parametrize("record", ["", " ", "\n\t ", "*"])
 def test_empty_sequences_are_errors(record):
     with pytest.raises(ValueError, match=r"^Record 1 \(counting from 0\) is empty; "):
         encode_sequences(["MKT", record])
@@ -107,6 +142,76 @@ def test_records_that_are_no_strings_are_errors(record):
     name = type(record).__name__
     with pytest.raises(TypeError, match=rf"^Record 1 \(counting from 0\) is not .* type {name}; "):
         encode_sequences(["MKT", record])
+
+
+def test_an_error_of_a_letter_survives_a_process():
+    with pytest.raises(ValueError, match="'X' at position 2") as caught:
+        encode_sequences(["MX"])
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_parts_are_counted_together():
+    encoder = Encoder()
+    encoder.encode(["MKT*", "MKT"])
+    encoder.encode(["W*"])
+    with pytest.warns(UserWarning, match="^2 of 3 sequences end in"):
+        encoder.warn()
+    with pytest.raises(ValueError, match=r"^Record 4 \(counting from 0\) has '1'"):
+        encoder.encode(["MKT", "M1"])
+
+
+# ----------------------------------------------------------------------- nucleotides
+
+GENE = "ATGGCTAGCAAAGGAGAAGAACTTTTCACTGGAGTTGTCCCAATTCTTGTTGAATTAGATG"
+
+
+@pytest.mark.parametrize(
+    "sequences",
+    [
+        [GENE],
+        [GENE.lower()] * 9 + ["MKTAYIAKQRQISFVKSHFSRQ"],
+        [GENE[:20], GENE[20:40], GENE[40:]],
+        [GENE.replace("T", "U")],
+        [GENE[:30] + "NNNNNN" + GENE[30:] + "WSRYK"],
+    ],
+    ids=["gene", "nine of ten", "primers", "RNA", "a few other letters"],
+)
+def test_nucleotides_are_noticed_once(sequences):
+    told = rf" of {len(sequences)} sequences look like nucleotides: "
+    with pytest.warns(UserWarning, match=told) as caught:
+        encode_sequences(sequences, "X")
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    "sequences",
+    [
+        ["CASSLGTGTEAF"],
+        ["CATGATTACANGAT"],
+        ["ACG", "GAT", "TAC"] * 3,
+        ["A" * 300],
+        ["GAGAGS" * 50],
+        ["GGGGS" * 50],
+        ["TANGTAGTA" * 20],
+        [GENE] * 8 + ["MKTAYIAKQRQISFVKSHFSRQ"] * 2,
+        ["MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVV"],
+    ],
+    ids=[
+        "TCR",
+        "short",
+        "peptides",
+        "poly-A",
+        "silk",
+        "linker",
+        "no cysteine",
+        "eight of ten",
+        "one",
+    ],
+)
+def test_proteins_are_not_taken_for_nucleotides(sequences):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_sequences(sequences)
 
 
 # ------------------------------------------------------------------------ containers
@@ -159,76 +264,30 @@ def test_containers_that_are_refused(X, error, message):
         encode_sequences(X)
 
 
-# ----------------------------------------------------------------------------- FASTA
-
-
-@pytest.fixture
-def fasta(tmp_path):
-    def write(content, name="some.fasta"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
-def test_records_keep_order_names_and_duplicates(fasta):
-    content = ">sp|P1|A b=c\nMK T\n\nAC\n>../x\u2028\x0b/\nW\n>sp|P1|A b=c\nW\n>\nY"
-    names, sequences = read_fasta(fasta(content))
-    assert names == ["sp|P1|A b=c", "../x\u2028\x0b/", "sp|P1|A b=c", ""]
-    assert sequences == ["MK TAC", "W", "W", "Y"]
-
-
 @pytest.mark.parametrize(
-    "content",
+    ("X", "error", "message"),
     [
-        b"\xef\xbb\xbf>a\nMKT\nAC\n",
-        b">a\r\nMKT\r\nAC\r\n",
-        b">a\rMKT\rAC",
-        b"\n  \n> a \n MKT \nAC",
-        gzip.compress(b">a\r\nMKT\r\nAC\r\n", mtime=0),
-    ],
-    ids=["bom", "windows", "old mac", "blanks", "gzip"],
-)
-def test_dialects(fasta, content):
-    assert read_fasta(fasta(content)) == (["a"], ["MKTAC"])
-
-
-def test_names_in_another_encoding_do_not_stop_the_reader(fasta):
-    assert read_fasta(str(fasta(">Müller\nMKT\n".encode("latin-1")))) == (["M\ufffdller"], ["MKT"])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "'.*some.fasta' has no FASTA records"),
-        (b"\n \n", "has no FASTA records"),
-        (b"\nMKT\n>a\nMKT\n", "'.*some.fasta' is not a FASTA file: its line 2 comes before any"),
-        (b"; comment\n>a\nMKT\n", "its line 1 comes before any header"),
-        (b">a\nMKT\n>b\n\n>c\nM", r"Record 1 \(counting from 0\) of '.*', named 'b' in line 3, "),
-        (b">a\nMKT\n>b", "named 'b' in line 3, has no sequence"),
         (
-            gzip.compress(b">a\nMKT" * 99, mtime=0)[:-9],
-            "'.*some.fasta' is damaged: it cannot be decompr",
+            "proteins.fasta",
+            TypeError,
+            "Expected .* but got a path, 'proteins.fasta', not sequences",
         ),
-        (b"\x1f\x8bgarbage", "is damaged"),
+        (Path("proteins"), TypeError, "Expected .* but got a path, 'proteins', not sequences"),
+        (
+            ["MKT", "a/b.fa.gz"],
+            ValueError,
+            r"Record 1 \(counting from 0\) is a path, 'a/b.fa.gz', ",
+        ),
+        (["MKT", Path("b")], TypeError, r"Record 1 \(counting from 0\) is a path, 'b', not a seq"),
+        ([__file__], ValueError, r"Record 0 \(counting from 0\) is a path"),
     ],
 )
-def test_files_that_are_refused(fasta, content, message):
-    with pytest.raises(ValueError, match=message):
-        read_fasta(fasta(content))
+def test_paths_are_no_sequences(X, error, message):
+    with pytest.raises(error, match=f"{message}.*; read a FASTA file with .*= read_fasta"):
+        encode_sequences(X)
 
 
-def test_a_record_has_so_many_letters_at_most(fasta, monkeypatch):
-    monkeypatch.setattr(_sequences, "LONGEST", 6)
-    path = fasta(">a\nMKT\nMKT\n>b\nMKTACD\n")
-    assert read_fasta(path) == (["a", "b"], ["MKTMKT", "MKTACD"])
-    path = fasta(">a\nMKT\nMKT\n>b\nMKT\nMKT\nM\n")
-    message = r"^Record 1 .* of '.*some\.fasta', named 'b' in line 4, has more than 6 letters"
-    with pytest.raises(ValueError, match=message):
-        read_fasta(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none\.fasta"):
-        read_fasta(tmp_path / "none.fasta")
+@pytest.mark.parametrize("record", ["MKT/ACD", "MKT.ACD", "MK..FA", "."])
+def test_sequences_with_wrong_letters_are_no_paths(record):
+    with pytest.raises(ValueError, match=r"at position \d"):
+        encode_sequences([record])

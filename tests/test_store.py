@@ -128,6 +128,16 @@ def test_what_changes_the_embedding_is_kept_apart(path):
         assert store.contents()["n_sequences"].sum() == len(settings)
 
 
+def test_policies_on_ambiguous_residues_are_kept_apart(path):
+    for _ in range(2):
+        for unknown in ("X", "keep", "mask"):
+            plain = ESMEmbedder("demo-48", unknown=unknown).transform(["MKBT", "MKXT"])
+            found = demo(path, unknown=unknown).transform(["MKBT", "MKXT"])
+            np.testing.assert_array_equal(found, plain)
+    with EmbeddingStore(path) as store:  # X is X, whichever policy says so
+        assert sorted(store.to_frame().index) == ["MK<mask>T", "MKBT", "MKXT"]
+
+
 def test_what_does_not_change_it_is_shared(path, embedded):
     demo(path, unknown="X").transform(["MKB"])
     for setting in ({"max_length": 3}, {"max_length": 9, "long": "error"}, {"batch_tokens": 1}):

@@ -108,6 +108,10 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
     [
         ("[[task]", r"tasks\.toml' is no TOML file"),
         ("x = 1", r"tasks\.toml' needs an entry \[\[task\]\]"),
+        (
+            '[[task]]\nformat = "scan"\npath = "dms"\nunknown = "x"',
+            "task 1: unknown='x' is not known; give one of error, mask, X, keep",
+        ),
         ('[[task]]\nformat = "json"', r"task 1: format='json' is not known; give one of scan, t"),
         ('[[task]]\nformat = "table"', "task 1: 'table' needs 'path'"),
         ('[[task]]\nformat = "table"\npath = "t.csv"\ncolour = 1', "no setting 'colour'; choose"),

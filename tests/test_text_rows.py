@@ -4,7 +4,8 @@ import gzip
 
 import pytest
 
-from sklearn_revdist._text_rows import Rejects, read_text, wrong_letter
+from sklearn_revdist._sequences import RESIDUES
+from sklearn_revdist._text_rows import Rejects, read_text, without_stops, wrong_letter
 
 
 def test_the_index_has_file_and_line_also_past_blank_lines(tmp_path):
@@ -48,7 +49,21 @@ def test_letters_are_checked_by_the_embedders_policy():
     assert wrong_letter("AC1", "mask") == "the sequence has '1' at position 3"
     assert "'X' at position 2 (see `unknown`)" in wrong_letter("AXA", "error")
     assert wrong_letter("AXAZ*", "mask") is None
+    assert wrong_letter("AXBZUO", "keep") is None
+    for letter in "J*":
+        assert f"{letter!r} at position 2 (see `unknown`)" in wrong_letter(f"A{letter}A", "keep")
+    for unknown in RESIDUES:
+        for gap in "-.":
+            told = f"the sequence has {gap!r} at position 2, a gap as in an alignment"
+            assert wrong_letter(f"A{gap}A", unknown) == told
     assert wrong_letter("A\u017fA", "mask") is not None  # its upper case is S
+
+
+def test_stop_codons_of_a_file_are_told_once():
+    with pytest.warns(UserWarning, match=r"'t\.csv': 2 of 3 sequences end in '\*'") as caught:
+        assert without_stops(["ACD*", "A*C", "A*"], "t.csv") == ["ACD", "A*C", "A"]
+    assert len(caught) == 1
+    assert without_stops(["ACD"], "t.csv") == ["ACD"]
 
 
 def test_a_bad_row_is_an_error_or_a_count():

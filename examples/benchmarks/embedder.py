@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from esm.model.esm2 import ESM2 as FairESM2
 
-from sklearn_revdist import ESMEmbedder
+from sklearn_revdist import ESMEmbedder, read_fasta
 from sklearn_revdist._models import ESM2
-from sklearn_revdist._sequences import AMINO_ACIDS, read_fasta
+from sklearn_revdist._sequences import AMINO_ACIDS
 
 SHAPES = {model.short: model for model in ESM2}
 FASTA = "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"

@@ -20,8 +20,7 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
-from sklearn_revdist._sequences import read_fasta
+from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli, read_fasta
 
 REGRESSORS = ("ols", "ridge", "pcr")
 N_DRAWS = 10

@@ -30,7 +30,8 @@ from ._models import Model, model_name, resolve_chain
 from ._pieces import check_lengths, n_shown
 from ._records import in_parts, read_records
 from ._sequences import as_list, encode_sequences
-from ._tables import import_parquet, writing
+from ._table_files import writing
+from ._tables import import_parquet
 
 _FORMAT = 1
 

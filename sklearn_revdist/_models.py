@@ -104,6 +104,13 @@ def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:
     return None
 
 
+def is_chain(names: Sequence[str]) -> bool:
+    """Whether models are one alone, or those of a family from its smallest on without a gap."""
+    return len(names) == 1 or any(
+        list(names) == [model.name for model in family[: len(names)]] for family in (ESM2, DEMO)
+    )
+
+
 def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
     if not isinstance(entry, str | os.PathLike):
         raise TypeError(

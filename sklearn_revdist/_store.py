@@ -26,7 +26,8 @@ from ._store_format import (
     read_header,
     text_digest,
 )
-from ._tables import Batch, Table, batch_rows, writing
+from ._table_files import writing
+from ._tables import Batch, Table, batch_rows
 
 _KEY = "(weights, layer, pooling, dtype, width)"
 _TEXTS = {"model", "weights", "pooling", "dtype"}  # columns of contents(); others are numbers

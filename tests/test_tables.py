@@ -12,7 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from sklearn_revdist import _tables
-from sklearn_revdist._tables import Batch, format_of, open_table, reading_as, writing
+from sklearn_revdist._table_files import format_of, open_table, writing
+from sklearn_revdist._tables import Batch, reading_as
 
 SUFFIXES = [".npy", ".h5", ".parquet"]
 LABELLED = SUFFIXES[1:]

@@ -56,7 +56,8 @@ def find_blocks(
     """
     named = None
     if feature_names is not None:
-        _check_once(feature_names)
+        check_once(feature_names)
+        check_numbers_in_order(feature_names)
         named = blocks_of_names(feature_names)
         if named is None:
             _check_order(feature_names)
@@ -145,12 +146,34 @@ def names_of_blocks(blocks: Blocks) -> list[str]:
     return [f"{name}_{i}" for name, width in zip(*blocks, strict=True) for i in range(width)]
 
 
-def _check_once(feature_names):
-    seen: set[str] = set()
+def check_once(feature_names: Sequence[Any]) -> None:
+    """Refuse two columns of one name."""
+    seen: set[Any] = set()
     for name in feature_names:
         if name in seen:
             raise ValueError(f"X has two columns named {name!r}; keep one, or rename it.")
         seen.add(name)
+
+
+def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
+    """Refuse columns that have numbers for names and are out of order, as after sorting as text."""
+    if not all(_is_number(name) for name in feature_names):
+        return
+    numbers = [int(name) for name in feature_names]
+    in_order = sorted(numbers)
+    if numbers != in_order and in_order in (
+        list(range(len(numbers))),
+        list(range(1, len(numbers) + 1)),
+    ):
+        at = next(i for i, number in enumerate(numbers) if number != in_order[i])
+        raise ValueError(
+            f"The columns of X are numbered, but not in order: {in_order[at]} is expected where "
+            f"{numbers[at]} stands; put them in order, as in X[sorted(X.columns, key=int)]."
+        )
+
+
+def _is_number(name):
+    return isinstance(name, Integral) or (isinstance(name, str) and name.isdecimal())
 
 
 def _check_order(feature_names):

@@ -21,6 +21,7 @@ from ._cli_sequences import (
     make_embedder,
 )
 from ._cli_tables import holds_sequences, open_embeddings, rows_of
+from ._columns import columns_to_transform
 from ._console import (
     INPUT,
     OUTPUT,
@@ -32,7 +33,6 @@ from ._console import (
     progress,
     say,
 )
-from ._columns import columns_to_transform
 from ._models import resolve_chain
 from ._reverse_distiller import ReverseDistiller
 from ._table_files import format_of, writing
@@ -77,8 +77,9 @@ def transform(
     """Nest embeddings with DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. INPUT is
-    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences (FASTA, CSV, TSV or Parquet),
-    which are embedded by the distiller's models, and by none that --n-components does not need.
+    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences (FASTA, CSV, TSV or
+    Parquet), which are embedded by the distiller's models, and by none that --n-components does
+    not need.
 
     The output has a row for each row of INPUT, or each sequence, in the same order, with whatever
     labels INPUT has. Columns are chosen by their names, in whatever order they are; numbers beside

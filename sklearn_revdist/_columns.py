@@ -18,15 +18,13 @@ _LISTED = re.compile(r"(?P<model>.+)\[(?P<number>\d+)\]")
 
 
 class Choice(NamedTuple):
-    """Columns of a file in the order of the embedding, and their names, where these say anything."""
+    """Columns of a file in the order of the embedding, and their names, where they say anything."""
 
     columns: list[str]
     names: list[str] | None
 
 
-def columns_to_fit(
-    columns: Sequence[str], where: str, dims: Sequence[int] | None = None
-) -> Choice:
+def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | None = None) -> Choice:
     """Columns that a distiller is fitted on.
 
     Those of known models, in the order of the chain, or else all that are numbered without a gap,

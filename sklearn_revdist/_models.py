@@ -6,6 +6,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+from ._files import local_path
+
 
 class Model(NamedTuple):
     """A published model and the shape of its transformer."""
@@ -121,7 +123,7 @@ def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
         if entry in (model.short, model.name, f"facebook/{model.name}"):
             return model
     text = os.fspath(entry)
-    path = Path(text).expanduser()
+    path = local_path(text)
     is_name = isinstance(entry, str) and "/" not in text and os.sep not in text
     if path.suffix == ".safetensors" or (is_name and path.suffix != ".pt"):
         raise ValueError(

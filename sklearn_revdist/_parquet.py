@@ -15,7 +15,7 @@ from ._columns import Choice
 from ._tables import Batch, Table, batch_rows, import_parquet, reading_as
 
 _FLOATS = ("halffloat", "float", "double")
-_LISTS = re.compile(r"(fixed_size_|large_)?list<\w+: (halffloat|float|double)( not null)?>(\[\d+\])?")
+_LISTS = re.compile(r"\w*list<[^:]+: (halffloat|float|double)( not null)?>(\[\d+\])?")
 # pandas' name for an index without one
 _INDEX = re.compile(r"__index_level_\d+__")
 # Beyond it, floats are no whole numbers.

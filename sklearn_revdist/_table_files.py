@@ -26,8 +26,10 @@ STORES = (".sqlite", ".db")
 
 _OPENERS = {"hdf5": open_hdf5, "npy": open_npy, "npz": open_npz}
 _WRITERS = {"parquet": parquet_writer, "hdf5": hdf5_writer, "npy": npy_writer}
-# Of torch and of pickle: to read them executes what is in them.
-_CODE = (".pt", ".pth", ".pkl", ".pickle")
+# To read these of torch and of pickle may execute what is in them; how to, where it is trusted.
+_TENSOR = 'torch.load("x.pt", map_location="cpu", weights_only=True).float()'
+_OBJECT = 'pandas.read_pickle("x.pkl")'
+_CODE = {".pt": _TENSOR, ".pth": _TENSOR, ".pkl": _OBJECT, ".pickle": _OBJECT}
 
 
 def format_of(path: Path, name: str | None = None, formats: dict[str, str] = FORMATS) -> str:
@@ -45,15 +47,11 @@ def format_of(path: Path, name: str | None = None, formats: dict[str, str] = FOR
 
 def check_holds_no_code(path: Path) -> None:
     """Refuse a file of torch or of pickle, and say how to convert it."""
-    if path.suffix.lower() in _CODE:
-        read = (
-            'torch.load("x.pt", map_location="cpu", weights_only=True)'
-            if path.suffix.lower() in (".pt", ".pth")
-            else 'pandas.read_pickle("x.pkl")'
-        )
+    read = _CODE.get(path.suffix.lower())
+    if read is not None:
         raise ValueError(
-            f"{str(path)!r} is a file of Python objects, which may run code when it is read; if you "
-            f"trust it, write its matrix to npy, as in numpy.save('x.npy', {read})."
+            f"{str(path)!r} is a file of Python objects, which may run code when it is read; write "
+            f'its matrix to npy, as in numpy.save("x.npy", {read}).'
         )
 
 

@@ -158,7 +158,7 @@ def test_a_missing_target_is_refused(chain):
     hidden, X, distiller = chain
     y = hidden[:, 0].copy()
     y[3] = np.nan
-    with pytest.raises(ValueError, match="y contains NaN"):
+    with pytest.raises(ValueError, match=r"y has nan in row 3 \(counting from 0\)"):
         prefix_scores(distiller, X, y)
 
 

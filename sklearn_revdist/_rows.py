@@ -38,6 +38,7 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
 
     The last one's numbers are looked at when they are computed.
     """
+    string_columns(X)  # refuses names before others speak of them in several lines
     X = stacked(X)
     if is_dask(X):
         return as_blocks(X, type(estimator).__name__, ensure_min_samples)
@@ -152,7 +153,7 @@ def check_targets(y: Any, for_classes: str) -> Any:
         for at, value in np.ndenumerate(given):
             if not isinstance(value, str | bytes | complex | np.complexfloating):
                 with suppress(TypeError, ValueError):
-                    numbers[at] = value
+                    numbers[at] = float(value)
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         at = tuple(np.argwhere(wrong)[0].tolist())

@@ -89,7 +89,6 @@ def _check_holds_numbers(X):
         (X.is_meta, "on the device meta, which holds no numbers", "compute it on another device"),
         (X.is_nested, "nested", "give its rows as one matrix"),
         (X.layout is not sys.modules["torch"].strided, "sparse", "give X.to_dense()"),
-        (X.is_quantized, "quantised", "give X.dequantize()"),
         (X.is_complex(), "of complex numbers", "give real ones"),
     ):
         if wrong:

@@ -162,6 +162,12 @@ def test_a_missing_target_is_refused(chain):
         prefix_scores(distiller, X, y)
 
 
+def test_classes_are_no_targets(chain):
+    _, X, distiller = chain
+    with pytest.raises(ValueError, match="y has 'a' in row 0 .*; give numbers, or take evaluate"):
+        prefix_scores(distiller, X, ["a", "b"] * 75)
+
+
 def test_targets_of_another_length_are_refused(chain):
     hidden, X, distiller = chain
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

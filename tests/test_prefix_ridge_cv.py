@@ -531,11 +531,11 @@ def test_a_target_that_is_missing_is_named_by_its_row(missing, regression):
 
 def test_classes_are_no_numbers(regression):
     X = regression[0]
-    with pytest.raises(ValueError, match="y has 'b' in row 0 .*take PrefixRidgeClassifierCV for"):
+    with pytest.raises(ValueError, match=r"y has 'b' in row 0 .*take PrefixRidgeClassifierCV for"):
         PrefixRidgeCV().fit(X, ["b", "a"] * 45)
     with pytest.raises(ValueError, match="y has 'b' in row 1, column 1 "):
         PrefixRidgeCV().fit(X, np.array([[1, 2], [3, "b"]] * 45, dtype=object))
-    with pytest.raises(ValueError, match="y has 3 in row 1 .* and 'a' in row 0; give classes that"):
+    with pytest.raises(ValueError, match=r"y has 3 in row 1 .* and 'a' in row 0; give classes"):
         PrefixRidgeClassifierCV().fit(X, ["a", 3] * 45)
 
 

@@ -23,8 +23,8 @@ from ._cli_sequences import (
     make_embedder,
     told_once,
 )
-from ._cli_tables import holds_sequences, open_embeddings
-from ._columns import columns_to_fit
+from ._cli_tables import holds_sequences, is_store, open_embeddings
+from ._columns import Choice, columns_to_fit
 from ._console import (
     INPUT,
     OUTPUT,
@@ -173,6 +173,8 @@ def _of_embeddings(path, input_format, dims, n_new, quiet):
     """Names of the columns, and moments of all rows."""
 
     def choose(columns):
+        if is_store(path, input_format):
+            return Choice(list(columns), list(columns))
         choice = columns_to_fit(columns, repr(str(path)), dims)
         others = [column for column in columns if column not in set(choice.columns)]
         if others:

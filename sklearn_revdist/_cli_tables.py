@@ -49,6 +49,11 @@ def holds_sequences(path: Path, input_format: str | None, sequence_column: str) 
         return False
 
 
+def is_store(path: Path, input_format: str | None) -> bool:
+    """Whether a file is a store, all of whose columns are some model's."""
+    return input_format is None and path.suffix.lower() in STORES
+
+
 def open_embeddings(
     path: Path, input_format: str | None, choose: Callable[[Sequence[str]], Choice]
 ) -> Table:
@@ -57,7 +62,7 @@ def open_embeddings(
     Which of its columns are the embedding, `choose` says.
     """
     with failing(INPUT):
-        if input_format is None and path.suffix.lower() in STORES:
+        if is_store(path, input_format):
             table = chosen(_open_store(path), choose)
         else:
             as_usage(format_of, path, input_format, READ)

@@ -123,21 +123,17 @@ def columns_to_transform(
 
 def _known_columns(columns, known, runs, where, dims):
     """Columns of known models, unless others may be of models of the same chain."""
-    narrowest = min(_KNOWN[model].width for model in known)
-    others = [m for m, found in runs.items() if m not in known and len(found) >= narrowest]
-    if not others:
-        return _in_order(runs, known)
+    others = [model for model in runs if model not in known]
     widths = {model: len(runs[model]) for model in (*known, *others)}
-    if dims is not None:
-        if list(dims) == [widths[model] for model in known]:
-            return _in_order(runs, known)
-        if sum(dims) == sum(widths.values()):
-            in_file = [
-                column
-                for column in columns
-                if any(column in runs[model].values() for model in widths)
-            ]
-            return Choice(in_file, in_file)
+    if dims is not None and sum(dims) == sum(widths.values()):
+        taken = {column for model in widths for column in runs[model].values()}
+        in_file = [column for column in columns if column in taken]
+        return Choice(in_file, in_file)
+    narrowest = min(widths[model] for model in known)
+    if (dims is not None and list(dims) == [widths[model] for model in known]) or not any(
+        widths[model] >= narrowest for model in others
+    ):
+        return _in_order(runs, known)
     spelled = ", ".join(f"{model} ({width})" for model, width in widths.items())
     raise ValueError(
         f"{where} has embeddings of known models and of others, {spelled}; say the widths of those "

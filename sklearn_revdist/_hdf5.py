@@ -17,8 +17,7 @@ def open_hdf5(path):
     h5py = import_h5py()
     with reading_as("HDF5", path), h5py.File(path) as file:
         pandas = next((key for key, value in file.items() if "pandas_type" in value.attrs), None)
-        names = {} if pandas else _datasets(h5py, file)
-        arrays = {key: _array(h5py, file[key], name) for key, name in names.items()}
+        arrays = {} if pandas else _arrays(h5py, file)
     if pandas is not None:
         raise ValueError(
             f"{str(path)!r} holds {pandas!r} in the format of pandas.to_hdf; write it with "
@@ -41,19 +40,20 @@ def open_hdf5(path):
     return table_of_arrays(arrays, reading, repr(str(path)))
 
 
-def _datasets(h5py, file):
-    """Keys of data sets, one level deep, and what each is named: as its group where it is alone."""
-    names = {}
+def _arrays(h5py, file):
+    """Data sets one level deep, by key; one that is alone in a group is named as the group."""
+    outside, inside = {}, {}
     for key, value in file.items():
         if isinstance(value, h5py.Dataset):
-            names[key] = key
+            outside[key] = _array(h5py, value, key)
         elif isinstance(value, h5py.Group):
-            members = [name for name, of in value.items() if isinstance(of, h5py.Dataset)]
-            for member in members:
-                names[f"{key}/{member}"] = key if len(members) == 1 else member
-    alone = [key for key in names if "/" not in key and file[key].ndim == 2]
+            members = {k: v for k, v in value.items() if isinstance(v, h5py.Dataset)}
+            for member, dataset in members.items():
+                name = key if len(members) == 1 else member
+                inside[f"{key}/{member}"] = _array(h5py, dataset, name)
     # beside a matrix, groups are something else
-    return {key: names[key] for key in names if "/" not in key} if alone else names
+    alone = any(len(array.shape) == 2 for array in outside.values())
+    return outside if alone else {**outside, **inside}
 
 
 def _common_group(keys):

@@ -119,13 +119,14 @@ def _renamed(labels, index):
 def _has_gaps(parquet, path, schema, name, renamed):
     """Whether a label is of whole numbers with gaps, also where pandas has made them floats."""
     kind = str(schema.field(name).type)
-    if "int" not in kind and not (kind in _FLOATS and renamed[name] == "name"):
+    whole = kind.startswith(("int", "uint"))
+    if not whole and not (kind in _FLOATS and renamed[name] == "name"):
         return False
     n_gaps = 0
     with parquet.ParquetFile(path) as file:
         for part in file.iter_batches(columns=[name]):
             values = part[0].drop_null().to_numpy(zero_copy_only=False)
-            if kind in _FLOATS and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
+            if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
                 return False
             n_gaps += part[0].null_count
     return n_gaps > 0

@@ -102,7 +102,10 @@ def test_wide_runs_beside_known_models_are_chosen_by_the_widths():
     assert fit(known + others, [320, 640]).columns == known + others
     with pytest.raises(ValueError, match="--dims"):
         fit(known + others, [640])
-    assert fit([*known, *names(probability=20)]).columns == known
+    beside = [*known, *names(probability=20)]
+    assert fit(beside).columns == known
+    assert fit(beside, [320]).columns == known
+    assert fit(beside, [320, 20]).columns == beside
 
 
 @pytest.mark.parametrize(

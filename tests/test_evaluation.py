@@ -164,7 +164,7 @@ def test_a_missing_target_is_refused(chain):
 
 def test_classes_are_no_targets(chain):
     _, X, distiller = chain
-    with pytest.raises(ValueError, match="y has 'a' in row 0 .*; give numbers, or take evaluate"):
+    with pytest.raises(ValueError, match=r"y has 'a' in row 0 .*; give numbers, or take evaluate"):
         prefix_scores(distiller, X, ["a", "b"] * 75)
 
 

@@ -16,7 +16,8 @@ def open_hdf5(path):
     """
     h5py = import_h5py()
     with reading_as("HDF5", path), h5py.File(path) as file:
-        pandas = next((key for key, value in file.items() if "pandas_type" in value.attrs), None)
+        groups = [key for key, value in file.items() if isinstance(value, h5py.Group)]
+        pandas = next((key for key in groups if "pandas_type" in file[key].attrs), None)
         arrays = {} if pandas else _arrays(h5py, file)
     if pandas is not None:
         raise ValueError(
@@ -51,6 +52,8 @@ def _arrays(h5py, file):
             for member, dataset in members.items():
                 name = key if len(members) == 1 else member
                 inside[f"{key}/{member}"] = _array(h5py, dataset, name)
+        elif value is None:
+            raise ValueError(f"{key!r} leads nowhere")
     # beside a matrix, groups are something else
     alone = any(len(array.shape) == 2 for array in outside.values())
     return outside if alone else {**outside, **inside}

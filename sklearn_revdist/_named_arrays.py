@@ -71,14 +71,15 @@ def table_of_arrays(
             f"{where} has neither a matrix of numbers nor a vector for each protein; check how it "
             "was written."
         )
-    other = next((key for key, a in arrays.items() if a.shape and key not in set(proteins)), None)
+    of_proteins = {key: arrays[key] for key in proteins}
+    other = next((key for key, a in arrays.items() if a.shape and key not in of_proteins), None)
     if other is not None:
         what = "matrices" if matrices else "vectors"
         raise ValueError(
             f"{where} has {len(proteins)} {what} of numbers, {proteins[0]!r} among them, and "
             f"{other!r}, which is none of a protein; keep one matrix, or the {what} alone."
         )
-    return _of_proteins({key: arrays[key] for key in proteins}, reading, where)
+    return _of_proteins(of_proteins, reading, where)
 
 
 def _of_matrix(matrix, arrays, reading, where):

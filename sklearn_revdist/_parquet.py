@@ -55,7 +55,8 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     def batches() -> Iterator[Batch]:
         start = 0
         for part in parts():
-            kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
+            with reading_as("Parquet", path):
+                kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
             pieces = [
                 _listed(part[source], source, widths[source], where, start, kept.get("name"))
                 if source in widths
@@ -134,6 +135,15 @@ def _has_gaps(parquet, path, schema, name, renamed):
 
 def _label(column, whole):
     """A label as an array; gaps are None, and whole numbers beside them stay whole."""
+    from pyarrow.lib import ArrowException
+
+    try:
+        return _values(column, whole)
+    except ArrowException as error:  # text that is none
+        raise ValueError(str(error)) from error
+
+
+def _values(column, whole):
     if whole:
         column = column.cast("int64") if str(column.type) in _FLOATS else column
     elif column.null_count == 0 or str(column.type) in _FLOATS:

@@ -58,7 +58,7 @@ def reading_as(name, path):
     """Say in one sentence that a file is not what it should be."""
     try:
         yield
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError) as error:
         if isinstance(error, PermissionError):
             raise
         raise ValueError(

@@ -563,6 +563,17 @@ def test_what_pandas_writes_to_hdf5_is_told(tmp_path):
         open_table(tmp_path / "x.h5")
 
 
+def test_damage_that_h5py_and_pyarrow_have_other_errors_for_is_told(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["P1"], file["P2"] = np.ones(5), h5py.SoftLink("/nowhere")
+    with pytest.raises(ValueError, match=r"cannot be read as HDF5 \('P2' leads nowhere\)"):
+        open_table(tmp_path / "x.h5")
+    text = pa.array([b"\xff\xfe"]).view(pa.string())
+    parquet.write_table(pa.table({"name": text, "x": [1.0]}), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match="cannot be read as Parquet"):
+        read(tmp_path / "x.parquet")
+
+
 @pytest.mark.parametrize("key", ["columns", "embeddings"])
 def test_a_label_named_as_what_is_written_beside_it_is_refused_in_hdf5(tmp_path, key):
     with (

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._columns import check_once
 from ._models import blocks_of_width, is_chain
 
 # ColumnTransformer and FeatureUnion put "<step>__" in front.
@@ -56,7 +57,7 @@ def find_blocks(
     """
     named = None
     if feature_names is not None:
-        check_once(feature_names)
+        check_once(feature_names, "X")
         check_numbers_in_order(feature_names)
         named = blocks_of_names(feature_names)
         if named is None:
@@ -144,15 +145,6 @@ def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
 def names_of_blocks(blocks: Blocks) -> list[str]:
     """The names that tell these blocks."""
     return [f"{name}_{i}" for name, width in zip(*blocks, strict=True) for i in range(width)]
-
-
-def check_once(feature_names: Sequence[Any]) -> None:
-    """Refuse two columns of one name."""
-    seen: set[Any] = set()
-    for name in feature_names:
-        if name in seen:
-            raise ValueError(f"X has two columns named {name!r}; keep one, or rename it.")
-        seen.add(name)
 
 
 def check_numbers_in_order(feature_names: Sequence[Any]) -> None:

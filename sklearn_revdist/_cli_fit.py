@@ -176,7 +176,8 @@ def _of_embeddings(path, input_format, dims, n_new, quiet):
         if is_store(path, input_format):
             return Choice(list(columns), list(columns))
         choice = columns_to_fit(columns, repr(str(path)), dims)
-        others = [column for column in columns if column not in set(choice.columns)]
+        taken = set(choice.columns)
+        others = [column for column in columns if column not in taken]
         if others:
             some = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
             say(f"Warning: {len(others)} columns of numbers are left out: {some}.")

@@ -4,7 +4,7 @@ Whatever other numbers stand beside them are labels.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from ._models import DEMO, ESM2
@@ -48,7 +48,7 @@ def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | Non
     ValueError
         If the names leave open which columns are the embedding.
     """
-    _check_once(columns, where)
+    check_once(columns, where)
     numbered = _numbered(columns, where)
     runs = {model: found for model, found in numbered.items() if _is_complete(found)}
     nested = next((model for model in runs if model.endswith("_residual")), None)
@@ -105,7 +105,7 @@ def columns_to_transform(
     ValueError
         If some columns are missing, or the names leave open which are the embedding.
     """
-    _check_once(columns, where)
+    check_once(columns, where)
     numbered = _numbered(columns, where)
     for models, dims in chains:
         if all(model in numbered for model in models):
@@ -186,9 +186,10 @@ def _check_width(found, model, width, where):
         )
 
 
-def _check_once(columns, where):
-    seen: set[str] = set()
+def check_once(columns: Iterable[Hashable], where: str) -> None:
+    """Refuse two columns of one name."""
+    seen: set[Hashable] = set()
     for column in columns:
         if column in seen:
-            raise ValueError(f"{where} has two columns named {column!r}; rename one.")
+            raise ValueError(f"{where} has two columns named {column!r}; keep one, or rename it.")
         seen.add(column)

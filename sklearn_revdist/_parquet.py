@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._columns import Choice
+from ._columns import Choice, check_once
 from ._tables import Batch, Table, batch_rows, import_parquet, reading_as
 
 _FLOATS = ("halffloat", "float", "double")
@@ -29,9 +29,7 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
         n_rows, schema = file.metadata.num_rows, file.schema_arrow
         widths = _list_widths(file, schema)
-    twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{where} has two columns named {twice!r}; rename one.")
+    check_once(schema.names, where)
     index = _index_columns(schema)
     sources = {}  # columns that may be the embedding, and which column of the file each is in
     for field in schema:
@@ -41,7 +39,8 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
             sources[field.name] = field.name
     columns, names = choose(list(sources)) if sources else Choice([], None)
     taken = [sources[column] for column in columns]
-    labels = [name for name in schema.names if name not in set(taken)]
+    embedding = set(taken)
+    labels = [name for name in schema.names if name not in embedding]
     renamed = _renamed(labels, index)
     # what the rows hold beside the embedding may be larger
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names_in, validate_data
 
-from ._blocks import check_numbers_in_order, check_once, find_blocks
+from ._blocks import check_numbers_in_order, find_blocks
+from ._columns import check_once
 from ._dask import as_blocks, header, is_dask
 from ._messages import told
 from ._moments import check_weights
@@ -123,7 +124,7 @@ def string_columns(X: Any) -> list[str] | None:
             "give each one text, as in X.columns.map('_'.join)."
         )
     names = list(columns)
-    check_once(names)
+    check_once(names, "X")
     check_numbers_in_order(names)
     return names if all(isinstance(name, str) for name in names) else None
 

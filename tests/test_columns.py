@@ -116,7 +116,7 @@ def test_wide_runs_beside_known_models_are_chosen_by_the_widths():
         (fit, names(**DEMO)[:50] + names(**DEMO)[51:], "t4_500K_demo, without number 2, but 96"),
         (transform, [*names(**DEMO), "esm2_t6_2M_demo_160"], "has 161 columns of esm2_t6_2M_demo"),
         (transform, names(esm2_t3_100K_demo=48), "no columns of esm2_t4_500K_demo, which"),
-        (fit, ["a", "b", "a"], "has two columns named 'a'; rename one"),
+        (fit, ["a", "b", "a"], "has two columns named 'a'; keep one, or rename it"),
         (transform, ["a", "a"], "has two columns named 'a'"),
         (fit, ["a_0", "x__a_0", "a_1"], "two columns for number 0 of 'a', 'a_0' and 'x__a_0'"),
         (fit, lists(t5=20, bert=9), "several embeddings, 't5' (20), 'bert' (9); keep one, or name"),

@@ -386,11 +386,11 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     ones = np.ones(3)
     for names in (["a", "b", "a"], ["name", "a_0", "name"]):
         parquet.write_table(pa.table([ones, ones, ones], names), tmp_path / "x.parquet")
-        with pytest.raises(ValueError, match=f"has two columns named '{names[0]}'; rename one"):
+        with pytest.raises(ValueError, match=f"has two columns named '{names[0]}'; keep one, or"):
             open_table(tmp_path / "x.parquet")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["embeddings"], file["columns"] = np.ones((2, 3)), ["a", "b", "a"]
-    with pytest.raises(ValueError, match="has two columns named 'a'; rename one"):
+    with pytest.raises(ValueError, match="has two columns named 'a'; keep one, or"):
         open_table(tmp_path / "x.h5")
 
 

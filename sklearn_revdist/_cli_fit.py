@@ -193,7 +193,7 @@ def _of_embeddings(path, input_format, dims, n_new, quiet):
             "many as a known chain has; say the widths of the models with --dims."
         )
     for warning in caught:
-        say(f"Warning: {warning.message}")
+        say("Warning: " + str(warning.message).replace("`dims`", "--dims"))
     as_usage(new_columns, blocks, n_new)
     moments = Moments.zeros(table.n_columns)
     with failing(INPUT), progress(table.n_rows, quiet) as bar:

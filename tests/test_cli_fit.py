@@ -173,6 +173,7 @@ def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted_once(in_process, rng)
     assert ended.code == 0, ended.err
     assert ended.err.count("Warning: The 208 columns of X have no names") == 1
     assert "esm2_t3_100K_demo (48), esm2_t6_2M_demo (160)" in ended.err
+    assert "say their widths with --dims." in ended.err
     ended = in_process("fit", "x.npy", "--dims", "48,160", "-q", "-o", "y.safetensors")
     assert "Warning: The 208" not in ended.err
     found = [ReverseDistiller.from_pretrained(f"{file}.safetensors") for file in "xy"]

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._models import blocks_of_width
+from ._columns import check_once
+from ._models import blocks_of_width, is_chain
 
 # ColumnTransformer and FeatureUnion put "<step>__" in front.
 _COLUMN_NAME = re.compile(r"(?:.*__)?(?P<model>.+)_(?P<column>\d+)")
@@ -43,30 +44,42 @@ def find_blocks(
     Returns
     -------
     blocks : Blocks
-        One block of all columns, with a warning, where nothing tells more.
+        One block of all columns, with a warning, where nothing tells more. With another where
+        nothing but the sum of the widths tells them, and the models are no chain from its
+        smallest on, which is what ESMEmbedder gives in a pipeline.
 
     Raises
     ------
     ValueError
         If `dims` are not positive, do not add up to `n_features` or contradict the names of the
-        columns, the names are those of models in another order, or two blocks have one name.
+        columns, the names are those of models in another order, or two columns or blocks have
+        one name.
     """
     named = None
     if feature_names is not None:
+        check_once(feature_names, "X")
+        check_numbers_in_order(feature_names)
         named = blocks_of_names(feature_names)
         if named is None:
             _check_order(feature_names)
     if dims is None:
         blocks = named or _known_blocks(n_features)
+        doubt = None
         if blocks is None:
-            warnings.warn(
+            blocks = Blocks(("block0",), (n_features,))
+            doubt = (
                 f"The {n_features} columns of X are neither named by ESMEmbedder nor as wide as a "
                 "known chain of models, so they are taken as one block and returned as they are; "
-                "say their widths with `dims`.",
-                UserWarning,
-                stacklevel=4,
+                "say their widths with `dims`."
             )
-            blocks = Blocks(("block0",), (n_features,))
+        elif named is None and not is_chain(blocks.names):
+            doubt = (
+                f"The {n_features} columns of X have no names that tell their models and are taken "
+                f"as {_spelled(blocks)}, whose widths add up to as many; if they are of other "
+                "models, the result is wrong: say their widths with `dims`."
+            )
+        if doubt:
+            warnings.warn(doubt, UserWarning, stacklevel=4)
     else:
         dims = tuple(whole_numbers(dims, "dims"))
         if min(dims, default=1) < 1:
@@ -127,6 +140,32 @@ def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
         names.append(model)
         dims.append(len(numbers))
     return Blocks(tuple(names), tuple(dims))
+
+
+def names_of_blocks(blocks: Blocks) -> list[str]:
+    """The names that tell these blocks."""
+    return [f"{name}_{i}" for name, width in zip(*blocks, strict=True) for i in range(width)]
+
+
+def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
+    """Refuse columns that have numbers for names and are out of order, as after sorting as text."""
+    if not all(_is_number(name) for name in feature_names):
+        return
+    numbers = [int(name) for name in feature_names]
+    in_order = sorted(numbers)
+    if numbers != in_order and in_order in (
+        list(range(len(numbers))),
+        list(range(1, len(numbers) + 1)),
+    ):
+        at = next(i for i, number in enumerate(numbers) if number != in_order[i])
+        raise ValueError(
+            f"The columns of X are numbered, but not in order: {in_order[at]} is expected where "
+            f"{numbers[at]} stands; put them in order, as in X[sorted(X.columns, key=int)]."
+        )
+
+
+def _is_number(name):
+    return isinstance(name, Integral) or (isinstance(name, str) and name.isdecimal())
 
 
 def _check_order(feature_names):

@@ -34,7 +34,7 @@ from ._console import (
     progress,
     say,
 )
-from ._tables import STORES, format_of, writing
+from ._table_files import STORES, format_of, writing
 
 
 @click.command()

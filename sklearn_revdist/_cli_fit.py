@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from ._blocks import blocks_of_names, find_blocks
+from ._blocks import blocks_of_names, find_blocks, names_of_blocks
 from ._cli_info import described, report_of
 from ._cli_options import (
     CHECKPOINTS,
@@ -29,7 +29,8 @@ from ._cli_sequences import (
     make_embedder,
     told_once,
 )
-from ._cli_tables import holds_sequences, open_embeddings
+from ._cli_tables import holds_sequences, is_store, open_embeddings
+from ._columns import Choice, columns_to_fit
 from ._console import (
     INPUT,
     OUTPUT,
@@ -130,7 +131,7 @@ def fit(
     """Fit a distiller on INPUT.
 
     INPUT is either sequences (FASTA, CSV, TSV or Parquet), whose residues are embedded and
-    fitted on, or embeddings: a Parquet, HDF5 or npy file, or a store. A Parquet file that has
+    fitted on, or embeddings: a Parquet, HDF5, npy or npz file, or a store. A Parquet file that has
     columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of them,
     not on the few that are to be predicted. With --sequences, proteins are drawn that do not depend
     on the order of the records; records that cannot be drawn are left out and counted. Without it
@@ -186,23 +187,37 @@ def fit(
 
 
 def _of_embeddings(path, input_format, dims, n_new, quiet):
-    """Names of the columns, where there are some, and moments of all rows."""
-    table = open_embeddings(path, input_format)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    """Names of the columns, and moments of all rows."""
+
+    def choose(columns):
+        if is_store(path, input_format):
+            return Choice(list(columns), list(columns))
+        choice = columns_to_fit(columns, repr(str(path)), dims)
+        taken = set(choice.columns)
+        others = [column for column in columns if column not in taken]
+        if others:
+            some = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+            say(f"Warning: {len(others)} columns of numbers are left out: {some}.")
+        return choice
+
+    table = open_embeddings(path, input_format, choose)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         blocks = as_usage(find_blocks, dims, table.columns, table.n_columns)
     if dims is None and blocks.names == ("block0",):
         raise click.UsageError(
             f"The {table.n_columns} columns are neither named as `revdist embed` names them nor as "
             "many as a known chain has; say the widths of the models with --dims."
         )
+    for warning in caught:
+        say("Warning: " + str(warning.message).replace("`dims`", "--dims"))
     as_usage(new_columns, blocks, n_new)
     moments = Moments.zeros(table.n_columns)
     with failing(INPUT), progress(table.n_rows, quiet) as bar:
         for batch in table.batches():
             moments += Moments.of(batch.rows)
             bar.update(len(batch.rows))
-    return table.columns, moments
+    return names_of_blocks(blocks), moments
 
 
 class _Sum(NamedTuple):

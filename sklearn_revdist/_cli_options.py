@@ -81,7 +81,7 @@ table_options = together(
 sequence_options = together(
     click.option(
         "--input-format",
-        type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy"]),
+        type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy", "npz"]),
         help="Format of the input, where its suffix does not say it.",
     ),
     click.option(

@@ -1,6 +1,6 @@
 """What commands that take embeddings share: which inputs are embeddings, and reading them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,37 +8,65 @@ import numpy as np
 import pandas as pd
 
 from ._blocks import blocks_of_names
+from ._columns import Choice
 from ._console import INPUT, as_usage, failing
+from ._parquet import parquet_columns
 from ._records import FORMATS as RECORDS
 from ._store import EmbeddingStore
-from ._tables import FORMATS, STORES, Batch, Table, format_of, open_table
+from ._table_files import READ, STORES, check_holds_no_code, chosen, format_of, open_table
+from ._tables import Batch, Table
 
 
 def holds_sequences(path: Path, input_format: str | None, sequence_column: str) -> bool:
     """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
+    if input_format is None:
+        with failing(INPUT):
+            check_holds_no_code(path)
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    known = {**FORMATS, **RECORDS, **dict.fromkeys(STORES, "store")}
+    known = {**READ, **RECORDS, **dict.fromkeys(STORES, "store")}
     name = input_format or known.get(suffixes[-1] if suffixes else "", "fasta")
     if name != "parquet":
         return name in ("fasta", "csv", "tsv")
     with failing(INPUT):
         try:
-            table = open_table(path, name)
-        except ValueError:
+            columns, embedding = parquet_columns(path)
+        except (ValueError, FileNotFoundError):
             return True  # so that reading says what is wrong
-    # a measured value beside sequences is a number, but no embedding
-    named = blocks_of_names(table.columns) is not None
-    return not named and sequence_column in next(table.batches()).labels
+        if not embedding or sequence_column not in columns:
+            return not embedding
+        try:
+            table = open_table(path, name)
+        except ValueError:  # of several embeddings, say
+            return False
+        # a measured value beside sequences is a number, but no embedding
+        named = table.columns is None or blocks_of_names(table.columns) is not None
+        if table.n_columns == 1 or not named:
+            return True
+        try:
+            next(table.batches())
+        except ValueError:  # lists of a number for each residue
+            return True
+        return False
 
 
-def open_embeddings(path: Path, input_format: str | None) -> Table:
-    """A file of embeddings or a store, whose rows are checked as they are read."""
+def is_store(path: Path, input_format: str | None) -> bool:
+    """Whether a file is a store, all of whose columns are some model's."""
+    return input_format is None and path.suffix.lower() in STORES
+
+
+def open_embeddings(
+    path: Path, input_format: str | None, choose: Callable[[Sequence[str]], Choice]
+) -> Table:
+    """A file of embeddings or a store, whose rows are checked as they are read.
+
+    Which of its columns are the embedding, `choose` says.
+    """
     with failing(INPUT):
-        if input_format is None and path.suffix.lower() in STORES:
-            table = _open_store(path)
+        if is_store(path, input_format):
+            table = chosen(_open_store(path), choose)
         else:
-            as_usage(format_of, path, input_format)
-            table = open_table(path, input_format)
+            as_usage(format_of, path, input_format, READ)
+            table = open_table(path, input_format, choose)
     return table._replace(batches=lambda: _checked(table))
 
 

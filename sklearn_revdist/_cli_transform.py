@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from ._cli_sequences import (
     make_embedder,
 )
 from ._cli_tables import holds_sequences, open_embeddings, rows_of
+from ._columns import columns_to_transform
 from ._console import (
     INPUT,
     OUTPUT,
@@ -36,7 +38,7 @@ from ._console import (
 )
 from ._models import known_model, model_name, resolve_chain
 from ._reverse_distiller import ReverseDistiller
-from ._tables import format_of, writing
+from ._table_files import format_of, writing
 
 
 @click.command()
@@ -81,11 +83,14 @@ def transform(
     """Nest embeddings with DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. INPUT is
-    embeddings (a Parquet, HDF5 or npy file, or a store) or sequences (FASTA, CSV, TSV or Parquet),
-    which are embedded by the distiller's models, and by none that --n-components does not need.
+    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences (FASTA, CSV, TSV or
+    Parquet), which are embedded by the distiller's models, and by none that --n-components does
+    not need.
 
     The output has a row for each row of INPUT, or each sequence, in the same order, with whatever
-    labels INPUT has. INPUT is read a batch at a time, so that it may be larger than memory.
+    labels INPUT has. Columns are chosen by their names, in whatever order they are; numbers beside
+    them are labels. An array for each protein, in HDF5 or npz, gives rows with its name. INPUT is
+    read a batch at a time, so that it may be larger than memory.
 
     \b
       revdist transform distiller.safetensors embeddings.parquet -o nested.parquet
@@ -118,7 +123,9 @@ def transform(
                 f"{str(input)!r} holds embeddings; --model and --residues are for sequences."
             )
         else:
-            table = open_embeddings(path, input_format)
+            chains = [(c.model_names_, c.dims_.tolist()) for c in (fitted, prefix)]
+            choose = partial(columns_to_transform, where=repr(str(input)), chains=chains)
+            table = open_embeddings(path, input_format, choose)
         # embeddings of the models that are needed are enough
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)

@@ -13,7 +13,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
 from numbers import Integral
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,13 +23,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 
 from ._blocks import blocks_of_names
 from ._embedder import ESMEmbedder
-from ._files import replaced
+from ._files import local_path, replaced
 from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import check_lengths, n_shown
 from ._records import in_parts, read_records
 from ._sequences import Encoder, as_list
-from ._tables import import_parquet, writing
+from ._table_files import writing
+from ._tables import import_parquet
 
 _FORMAT = 1
 
@@ -162,7 +162,7 @@ def embed_to_parquet(
         _CONSTRAINTS, dict(zip(_CONSTRAINTS, given, strict=True)), "embed_to_parquet"
     )
     import_parquet()  # its absence is told before hours of work
-    folder = Path(folder).absolute()
+    folder = local_path(folder).absolute()
     records = _reader(sequences, names)
     columns = embedder.get_feature_names_out()
     settings = _settings(embedder)
@@ -204,7 +204,7 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     if isinstance(sequences, str | os.PathLike):
         if names is not None:
             raise ValueError("The file has the names; leave `names` out, or give the sequences.")
-        return partial(read_records, Path(sequences))
+        return partial(read_records, local_path(sequences))
     texts = as_list(sequences)
     if not all(isinstance(text, str) for text in texts):
         Encoder("X").encode(texts)  # raises the error that says so

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._files import local_path
 from ._fingerprint import fingerprint
 from ._models import Model, model_name, resolve_chain
 from ._pieces import limit_length, split
@@ -312,7 +313,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         chain = resolve_chain(self.chain)
         dtypes = self._open(chain).keywords["dtypes"]
         kept_as = "float32"
-        if self.store is not None and Path(self.store).exists():
+        if self.store is not None and local_path(self.store).exists():
             with EmbeddingStore.create(self.store, exist_ok=True) as store:
                 kept_as = store.storage_dtype
                 sources = [self._source(entry, store.weights_digest, dtypes) for entry in chain]

@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ._files import replaced
+from ._files import local_path, replaced
 from ._fingerprint import fingerprint
 from ._fold_scores import SCORED, score_folds
 from ._folds import shuffled_cv
@@ -32,7 +31,7 @@ from ._representations import (
     list_representations,
 )
 from ._reverse_distiller import ReverseDistiller
-from ._rows import check_rows_as_fitted
+from ._rows import check_rows_as_fitted, check_targets
 from ._splits import SPLITS, check_targets_differ, checked_folds
 from ._tasks import Task
 
@@ -107,8 +106,8 @@ def prefix_scores(
     Raises
     ------
     ValueError
-        If `X` does not fit the distiller, `y` is not finite or not as long as `X`, or all
-        targets of a fold are equal.
+        If `X` does not fit the distiller, `y` holds text, is not finite or not as long as `X`, or
+        all targets of a fold are equal.
     sklearn.exceptions.NotFittedError
         If the distiller is not fitted.
 
@@ -132,9 +131,8 @@ def prefix_scores(
     check_is_fitted(distiller)
     X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
     X = np.asarray(X, dtype=np.float64)
-    y = column_or_1d(y)
+    y = check_targets(column_or_1d(y), "evaluate")
     check_consistent_length(X, y)
-    assert_all_finite(y, input_name="y")
     if isinstance(cv, str):  # which has a method of that name
         raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
     folds = list(shuffled_cv(cv, y).split(X, y))
@@ -341,7 +339,7 @@ def evaluate(
         "n_folds": n_folds,
         "probe": probe,
     }
-    folder = None if output is None else Path(output)
+    folder = None if output is None else local_path(output)
     key = None if folder is None else _key(embedder, distiller, settings)
     checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
     if isinstance(tasks, Sequence):
@@ -410,7 +408,7 @@ def checked_tasks(
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table, in one step; scores with six decimals, which rounding does not reach."""
-    with replaced(Path(path)) as part:
+    with replaced(local_path(path)) as part:
         table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
 
 

@@ -1,9 +1,14 @@
-"""Files that appear under their name when they are complete, and not before."""
+"""Paths as they are given, and files that appear under their name when they are complete."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """A path that is given in Python; ~ is the user's own folder, as in a shell."""
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+from ._files import local_path
+
 
 class Model(NamedTuple):
     """A published model and the shape of its transformer."""
@@ -112,6 +114,13 @@ def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:
     return None
 
 
+def is_chain(names: Sequence[str]) -> bool:
+    """Whether models are one alone, or those of a family from its smallest on without a gap."""
+    return len(names) == 1 or any(
+        list(names) == [model.name for model in family[: len(names)]] for family in (ESM2, DEMO)
+    )
+
+
 def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
     if not isinstance(entry, str | os.PathLike):
         raise TypeError(
@@ -122,7 +131,7 @@ def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
     if model is not None:
         return model
     text = os.fspath(entry)
-    path = Path(text).expanduser()
+    path = local_path(text)
     is_name = isinstance(entry, str) and "/" not in text and os.sep not in text
     if path.suffix == ".safetensors" or (is_name and path.suffix != ".pt"):
         raise ValueError(

@@ -47,7 +47,7 @@ from ._prefix_choice import (
 from ._prefix_ridge import Training
 from ._prefix_scorers import all_prefixes, spearman
 from ._prefixes import model_prefixes
-from ._rows import check_row_weights
+from ._rows import check_classes, check_row_weights, check_targets
 
 # Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
@@ -385,10 +385,11 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
         Raises
         ------
         ValueError
-            If X or y is not finite, a parameter does not fit them, or a score does not exist.
-            Nothing is changed then.
+            If X or y is not finite or holds text, a parameter does not fit them, or a score does
+            not exist. Nothing is changed then.
         """
         _raise_for_params(params, self, "fit")
+        y = check_targets(y, "PrefixRidgeClassifierCV")
         data, y = check_X_y(
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
@@ -521,10 +522,11 @@ class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
         Raises
         ------
         ValueError
-            If X is not finite, there are fewer than two classes, a parameter does not fit them,
-            or a score does not exist. Nothing is changed then.
+            If X is not finite, a class is missing, there are fewer than two classes, a parameter
+            does not fit them, or a score does not exist. Nothing is changed then.
         """
         _raise_for_params(params, self, "fit")
+        check_classes(y)
         data, y = check_X_y(X, y, dtype=np.float64, estimator=self)
         check_classification_targets(y)
         binarizer = LabelBinarizer(neg_label=-1).fit(y)

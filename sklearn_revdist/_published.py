@@ -10,13 +10,13 @@ import os
 import re
 import zipfile
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._blocks import Blocks
 from ._chain import Level, extend
+from ._files import local_path
 from ._hub import fetch
 from ._messages import told
 from ._models import ESM2, Model
@@ -142,7 +142,7 @@ def read_published_naive(
 
 def _find(name_or_path, kind, variant, revision):
     """The folder that a name or a path means, its files fetched; None where it can mean none."""
-    path = Path(name_or_path)
+    path = local_path(name_or_path)
     if os.path.exists(path):  # unlike the method, also of names that no file can have
         if revision is not None:
             raise ValueError(

@@ -66,7 +66,8 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
     dims : sequence of int, default=None
         Widths of the blocks, small model first. None recognises columns named by
         :class:`ESMEmbedder`, else the widths of known models (every sum of distinct widths is
-        unique), else takes all columns as one block, with a warning.
+        unique), with a warning unless they are a whole chain from its smallest model on; else
+        it takes all columns as one block, with a warning.
 
     n_components : int or str, default=None
         Length of the prefix to return: a number of columns, or the name of the model to stop

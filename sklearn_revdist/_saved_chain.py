@@ -6,7 +6,6 @@ import os
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib import metadata, resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from safetensors.numpy import save
 
 from ._blocks import Blocks
 from ._chain import Level
-from ._files import replaced
+from ._files import local_path, replaced
 from ._messages import told
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
@@ -67,7 +66,7 @@ def write_chain(
     description = json.loads(json.dumps(description, default=_plain, allow_nan=False))
     description[_CHECKSUM] = _checksum(description, arrays)
     header = {_KEY: json.dumps(description)}
-    with replaced(Path(path)) as partial:
+    with replaced(local_path(path)) as partial:
         partial.write_bytes(save(arrays, header))
 
 
@@ -93,7 +92,7 @@ def _located(name_or_path):
         with resources.as_file(bundled) as path:
             yield path
         return
-    path = Path(name_or_path)
+    path = local_path(name_or_path)
     if not os.path.isfile(path):  # unlike the method, also of names that no file can have
         known = ", ".join(map(repr, _BUNDLED))
         raise FileNotFoundError(

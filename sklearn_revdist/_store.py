@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import validate_params
 
 from ._file_states import FileState, file_digest
+from ._files import local_path
 from ._sqlite import SQLiteFile, damaged
 from ._store_format import (
     Shown,
@@ -26,7 +27,8 @@ from ._store_format import (
     read_header,
     text_digest,
 )
-from ._tables import Batch, Table, batch_rows, writing
+from ._table_files import writing
+from ._tables import Batch, Table, batch_rows
 
 _KEY = "(weights, layer, pooling, dtype, width)"
 _TEXTS = {"model", "weights", "pooling", "dtype"}  # columns of contents(); others are numbers
@@ -87,7 +89,7 @@ class EmbeddingStore:
 
     @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path).absolute()
+        self.path = _path_of_file(path)
         if not self.path.is_file():
             raise FileNotFoundError(
                 f"There is no store {str(self.path)!r}; ESMEmbedder(store=...) and "
@@ -132,10 +134,10 @@ class EmbeddingStore:
         FileNotFoundError
             If there is no such folder.
         ValueError
-            If the file is no store, is damaged, or is of a later version; it is left as it
-            is.
+            If the path is that of no file, or the file is no store, is damaged, or is of a later
+            version; it is left as it is.
         """
-        path = Path(path).absolute()
+        path = _path_of_file(path)
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', but it is {dtype!r}.")
         if path.exists() and not exist_ok:
@@ -276,7 +278,7 @@ class EmbeddingStore:
         ValueError
             If the suffix is another, nothing is chosen, or as for :meth:`to_frame`.
         """
-        path = Path(path)
+        path = local_path(path)
         if path.suffix not in (".parquet", ".h5"):
             raise ValueError(f"{str(path)!r} ends in neither .parquet nor .h5; choose one.")
         table = self.as_table(**which)
@@ -533,6 +535,16 @@ class EmbeddingStore:
                     "INSERT OR IGNORE INTO checkpoint_files VALUES (?, ?)", (key, digest)
                 )
         return digest
+
+
+def _path_of_file(path):
+    """Where a store is; SQLite has names for databases in memory, which are none."""
+    if os.fspath(path) in ("", ":memory:") or os.fspath(path).startswith("file:"):
+        raise ValueError(
+            f"{os.fspath(path)!r} is no path of a file, which a store is; name one, as in "
+            "'embeddings.sqlite'."
+        )
+    return local_path(path).absolute()
 
 
 def _check_shown(sequences, parameter):

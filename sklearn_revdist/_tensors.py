@@ -46,6 +46,23 @@ def as_array(X: Any) -> NDArray:
     return X.cpu().numpy() if is_tensor(X) else X
 
 
+def stacked(X: Any) -> Any:
+    """A list of tensors, one for each row, as one tensor; anything else as it is."""
+    if not isinstance(X, list | tuple) or not X or not all(map(is_tensor, X)):
+        return X
+    import torch
+
+    for i, row in enumerate(X):
+        if row.ndim != 1 or row.shape != X[0].shape or row.device != X[0].device:
+            raise ValueError(
+                f"X is a list of tensors, of which number {i} (counting from 0) has the shape "
+                f"{tuple(row.shape)} on {row.device}, and the first {tuple(X[0].shape)} on "
+                f"{X[0].device}; give a vector of the same length for each row, or one matrix, as "
+                "by torch.cat."
+            )
+    return torch.stack(list(X))
+
+
 def as_rows(X: Any) -> Any:
     """Check a tensor and give it as rows: on CUDA as it is, else as an array.
 
@@ -62,10 +79,12 @@ def as_rows(X: Any) -> Any:
     Raises
     ------
     ValueError
-        If it is not a matrix, has no rows or holds numbers that are not finite.
+        If it is not a matrix of real numbers in memory, has no rows or holds numbers that are not
+        finite.
     """
     import torch
 
+    _check_holds_numbers(X)
     X = X.detach()
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(
@@ -79,6 +98,18 @@ def as_rows(X: Any) -> Any:
             "The tensor holds NaN or infinity; drop these rows, or embed them in higher precision."
         )
     return X if on_cuda(X) else as_array(X)
+
+
+def _check_holds_numbers(X):
+    """Refuse tensors of kinds whose numbers are not a matrix in memory, or not real."""
+    for wrong, what, remedy in (
+        (X.is_meta, "on the device meta, which holds no numbers", "compute it on another device"),
+        (X.is_nested, "nested", "give its rows as one matrix"),
+        (X.layout is not sys.modules["torch"].strided, "sparse", "give X.to_dense()"),
+        (X.is_complex(), "of complex numbers", "give real ones"),
+    ):
+        if wrong:
+            raise ValueError(f"The tensor is {what}; {remedy}.")
 
 
 def tensor_as(rows: Any, given: Any) -> Any:

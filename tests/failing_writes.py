@@ -26,7 +26,7 @@ from click.testing import CliRunner
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
 from sklearn_revdist._cli import main as revdist
 from sklearn_revdist._store import Shown, Source
-from sklearn_revdist._tables import open_table, writing
+from sklearn_revdist._table_files import open_table, writing
 
 KINDS = ("no space left", "input/output error", "short write")
 SOURCE = Source("0", -1, "mean", "float32", 5)

@@ -193,6 +193,40 @@ def test_widths_that_nothing_tells_must_be_said(in_process, tmp_path, rng):
     assert_same("x.safetensors", ReverseDistiller(dims=[3, 4]).fit(np.load("x.npy")))
 
 
+def test_columns_are_put_in_order_by_their_names(in_process, residues, names):
+    expected = ReverseDistiller(dims=[48, 96]).fit(residues)
+    frame = pd.DataFrame(residues, columns=names)
+    more = frame.assign(ddG_1=1.5, pLDDT_0=np.arange(360.0))
+    for columns in (sorted(more.columns), [*more.columns[48:], *more.columns[:48]]):
+        more[columns].to_parquet("x.parquet")
+        ended = in_process("fit", "x.parquet", "-q", "-o", "x.safetensors")
+        assert ended.code == 0, ended.err
+        assert_same("x.safetensors", expected)
+        assert "2 columns of numbers are left out: ddG_1, pLDDT_0." in ended.err.replace(
+            "pLDDT_0, ddG_1", "ddG_1, pLDDT_0"
+        )
+    # of models that are not known, only the file says the order
+    frame.columns = [name.replace("esm2", "my") for name in names]
+    frame[sorted(frame.columns)].to_parquet("x.parquet")
+    ended = in_process("fit", "x.parquet", "-o", "x.safetensors")
+    assert ended.code == 2
+    assert "are not in order: my_t3_100K_demo_2 is expected where my_t3_100K_demo_10" in ended.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted_once(in_process, rng):
+    np.save("x.npy", rng.normal(size=(400, 208)))
+    ended = in_process("fit", "x.npy", "-q", "-o", "x.safetensors")
+    assert ended.code == 0, ended.err
+    assert ended.err.count("Warning: The 208 columns of X have no names") == 1
+    assert "esm2_t3_100K_demo (48), esm2_t6_2M_demo (160)" in ended.err
+    assert "say their widths with --dims." in ended.err
+    ended = in_process("fit", "x.npy", "--dims", "48,160", "-q", "-o", "y.safetensors")
+    assert "Warning: The 208" not in ended.err
+    found = [ReverseDistiller.from_pretrained(f"{file}.safetensors") for file in "xy"]
+    np.testing.assert_array_equal(found[0].components_, found[1].components_)
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [

@@ -5,7 +5,9 @@ import os
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller, _cli_transform, _inference
 from sklearn_revdist._console import INPUT, INTERRUPTED, MISSING, OUTPUT
@@ -274,6 +276,64 @@ def test_rows_of_another_chain_are_refused(in_process, H):
     ended = in_process("transform", "demo", "y.parquet", "-o", "y.npy")
     assert ended.code == INPUT
     assert "Row 2 (counting from 0) has inf in column esm2_t4_500K_demo_2" in ended.err
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_columns_are_chosen_by_their_names(in_process, H, expected):
+    more = H.assign(ddG_1=[0.5, 1.5, 2.5, 3.5], pLDDT_0=np.arange(4.0), name=NAMES)
+    for frame in (more, more.sort_index(axis=1), more[[*more.columns[48:], *more.columns[:48]]]):
+        frame.to_parquet("y.parquet")
+        ended = in_process("transform", "demo", "y.parquet", "-o", "z.parquet")
+        assert ended.code == 0, ended.err
+        nested = pd.read_parquet("z.parquet")
+        assert_nested(nested.iloc[:, 3:], expected, H)
+        assert set(nested.columns[:3]) == {"name", "ddG_1", "pLDDT_0"}
+        assert nested["ddG_1"].tolist() == [0.5, 1.5, 2.5, 3.5]
+        assert nested["name"].tolist() == NAMES
+    with h5py.File("y.h5", "w") as file:
+        file["embeddings"], file["columns"] = H.iloc[:, ::-1].to_numpy(), [*H.columns[::-1]]
+    assert in_process("transform", "demo", "y.h5", "-o", "z.npy").code == 0
+    assert_nested(np.load("z.npy"), expected, H)
+    more.drop(columns=H.columns[200]).to_parquet("y.parquet")
+    ended = in_process("transform", "demo", "y.parquet", "-o", "z.npy")
+    assert ended.code == INPUT
+    assert "has 159 columns of esm2_t6_2M_demo, without number 56, but 160" in ended.err
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_embeddings_of_other_programs(in_process, H, expected):
+    rows = H.to_numpy()
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 304)
+    parquet.write_table(pa.table({"name": NAMES, "embedding": vectors}), "list.parquet")
+    numbered = pd.DataFrame(rows, index=[0.5, 1.5, 2.5, 3.5]).rename(columns=str)
+    numbered.sort_index(axis=1).to_parquet("numbers.parquet")
+    with h5py.File("proteins.h5", "w") as file:
+        file.update({f"P{i}": row for i, row in enumerate(rows)})
+    np.savez("matrix.npz", rows)
+    np.savez("proteins.npz", **{f"P{i}": row for i, row in enumerate(rows)})
+    names = {
+        "list.parquet": NAMES,
+        "numbers.parquet": [0.5, 1.5, 2.5, 3.5],
+        "proteins.h5": ["P0", "P1", "P2", "P3"],
+        "matrix.npz": None,
+        "proteins.npz": ["P0", "P1", "P2", "P3"],
+    }
+    for file, name in names.items():
+        ended = in_process("transform", "demo", file, "-o", "y.parquet", "-q")
+        assert ended.code == 0, ended.err
+        nested = pd.read_parquet("y.parquet")
+        assert_nested(nested.iloc[:, -160:], expected, H)
+        assert name is None or nested["name"].tolist() == name
+    # a list for each residue beside sequences is no embedding
+    frame = {"sequence": SEQUENCES, "pLDDT": [[1.0] * len(text) for text in SEQUENCES]}
+    parquet.write_table(pa.table(frame), "sequences.parquet")
+    ended = in_process("transform", "demo", "sequences.parquet", "-o", "y.npy")
+    assert ended.code == 0, ended.err
+    assert_nested(np.load("y.npy"), expected)
+    for suffix, reader in [("pt", "torch.load"), ("pkl", "pandas.read_pickle")]:
+        ended = in_process("transform", "demo", f"x.{suffix}", "-o", "y.npy")
+        assert ended.code == INPUT
+        assert reader in ended.err
 
 
 @pytest.mark.usefixtures("_inputs")

@@ -158,8 +158,14 @@ def test_a_missing_target_is_refused(chain):
     hidden, X, distiller = chain
     y = hidden[:, 0].copy()
     y[3] = np.nan
-    with pytest.raises(ValueError, match="y contains NaN"):
+    with pytest.raises(ValueError, match=r"y has nan in row 3 \(counting from 0\)"):
         prefix_scores(distiller, X, y)
+
+
+def test_classes_are_no_targets(chain):
+    _, X, distiller = chain
+    with pytest.raises(ValueError, match=r"y has 'a' in row 0 .*; give numbers, or take evaluate"):
+        prefix_scores(distiller, X, ["a", "b"] * 75)
 
 
 def test_targets_of_another_length_are_refused(chain):

@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from sklearn_revdist._files import replaced
+from sklearn_revdist._files import local_path, replaced
 
 
 def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path):
@@ -70,7 +71,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path.write_text("old")
     script = (
         "import pathlib, sys, time\n"
-        "from sklearn_revdist._files import replaced\n"
+        "from sklearn_revdist._files import local_path, replaced\n"
         "with replaced(pathlib.Path(sys.argv[1])) as partial:\n"
         "    partial.write_text('half of')\n"
         "    print(partial, flush=True)\n"
@@ -88,7 +89,7 @@ def test_two_writers_do_not_mix(tmp_path):
     path = tmp_path / "x"
     script = (
         "import pathlib, sys\n"
-        "from sklearn_revdist._files import replaced\n"
+        "from sklearn_revdist._files import local_path, replaced\n"
         "for _ in range(50):\n"
         "    with replaced(pathlib.Path(sys.argv[1])) as partial:\n"
         "        partial.write_text(sys.argv[2] * 100_000)\n"
@@ -102,3 +103,12 @@ def test_two_writers_do_not_mix(tmp_path):
         time.sleep(0.01)
     assert [writer.returncode for writer in writers] == [0, 0]
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_the_home_folder_may_be_written_short(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert local_path("~/x") == tmp_path / "x"
+    assert local_path(Path("~", "x")) == tmp_path / "x"
+    for path in ("x/~", "./~", "/~/x", "~nobody-of-this-name/x"):
+        assert local_path(path) == Path(path)

@@ -518,6 +518,27 @@ def test_a_classifier_has_no_probabilities(classes):
         PrefixRidgeClassifierCV(scoring="neg_log_loss").fit(*classes)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, np.inf, pd.NA, pd.NaT])
+def test_a_target_that_is_missing_is_named_by_its_row(missing, regression):
+    X = regression[0]
+    for probe, target in ((PrefixRidgeCV, 1.5), (PrefixRidgeClassifierCV, "nucleus")):
+        y = np.array([target] * 90, dtype=object)
+        y[7] = missing
+        for given in (y, y.tolist(), pd.Series(y)):
+            with pytest.raises(ValueError, match=r"y has .* in row 7 \(counting from 0\), .*drop"):
+                probe().fit(X, given)
+
+
+def test_classes_are_no_numbers(regression):
+    X = regression[0]
+    with pytest.raises(ValueError, match=r"y has 'b' in row 0 .*take PrefixRidgeClassifierCV for"):
+        PrefixRidgeCV().fit(X, ["b", "a"] * 45)
+    with pytest.raises(ValueError, match="y has 'b' in row 1, column 1 "):
+        PrefixRidgeCV().fit(X, np.array([[1, 2], [3, "b"]] * 45, dtype=object))
+    with pytest.raises(ValueError, match=r"y has 3 in row 1 .* and 'a' in row 0; give classes"):
+        PrefixRidgeClassifierCV().fit(X, ["a", 3] * 45)
+
+
 def test_one_class_is_refused(regression):
     with pytest.raises(ValueError, match="All targets are of one class, nucleus; give"):
         PrefixRidgeClassifierCV().fit(regression[0], ["nucleus"] * 90)
@@ -530,7 +551,8 @@ def test_nan_is_refused_and_changes_nothing(what, regression):
     before = {name: np.array(value) for name, value in vars(probe).items()}
     other = {"X": X[:, :6].copy(), "y": y.copy()}
     other[what][3] = np.nan
-    with pytest.raises(ValueError, match=f"Input {what} contains NaN"):
+    message = {"X": "Input X contains NaN", "y": "y has nan in row 3"}[what]
+    with pytest.raises(ValueError, match=message):
         probe.fit(**other)
     for name, value in vars(probe).items():
         np.testing.assert_array_equal(value, before[name])

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_revdist import Moments, ReverseDistiller
+from sklearn_revdist import Moments, NaiveChain, ReverseDistiller
 
 DIMS = [4, 7, 12]
 REGRESSORS = ["ols", "ridge", "pcr"]
@@ -178,6 +178,28 @@ def test_pandas_output_has_those_names(X):
     A = ReverseDistiller(n_components=5).set_output(transform="pandas").fit_transform(X)
     assert A.columns.tolist() == ["small_0", "small_1", "small_2", "small_3", "middle_residual_0"]
     assert A.index.equals(X.index)
+
+
+@pytest.mark.parametrize(
+    ("make", "method"),
+    [
+        (ReverseDistiller, "fit"),
+        (ReverseDistiller, "partial_fit"),
+        (ReverseDistiller, "fit_moments"),
+        (NaiveChain, "fit"),
+        (NaiveChain, "fit_moments"),
+    ],
+)
+def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted_once(rng, make, method):
+    X = rng.normal(size=(1000, 208))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = getattr(make(), method)(Moments.of(X) if method == "fit_moments" else X)
+        fitted.transform(X)
+    said = [each for each in caught if "whose widths add up to as many" in str(each.message)]
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    assert fitted.dims_.tolist() == [48, 160]
 
 
 def test_names_of_unnamed_columns():

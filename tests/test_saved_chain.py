@@ -220,3 +220,13 @@ def test_numbers_of_a_level_that_are_none_are_refused(saved, name, value):
 def test_damaged_descriptions_are_refused(saved, description):
     with pytest.raises(ValueError, match="cannot be read as a saved distiller"):
         ReverseDistiller.from_pretrained(rewritten(saved[1], description=description))
+
+
+def test_the_home_folder_may_be_written_short(tmp_path, rng, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    distiller = ReverseDistiller([2, 3]).fit(rng.normal(size=(50, 5)))
+    distiller.save_pretrained("~/x.safetensors")
+    assert (tmp_path / "x.safetensors").is_file()
+    found = ReverseDistiller.from_pretrained("~/x.safetensors")
+    np.testing.assert_array_equal(found.components_, distiller.components_)

@@ -730,3 +730,30 @@ def test_two_precisions_in_order_are_one_key(path, monkeypatch):
     demo(path).transform(SEQUENCES)
     with EmbeddingStore(path) as store:
         assert store.contents()["dtype"].tolist() == ["float16+bfloat16"]
+
+
+@pytest.mark.parametrize("name", [":memory:", "", "file:x?mode=memory"])
+def test_a_database_in_memory_is_no_store(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for make in (
+        EmbeddingStore,
+        EmbeddingStore.create,
+        lambda name: ESMEmbedder("demo-48", store=name).transform(["MKT"]),
+    ):
+        with pytest.raises(ValueError, match=r"is no path of a file, which a store is; name one"):
+            make(name)
+    assert os.listdir() == []
+
+
+def test_the_home_folder_may_be_written_short(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    embedder = ESMEmbedder("demo-48", store="~/x.sqlite")
+    before = embedder.fingerprint()
+    embedder.transform(["MKT"])
+    assert embedder.fingerprint() == before
+    with EmbeddingStore(Path("~/x.sqlite")) as store:
+        assert store.path == tmp_path / "x.sqlite"
+        store.export("~/x.parquet")
+    assert sorted(os.listdir()) == ["x.parquet", "x.sqlite"]

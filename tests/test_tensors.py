@@ -50,6 +50,9 @@ def test_half_precision_becomes_single_and_integers_double(X):
         (lambda tensor: tensor[:0], r"shape \(0, 23\)"),
         (lambda tensor: tensor.index_fill(1, torch.tensor([3]), torch.nan), "NaN or infinity"),
         (lambda tensor: tensor[:, :20], "has 20 features, but"),
+        (lambda tensor: tensor.to("meta"), "on the device meta, which holds no numbers; compute"),
+        (lambda tensor: tensor.to_sparse(), r"The tensor is sparse; give X\.to_dense\(\)"),
+        (lambda tensor: tensor + 1j, "The tensor is of complex numbers; give real ones"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused_and_nothing_changes(change, message, X):

@@ -4,6 +4,7 @@ Sequences that are embedded are a table of rows like any other, whose batches ar
 kept beside the output until that is complete.
 """
 
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import click
 import numpy as np
 
 from ._blocks import blocks_of_names
@@ -20,7 +22,7 @@ from ._embedder import ESMEmbedder
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._models import resolve_chain
-from ._records import in_parts, read_records
+from ._records import format_of_records, in_parts, place_of, read_records
 from ._sequences import encode_sequences
 from ._store import EmbeddingStore
 from ._tables import Batch, Table
@@ -100,19 +102,35 @@ def checked_sequences(
     path: Path,
     embedder: ESMEmbedder,
     input_format: str | None,
-    sequence_column: str,
+    sequence_column: str | None,
     name_column: str | None = None,
 ) -> Sequences:
     """Sequences of a file, all of them checked."""
-    read = partial(
-        read_records,
-        path,
-        input_format,
-        sequence_column=sequence_column,
-        name_column=name_column,
-    )
     with failing(INPUT):
-        return Sequences.checked(read, embedder)
+        found = format_of_records(path, input_format, sequence_column)
+    for option, column in (("sequence", sequence_column), ("name", name_column)):
+        if found == "fasta" and column is not None:
+            raise click.UsageError(
+                f"--{option}-column is for tables, and {str(path)!r} is read as FASTA; leave it "
+                "out, or name the format (--input-format)."
+            )
+    source = path, found
+    columns = {"sequence_column": sequence_column, "name_column": name_column}
+    with failing(INPUT), _placing(lambda index: place_of(index, *source, **columns)):
+        return Sequences.checked(partial(read_records, *source, **columns), embedder)
+
+
+@contextmanager
+def _placing(place: Callable[[int], str]) -> Iterator[None]:
+    """Say beside the number of a record where in the file it is."""
+    try:
+        yield
+    except ValueError as error:
+        number = re.match(r"Record (\d+) ", str(error))
+        where = place(int(number[1])) if number else ""
+        if not where:
+            raise
+        raise ValueError(f"{where}: {error}") from error
 
 
 def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residues: bool) -> Table:

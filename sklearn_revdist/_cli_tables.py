@@ -9,18 +9,18 @@ import pandas as pd
 
 from ._blocks import blocks_of_names
 from ._console import INPUT, as_usage, failing
+from ._packed_files import plain_suffix
 from ._records import FORMATS as RECORDS
 from ._store import EmbeddingStore
 from ._tables import FORMATS, STORES, Batch, Table, format_of, open_table
 
 
-def holds_sequences(path: Path, input_format: str | None, sequence_column: str) -> bool:
+def holds_sequences(path: Path, input_format: str | None, sequence_column: str | None) -> bool:
     """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     known = {**FORMATS, **RECORDS, **dict.fromkeys(STORES, "store")}
-    name = input_format or known.get(suffixes[-1] if suffixes else "", "fasta")
+    name = input_format or known.get(plain_suffix(path), "fasta")
     if name != "parquet":
-        return name in ("fasta", "csv", "tsv")
+        return name in RECORDS.values()
     with failing(INPUT):
         try:
             table = open_table(path, name)
@@ -28,7 +28,7 @@ def holds_sequences(path: Path, input_format: str | None, sequence_column: str) 
             return True  # so that reading says what is wrong
     # a measured value beside sequences is a number, but no embedding
     named = blocks_of_names(table.columns) is not None
-    return not named and sequence_column in next(table.batches()).labels
+    return not named and (sequence_column or "sequence") in next(table.batches()).labels
 
 
 def open_embeddings(path: Path, input_format: str | None) -> Table:

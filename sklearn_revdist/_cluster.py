@@ -204,7 +204,12 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     if isinstance(sequences, str | os.PathLike):
         if names is not None:
             raise ValueError("The file has the names; leave `names` out, or give the sequences.")
-        return partial(read_records, Path(sequences))
+        path = Path(sequences)
+        if path.exists() and not path.is_file():
+            raise ValueError(
+                f"{str(path)!r} is no file that can be read twice; write the sequences to one."
+            )
+        return partial(read_records, path)
     texts = as_list(sequences)
     for i, text in enumerate(texts):
         if not isinstance(text, str):

@@ -1,6 +1,5 @@
 """Scans: mutational scans as ProteinGym writes them, checked variant by variant."""
 
-import gzip
 import os
 import re
 import warnings
@@ -9,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ._packed_files import plain_name, plain_suffix
 from ._tasks import Task
 from ._text_rows import Rejects, as_targets, read_text, task_name, wrong_letter
+from ._text_tables import open_rows
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
@@ -54,13 +55,13 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     files: dict[str, Path] = {}
     other = []
     for file in candidates:
-        if not re.search(r"\.csv(\.gz)?$", file.name):
+        if path.is_dir() and plain_suffix(file) != ".csv":
             continue
         if path.is_dir() and not set(COLUMNS) <= _header(file):
             if reference is None or not file.samefile(reference):
                 other.append(file.name)
             continue
-        plain = file.name.removesuffix(".gz")
+        plain = plain_name(file)
         name = names.get(plain, plain.removesuffix(".csv"))
         if name in files:
             raise ValueError(
@@ -195,9 +196,8 @@ def read_scan(
 
 def _header(path):
     """Names of a table's columns."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        return {name.strip('"') for name in file.readline().strip().split(",")}
+    with open_rows(path, {}, wanted=COLUMNS) as table:
+        return set(table.columns)
 
 
 def _undo(mutant: str, sequence: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._text_files import LONGEST, Unreadable, open_text
+from ._text_files import LONGEST, open_text
 
 # fair-esm's alphabet "ESM-1b"; a token's index is its row of the embedding matrix
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -161,11 +161,12 @@ def read_fasta(path: str | os.PathLike) -> tuple[list[str], list[str]]:
 
 
 def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Records of a FASTA file, plain or compressed with gzip, one after the other.
+    """Records of a FASTA file, plain or compressed, one after the other.
 
     Parameters
     ----------
     path : str or path-like
+        As :func:`~._text_files.open_text` takes it, also a pipe.
 
     Yields
     ------
@@ -179,15 +180,10 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     ------
     ValueError
         If the file is empty, does not begin with a header, has a record without a
-        sequence or of more than 16 million letters, or is compressed and damaged.
+        sequence or of more than 16 million letters, is no text, or is compressed and damaged.
     """
-    try:
-        with open_text(path, errors="replace") as file:
-            yield from _records_of(file, path)
-    except Unreadable as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} is damaged: {error}; copy or download it again."
-        ) from error
+    with open_text(path) as file:
+        yield from _records_of(file, path)
 
 
 def _records_of(file, path):

@@ -1,12 +1,14 @@
 """Packed files: what a file is by its first bytes, and the content that is compressed in it."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
 import os
 import re
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -27,14 +29,17 @@ _HEAD = 512  # bytes that say what a file is; a tar archive says it in the 257th
 _CHUNK = 2**16
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is that of an archive of nothing
 
+# What zipfile raises: for offsets, versions and passwords that make no sense, too.
+_DAMAGED_ZIP = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error)
+
 _TEXT = "give the text that is in it, as FASTA or CSV"
 _FORMAT = "end its name in {0}, or name its format ({1})"
 _BY_FIRST_BYTES = (
     (rb"%PDF-", "a PDF document", _TEXT),
     (
         rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an old document of Office (.xls, .doc)",
-        "save it anew",
+        "an old Office document",
+        "save it as .xlsx or CSV",
     ),
     (rb"\{\\rtf", "a document in RTF", _TEXT),
     (rb"PAR1[\x00-\x08\x0e-\x1f]", "a Parquet table", _FORMAT.format(".parquet", "parquet")),
@@ -136,11 +141,11 @@ def _zipfile(file: BinaryIO, path: Path) -> zipfile.ZipFile:
     try:
         file.seek(0)
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise damaged(path, error) from error
+    except _DAMAGED_ZIP as error:
+        raise _damaged(path, error) from error
 
 
-def damaged(path: Path, error: BaseException) -> Unreadable:
+def _damaged(path: Path, error: BaseException) -> Unreadable:
     """The error of a compressed file that cannot be unpacked."""
     return Unreadable(
         f"{str(path)!r} is damaged: it cannot be decompressed ({told(error)}); copy or download it "
@@ -156,8 +161,8 @@ def _size_limit(n_bytes: int) -> int:
 def _too_large(path: Path) -> Unreadable:
     """The error of a file that unpacks to more than that."""
     return Unreadable(
-        f"{str(path)!r} unpacks to more than {_COMPRESSION} times its size, which no table or FASTA "
-        "file does; check that it is the right file."
+        f"{str(path)!r} unpacks to more than {_COMPRESSION} times its size, which no table or "
+        "FASTA file does; check that it is the right file."
     )
 
 
@@ -183,28 +188,28 @@ def _copied(file):
 
 def _only_member(archive: zipfile.ZipFile, path: Path, file: BinaryIO) -> Any:
     """The file in an archive; None if that is a workbook."""
-    # macOS adds a folder of its own
-    members = [m for m in archive.infolist() if not (m.is_dir() or m.filename[:9] == "__MACOSX/")]
-    names = [member.filename for member in members]
+    # folders, and what macOS adds in one of its own, are no files
+    ours = [m for m in archive.infolist() if not re.match("(__MACOSX/|.*/$)", m.filename)]
+    names = [member.filename for member in ours]
     if "xl/workbook.xml" in names:
-        if sum(member.file_size for member in members) > _size_limit(file.seek(0, os.SEEK_END)):
+        if sum(member.file_size for member in ours) > _size_limit(file.seek(0, os.SEEK_END)):
             raise _too_large(path)
         return None
     for pattern, what, remedy in _BY_MEMBERS:
         if any(re.match(pattern, name) for name in names):
             raise Unreadable(f"{str(path)!r} is {what}, by what is in it; {remedy}.")
-    if len(members) != 1:
+    if len(ours) != 1:
         listed = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
         raise Unreadable(
-            f"{str(path)!r} is a zip archive of {len(names)} files ({listed}); unpack it, and name "
+            f"{str(path)!r} is a zip archive of {len(ours)} files ({listed}); unpack it, and name "
             "one of them."
         )
-    if members[0].flag_bits & 1:
+    if ours[0].flag_bits & 1:
         raise Unreadable(f"{str(path)!r} is a zip archive with a password; unpack it.")
     try:
-        return archive.open(members[0])
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise damaged(path, error) from error
+        return archive.open(ours[0])
+    except _DAMAGED_ZIP as error:
+        raise _damaged(path, error) from error
 
 
 def _unpacker(head: bytes, path: Path) -> Callable[[BinaryIO], Any] | None:
@@ -316,12 +321,12 @@ class _Unpacked(io.RawIOBase):
         try:
             read = self._content.read(len(buffer))
         except Exception as error:  # zstd's error has a class that may not be there
-            known = OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
+            known = (*_DAMAGED_ZIP, zlib.error, lzma.LZMAError)
             if not isinstance(error, known) and type(error).__name__ != "ZstdError":
                 raise
-            if getattr(error, "errno", None) is not None:  # the disk's
+            if getattr(error, "errno", None) not in (None, errno.EINVAL):  # the disk's
                 raise
-            raise damaged(self._path, error) from error
+            raise _damaged(self._path, error) from error
         self._n_read += len(read)
         if self._n_read > _size_limit(max(self._size, self._packed.n_read)):
             raise _too_large(self._path)

@@ -51,8 +51,8 @@ def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterato
     with open_content(path) as content:
         if content.is_workbook:
             raise Unreadable(
-                f"{os.fspath(path)!r} is an Excel workbook, which is read as a table alone; name it "
-                "as one (.xlsx), or save the sheet as text."
+                f"{os.fspath(path)!r} is an Excel workbook, which is read as a table alone; name "
+                "it as one (.xlsx), or save the sheet as text."
             )
         yield as_text(content, path, newline=newline)
 

@@ -30,7 +30,7 @@ class Rows(NamedTuple):
         Names that one column has; columns without a name are left out.
     rows : iterator of (int, list of str)
         The number of the line in which a row begins, or of the row of a sheet, and the cells of
-        `columns`, without blanks around them.
+        `columns`, without blanks around them but for those inside of quotes.
     place : callable
         Makes of such a number the text that says where that is.
     """
@@ -52,10 +52,9 @@ def open_rows(
     """Open a table of text, or the first sheet of an Excel workbook that is not empty.
 
     Cells are separated by commas or, in a file that ends in ``.tsv``, ``.tab`` or ``.txt``, by
-    tabs; by another of comma, semicolon and tab where the needed columns (or else the wanted ones) are found
-    only so. With
-    commas and semicolons cells may stand in quotes, as RFC 4180 says; with tabs a quote is a
-    character like any other. Blank lines are left out.
+    tabs; by another of comma, semicolon and tab where the needed columns, or if there are none the
+    wanted ones, are found only so. With commas and semicolons cells may stand in quotes, as RFC
+    4180 says; with tabs a quote is a character like any other. Blank lines are left out.
 
     Parameters
     ----------
@@ -181,8 +180,17 @@ def _rows(lines, delimiter, path, before):
             raise _wrong_cell(path, start, "".join(read), delimiter, error) from error
         if row is None:
             return
-        if len(row) > 1 or "".join(read).strip():
-            yield start, row
+        text = "".join(read)
+        if len(row) > 1 or text.strip():
+            yield start, [_without_blanks(cell, text) for cell in row]
+
+
+def _without_blanks(cell, text):
+    """A cell without blanks around it, unless they stand in quotes in the text of its row."""
+    plain = cell.strip()
+    if plain != cell and '"' in text and '"' + cell.replace('"', '""') + '"' in text:
+        return cell
+    return plain
 
 
 def _wrong_cell(path, start, text, delimiter, error):
@@ -252,7 +260,7 @@ def _cells(rows, place, kept, least, most):
                 f"{place(number)}, has {len(row)} cells where there are {most} columns; complete "
                 "the row."
             )
-        if len(row) > most and any(cell.strip() for cell in row[most:]):
+        if any(row[most:]):
             quoted = any(cell.startswith('"') for cell in row)
             raise Unreadable(
                 f"{place(number)}, has {len(row)} cells where there are {most} columns; "
@@ -262,7 +270,7 @@ def _cells(rows, place, kept, least, most):
                     else "put a cell that holds a separator into quotes, or take the rest out."
                 )
             )
-        yield number, [row[i].strip() for i in kept]
+        yield number, [row[i] for i in kept]
 
 
 def _no_column(path, column, found, remedy):
@@ -301,8 +309,8 @@ def _sheet(file, path):
         ) from error
     if others:
         warnings.warn(
-            f"Of {str(path)!r} the sheet {title!r} is read, and not {', '.join(map(repr, others))}; "
-            "to read that, save it as a file of its own.",
+            f"Of {str(path)!r} the sheet {title!r} is read, and not "
+            f"{', '.join(map(repr, others))}; to read that, save it as a file of its own.",
             UserWarning,
             stacklevel=2,
         )
@@ -323,4 +331,4 @@ def _cell(value: Any) -> str:
     """What stands in a cell of a sheet, whole numbers without a point."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return "" if value is None else str(value)
+    return "" if value is None else str(value).strip()

@@ -154,9 +154,12 @@ def _names(line, delimiter):
 
 
 def _delimiter(header, usual, columns):
-    """The usual delimiter, unless it is another one alone that finds the columns."""
-    found = [d for d in _TRIED if columns and set(columns) <= set(_names(header, d))]
-    return usual if usual in found or len(found) != 1 else found[0]
+    """The usual delimiter, unless others find the columns, all of them the same ones."""
+    names = {delimiter: _names(header, delimiter) for delimiter in _TRIED}
+    found = [d for d in _TRIED if columns and set(columns) <= set(names[d])]
+    if usual in found or not found or any(names[d] != names[found[0]] for d in found):
+        return usual
+    return found[0]
 
 
 def _rows(lines, delimiter, path, before):

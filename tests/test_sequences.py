@@ -196,7 +196,9 @@ def test_dialects(fasta, content):
 
 def test_a_name_in_another_encoding_is_an_error_that_names_its_line(fasta):
     path = str(fasta(">a\nMKT\n>Müller\nMKT\n".encode("latin-1")))
-    with pytest.raises(ValueError, match=r"some\.fasta', line 3, has bytes that are no UTF-8; convert"):
+    with pytest.raises(
+        ValueError, match=r"some\.fasta', line 3, has bytes that are no UTF-8; convert"
+    ):
         read_fasta(path)
 
 

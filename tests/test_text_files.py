@@ -78,9 +78,7 @@ def test_both_orders_of_bytes(read, width, order):
 @pytest.mark.parametrize("n_lines", [0, 1, 30_000])
 def test_bytes_that_are_no_text_are_named_by_their_line(read, end, n_lines):
     before = f"ä{end}" * n_lines
-    message = (
-        rf"x\.txt', line {n_lines + 1}, has bytes that are no UTF-8; convert the file"
-    )
+    message = rf"x\.txt', line {n_lines + 1}, has bytes that are no UTF-8; convert the file"
     with pytest.raises(Unreadable, match=message):
         read(before.encode() + b"prot\xe9ine\nMKT\n")
     with pytest.raises(Unreadable, match=message):
@@ -93,9 +91,7 @@ def test_a_workbook_is_no_text(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="it needs the extra io")
     openpyxl.Workbook().save(tmp_path / "x.fasta")
     with (
-        pytest.raises(
-            Unreadable, match=r"x\.fasta' is an Excel workbook, which is read"
-        ),
+        pytest.raises(Unreadable, match=r"x\.fasta' is an Excel workbook, which is read"),
         open_text(tmp_path / "x.fasta"),
     ):
         pass

@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -226,17 +227,13 @@ def _unpacker(head: bytes, path: Path) -> Callable[[BinaryIO], Any] | None:
 
 
 def _zstd(path):
-    try:
-        from compression import zstd  # Python 3.14
-    except ImportError:
-        try:
-            from backports import zstd
-        except ImportError as error:
-            raise ImportError(
-                f"{str(path)!r} is compressed with zstd, which needs backports.zstd; run "
-                '`pip install "sklearn-revdist[io]"`, or unpack it with `zstd -d`.'
-            ) from error
-    return zstd
+    for name in ("compression.zstd", "backports.zstd"):  # the first from Python 3.14 on
+        with suppress(ImportError):
+            return import_module(name)
+    raise ImportError(
+        f"{str(path)!r} is compressed with zstd, which needs backports.zstd; run "
+        '`pip install "sklearn-revdist[io]"`, or unpack it with `zstd -d`.'
+    )
 
 
 def _refuse_others(head: bytes, path: Path, *, packed: bool) -> None:

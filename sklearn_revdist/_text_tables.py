@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import _text_files
 from ._messages import told
 from ._packed_files import Unreadable, open_content, plain_suffix
-from ._text_files import as_text
+from ._text_files import LONGEST, as_text
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -165,7 +164,7 @@ def _delimiter(header, usual, columns):
 def _rows(lines, delimiter, path, before):
     """Rows that are not blank, with the numbers of the lines in which they begin."""
     # a limit of the process, which is only raised
-    csv.field_size_limit(max(csv.field_size_limit(), _text_files.LONGEST))
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
     read = []  # lines of the row
 
     def recorded():

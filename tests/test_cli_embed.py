@@ -158,7 +158,7 @@ def test_long_and_ambiguous_sequences_follow_what_is_said(revdist, tmp_path):
         (None, (), INPUT, "There is no file 'x.fasta'; check the path."),
         (b"", (), INPUT, "'x.fasta' has no FASTA records"),
         (b"name,sequence\na,MKT\n", (), INPUT, "'x.fasta' is not a FASTA file: its line 1"),
-        (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
+        (bytes(range(128, 256)), (), INPUT, "'x.fasta', line 1, has bytes that are no UTF-8"),
         (b">a\nMKT\n>b\nMK7\n", (), INPUT, "Record 1 (counting from 0) has '7'"),
         (b">a\nMKT\n", ("-m", "9B"), 2, "chain='9B' names no known model"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),

@@ -175,8 +175,8 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path, monkeypatch):
 
 def test_zstd_without_its_package_names_the_extra(read, monkeypatch):
     data = zstd(TEXT)
-    monkeypatch.setitem(sys.modules, "compression", None)
-    monkeypatch.setitem(sys.modules, "backports", None)
+    for name in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"zstd.*sklearn-revdist\[io\].*or unpack it with `zstd"):
         read(data)
 

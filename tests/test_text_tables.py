@@ -201,7 +201,7 @@ def test_an_error_names_file_and_line(tmp_path, content, line, message, end):
 def test_cells_may_be_as_long_as_lines_and_no_longer(tmp_path, monkeypatch):
     path = tmp_path / "x.csv"
     before = csv.field_size_limit(1000)
-    monkeypatch.setattr("sklearn_revdist._text_files.LONGEST", 5000)
+    monkeypatch.setattr("sklearn_revdist._text_tables.LONGEST", 5000)
     try:
         path.write_text(f"sequence\n{'M' * 5000}\n")
         assert read(path)[1] == [(2, ["M" * 5000])]

@@ -120,8 +120,8 @@ def fit(
 ):
     """Fit a distiller on INPUT.
 
-    INPUT is either sequences (FASTA, CSV, TSV or Parquet), whose residues are embedded and
-    fitted on, or embeddings: a Parquet, HDF5 or npy file, or a store. A Parquet file that has
+    INPUT is either sequences, in any form that `revdist embed` takes, whose residues are embedded
+    and fitted on, or embeddings: a Parquet, HDF5 or npy file, or a store. A Parquet file that has
     columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of them,
     not on the few that are to be predicted.
 

@@ -100,8 +100,8 @@ def embed_to_parquet(
     embedder : ESMEmbedder
         Says the chain and how to embed. Its models have to be where the workers are.
     sequences : array-like of str, or path
-        Protein sequences, or a FASTA, CSV, TSV or Parquet file, which is read twice and never held
-        in memory.
+        Protein sequences, or a FASTA, CSV, TSV, Excel or Parquet file, which is read twice and
+        never held in memory.
     folder : str or path-like
         Where the files go, made if there is none; on a file system that all workers share.
     names : array-like of str, default=None

@@ -142,7 +142,7 @@ def read_residue_table(
     Parameters
     ----------
     path : str or path-like
-        A table with commas between columns, plain or compressed with gzip.
+        A table, as for :func:`read_table`.
     sequences : str or path-like
         FASTA file; the first word of a header is the protein's name.
     target : str

@@ -23,7 +23,7 @@ def draw_proteins(
     Parameters
     ----------
     files : iterable of str or path-like
-        FASTA files, plain or compressed with gzip.
+        FASTA files, plain or compressed.
     n_proteins : int
         How many to draw; all where there are not more.
     seed : int, default=0

@@ -26,7 +26,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     Parameters
     ----------
     path : str or path-like
-        A folder, or one file; ``.csv``, plain or compressed with gzip. Files of a folder that
+        A folder, or one file; in a folder ``.csv``, plain or compressed. Files of a folder that
         have other columns are no scans and are passed over, with a warning that counts them.
     reference : str or path-like, default=None
         ProteinGym's reference file, whose columns ``DMS_filename`` and ``DMS_id`` give names;
@@ -70,7 +70,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         files[name] = file
     if not files:
         raise ValueError(
-            f"{str(path)!r} holds no scan, a .csv or .csv.gz with the columns "
+            f"{str(path)!r} holds no scan, a .csv, plain or compressed, with the columns "
             f"{', '.join(COLUMNS)}; check the folder."
         )
     if other:
@@ -103,7 +103,7 @@ def read_scan(
     ----------
     path : str or path-like
         A file with the columns ``mutant`` (as in ``A24G:K31R``, positions from 1),
-        ``mutated_sequence`` and ``DMS_score``; plain or compressed with gzip.
+        ``mutated_sequence`` and ``DMS_score``; plain or compressed.
     name : str, default=None
         Name of the task; None takes that of the file.
     max_per_count : int, default=None

@@ -152,7 +152,7 @@ def test_widths_that_nothing_tells_must_be_said(in_process, tmp_path, rng):
         (None, (), INPUT, "There is no file"),
         (b"", (), INPUT, "has no FASTA records"),
         (b"MKT\n", (), INPUT, "is not a FASTA file"),
-        (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
+        (bytes(range(128, 256)), (), INPUT, "line 1, has bytes that are no UTF-8"),
         (b">a\nMKB\n", (), INPUT, "Record 0 (counting from 0) has the ambiguous residue 'B'"),
         (b">a\nMKT\n", ("-m", "9B"), 2, "chain='9B' names no known model"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
@@ -288,7 +288,7 @@ def test_the_digest_tells_fits_apart(tmp_path, change, write_checkpoint, replace
     embedder = ESMEmbedder([*CHAIN, str(checkpoint)])
 
     def digest():
-        sequences = _cli_sequences.checked_sequences(path, embedder, None, "sequence")
+        sequences = _cli_sequences.checked_sequences(path, embedder, None, None)
         return _cli_fit._digest(sequences, embedder)
 
     before = digest()

@@ -131,7 +131,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path, case):
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, derandomize=True, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=3_000, derandomize=True, deadline=None, suppress_health_check=FIXTURES)
 @given(case=written())
 def test_many_tables_are_read_as_they_were_written(tmp_path, case):
     a_table_is_read_as_it_was_written(tmp_path, case)

@@ -220,6 +220,7 @@ def test_columns_of_text_of_any_type_are_what_pyarrow_says(tmp_path, kind, recor
         ([101, None, 2**53 + 1], pa.int64(), ["101", "", "9007199254740993"]),
         ([101, None, 2**64 - 1], pa.uint64(), ["101", "", "18446744073709551615"]),
         ([101.0, None, 1.5], pa.float64(), ["101", "", "1.5"]),
+        ([101.0, float("nan"), float("inf")], pa.float32(), ["101", "", "inf"]),
         ([True, None, False], pa.bool_(), ["True", "", "False"]),
         ([7, None, 7], pa.dictionary(pa.int8(), pa.int64()), ["7", "", "7"]),
     ],

@@ -252,6 +252,13 @@ def test_a_separator_is_recognised_where_it_alone_finds_the_columns(tmp_path):
         read(path, columns=["name", "sequence"])
 
 
+def test_one_column_is_separated_as_the_suffix_says(tmp_path):
+    for suffix, cell in ((".tsv", "M,K"), (".csv", "M\tK")):
+        path = tmp_path / f"x{suffix}"
+        path.write_text(f"sequence\n{cell}\n")
+        assert read(path)[1] == [(2, [cell])]
+
+
 def test_a_table_without_a_header_has_the_columns_that_are_given(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("a,MKT\n\nb,MKV,\n")
@@ -319,6 +326,20 @@ def test_a_workbook_is_a_table_whatever_it_is_called(workbook, name):
         ]
         assert table.place(4) == f"{str(path)!r}, sheet 'data', row 4"
     assert recognise(path, "sequence") == "csv"
+
+
+def test_a_sheet_that_says_it_is_smaller_is_read_whole(workbook):
+    path = workbook({"data": SHEET})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b'<dimension ref="A1:E5"' in members[sheet]
+    members[sheet] = members[sheet].replace(b'ref="A1:E5"', b'ref="A1:B2"')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    columns, rows = read(path)
+    assert (len(columns), len(rows)) == (4, 3)
 
 
 def test_other_sheets_are_counted(workbook):

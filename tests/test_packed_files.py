@@ -68,13 +68,14 @@ def test_content_is_what_was_packed_whatever_the_suffix(read, packer, text):
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_pipe_is_read_as_a_file_is(tmp_path, packer, monkeypatch):
     monkeypatch.setattr(_packed_files, "_SMALL", 0)  # its size is that of what was read
-    data = PACKERS[packer](TEXT)
+    text = np.random.default_rng(0).bytes(5000).hex().encode()
+    data = PACKERS[packer](text)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(data,))
     writer.start()
     with open_content(pipe) as content:
-        assert io.BufferedReader(content.file).read() == TEXT
+        assert io.BufferedReader(content.file).read() == text
     writer.join()
 
 

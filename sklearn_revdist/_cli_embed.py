@@ -70,9 +70,9 @@ def embed(
 ):
     """Embed SEQUENCES with every model of a chain.
 
-    SEQUENCES is a FASTA file (also compressed with gzip), a CSV, TSV or Parquet table with a
-    column of sequences, or - for standard input. All of it is checked before any of it is
-    embedded.
+    SEQUENCES is a FASTA file, or a CSV, TSV, Excel (.xlsx) or Parquet table with a column of
+    sequences, or a pipe, or - for standard input. Text may be compressed: gzip, bzip2, xz, zstd,
+    zip. All of it is checked before any of it is embedded.
 
     The output has a row for each sequence, in the order of the input, duplicates included, or
     with --residues for each residue. Parquet and HDF5 also hold the names of the sequences and of

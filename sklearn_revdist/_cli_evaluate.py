@@ -9,7 +9,7 @@ import pandas as pd
 from ._axes import short_name
 from ._cli_options import chain_option, quiet_option, unknown_option
 from ._cli_sequences import chain_of, make_embedder
-from ._console import INPUT, OUTPUT, embedding, failing, say
+from ._console import INPUT, OUTPUT, embedding, failing, readable, say
 from ._evaluation import checked_tasks, evaluate, write_scores
 from ._files import replaced
 from ._fingerprint import fingerprint
@@ -27,7 +27,7 @@ from ._tasks import Task
 _KIND = ["rows", "metric", "split"]
 _TOLD = ["plain", "distilled"]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat")
-_PATH = click.Path(exists=True, path_type=Path)
+_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 def _listed(known):
@@ -51,13 +51,13 @@ def _not_zero(_context, _parameter, number):
 
 
 @click.command(name="evaluate")
-@click.argument("tasks", type=_PATH)
-@click.option("--data", type=_PATH, help="Folder that paths in a list of tasks are relative to.")
+@click.argument("tasks", **_INPUT)
+@click.option("--data", **_INPUT, help="Folder that paths in a list of tasks are relative to.")
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
-    type=_PATH,
+    **_INPUT,
     multiple=True,
     help="File of natural proteins (FASTA, CSV, TSV or Parquet), on whose residues the distiller "
     "and its rivals are fitted; may be given several times.",

@@ -130,12 +130,12 @@ def fit(
 ):
     """Fit a distiller on INPUT.
 
-    INPUT is either sequences (FASTA, CSV, TSV or Parquet), whose residues are embedded and
-    fitted on, or embeddings: a Parquet, HDF5, npy or npz file, or a store. A Parquet file that has
-    columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of them,
-    not on the few that are to be predicted. With --sequences, proteins are drawn that do not depend
-    on the order of the records; records that cannot be drawn are left out and counted. Without it
-    every record is used.
+    INPUT is either sequences, in any form that `revdist embed` takes, whose residues are embedded
+    and fitted on, or embeddings: a Parquet, HDF5, npy or npz file, or a store. A Parquet file that
+    has columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so of
+    them, not on the few that are to be predicted. With --sequences, proteins are drawn that do not
+    depend on the order of the records; records that cannot be drawn are left out and counted.
+    Without it every record is used.
 
     INPUT is read a batch at a time and once, so that it may be larger than memory. What sequences
     have added is kept beside the output until that is complete, so that the same command goes on

@@ -82,12 +82,11 @@ sequence_options = together(
     click.option(
         "--input-format",
         type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy", "npz"]),
-        help="Format of the input, where its suffix does not say it.",
+        help="Format of the input, where neither its suffix nor its first line says it.",
     ),
     click.option(
         "--sequence-column",
-        default="sequence",
-        show_default=True,
+        show_default="sequence",
         help="Column of a table that holds the sequences.",
     ),
     click.option("--device", help="Device of torch, as in cuda:1; default: the best."),

@@ -5,6 +5,7 @@ kept beside the output until that is complete.
 """
 
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from ._embedder import ESMEmbedder
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._models import known_model, resolve_chain
-from ._records import in_parts, read_records
+from ._records import format_of_records, in_parts, place_of, read_records
 from ._sequences import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ._store import EmbeddingStore
 from ._tables import Batch, Table
@@ -69,14 +70,23 @@ class Records:
         self,
         path: Path,
         input_format: str | None,
-        sequence_column: str,
+        sequence_column: str | None = None,
         name_column: str | None = None,
         *,
         remove_gaps: bool = False,
         keep_stop: bool = False,
     ):
+        with failing(INPUT):
+            found = format_of_records(path, input_format, sequence_column)
+        for option, column in (("sequence", sequence_column), ("name", name_column)):
+            if found == "fasta" and column is not None:
+                raise click.UsageError(
+                    f"--{option}-column is for tables, and {str(path)!r} is read as FASTA; leave "
+                    "it out, or name the format (--input-format)."
+                )
         columns = {"sequence_column": sequence_column, "name_column": name_column}
-        self._read = partial(read_records, path, input_format, **columns)
+        self._read = partial(read_records, path, found, **columns)
+        self.place = partial(place_of, path=path, name=found, **columns)
         self._without_gaps = remove_gaps
         self._keep_stop = keep_stop
         self._said = not remove_gaps
@@ -176,8 +186,21 @@ def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> ES
 
 def checked_sequences(records: Records, embedder: ESMEmbedder, instead: str = "") -> Sequences:
     """Sequences of a file, all of them checked."""
-    with failing(INPUT):
+    with failing(INPUT), _placing(records.place):
         return Sequences.checked(records, embedder, instead)
+
+
+@contextmanager
+def _placing(place: Callable[[int], str]) -> Iterator[None]:
+    """Say beside the number of a record where in the file it is."""
+    try:
+        yield
+    except ValueError as error:
+        number = re.match(r"Record (\d+) ", str(error))
+        where = place(int(number[1])) if number else ""
+        if not where:
+            raise
+        raise ValueError(f"{where}: {error}") from error
 
 
 def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residues: bool) -> Table:

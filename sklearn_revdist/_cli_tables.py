@@ -10,6 +10,7 @@ import pandas as pd
 from ._blocks import blocks_of_names
 from ._columns import Choice
 from ._console import INPUT, as_usage, failing
+from ._packed_files import plain_suffix
 from ._parquet import parquet_columns
 from ._records import FORMATS as RECORDS
 from ._store import EmbeddingStore
@@ -17,22 +18,21 @@ from ._table_files import READ, STORES, check_holds_no_code, chosen, format_of, 
 from ._tables import Batch, Table
 
 
-def holds_sequences(path: Path, input_format: str | None, sequence_column: str) -> bool:
+def holds_sequences(path: Path, input_format: str | None, sequence_column: str | None) -> bool:
     """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
     if input_format is None:
         with failing(INPUT):
             check_holds_no_code(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     known = {**READ, **RECORDS, **dict.fromkeys(STORES, "store")}
-    name = input_format or known.get(suffixes[-1] if suffixes else "", "fasta")
+    name = input_format or known.get(plain_suffix(path), "fasta")
     if name != "parquet":
-        return name in ("fasta", "csv", "tsv")
+        return name in RECORDS.values()
     with failing(INPUT):
         try:
             columns, embedding = parquet_columns(path)
         except (ValueError, FileNotFoundError):
             return True  # so that reading says what is wrong
-        if not embedding or sequence_column not in columns:
+        if not embedding or (sequence_column or "sequence") not in columns:
             return not embedding
         try:
             table = open_table(path, name)

@@ -83,9 +83,9 @@ def transform(
     """Nest embeddings with DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. INPUT is
-    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences (FASTA, CSV, TSV or
-    Parquet), which are embedded by the distiller's models, and by none that --n-components does
-    not need.
+    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences, in any form that
+    `revdist embed` takes, which are embedded by the distiller's models, and by none that
+    --n-components does not need.
 
     The output has a row for each row of INPUT, or each sequence, in the same order, with whatever
     labels INPUT has. Columns are chosen by their names, in whatever order they are; numbers beside

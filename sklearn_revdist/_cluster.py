@@ -100,8 +100,8 @@ def embed_to_parquet(
     embedder : ESMEmbedder
         Says the chain and how to embed. Its models have to be where the workers are.
     sequences : array-like of str, or path
-        Protein sequences, or a FASTA, CSV, TSV or Parquet file, which is read twice and never held
-        in memory.
+        Protein sequences, or a FASTA, CSV, TSV, Excel or Parquet file, which is read twice and
+        never held in memory.
     folder : str or path-like
         Where the files go, made if there is none; on a file system that all workers share.
     names : array-like of str, default=None
@@ -204,7 +204,12 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     if isinstance(sequences, str | os.PathLike):
         if names is not None:
             raise ValueError("The file has the names; leave `names` out, or give the sequences.")
-        return partial(read_records, local_path(sequences))
+        path = local_path(sequences)
+        if path.exists() and not path.is_file():
+            raise ValueError(
+                f"{str(path)!r} is no file that can be read twice; write the sequences to one."
+            )
+        return partial(read_records, path)
     texts = as_list(sequences)
     if not all(isinstance(text, str) for text in texts):
         Encoder("X").encode(texts)  # raises the error that says so

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ Exit codes:
 """
 
 STDIO = Path("-")
+_STANDARD_INPUT = (STDIO, Path("/dev/stdin"), Path("/dev/fd/0"))
 
 
 class Commands(click.Group):
@@ -121,15 +122,25 @@ def progress(total: int, quiet: bool, unit: str = "row") -> Any:
 
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
-    """The path of an input; of standard input the path of a copy, which can be read twice."""
-    if path != STDIO:
+    """The path of an input; of a pipe or standard input the path of a copy, to be read twice.
+
+    Errors that name the copy are made to name the input.
+    """
+    if path != STDIO and (path.is_file() or path.is_dir() or not path.exists()):
         yield path
         return
-    with tempfile.NamedTemporaryFile(prefix="revdist-") as copy:
-        with failing(INPUT):
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+    # the suffix may say the format
+    with tempfile.NamedTemporaryFile(prefix="revdist-", suffix="".join(path.suffixes)) as copy:
+        with failing(INPUT), _stream(path) as stream:
+            shutil.copyfileobj(stream, copy)
             copy.flush()
-        yield Path(copy.name)
+        try:
+            yield Path(copy.name)
+        except click.ClickException as error:
+            name = "standard input" if path in _STANDARD_INPUT else repr(str(path))
+            message = error.message.replace(repr(copy.name), name)
+            error.message = message[:1].upper() + message[1:]
+            raise
 
 
 @contextmanager
@@ -160,12 +171,33 @@ def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -
         raise _failure(f"{str(path)!r} is no file; use - for standard output.", OUTPUT)
     if not os.access(folder, os.W_OK):
         raise _failure(f"The folder {str(folder)!r} is not writable; choose another.", OUTPUT)
+    # it would be replaced, which asks for no more than the folder; root may write anything
+    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+        raise _failure(f"The file {str(path)!r} is read-only; choose another.", OUTPUT)
     return path
+
+
+def readable(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """Refuse an input, or one of several, that is not there or may not be read."""
+    for path in value if isinstance(value, tuple) else (value,):
+        if path is None:
+            continue
+        if not path.exists():
+            raise _failure(f"There is no file or folder {str(path)!r}; check the path.", INPUT)
+        if not os.access(path, os.R_OK):
+            raise _failure(
+                f"{str(path)!r} may not be read by this user; change its permissions.", INPUT
+            )
+    return value
 
 
 def say(message: str) -> None:
     """Tell a person; standard output stays for results."""
     click.echo(message, err=True)
+
+
+def _stream(path):
+    return nullcontext(sys.stdin.buffer) if path == STDIO else path.open("rb")
 
 
 def _failure(error, code):

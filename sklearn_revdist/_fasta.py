@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sklearn.utils._param_validation import validate_params
 
 from ._sequences import remove_gaps as _without_gaps
-from ._text_files import LONGEST, Unreadable, open_text
+from ._text_files import LONGEST, open_text
 
 # How files of other formats begin.
 _OTHER_FORMATS = {
@@ -34,7 +34,7 @@ def read_fasta(
     Parameters
     ----------
     path : str or path-like
-        A FASTA file, plain or compressed with gzip. Lines between a header and its sequence that
+        A FASTA file, plain or compressed; also a pipe. Lines between a header and its sequence that
         begin with ``;`` are comments, and so are those before the first header that begin with
         ``;`` or ``#``.
 
@@ -57,8 +57,8 @@ def read_fasta(
         If there is no such file.
     ValueError
         If the file is empty, does not begin with a header, has a record without a sequence or of
-        more than 16 million letters, has a line of labels after each sequence (.3line), or is
-        compressed and damaged. The message says what another format it looks like.
+        more than 16 million letters, has a line of labels after each sequence (.3line), is not
+        text, or is compressed and damaged. The message says what another format it looks like.
 
     See Also
     --------
@@ -97,13 +97,8 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     ------
     name, sequence : str
     """
-    try:
-        with open_text(path, errors="replace") as file:
-            yield from _records_of(file, os.fspath(path))
-    except Unreadable as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} is damaged: {error}; copy or download it again."
-        ) from error
+    with open_text(path) as file:
+        yield from _records_of(file, os.fspath(path))
 
 
 def _records_of(file, path):

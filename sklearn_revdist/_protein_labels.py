@@ -33,8 +33,9 @@ def read_table(
     Parameters
     ----------
     path : path-like, or dict of path-like
-        A table with commas or, ending in ``.tsv`` or ``.txt``, tabulators between columns;
-        plain or compressed with gzip. A dict has files for "train", "validation" and "test".
+        A table with commas or, ending in ``.tsv``, ``.tab`` or ``.txt``, tabulators between
+        columns, plain or compressed, or an Excel workbook. A dict has files for "train",
+        "validation" and "test".
     name : str, default=None
         Name of the task; None takes that of the (first) file.
     sequence, target : str

@@ -1,8 +1,6 @@
 """Scans: mutational scans as ProteinGym writes them, checked variant by variant."""
 
-import gzip
 import os
-import re
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -10,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ._mutants import WHOLE_SEQUENCE, parse_mutant
+from ._packed_files import plain_name, plain_suffix
 from ._targets import as_numbers
 from ._tasks import Task
-from ._text_rows import Rejects, read_text, task_name, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, without_stops, wrong_letter
+from ._text_tables import open_rows
 from ._wild_type import find_first_position, misfit, undo
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
@@ -29,7 +29,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     Parameters
     ----------
     path : str or path-like
-        A folder, or one file; ``.csv``, plain or compressed with gzip. Files of a folder that
+        A folder, or one file; in a folder ``.csv``, plain or compressed. Files of a folder that
         have other columns are no scans and are passed over, with a warning that counts them.
     reference : str or path-like, default=None
         ProteinGym's reference file, whose columns ``DMS_filename`` and ``DMS_id`` give names;
@@ -58,13 +58,13 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     files: dict[str, Path] = {}
     other = []
     for file in candidates:
-        if not re.search(r"\.csv(\.gz)?$", file.name):
+        if path.is_dir() and plain_suffix(file) != ".csv":
             continue
         if path.is_dir() and not set(COLUMNS) <= _header(file):
             if reference is None or not file.samefile(reference):
                 other.append(file.name)
             continue
-        plain = file.name.removesuffix(".gz")
+        plain = plain_name(file)
         name = names.get(plain, plain.removesuffix(".csv"))
         if name in files:
             raise ValueError(
@@ -73,7 +73,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         files[name] = file
     if not files:
         raise ValueError(
-            f"{str(path)!r} holds no scan, a .csv or .csv.gz with the columns "
+            f"{str(path)!r} holds no scan, a .csv, plain or compressed, with the columns "
             f"{', '.join(COLUMNS)}; check the folder."
         )
     if other:
@@ -108,7 +108,7 @@ def read_scan(
     ----------
     path : str or path-like
         A file with the columns ``mutant``, ``mutated_sequence`` and ``DMS_score``; plain or
-        compressed with gzip. Mutants are substitutions as in ``A24G:K31R``, with ``: ; / , + _``
+        compressed. Mutants are substitutions as in ``A24G:K31R``, with ``: ; / , + _``
         or blanks between, or in HGVS's notation of proteins (``p.Ala24Gly``,
         ``p.[Ala24Gly;Lys31Arg]``); the wild type is ``WT``, ``_wt``, ``p.=`` or empty.
     name : str, default=None
@@ -147,7 +147,7 @@ def read_scan(
     table = read_text(path, COLUMNS)
     lines = table.index.tolist()
     texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
-    sequences = [sequence.upper() for sequence in sequences]
+    sequences = without_stops([sequence.upper() for sequence in sequences], path)
     target = as_numbers(scores)
     present = np.isfinite(target)
     mutants = [parse_mutant(text or "WT") for text in texts]
@@ -216,9 +216,8 @@ def read_scan(
 
 def _header(path):
     """Names of a table's columns."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        return {name.strip('"') for name in file.readline().strip().split(",")}
+    with open_rows(path, {}, wanted=COLUMNS) as table:
+        return set(table.columns)
 
 
 def _check_substitutions(path, mutants):

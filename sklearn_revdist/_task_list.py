@@ -58,7 +58,7 @@ def read_tasks(
     Parameters
     ----------
     path : str or path-like
-        A folder of ProteinGym's scans, one such scan (``.csv`` or ``.csv.gz``), or a TOML file
+        A folder of ProteinGym's scans, one such scan, plain or compressed, or a TOML file
         with an entry ``[[task]]`` for each task. Its key `format` says how the task is read:
 
         "scan"

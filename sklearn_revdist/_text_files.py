@@ -1,43 +1,40 @@
-"""Text files of others: compressed or plain, in lines of bounded length."""
+"""Text files of others: UTF-8 or UTF-16, compressed or plain, in lines of bounded length."""
 
-import gzip
+import codecs
 import io
-import math
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ._messages import told
+from ._packed_files import Content, Unreadable, open_content
 
 # No protein, and no row of a table, is as long: only a file made to fill the memory.
 LONGEST = 2**24
 
-# Nor does text of any length that differs from row to row unpack to so many times its size.
-_SMALL = 2**24
-_COMPRESSION = 200
+_CHUNK = 2**16
+
+# The longer marks first: one of UTF-32 begins as one of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
 
 
 @contextmanager
-def open_text(
-    path: str | os.PathLike,
-    *,
-    errors: str = "strict",
-    newline: str | None = None,
-    may_hold_nul: bool = True,
-) -> Iterator[TextIO]:
-    """Open a file of UTF-8, plain or compressed with gzip, a byte order mark left out.
+def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterator[TextIO]:
+    """Open a file of text: plain or compressed, also a pipe or a device.
 
     Parameters
     ----------
     path : str or path-like
-    errors : {"strict", "replace"}, default="strict"
-        What becomes of bytes that are no UTF-8.
+        UTF-8, or with a byte order mark UTF-16 or UTF-32; compressed as
+        :func:`~._packed_files.open_content` knows it.
     newline : str, default=None
         As for :func:`open`.
-    may_hold_nul : bool, default=True
-        Whether NUL characters are read; pandas 2 ends a table's cell there, without a word.
 
     Yields
     ------
@@ -45,53 +42,103 @@ def open_text(
 
     Raises
     ------
+    FileNotFoundError, PermissionError, ImportError
+        As :func:`~._packed_files.open_content` does.
     Unreadable
-        While it is read, if a line is longer than any protein, there is a NUL that may not be,
-        or the file is compressed and damaged, or unpacks to far more than text does.
+        If the file is no text; while it is read, if there are bytes that are no characters, a
+        line is longer than any protein, or the file is compressed and damaged.
     """
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        n_bytes = os.fstat(file.fileno()).st_size
-        raw = _BoundedLines(
-            gzip.GzipFile(fileobj=file) if compressed else file,
-            may_hold_nul,
-            _SMALL + _COMPRESSION * n_bytes if compressed else math.inf,
-        )
-        text = io.TextIOWrapper(io.BufferedReader(raw, 2**16), "utf-8-sig", errors, newline)
-        try:
-            yield text
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise Unreadable(f"it cannot be decompressed: {told(error)}") from error
+    with open_content(path) as content:
+        if content.is_workbook:
+            raise Unreadable(
+                f"{os.fspath(path)!r} is an Excel workbook, which is read as a table alone; name "
+                "it as one (.xlsx), or save the sheet as text."
+            )
+        yield as_text(content, path, newline=newline)
 
 
-class Unreadable(ValueError):
-    """What is wrong with the text of a file, to be told with the file's name."""
+def as_text(
+    content: Content,
+    path: str | os.PathLike,
+    *,
+    newline: str | None = None,
+    may_hold_nul: bool = True,
+) -> TextIO:
+    """Text of a file's content; see :func:`open_text`.
+
+    Parameters
+    ----------
+    content : Content
+    path : str or path-like
+        Names the file in errors.
+    newline : str, default=None
+        As for :func:`open`.
+    may_hold_nul : bool, default=True
+        Whether NUL characters, which have no place in a table, are let through.
+
+    Returns
+    -------
+    file : text file
+    """
+    head = content.file.head
+    mark, encoding = next((m for m in _MARKS if head.startswith(m[0])), (b"", "utf-8"))
+    content.file.read(len(mark))
+    raw = _BoundedLines(content.file, encoding, os.fspath(path), may_hold_nul)
+    return io.TextIOWrapper(raw, "utf-8", newline=newline)
 
 
 class _BoundedLines(io.RawIOBase):
-    """Bytes of a file, as long as its lines end, and it itself does."""
+    """A file's text as UTF-8, as long as it is text and its lines end."""
 
-    def __init__(self, file, may_hold_nul, most):
+    def __init__(self, file, encoding, path, may_hold_nul):
         self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._path = path
         self._may_hold_nul = may_hold_nul
-        self._most = most  # bytes that it may have
-        self._n_read = 0
-        self._since = 0  # the last end of a line
+        self._rest = b""
+        self._line = 1  # that in which the next character is
+        self._since = 0  # characters in it so far
+        self._after_return = False
 
     def readable(self):
         return True
 
     def readinto(self, buffer):
-        read = self._file.read(len(buffer))
-        end = max(read.rfind(b"\n"), read.rfind(b"\r")) + 1
-        self._since = len(read) - end + (0 if end else self._since)
+        while not self._rest and (read := self._file.read(_CHUNK)):
+            self._rest = self._checked(read)
+        if not self._rest:
+            self._rest = self._checked(b"", final=True)
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+    def _checked(self, read, *, final=False):
+        try:
+            text = self._decoder.decode(read, final)
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode(self._encoding)
+            raise self._wrong(
+                before, f"bytes that are no {self._encoding.upper()}", "convert the file to UTF-8"
+            ) from error
+        nul = -1 if self._may_hold_nul else text.find("\0")
+        if nul >= 0:
+            raise self._wrong(text[:nul], "a NUL character", "take it out")
+        n_ends = self._n_ends(text)
+        end = max(text.rfind("\n"), text.rfind("\r")) + 1
+        self._since = len(text) - end + (0 if end else self._since)
+        self._line += n_ends
         if self._since > LONGEST:
-            raise Unreadable(f"it has a line of more than {LONGEST} bytes")
-        self._n_read += len(read)
-        if self._n_read > self._most:
-            raise Unreadable(f"it unpacks to more than {_COMPRESSION} times its size")
-        if not self._may_hold_nul and b"\0" in read:
-            raise Unreadable("it has a NUL character")
-        buffer[: len(read)] = read
-        return len(read)
+            raise self._wrong(
+                "", f"more than {LONGEST} characters", "check that it is the right file"
+            )
+        self._after_return = text[-1:] == "\r" or (not text and self._after_return)
+        return text.encode()
+
+    def _n_ends(self, text):
+        n_ends = text.count("\n") + text.count("\r") - text.count("\r\n")
+        return n_ends - (self._after_return and text[:1] == "\n")
+
+    def _wrong(self, before, what, remedy):
+        line = self._line + self._n_ends(before)
+        return Unreadable(f"{self._path!r}, line {line}, has {what}; {remedy}.")

@@ -5,13 +5,12 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
+from ._packed_files import plain_name
 from ._sequences import AMBIGUOUS, GAPS, RESIDUES, drop_stop, stops_dropped
-from ._tables import reading_as
-from ._text_files import open_text
+from ._text_tables import open_rows
 
 
 class Rejects:
@@ -51,8 +50,8 @@ def read_text(
     Parameters
     ----------
     path : str or path-like
-        With commas or, ending in ``.tsv`` or ``.txt``, tabulators between columns; plain or
-        compressed with gzip.
+        A table as :func:`~._text_tables.open_rows` reads it: CSV or, ending in ``.tsv``, ``.tab``
+        or ``.txt``, with tabs, plain or compressed, or an Excel workbook.
     needed : sequence of str
         Columns that it must have.
     columns : sequence of str, default=None
@@ -62,46 +61,22 @@ def read_text(
     -------
     table : DataFrame
         All columns as text, empty where nothing stands. The index says where each row is: file
-        and line. Blank lines are left out.
+        and line. Blank lines are left out, and rows without any text.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If there is no such file, it is no table, or a column is missing.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
-    with (
-        reading_as("a table of text", path),
-        open_text(path, newline="", may_hold_nul=False) as file,
-        warnings.catch_warnings(),
-    ):
-        # More cells than the header has: otherwise cut off.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            table = pd.read_csv(
-                file,
-                sep="\t" if re.search(r"\.(tsv|txt)(\.gz)?$", path.name) else ",",
-                dtype=str,
-                keep_default_na=False,
-                header=None if columns else 0,
-                names=list(columns) if columns else None,
-                index_col=False,
-                skip_blank_lines=False,
-            ).fillna("")
-        except pd.errors.ParserWarning:
-            raise ValueError("rows have more cells than the header") from None
-    missing = [column for column in needed if column not in table]
-    if missing:
-        found = " ".join(", ".join(map(str, table)).split())
-        raise ValueError(
-            f"{str(path)!r} has no column {missing[0]!r}, only {found}; say in a list of tasks "
-            "(TOML) which columns to read."
-        )
-    first = 1 if columns else 2
-    table.index = [f"{str(path)!r}, line {first + i}" for i in range(len(table))]
-    return table[(table != "").any(axis=1)]
+    remedy = "say in a list of tasks (TOML) which columns to read"
+    with open_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
+        numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
+    return pd.DataFrame(
+        [row for _, row in numbered],
+        index=[place for place, _ in numbered],
+        columns=table.columns,
+        dtype=str,
+    )
 
 
 def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str]:
@@ -138,4 +113,4 @@ def wrong_letter(sequence: str, unknown: str) -> str | None:
 
 def task_name(path: str | os.PathLike) -> str:
     """Name of a file without what says its format."""
-    return re.sub(r"\.(csv|tsv|txt|fasta|fa)(\.gz)?$", "", Path(path).name)
+    return re.sub(r"\.(csv|tsv|txt|fasta|fa)$", "", plain_name(path))

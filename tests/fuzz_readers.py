@@ -9,10 +9,12 @@ it documents, in one line that names the file. Everything else ends the run with
 """
 
 import argparse
+import bz2
 import gzip
 import inspect
 import io
 import json
+import lzma
 import resource
 import sys
 import tempfile
@@ -33,7 +35,7 @@ from sklearn_revdist._residue_tables import read_residue_table
 from sklearn_revdist._scans import read_scan
 
 PUBLISHED = Path(__file__).parent / "published"
-WATCHED = ("sklearn_revdist", "zipfile", "tomllib", "gzip", "json", "numpy.lib")
+WATCHED = ("sklearn_revdist", "zipfile", "tomllib", "gzip", "csv", "json", "numpy.lib")
 MEMORY = 2**30  # beyond what the process has when it begins
 
 FASTA = b">a b=c\nMKTAYIAKQR\nQRQ\n>sp|P1|B SET=test\r\nACDX<mask>\n\n>c\nw\n"
@@ -78,6 +80,13 @@ def npz_with(content, members, changed):
     return file.getvalue()
 
 
+def zip_of(name, content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name), content)
+    return file.getvalue()
+
+
 def safetensors_with(header, data):
     return len(header).to_bytes(8, "little") + header + data
 
@@ -113,7 +122,12 @@ def readers(folder):
         ],
         "csv": [
             Reader("r.csv", RECORDS, records),
-            Reader("r.tsv", RECORDS.replace(b",", b"\t"), records),
+            Reader("r.tsv", RECORDS.replace(b"a, b", b"a b").replace(b",", b"\t"), records),
+            Reader("r.csv.xz", RECORDS, records, lzma.compress),
+            Reader("r.csv.bz2", bz2.compress(RECORDS), records),
+            Reader("r.csv.xz", lzma.compress(RECORDS), records),
+            Reader("r.csv.zip", zip_of("r.csv", RECORDS), records),
+            Reader("r", RECORDS.decode().encode("utf-16"), records),
             Reader("t.csv", TABLE, partial(read_table, split="split", skip_invalid=True)),
             Reader(
                 "t.csv.gz", gzip.compress(TABLE, mtime=0), partial(read_table, skip_invalid=True)

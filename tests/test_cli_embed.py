@@ -1,8 +1,10 @@
 """The command `revdist embed`: any format in and out, every error, nothing lost."""
 
+import gzip
 import os
 import shutil
 import signal
+import threading
 from functools import partial
 
 import h5py
@@ -83,6 +85,50 @@ def test_standard_input_to_standard_output(revdist, tmp_path, means):
     csv = pd.DataFrame({"sequence": SEQUENCES}).to_csv(index=False).encode()
     asked = ("--input-format", "csv", "--output-format", "npy")
     assert revdist("embed", "-", "-o", "-", *asked, *CHAIN, stdin=csv).out == ended.out
+
+
+def test_a_table_on_standard_input_is_recognised(in_process, tmp_path, means):
+    frame = pd.DataFrame({"name": NAMES, "sequence": SEQUENCES})
+    frame.to_parquet(tmp_path / "in.parquet")
+    for i, content in enumerate([frame.to_csv(index=False), frame.to_csv(index=False, sep=";")]):
+        ended = in_process("embed", "-", "-o", f"{i}.parquet", *CHAIN, stdin=content.encode())
+        assert ended.code == 0, ended.err
+        found = pd.read_parquet(f"{i}.parquet")
+        assert found["name"].tolist() == NAMES
+        np.testing.assert_array_equal(numbers(found), means)
+    content = (tmp_path / "in.parquet").read_bytes()
+    ask = ("embed", "-", "-o", "x.npy", *CHAIN)
+    assert in_process(*ask, "--input-format", "parquet", stdin=content).code == 0
+    np.testing.assert_array_equal(np.load("x.npy"), means)
+
+
+@pytest.mark.parametrize("path", ["/dev/stdin", "pipe"])
+def test_pipes_are_read_as_files_are(as_process, tmp_path, means, path):
+    content = gzip.compress(fasta(tmp_path / "x.fasta").read_bytes())
+    if path == "pipe":
+        os.mkfifo(tmp_path / path)
+        threading.Thread(target=(tmp_path / path).write_bytes, args=(content,)).start()
+    ended = as_process("embed", path, "-o", "x.npy", *CHAIN, "-q", stdin=content)
+    assert ended.code == 0, ended.err
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), means)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"id,protein\na,MKT\n", "Standard input begins neither with '>', as FASTA does, nor"),
+        (b"name,sequence\na,MK\n\nb,M7\n", "Standard input, line 4: Record 1 (counting from 0)"),
+        (b'name,sequence\na,"MK\nT"\n', "Standard input, line 2: the sequence has a line break"),
+        (b"PAR1\x15", "Standard input is a Parquet table, by its first bytes; end its name in"),
+        (b">a\nMKT\n\xff", "Standard input, line 3, has bytes that are no UTF-8"),
+        (b"", "Standard input has no FASTA records"),
+    ],
+)
+def test_errors_name_standard_input_and_lines(in_process, content, message):
+    ended = in_process("embed", "-", "-o", "x.npy", *CHAIN, stdin=content)
+    assert ended.code == INPUT
+    assert f"Error: {message}" in ended.err
+    assert "revdist-" not in ended.err
 
 
 def test_residues_have_their_record_and_position(revdist, tmp_path):
@@ -202,7 +248,7 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (None, (), INPUT, "There is no file 'x.fasta'; check the path."),
         (b"", (), INPUT, "'x.fasta' has no FASTA records"),
         (b"name,sequence\na,MKT\n", (), INPUT, "'x.fasta' is not a FASTA file: its line 1"),
-        (bytes(range(128, 256)), (), INPUT, "is not a FASTA file"),
+        (bytes(range(128, 256)), (), INPUT, "'x.fasta', line 1, has bytes that are no UTF-8"),
         (b">a\nMKT\n>b\nMK7\n", (), INPUT, "Record 1 (counting from 0) has '7'"),
         (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
@@ -228,6 +274,8 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (b">a\nMKT\n", ("-o", "x.db", "--residues"), 2, "A store holds one row a sequence"),
         (b">a\nMKT\n", ("--device", "abacus"), INPUT, "device='abacus' cannot be used"),
         (b">a\nMKT\n", ("--dtype", "int8"), 2, "'int8' is not one of"),
+        (b">a\nMKT\n", ("--name-column", "id"), 2, "--name-column is for tables, and 'x.fasta'"),
+        (b">a\nMKT\n", ("--sequence-column", "s"), 2, "leave it out, or name the format"),
     ],
 )
 def test_errors_are_one_sentence_and_a_code_and_leave_nothing(

@@ -191,6 +191,8 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
         (["-m", "8M", "--distiller", "demo"], 2, "is for 304 columns and --model gives 320"),
         (["-m", "9M"], 2, "9M"),
         (["--distiller", "no-such-file"], 3, "no-such-file"),
+        (["--data", "nowhere"], 3, "There is no file or folder 'nowhere'; check the path."),
+        (["--fit-on", "scans", "--fit-on", "none.fa"], 3, "There is no file or folder 'none.fa'"),
         (["--folds", "500"], 3, "'one' has too few positions or proteins for 500 folds"),
         (["--folds", "1"], 2, "--folds"),
         (["--jobs", "0"], 2, "--jobs"),
@@ -213,3 +215,22 @@ def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_pat
     assert ended.code == 3
     assert ended.err.strip() == "Error: Two tasks are named 'x'; rename one."
     assert not (tmp_path / "out").exists()
+
+
+def test_tasks_that_are_not_there_are_an_input_that_is_missing(in_process):
+    ended = in_process("evaluate", "nothing", "-m", "demo")
+    assert ended.code == 3
+    assert ended.err == "Error: There is no file or folder 'nothing'; check the path.\n"
+
+
+@pytest.mark.parametrize("suffix", [".csv.xz", ".csv.zip", ".csv;"])
+def test_a_scan_is_read_in_any_dialect(in_process, scans, tmp_path, suffix):
+    frame = pd.read_csv(scans / "one.csv")
+    (tmp_path / "others").mkdir()
+    path = tmp_path / "others" / f"one{suffix.rstrip(';')}"
+    frame.to_csv(path, index=False, sep=";" if suffix.endswith(";") else ",")
+    line = ["-m", "demo-48", "-q", "--representations", "plain", "--output"]
+    first = in_process("evaluate", scans / "one.csv", *line, "first")
+    again = in_process("evaluate", tmp_path / "others", *line, "again")
+    assert first.code == again.code == 0, first.err + again.err
+    assert contents(tmp_path / "first") == contents(tmp_path / "again")

@@ -93,6 +93,12 @@ def test_a_file_is_read_in_place_of_a_list(embedder, sequences, expected, tmp_pa
         embed_to_parquet(embedder, fasta, tmp_path / "out", names=names)
 
 
+def test_a_pipe_which_cannot_be_read_twice_is_refused(embedder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe' is no file that can be read twice; write the seq"):
+        embed_to_parquet(embedder, tmp_path / "pipe", tmp_path / "folder")
+
+
 def test_what_is_there_is_not_embedded_again(embedder, sequences, tmp_path, monkeypatch):
     manifest = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
     before, expected = times(tmp_path), read(tmp_path)[0]

@@ -1,17 +1,22 @@
 """How commands end: one sentence, a code that means something, signals included."""
 
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
+from contextlib import nullcontext
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from sklearn_revdist import _console
 from sklearn_revdist._console import (
     EXIT_CODES,
     INPUT,
@@ -27,6 +32,7 @@ from sklearn_revdist._console import (
     local_copy,
     local_output,
     progress,
+    readable,
     say,
     writable,
 )
@@ -186,6 +192,28 @@ def test_standard_input_can_be_read_twice():
     assert run(command, input=b">a\nMKT\n").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "x.csv"])
+def test_an_error_about_a_copy_names_what_was_copied(tmp_path, name, monkeypatch):
+    said = "Standard input" if name != "x.csv" else repr(str(tmp_path / name))
+    path = Path(name) if name != "x.csv" else tmp_path / name
+    if name == "x.csv":
+        os.mkfifo(path)
+        writer = threading.Thread(target=path.write_bytes, args=(b"MKT",))
+        writer.start()
+    elif name == "/dev/stdin":
+        monkeypatch.setattr(Path, "is_file", lambda path: False)
+        monkeypatch.setattr(_console, "_stream", lambda path: nullcontext(io.BytesIO(b"MKT")))
+
+    def command():
+        with local_copy(path) as copy, failing(INPUT):
+            assert copy.read_bytes() == b"MKT"
+            assert copy.suffix == path.suffix
+            raise ValueError(f"{str(copy)!r} is damaged.")
+
+    result = run(command, input=b"MKT")
+    assert (result.exit_code, result.stderr) == (INPUT, f"Error: {said} is damaged.\n")
+
+
 def test_a_path_is_its_own_copy(tmp_path):
     with local_copy(tmp_path / "x") as path, local_output(tmp_path / "y") as target:
         assert (path, target) == (tmp_path / "x", tmp_path / "y")
@@ -214,6 +242,27 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, mo
         assert caught.value.exit_code == OUTPUT
     assert writable(None, None, STDIO) == STDIO
     assert writable(None, None, tmp_path / "x") == tmp_path / "x"
+    (tmp_path / "old").touch(0o444)
+    with pytest.raises(click.ClickException, match="old' is read-only; choose another") as caught:
+        writable(None, None, tmp_path / "old")
+    assert caught.value.exit_code == OUTPUT
+    (tmp_path / "old").chmod(0o644)
+    assert writable(None, None, tmp_path / "old") == tmp_path / "old"
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(click.ClickException, match="is not writable; choose another"):
         writable(None, None, tmp_path / "x")
+
+
+def test_inputs_that_cannot_be_read_are_refused_before_the_work(tmp_path, monkeypatch):
+    there = tmp_path / "x"
+    there.touch()
+    for value in (None, (), there, (there, tmp_path)):
+        assert readable(None, None, value) == value
+    for value in (tmp_path / "none", (there, tmp_path / "none")):
+        with pytest.raises(click.ClickException, match=r"no file or folder .*none'") as caught:
+            readable(None, None, value)
+        assert caught.value.exit_code == INPUT
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read anything
+    with pytest.raises(click.ClickException, match="x' may not be read by this user") as caught:
+        readable(None, None, there)
+    assert caught.value.exit_code == INPUT

@@ -41,8 +41,12 @@ def test_dialects(fasta, content):
     assert read_fasta(fasta(content)) == (["a"], ["MKTAC"])
 
 
-def test_names_in_another_encoding_do_not_stop_the_reader(fasta):
-    assert read_fasta(str(fasta(">Müller\nMKT\n".encode("latin-1")))) == (["M\ufffdller"], ["MKT"])
+def test_a_name_in_another_encoding_is_an_error_that_names_its_line(fasta):
+    path = str(fasta(">a\nMKT\n>Müller\nMKT\n".encode("latin-1")))
+    with pytest.raises(
+        ValueError, match=r"some\.fasta', line 3, has bytes that are no UTF-8; convert"
+    ):
+        read_fasta(path)
 
 
 @pytest.mark.parametrize(

@@ -25,21 +25,31 @@ def test_nothing_is_taken_for_a_gap(tmp_path):
     assert table.index[0].endswith("line 1")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"a,b\n1,2\n1,2,3\n", b"a,b\n1,2,3\n", b"\x1f\x8b\x08\x00damaged"]
-)
-def test_what_is_no_table_is_refused_with_its_name(tmp_path, content):
-    path = tmp_path / ("t.csv.gz" if content.startswith(b"\x1f") else "t.csv")
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"t\.csv.* cannot be read as a table of text"):
-        read_text(path, ["a"])
+def test_what_is_no_table_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "t.csv"
+    for content, message in [
+        (b"", r"t\.csv' is empty; check that it is complete"),
+        (b"a,b\n1,2\n1,2,3\n", r"t\.csv', line 3, has 3 cells where there are 2 columns"),
+        (b"\x1f\x8b\x08\x00damaged", r"t\.csv' is damaged"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            read_text(path, ["a"])
+
+
+def test_rows_without_text_are_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,\n1,2,\n,,\n 3 , 4 ,\n")
+    table = read_text(path, ["b"])
+    assert table.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+    assert table.index[1].endswith("line 4")
 
 
 def test_a_missing_file_or_column_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file .*t\.csv"):
         read_text(tmp_path / "t.csv", ["a"])
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c', only a, b; say in a list"):
+    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; say in a"):
         read_text(tmp_path / "t.csv", ["a", "c"])
 
 

@@ -12,10 +12,11 @@ from sklearn.model_selection import KFold, cross_val_score
 from ._cli_options import json_option
 from ._console import writable
 from ._datasets import load_if1_ecoli
-from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
-from ._evaluation import prefix_scores
+from ._prefix_curve_display import PrefixCurveDisplay
 from ._prefix_ridge_cv import PrefixRidgeCV
+from ._prefix_score_display import PrefixScoreDisplay
+from ._prefix_scores import prefix_scores
 from ._reverse_distiller import ReverseDistiller
 
 _NOT_ESM2 = (

@@ -1,245 +1,19 @@
-"""PrefixRidgeCV, PrefixRidgeClassifierCV: the prefix and penalty that predict best, and their fit.
+"""PrefixRidgeCV, PrefixRidgeClassifierCV: ridge on the prefix and penalty that predict best."""
 
-All prefixes of the columns are scored at once, for every penalty: by leaving out one row after
-the other, which takes no refitting, or on every fold.
-"""
-
-from inspect import signature
-from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MultiOutputMixin,
-    RegressorMixin,
-    _fit_context,
-    is_classifier,
-)
-from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_X_y
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _raise_for_params,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import _raise_for_params
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _get_feature_names,
-    check_is_fitted,
-    validate_data,
-)
 
-from ._folds import shuffled_cv
-from ._prefix_choice import (
-    Candidates,
-    check_alphas,
-    choose,
-    cross_validate,
-    leave_one_out,
-)
-from ._prefix_ridge import Training
-from ._prefix_scorers import all_prefixes, spearman
-from ._prefixes import model_prefixes
-from ._rows import check_row_weights
-
-# Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
-_ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+from ._prefix_ridge_base import BasePrefixRidgeCV
 
 
-class _BasePrefixRidgeCV(BaseEstimator):
-    _parameter_constraints: dict = {
-        "alphas": ["array-like"],
-        "prefixes": [StrOptions({"all", "models"}), "array-like"],
-        "scale": ["boolean"],
-        "cv": ["cv_object"],
-        "scoring": [StrOptions({*get_scorer_names(), "spearman"}), callable, None],
-        "one_standard_error": ["boolean"],
-    }
-
-    def __init__(
-        self,
-        alphas=_ALPHAS,
-        *,
-        prefixes="all",
-        scale=True,
-        cv=None,
-        scoring=None,
-        one_standard_error=False,
-    ):
-        self.alphas = alphas
-        self.prefixes = prefixes
-        self.scale = scale
-        self.cv = cv
-        self.scoring = scoring
-        self.one_standard_error = one_standard_error
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Which metadata goes where: `sample_weight` here, more to the splitter and the scorer.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        to_fit = {
-            name: MethodMapping().add(caller="fit", callee=method)
-            for name, method in (("splitter", "split"), ("scorer", "score"))
-        }
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(splitter=self.cv, method_mapping=to_fit["splitter"])
-            .add(scorer=self._scorer(), method_mapping=to_fit["scorer"])
-        )
-
-    def _scorer(self):
-        if isinstance(self.scoring, str) and self.scoring == "spearman":
-            return make_scorer(spearman)
-        if self.scoring is not None:
-            return check_scoring(self, scoring=self.scoring)
-        scorer = get_scorer("accuracy" if is_classifier(self) else "r2")
-        return scorer.set_score_request(sample_weight=True) if _routing_enabled() else scorer
-
-    def _fit(self, X, data, Y, y, sample_weight, params, set_linear, **attributes):
-        """Choose and fit.
-
-        Parameters
-        ----------
-        X, data : array-like and ndarray of shape (n_samples, n_features)
-            The columns as given, and checked.
-        Y : ndarray of shape (n_samples, n_targets)
-            Targets of the regressions.
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Targets of the scorer and the splitter.
-        sample_weight, params : array-like or None, dict
-            As for `fit`.
-        set_linear : callable
-            ``set_linear(estimator, n_prefix, coef, intercept)`` sets the linear map.
-        **attributes
-            More fitted attributes.
-        """
-        n_features = data.shape[1]
-        prefixes = self._prefix_lengths(n_features, _get_feature_names(X))
-        alphas = check_alphas(self.alphas)
-        scorer = self._scorer()
-        self._check_response(scorer)
-        sample_weight = check_row_weights(sample_weight, data)
-        if sample_weight is not None:
-            params = {**params, "sample_weight": sample_weight}
-        split_params, score_params = self._routed(scorer, params)
-        known = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
-        candidates = Candidates(prefixes, alphas, self.scale, known)
-
-        model = type(self)()
-        vars(model).update(attributes)
-
-        def score(n_prefix, linear, X, rows, params):
-            """What the scorer says of a linear map on a prefix."""
-            model.n_features_in_ = X.shape[1]
-            set_linear(model, n_prefix, *linear)
-            return scorer(model, X, y[rows], **params)
-
-        if self.cv is None:
-            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score, score_params)
-        else:
-            cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
-            splits = list(cv.split(data, y, **split_params))
-            mean, errors = cross_validate(
-                data, Y, sample_weight, splits, candidates, score, score_params
-            )
-
-        chosen = choose(mean, alphas)
-        if self.one_standard_error:
-            if not np.isfinite(errors[chosen]):
-                raise ValueError(
-                    "one_standard_error=True needs the scatter of at least two folds or, with "
-                    'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
-                    '"accuracy"; set `cv` to a number of folds, or leave it False.'
-                )
-            chosen = choose(mean, alphas, mean[chosen] - errors[chosen])
-        n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
-        training = Training(data[:, :n_prefix], Y, sample_weight, scale=self.scale)
-        coef, intercept = next(training.ridges(alpha).coefs([n_prefix]))
-        coef = np.pad(coef, ((0, 0), (0, n_features - n_prefix)))
-
-        validate_data(self, X, skip_check_array=True)
-        vars(self).update(attributes)
-        self.prefixes_ = prefixes
-        self.cv_scores_ = mean
-        self.cv_standard_errors_ = errors
-        self.best_score_ = float(mean[chosen])
-        self.alpha_ = alpha
-        set_linear(self, n_prefix, coef, intercept)
-        return self
-
-    def _routed(self, scorer, params):
-        """What goes to the splitter, and what to the scorer."""
-        if _routing_enabled():
-            routed = process_routing(self, "fit", **params)
-            return routed.splitter.split, routed.scorer.score
-        if hasattr(scorer, "_accept_sample_weight"):
-            weighted = scorer._accept_sample_weight()
-        else:
-            weighted = "sample_weight" in signature(scorer).parameters
-        return {}, params if weighted else {}
-
-    def _check_response(self, scorer):
-        """Refuse a scorer that needs what this estimator does not give."""
-        methods = getattr(scorer, "_response_method", "predict")
-        methods = (methods,) if isinstance(methods, str) else methods
-        if not any(hasattr(self, method) for method in methods):
-            raise ValueError(
-                f"scoring={self.scoring!r} needs {' or '.join(methods)}, which "
-                f"{type(self).__name__} does not have; choose a scorer of predictions, such as "
-                f"{'accuracy' if is_classifier(self) else 'r2'!r}."
-            )
-
-    def _prefix_lengths(self, n_features, names):
-        """The lengths to try, increasing."""
-        if isinstance(self.prefixes, str):
-            if self.prefixes == "all":
-                return np.arange(1, n_features + 1)
-            models = model_prefixes(names)
-            if models is None:
-                raise ValueError(
-                    'prefixes="models" reads where models end from the names of the columns, but '
-                    "those of X do not tell; give them with "
-                    '`ReverseDistiller().set_output(transform="pandas")`, or list the lengths in '
-                    "`prefixes`."
-                )
-            return np.array(list(models.values()))
-        if len(self.prefixes) == 0:
-            raise ValueError("prefixes is empty; give at least one length.")
-        before = 0
-        for i, length in enumerate(self.prefixes):
-            if not isinstance(length, Integral) or not 1 <= length <= n_features:
-                raise ValueError(
-                    f"prefixes[{i}]={length!r} is not an integer from 1 to {n_features}, the "
-                    "number of columns of X; give lengths in that range."
-                )
-            if length <= before:
-                raise ValueError(
-                    f"prefixes[{i}]={length} follows {before}; give each length once, from short "
-                    "to long."
-                )
-            before = length
-        return np.array(self.prefixes, dtype=int)
-
-    def _linear(self, X):
-        """The linear map of the prefix alone."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        n_prefix = self.n_prefix_
-        return X[:, :n_prefix] @ self.coef_[..., :n_prefix].T + self.intercept_
-
-
-class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
+class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     """Ridge regression on the prefix of the columns that predicts best.
 
     Prefix length and penalty are chosen together, by default by leaving out one row after the
@@ -411,7 +185,7 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, _BasePrefixRidgeCV):
         return self._linear(X)
 
 
-class PrefixRidgeClassifierCV(ClassifierMixin, _BasePrefixRidgeCV):
+class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
     """Ridge classifier on the prefix of the columns that classifies best.
 
     As :class:`sklearn.linear_model.RidgeClassifier`, it regresses on targets of -1 and 1, one

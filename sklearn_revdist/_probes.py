@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ._prefix_scorers import spearman
+from ._metrics import spearman
 from ._splits import random_fold
 
 RIDGE_ALPHAS = np.logspace(-2, 6, 17)

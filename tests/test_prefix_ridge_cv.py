@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_revdist import PrefixRidgeClassifierCV, PrefixRidgeCV, ReverseDistiller
-from sklearn_revdist._prefix_scorers import spearman
+from sklearn_revdist._metrics import spearman
 
 ALPHAS = [0.1, 3.0, 100.0]
 

@@ -343,7 +343,7 @@ def good(tmp_path):
             ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
             ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
         ],
-        columns=sklearn_revdist._evaluation.COLUMNS,
+        columns=sklearn_revdist._evaluate.COLUMNS,
     )
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")

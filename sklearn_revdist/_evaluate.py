@@ -1,8 +1,6 @@
-"""Evaluation: what a probe makes of nested embeddings, and of others of equal width."""
+"""Scores of a probe on nested embeddings, and on others of equal width, over many tasks."""
 
-import copy
 import os
-import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -10,156 +8,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ._files import replaced
-from ._fingerprint import fingerprint
 from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
-from ._folds import shuffled_cv
 from ._probes import make_probe
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
     Maps,
-    Representation,
     Sizes,
     list_representations,
 )
 from ._reverse_distiller import ReverseDistiller
-from ._rows import check_rows_as_fitted
+from ._score_files import file_name, read_scores, scores_key, write_scores
 from ._splits import SPLITS, available_splits, make_folds
 from ._tasks import Task
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
-# Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
-_DEFINITION = 3
 # Sequences embedded at a time: an interrupted task has stored what came before.
 _EMBEDDED_AT_A_TIME = 2000
-
-
-@validate_params(
-    {
-        "distiller": [ReverseDistiller],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
-        "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=False,  # those of the distiller are the caller's
-)
-def prefix_scores(
-    distiller: ReverseDistiller,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    cv: int | BaseCrossValidator = 5,
-    verbose: bool = False,
-) -> pd.DataFrame:
-    """Score a probe on every prefix of a nested embedding, and on its rivals of equal width.
-
-    At each model of the chain, three representations get the same folds and the same probe:
-
-    plain
-        that model's own embedding;
-    distilled
-        the prefix of the nested embedding that ends at that model;
-    concat_pca
-        the leading principal components of the concatenated embeddings of all models up to
-        that one, as many as the prefix has columns.
-
-    The probe is :class:`~sklearn.preprocessing.StandardScaler` and
-    :class:`~sklearn.linear_model.RidgeCV` with 17 penalties from 1e-2 to 1e6. It and the
-    principal components are fitted inside each training fold. The distiller is taken as it
-    is; one fitted on the rows of `X` has seen the test folds, though not their targets.
-
-    Parameters
-    ----------
-    distiller : ReverseDistiller
-        A fitted distiller. Its `n_components` is ignored.
-    X : array-like of shape (n_samples, n_features), float64 or float32
-        Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
-    y : array-like of shape (n_samples,)
-        What to predict, in any unit.
-    cv : int or cross-validation splitter, default=5
-        A number of folds, shuffled with a fixed seed, or a splitter.
-    verbose : bool, default=False
-        Show a progress bar on standard error.
-
-    Returns
-    -------
-    scores : DataFrame
-        One row for each model and representation, models from small to large:
-
-        model : str
-            Name of the model at which the prefix ends.
-        representation : {"plain", "distilled", "concat_pca"}
-            What the probe was given.
-        n_columns : int
-            Width of it; principal components are fewer than training samples.
-        score_mean, score_std : float
-            Spearman correlation of prediction and target: mean and standard deviation over
-            the folds. A prediction without any order counts as 0.
-
-    Raises
-    ------
-    ValueError
-        If `X` does not fit the distiller, `y` is not finite or not as long as `X`, or all
-        targets of a fold are equal.
-    sklearn.exceptions.NotFittedError
-        If the distiller is not fitted.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_revdist import ReverseDistiller, prefix_scores
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 12))
-    >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
-    >>> scores = prefix_scores(distiller, X, X[:, 0] + X[:, 5])
-    >>> scores[["model", "representation", "n_columns"]]
-        model representation  n_columns
-    0  block0          plain          4
-    1  block0      distilled          4
-    2  block0     concat_pca          4
-    3  block1          plain          8
-    4  block1      distilled          8
-    5  block1     concat_pca          8
-    """
-    check_is_fitted(distiller)
-    X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-    X = np.asarray(X, dtype=np.float64)
-    y = column_or_1d(y)
-    check_consistent_length(X, y)
-    assert_all_finite(y, input_name="y")
-    if isinstance(cv, str):  # which has a method of that name
-        raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
-    folds = list(shuffled_cv(cv, y).split(X, y))
-    check_targets_differ(y, folds)
-    sizes = Sizes.of_fitted(distiller)
-    listed = [
-        Representation(level, name, fitted_on)
-        for level in range(len(sizes.models))
-        for name, fitted_on in (("plain", ""), ("distilled", "natural"), ("concat_pca", "fold"))
-    ]
-    rows = score_folds(
-        Maps(X, sizes, distiller),
-        listed,
-        folds,
-        make_probe("ridge", "regression"),
-        y,
-        np.arange(len(y)),
-        "spearman",
-        {"all": np.ones(len(y), bool)},
-        n_jobs=None,
-        progress="probes" if verbose else None,
-    )
-    table = pd.DataFrame(rows, columns=SCORED)
-    table = table.rename(columns={"score": "score_mean"})
-    return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
 
 
 @validate_params(
@@ -338,7 +209,7 @@ def evaluate(
         "probe": probe,
     }
     folder = None if output is None else Path(output)
-    key = None if folder is None else _key(embedder, distiller, settings)
+    key = None if folder is None else scores_key(embedder, distiller, settings)
     tables = []
     names: set[str] = set()
     for task in tasks:
@@ -352,7 +223,7 @@ def evaluate(
         names.add(task.name)
         path = None
         if folder is not None:
-            path = folder / _file_name(task, key)
+            path = folder / file_name(task, key)
             if path.exists():
                 tables.append(read_scores(path))
                 continue
@@ -365,43 +236,6 @@ def evaluate(
     if not tables:
         raise ValueError("There are no tasks to score; give at least one.")
     return pd.concat(tables, ignore_index=True)
-
-
-def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table, in one step; scores with six decimals, which rounding does not reach."""
-    with replaced(Path(path)) as part:
-        table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
-
-
-def read_scores(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a table that :func:`write_scores` wrote."""
-    text = ["task", "subset", "fitted_on"]
-    return pd.read_csv(
-        path,
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={column: [""] for column in ("score", "score_std", "penalty")},
-    )
-
-
-def _key(embedder, distiller, settings):
-    """Fingerprint of all that scores depend on beside the task."""
-    told = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
-    probe = settings["probe"]
-    if not isinstance(probe, str | None):
-        settings = {**settings, "probe": clone(probe)}  # as folds are given it
-    hasattr(distiller, "components_")  # solves the chain here, where that is due, not in a copy
-    # The map is taken whole; parameters are those of the copies that are fitted on folds.
-    whole = copy.copy(distiller).set_params(n_components=None, memory=None)
-    moments = vars(whole).get("moments_")
-    natural = moments if moments is None else vars(moments)
-    return fingerprint(_DEFINITION, told, whole, whole.get_params(deep=False), natural, settings)
-
-
-def _file_name(task, key):
-    """Name of the file for a task, of which all that its scores depend on is a part."""
-    digest = fingerprint(key, task)
-    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"
 
 
 def _score_task(

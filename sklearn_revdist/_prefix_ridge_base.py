@@ -1,0 +1,406 @@
+"""What PrefixRidgeCV and PrefixRidgeClassifierCV share: held-out scores, choice and last fit.
+
+All prefixes of the columns are scored at once, for every penalty: by leaving out one row after
+the other, which takes no refitting, or on every fold.
+"""
+
+import warnings
+from inspect import signature
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import (
+    _check_method_params,
+    _get_feature_names,
+    check_is_fitted,
+    validate_data,
+)
+
+from ._folds import shuffled_cv
+from ._metrics import PrefixScores, all_prefixes, spearman
+from ._prefix_ridge import Training
+from ._prefixes import model_prefixes
+from ._rows import check_row_weights
+
+# Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
+_ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+# Scores that differ by less than this share are equal but for rounding.
+_EQUAL = 1e-12
+# Predictions that rounding may move by more than this share of the targets are warned of.
+_DOUBTFUL = 1e-6
+
+
+class BasePrefixRidgeCV(BaseEstimator):
+    _parameter_constraints: dict = {
+        "alphas": ["array-like"],
+        "prefixes": [StrOptions({"all", "models"}), "array-like"],
+        "scale": ["boolean"],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions({*get_scorer_names(), "spearman"}), callable, None],
+        "one_standard_error": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        alphas=_ALPHAS,
+        *,
+        prefixes="all",
+        scale=True,
+        cv=None,
+        scoring=None,
+        one_standard_error=False,
+    ):
+        self.alphas = alphas
+        self.prefixes = prefixes
+        self.scale = scale
+        self.cv = cv
+        self.scoring = scoring
+        self.one_standard_error = one_standard_error
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which metadata goes where: `sample_weight` here, more to the splitter and the scorer.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        to_fit = {
+            name: MethodMapping().add(caller="fit", callee=method)
+            for name, method in (("splitter", "split"), ("scorer", "score"))
+        }
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=to_fit["splitter"])
+            .add(scorer=self._scorer(), method_mapping=to_fit["scorer"])
+        )
+
+    def _scorer(self):
+        if isinstance(self.scoring, str) and self.scoring == "spearman":
+            return make_scorer(spearman)
+        if self.scoring is not None:
+            return check_scoring(self, scoring=self.scoring)
+        scorer = get_scorer("accuracy" if is_classifier(self) else "r2")
+        return scorer.set_score_request(sample_weight=True) if _routing_enabled() else scorer
+
+    def _fit(self, X, data, Y, y, sample_weight, params, set_linear, **attributes):
+        """Choose and fit.
+
+        Parameters
+        ----------
+        X, data : array-like and ndarray of shape (n_samples, n_features)
+            The columns as given, and checked.
+        Y : ndarray of shape (n_samples, n_targets)
+            Targets of the regressions.
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Targets of the scorer and the splitter.
+        sample_weight, params : array-like or None, dict
+            As for `fit`.
+        set_linear : callable
+            ``set_linear(estimator, n_prefix, coef, intercept)`` sets the linear map.
+        **attributes
+            More fitted attributes.
+        """
+        n_features = data.shape[1]
+        prefixes = self._prefix_lengths(n_features, _get_feature_names(X))
+        alphas = check_alphas(self.alphas)
+        scorer = self._scorer()
+        self._check_response(scorer)
+        sample_weight = check_row_weights(sample_weight, data)
+        if sample_weight is not None:
+            params = {**params, "sample_weight": sample_weight}
+        split_params, score_params = self._routed(scorer, params)
+        known = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
+        candidates = Candidates(prefixes, alphas, self.scale, known)
+
+        model = type(self)()
+        vars(model).update(attributes)
+
+        def score(n_prefix, linear, X, rows, params):
+            """What the scorer says of a linear map on a prefix."""
+            model.n_features_in_ = X.shape[1]
+            set_linear(model, n_prefix, *linear)
+            return scorer(model, X, y[rows], **params)
+
+        if self.cv is None:
+            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score, score_params)
+        else:
+            cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
+            splits = list(cv.split(data, y, **split_params))
+            mean, errors = cross_validate(
+                data, Y, sample_weight, splits, candidates, score, score_params
+            )
+
+        chosen = choose(mean, alphas)
+        if self.one_standard_error:
+            if not np.isfinite(errors[chosen]):
+                raise ValueError(
+                    "one_standard_error=True needs the scatter of at least two folds or, with "
+                    'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
+                    '"accuracy"; set `cv` to a number of folds, or leave it False.'
+                )
+            chosen = choose(mean, alphas, mean[chosen] - errors[chosen])
+        n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
+        training = Training(data[:, :n_prefix], Y, sample_weight, scale=self.scale)
+        coef, intercept = next(training.ridges(alpha).coefs([n_prefix]))
+        coef = np.pad(coef, ((0, 0), (0, n_features - n_prefix)))
+
+        validate_data(self, X, skip_check_array=True)
+        vars(self).update(attributes)
+        self.prefixes_ = prefixes
+        self.cv_scores_ = mean
+        self.cv_standard_errors_ = errors
+        self.best_score_ = float(mean[chosen])
+        self.alpha_ = alpha
+        set_linear(self, n_prefix, coef, intercept)
+        return self
+
+    def _routed(self, scorer, params):
+        """What goes to the splitter, and what to the scorer."""
+        if _routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return routed.splitter.split, routed.scorer.score
+        if hasattr(scorer, "_accept_sample_weight"):
+            weighted = scorer._accept_sample_weight()
+        else:
+            weighted = "sample_weight" in signature(scorer).parameters
+        return {}, params if weighted else {}
+
+    def _check_response(self, scorer):
+        """Refuse a scorer that needs what this estimator does not give."""
+        methods = getattr(scorer, "_response_method", "predict")
+        methods = (methods,) if isinstance(methods, str) else methods
+        if not any(hasattr(self, method) for method in methods):
+            raise ValueError(
+                f"scoring={self.scoring!r} needs {' or '.join(methods)}, which "
+                f"{type(self).__name__} does not have; choose a scorer of predictions, such as "
+                f"{'accuracy' if is_classifier(self) else 'r2'!r}."
+            )
+
+    def _prefix_lengths(self, n_features, names):
+        """The lengths to try, increasing."""
+        if isinstance(self.prefixes, str):
+            if self.prefixes == "all":
+                return np.arange(1, n_features + 1)
+            models = model_prefixes(names)
+            if models is None:
+                raise ValueError(
+                    'prefixes="models" reads where models end from the names of the columns, but '
+                    "those of X do not tell; give them with "
+                    '`ReverseDistiller().set_output(transform="pandas")`, or list the lengths in '
+                    "`prefixes`."
+                )
+            return np.array(list(models.values()))
+        if len(self.prefixes) == 0:
+            raise ValueError("prefixes is empty; give at least one length.")
+        before = 0
+        for i, length in enumerate(self.prefixes):
+            if not isinstance(length, Integral) or not 1 <= length <= n_features:
+                raise ValueError(
+                    f"prefixes[{i}]={length!r} is not an integer from 1 to {n_features}, the "
+                    "number of columns of X; give lengths in that range."
+                )
+            if length <= before:
+                raise ValueError(
+                    f"prefixes[{i}]={length} follows {before}; give each length once, from short "
+                    "to long."
+                )
+            before = length
+        return np.array(self.prefixes, dtype=int)
+
+    def _linear(self, X):
+        """The linear map of the prefix alone."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        n_prefix = self.n_prefix_
+        return X[:, :n_prefix] @ self.coef_[..., :n_prefix].T + self.intercept_
+
+
+class Candidates(NamedTuple):
+    """What is tried, and how it is scored.
+
+    Attributes
+    ----------
+    prefixes : ndarray of shape (n_prefixes,)
+    alphas : ndarray of shape (n_alphas,)
+    scale : bool
+        Whether penalties are those of columns of unit variance.
+    scores : PrefixScores or None
+        Scores all prefixes at once, where the scorer is one of those that can be.
+    """
+
+    prefixes: NDArray
+    alphas: NDArray
+    scale: bool
+    scores: PrefixScores | None
+
+
+def leave_one_out(data, Y, sample_weight, candidates, score, score_params):
+    """Scores of the predictions of all rows, each by the regressions without it.
+
+    Parameters
+    ----------
+    data, Y, sample_weight : ndarray
+        Rows.
+    candidates : Candidates
+    score : callable
+        ``score(n_prefix, (coef, intercept), X, rows, score_params)``, where the scorer takes one
+        prefix at a time.
+    score_params : dict
+        What goes to the scorer.
+
+    Returns
+    -------
+    scores, standard_errors : ndarray of shape (n_prefixes, n_alphas)
+        Standard errors by the scatter over rows; not a number where the scorer tells none.
+
+    Raises
+    ------
+    ValueError
+        If there are no two rows, or a score is not finite.
+    """
+    prefixes, alphas, scale, known = candidates
+    n_rows, n_targets = Y.shape
+    if np.count_nonzero(np.ones(n_rows) if sample_weight is None else sample_weight) < 2:
+        raise ValueError(
+            f"To leave one out takes two rows of positive weight, but n_samples={n_rows}, of which "
+            "at most one weighs anything; give more rows."
+        )
+    # The scorer is given predictions in place of columns, and an identity in place of a regression.
+    identity = np.eye(n_targets), np.zeros(n_targets)
+    scores = np.empty((len(prefixes), len(alphas)))
+    errors = np.full_like(scores, np.nan)
+    rounding = np.zeros(len(alphas))
+    training = Training(data[:, : prefixes[-1]], Y, sample_weight, scale=scale)
+    for j, alpha in enumerate(alphas):
+        ridges = training.ridges(alpha)
+        rounding[j] = ridges.rounding
+        for part, predicted in ridges.left_out_predictions(prefixes):
+            if known is not None:
+                scored = known.with_errors(Y, predicted, score_params.get("sample_weight"))
+                scores[part, j], errors[part, j] = scored
+            else:
+                scores[part, j] = [
+                    score(n_targets, identity, one, slice(None), score_params) for one in predicted
+                ]
+    _warn_of_rounding(rounding, alphas)
+    _check_finite(scores[np.newaxis], candidates, "give targets that differ")
+    return scores, errors
+
+
+def cross_validate(data, Y, sample_weight, splits, candidates, score, score_params):
+    """Mean scores of held-out rows over folds, and their standard errors.
+
+    Parameters and errors as for :func:`leave_one_out`; `splits` are training and test rows.
+    """
+    prefixes, alphas, scale, known = candidates
+    scores = np.empty((len(splits), len(prefixes), len(alphas)))
+    rounding = np.zeros(len(alphas))
+    columns = data[:, : prefixes[-1]]
+    for i, (train, test) in enumerate(splits):
+        weights = None if sample_weight is None else sample_weight[train]
+        _check_any_weight(weights, f"training fold {i}")
+        training = Training(columns[train], Y[train], weights, scale=scale)
+        held_out = _check_method_params(data, score_params, indices=test)
+        weights = held_out.get("sample_weight")
+        _check_any_weight(weights, f"test fold {i}")
+        prepared = training.prepared(columns[test])
+        for j, alpha in enumerate(alphas):
+            ridges = training.ridges(alpha)
+            rounding[j] = max(rounding[j], ridges.rounding)
+            if known is not None:
+                for part, predicted in ridges.predictions(prepared, prefixes):
+                    scores[i, part, j] = known.scores(Y[test], predicted, weights)
+            else:
+                for k, linear in enumerate(ridges.coefs(prefixes)):
+                    scores[i, k, j] = score(prefixes[k], linear, data[test], test, held_out)
+    _warn_of_rounding(rounding, alphas)
+    _check_finite(
+        scores, candidates, "see to it that `cv` leaves targets that differ in every test fold"
+    )
+    return scores.mean(axis=0), _standard_errors(scores)
+
+
+def check_alphas(alphas):
+    """The penalties as an array, all positive and finite."""
+    try:
+        alphas = np.asarray(alphas, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "alphas has entries that are no numbers; give penalties above 0."
+        ) from error
+    if alphas.ndim != 1 or alphas.size == 0:
+        raise ValueError(
+            f"alphas has the shape {alphas.shape}; give a list of one penalty or more."
+        )
+    for i, alpha in enumerate(alphas):
+        if not 0 < alpha < np.inf:
+            raise ValueError(
+                f"alphas[{i}]={alpha} is not positive and finite; give penalties above 0."
+            )
+    return alphas
+
+
+def _check_any_weight(weights, fold):
+    if weights is not None and not np.any(weights):
+        raise ValueError(
+            f"sample_weight is zero for all rows of {fold}; give at least one of them a positive "
+            "weight."
+        )
+
+
+def _check_finite(scores, candidates, remedy):
+    """Refuse scores, fold by fold or of one that is all rows, among which none is the best."""
+    bad = np.argwhere(~np.isfinite(scores))
+    if len(bad):
+        fold, k, j = bad[0]
+        where = f"test fold {fold}" if len(scores) > 1 else "the held-out rows"
+        raise ValueError(
+            f"The score of {where} is {scores[fold, k, j]} with prefix {candidates.prefixes[k]} "
+            f"and alpha={candidates.alphas[j]}, so that no choice is possible; {remedy}, or change "
+            "`scoring`."
+        )
+
+
+def _warn_of_rounding(rounding, alphas):
+    doubtful = rounding > _DOUBTFUL
+    if doubtful.any():
+        warnings.warn(
+            f"alpha={alphas[doubtful].max()} is so small for columns that nearly depend on each "
+            f"other that rounding may move predictions by {rounding[doubtful].max():.0e} of the "
+            "targets; leave out penalties as small as that.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def _standard_errors(scores):
+    """Standard errors of the means over folds; not a number for a single fold."""
+    n_folds = len(scores)
+    if n_folds == 1:
+        return np.full(scores.shape[1:], np.nan)
+    return scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
+
+
+def choose(scores, alphas, least=None):
+    """Indices of the shortest prefix that scores at least so much, and of its best penalty.
+
+    `least` is the best score where it is not given. Of equal penalties the largest is taken.
+    """
+    equal = _EQUAL * np.abs(scores).max()
+    best = scores.max() if least is None else least
+    prefix = int(np.argmax((scores >= best - equal).any(axis=1)))
+    own = scores[prefix]
+    alpha = int(np.argmax(np.where(own >= own.max() - equal, alphas, 0.0)))
+    return prefix, alpha

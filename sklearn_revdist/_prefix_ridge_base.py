@@ -1,10 +1,11 @@
-"""What PrefixRidgeCV and PrefixRidgeClassifierCV share: held-out scores, choice and last fit.
+"""What PrefixRidgeCV and PrefixRidgeClassifierCV share: held-out scores, choice and final fit.
 
-All prefixes of the columns are scored at once, for every penalty: by leaving out one row after
-the other, which takes no refitting, or on every fold.
+For every penalty all prefixes of the columns are scored at once: by leaving out one row after the
+other, which takes no refitting, or on every fold.
 """
 
 import warnings
+from collections.abc import Callable
 from inspect import signature
 from numbers import Integral
 from typing import NamedTuple
@@ -28,20 +29,22 @@ from sklearn.utils.validation import (
 )
 
 from ._folds import shuffled_cv
-from ._metrics import PrefixScores, all_prefixes, spearman
-from ._prefix_ridge import Training
+from ._metrics import PrefixMetrics, all_prefixes, spearman
+from ._prefix_ridge import coefficients, left_out_predictions, predictions
 from ._prefixes import model_prefixes
 from ._rows import check_row_weights
 
 # Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
-# Scores that differ by less than this share are equal but for rounding.
+# Scores that differ by less than this share are tied.
 _EQUAL = 1e-12
-# Predictions that rounding may move by more than this share of the targets are warned of.
+# Warn where rounding may move predictions by more than this share of the targets.
 _DOUBTFUL = 1e-6
 
 
 class BasePrefixRidgeCV(BaseEstimator):
+    """Parameters, routing, and the fit of prepared targets."""
+
     _parameter_constraints: dict = {
         "alphas": ["array-like"],
         "prefixes": [StrOptions({"all", "models"}), "array-like"],
@@ -75,15 +78,14 @@ class BasePrefixRidgeCV(BaseEstimator):
         -------
         routing : MetadataRouter
         """
-        to_fit = {
-            name: MethodMapping().add(caller="fit", callee=method)
-            for name, method in (("splitter", "split"), ("scorer", "score"))
-        }
+        to_split, to_score = (
+            MethodMapping().add(caller="fit", callee=callee) for callee in ("split", "score")
+        )
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
-            .add(splitter=self.cv, method_mapping=to_fit["splitter"])
-            .add(scorer=self._scorer(), method_mapping=to_fit["scorer"])
+            .add(splitter=self.cv, method_mapping=to_split)
+            .add(scorer=self._scorer(), method_mapping=to_score)
         )
 
     def _scorer(self):
@@ -94,8 +96,8 @@ class BasePrefixRidgeCV(BaseEstimator):
         scorer = get_scorer("accuracy" if is_classifier(self) else "r2")
         return scorer.set_score_request(sample_weight=True) if _routing_enabled() else scorer
 
-    def _fit(self, X, data, Y, y, sample_weight, params, set_linear, **attributes):
-        """Choose and fit.
+    def _fit(self, X, data, Y, y, sample_weight, params, **attributes):
+        """Choose prefix and penalty, and fit them on all rows.
 
         Parameters
         ----------
@@ -107,13 +109,10 @@ class BasePrefixRidgeCV(BaseEstimator):
             Targets of the scorer and the splitter.
         sample_weight, params : array-like or None, dict
             As for `fit`.
-        set_linear : callable
-            ``set_linear(estimator, n_prefix, coef, intercept)`` sets the linear map.
         **attributes
             More fitted attributes.
         """
-        n_features = data.shape[1]
-        prefixes = self._prefix_lengths(n_features, _get_feature_names(X))
+        prefixes = self._prefix_lengths(data.shape[1], _get_feature_names(X))
         alphas = check_alphas(self.alphas)
         scorer = self._scorer()
         self._check_response(scorer)
@@ -121,40 +120,36 @@ class BasePrefixRidgeCV(BaseEstimator):
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
         split_params, score_params = self._routed(scorer, params)
-        known = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
-        candidates = Candidates(prefixes, alphas, self.scale, known)
-
+        metrics = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
+        flat = y.ndim == 1 and not is_classifier(self)
         model = type(self)()
         vars(model).update(attributes)
 
         def score(n_prefix, linear, X, rows, params):
-            """What the scorer says of a linear map on a prefix."""
+            """Score a linear map on a prefix."""
             model.n_features_in_ = X.shape[1]
-            set_linear(model, n_prefix, *linear)
+            model._set_linear(n_prefix, *linear, flat)
             return scorer(model, X, y[rows], **params)
 
+        candidates = Candidates(prefixes, alphas, self.scale, metrics, score)
         if self.cv is None:
-            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score, score_params)
+            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score_params)
         else:
             cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
             splits = list(cv.split(data, y, **split_params))
-            mean, errors = cross_validate(
-                data, Y, sample_weight, splits, candidates, score, score_params
-            )
-
-        chosen = choose(mean, alphas)
-        if self.one_standard_error:
-            if not np.isfinite(errors[chosen]):
-                raise ValueError(
-                    "one_standard_error=True needs the scatter of at least two folds or, with "
-                    'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
-                    '"accuracy"; set `cv` to a number of folds, or leave it False.'
-                )
-            chosen = choose(mean, alphas, mean[chosen] - errors[chosen])
+            mean, errors = cross_validate(data, Y, sample_weight, splits, candidates, score_params)
+        chosen = self._choose(mean, errors, alphas)
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
-        training = Training(data[:, :n_prefix], Y, sample_weight, scale=self.scale)
-        coef, intercept = next(training.ridges(alpha).coefs([n_prefix]))
-        coef = np.pad(coef, ((0, 0), (0, n_features - n_prefix)))
+        ridges = coefficients(
+            data[:, :n_prefix],
+            Y,
+            [alpha],
+            [n_prefix],
+            sample_weight=sample_weight,
+            scale=self.scale,
+        )
+        coef, intercept = next(next(ridges)[1])
+        coef = np.pad(coef, ((0, 0), (0, data.shape[1] - n_prefix)))
 
         validate_data(self, X, skip_check_array=True)
         vars(self).update(attributes)
@@ -163,11 +158,28 @@ class BasePrefixRidgeCV(BaseEstimator):
         self.cv_standard_errors_ = errors
         self.best_score_ = float(mean[chosen])
         self.alpha_ = alpha
-        set_linear(self, n_prefix, coef, intercept)
+        self._set_linear(n_prefix, coef, intercept, flat)
         return self
 
+    def _set_linear(self, n_prefix, coef, intercept, flat):
+        self.n_prefix_ = n_prefix
+        self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if flat else (coef, intercept)
+
+    def _choose(self, mean, errors, alphas):
+        """Indices of the chosen prefix and penalty."""
+        chosen = choose(mean, alphas)
+        if not self.one_standard_error:
+            return chosen
+        if not np.isfinite(errors[chosen]):
+            raise ValueError(
+                "one_standard_error=True needs the scatter of at least two folds or, with "
+                'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
+                '"accuracy"; set `cv` to a number of folds, or leave it False.'
+            )
+        return choose(mean, alphas, mean[chosen] - errors[chosen])
+
     def _routed(self, scorer, params):
-        """What goes to the splitter, and what to the scorer."""
+        """Metadata for the splitter and for the scorer."""
         if _routing_enabled():
             routed = process_routing(self, "fit", **params)
             return routed.splitter.split, routed.scorer.score
@@ -178,7 +190,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         return {}, params if weighted else {}
 
     def _check_response(self, scorer):
-        """Refuse a scorer that needs what this estimator does not give."""
+        """Refuse a scorer that needs a method this estimator does not have."""
         methods = getattr(scorer, "_response_method", "predict")
         methods = (methods,) if isinstance(methods, str) else methods
         if not any(hasattr(self, method) for method in methods):
@@ -196,8 +208,8 @@ class BasePrefixRidgeCV(BaseEstimator):
             models = model_prefixes(names)
             if models is None:
                 raise ValueError(
-                    'prefixes="models" reads where models end from the names of the columns, but '
-                    "those of X do not tell; give them with "
+                    'prefixes="models" reads from the column names where models end, but those of '
+                    "X do not say; keep the names with "
                     '`ReverseDistiller().set_output(transform="pandas")`, or list the lengths in '
                     "`prefixes`."
                 )
@@ -220,7 +232,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         return np.array(self.prefixes, dtype=int)
 
     def _linear(self, X):
-        """The linear map of the prefix alone."""
+        """Apply the linear map to the prefix."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         n_prefix = self.n_prefix_
@@ -235,18 +247,21 @@ class Candidates(NamedTuple):
     prefixes : ndarray of shape (n_prefixes,)
     alphas : ndarray of shape (n_alphas,)
     scale : bool
-        Whether penalties are those of columns of unit variance.
-    scores : PrefixScores or None
+        Whether penalties are for columns of unit variance.
+    metrics : PrefixMetrics or None
         Scores all prefixes at once, where the scorer is one of those that can be.
+    score : callable
+        ``score(n_prefix, (coef, intercept), X, rows, score_params)``, for any other scorer.
     """
 
     prefixes: NDArray
     alphas: NDArray
     scale: bool
-    scores: PrefixScores | None
+    metrics: PrefixMetrics | None
+    score: Callable[..., float]
 
 
-def leave_one_out(data, Y, sample_weight, candidates, score, score_params):
+def leave_one_out(data, Y, sample_weight, candidates, score_params):
     """Scores of the predictions of all rows, each by the regressions without it.
 
     Parameters
@@ -254,42 +269,40 @@ def leave_one_out(data, Y, sample_weight, candidates, score, score_params):
     data, Y, sample_weight : ndarray
         Rows.
     candidates : Candidates
-    score : callable
-        ``score(n_prefix, (coef, intercept), X, rows, score_params)``, where the scorer takes one
-        prefix at a time.
     score_params : dict
-        What goes to the scorer.
+        Metadata for the scorer.
 
     Returns
     -------
     scores, standard_errors : ndarray of shape (n_prefixes, n_alphas)
-        Standard errors by the scatter over rows; not a number where the scorer tells none.
+        Standard errors by the scatter over rows; NaN where the scorer takes one prefix at a time.
 
     Raises
     ------
     ValueError
-        If there are no two rows, or a score is not finite.
+        If there are fewer than two rows, or a score is not finite.
     """
-    prefixes, alphas, scale, known = candidates
+    prefixes, alphas, scale, metrics, score = candidates
     n_rows, n_targets = Y.shape
-    if np.count_nonzero(np.ones(n_rows) if sample_weight is None else sample_weight) < 2:
+    if (n_rows if sample_weight is None else np.count_nonzero(sample_weight)) < 2:
         raise ValueError(
-            f"To leave one out takes two rows of positive weight, but n_samples={n_rows}, of which "
-            "at most one weighs anything; give more rows."
+            "Leave-one-out needs at least two rows of positive weight, but of "
+            f"n_samples={n_rows} at most one has any; give more rows."
         )
     # The scorer is given predictions in place of columns, and an identity in place of a regression.
     identity = np.eye(n_targets), np.zeros(n_targets)
-    scores = np.empty((len(prefixes), len(alphas)))
+    scores, rounding = np.empty((len(prefixes), len(alphas))), np.empty(len(alphas))
     errors = np.full_like(scores, np.nan)
-    rounding = np.zeros(len(alphas))
-    training = Training(data[:, : prefixes[-1]], Y, sample_weight, scale=scale)
-    for j, alpha in enumerate(alphas):
-        ridges = training.ridges(alpha)
-        rounding[j] = ridges.rounding
-        for part, predicted in ridges.left_out_predictions(prefixes):
-            if known is not None:
-                scored = known.with_errors(Y, predicted, score_params.get("sample_weight"))
-                scores[part, j], errors[part, j] = scored
+    columns = data[:, : prefixes[-1]]
+    ridges = left_out_predictions(
+        columns, Y, alphas, prefixes, sample_weight=sample_weight, scale=scale
+    )
+    for j, (of_alpha, parts) in enumerate(ridges):
+        rounding[j] = of_alpha
+        for part, predicted in parts:
+            if metrics is not None:
+                found = metrics.with_errors(Y, predicted, score_params.get("sample_weight"))
+                scores[part, j], errors[part, j] = found
             else:
                 scores[part, j] = [
                     score(n_targets, identity, one, slice(None), score_params) for one in predicted
@@ -299,37 +312,44 @@ def leave_one_out(data, Y, sample_weight, candidates, score, score_params):
     return scores, errors
 
 
-def cross_validate(data, Y, sample_weight, splits, candidates, score, score_params):
+def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
     """Mean scores of held-out rows over folds, and their standard errors.
 
     Parameters and errors as for :func:`leave_one_out`; `splits` are training and test rows.
+    Standard errors are NaN for a single fold.
     """
-    prefixes, alphas, scale, known = candidates
+    prefixes, alphas, scale, metrics, score = candidates
     scores = np.empty((len(splits), len(prefixes), len(alphas)))
     rounding = np.zeros(len(alphas))
     columns = data[:, : prefixes[-1]]
     for i, (train, test) in enumerate(splits):
         weights = None if sample_weight is None else sample_weight[train]
         _check_any_weight(weights, f"training fold {i}")
-        training = Training(columns[train], Y[train], weights, scale=scale)
         held_out = _check_method_params(data, score_params, indices=test)
-        weights = held_out.get("sample_weight")
-        _check_any_weight(weights, f"test fold {i}")
-        prepared = training.prepared(columns[test])
-        for j, alpha in enumerate(alphas):
-            ridges = training.ridges(alpha)
-            rounding[j] = max(rounding[j], ridges.rounding)
-            if known is not None:
-                for part, predicted in ridges.predictions(prepared, prefixes):
-                    scores[i, part, j] = known.scores(Y[test], predicted, weights)
+        test_weights = held_out.get("sample_weight")
+        _check_any_weight(test_weights, f"test fold {i}")
+        training = columns[train], Y[train], alphas, prefixes
+        settings = {"sample_weight": weights, "scale": scale}
+        if metrics is not None:
+            ridges = predictions(*training, columns[test], **settings)
+        else:
+            ridges = coefficients(*training, **settings)
+        for j, (of_alpha, found) in enumerate(ridges):
+            rounding[j] = max(rounding[j], of_alpha)
+            if metrics is not None:
+                for part, predicted in found:
+                    scores[i, part, j] = metrics.scores(Y[test], predicted, test_weights)
             else:
-                for k, linear in enumerate(ridges.coefs(prefixes)):
-                    scores[i, k, j] = score(prefixes[k], linear, data[test], test, held_out)
+                scores[i, :, j] = [
+                    score(n_prefix, linear, data[test], test, held_out)
+                    for n_prefix, linear in zip(prefixes, found, strict=True)
+                ]
     _warn_of_rounding(rounding, alphas)
-    _check_finite(
-        scores, candidates, "see to it that `cv` leaves targets that differ in every test fold"
-    )
-    return scores.mean(axis=0), _standard_errors(scores)
+    _check_finite(scores, candidates, "choose `cv` so that targets differ in every test fold")
+    n_folds = len(scores)
+    if n_folds == 1:
+        return scores[0], np.full(scores.shape[1:], np.nan)
+    return scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
 
 
 def check_alphas(alphas):
@@ -338,7 +358,7 @@ def check_alphas(alphas):
         alphas = np.asarray(alphas, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "alphas has entries that are no numbers; give penalties above 0."
+            "alphas has entries that are not numbers; give penalties above 0."
         ) from error
     if alphas.ndim != 1 or alphas.size == 0:
         raise ValueError(
@@ -361,14 +381,14 @@ def _check_any_weight(weights, fold):
 
 
 def _check_finite(scores, candidates, remedy):
-    """Refuse scores, fold by fold or of one that is all rows, among which none is the best."""
+    """Refuse scores, by fold or of all rows as one fold, of which none can be called the best."""
     bad = np.argwhere(~np.isfinite(scores))
     if len(bad):
         fold, k, j = bad[0]
         where = f"test fold {fold}" if len(scores) > 1 else "the held-out rows"
         raise ValueError(
             f"The score of {where} is {scores[fold, k, j]} with prefix {candidates.prefixes[k]} "
-            f"and alpha={candidates.alphas[j]}, so that no choice is possible; {remedy}, or change "
+            f"and alpha={candidates.alphas[j]}, so no prefix can be chosen; {remedy}, or change "
             "`scoring`."
         )
 
@@ -385,16 +405,8 @@ def _warn_of_rounding(rounding, alphas):
         )
 
 
-def _standard_errors(scores):
-    """Standard errors of the means over folds; not a number for a single fold."""
-    n_folds = len(scores)
-    if n_folds == 1:
-        return np.full(scores.shape[1:], np.nan)
-    return scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
-
-
 def choose(scores, alphas, least=None):
-    """Indices of the shortest prefix that scores at least so much, and of its best penalty.
+    """Indices of the shortest prefix that scores at least `least`, and of its best penalty.
 
     `least` is the best score where it is not given. Of equal penalties the largest is taken.
     """

@@ -22,8 +22,8 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     each prefix without each row, on columns of unit variance.
 
     It is made for nested embeddings, such as those of :class:`ReverseDistiller`, whose columns
-    are ordered from general to special. It takes them as they are: columns are scaled inside,
-    which keeps the nesting.
+    are ordered from general to special. Pass them as they are: columns are scaled inside, which
+    keeps the nesting.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -35,27 +35,26 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
 
     prefixes : "all", "models" or array-like of int, default="all"
         Lengths to try: all from 1 to the number of columns; those at which a model of the chain
-        ends, which the names of the columns tell (`set_output(transform="pandas")` on the
-        distiller); or a list, increasing.
+        ends, read from the column names (use `set_output(transform="pandas")` on the distiller);
+        or an increasing list.
 
     scale : bool, default=True
         Whether columns are divided by their standard deviations on the training rows (constant
         ones are left alone), so that neither their unit nor their spread decides how much they
-        are penalised. Coefficients are those of the columns as they are given.
+        are penalised. `coef_` is for the columns as they are given.
 
     cv : int, cross-validation splitter or iterable, default=None
         None leaves out each row in turn, exactly and without refitting: the score is that of the
-        predictions of all rows, whatever their order. A number is so many folds, shuffled with a
-        fixed seed; splitters and iterables are as in
+        predictions of all rows, whatever their order. An int is a number of folds, shuffled with
+        a fixed seed; splitters and iterables are as in
         :class:`sklearn.model_selection.GridSearchCV`.
 
     scoring : str or callable, default=None
         The scorer to maximise: any name that scikit-learn knows, "spearman" for the rank
         correlation, or a scorer ``scorer(estimator, X, y)``. None is "r2". "r2",
         "neg_mean_squared_error" and "spearman" take all prefixes at once; others are called
-        once for each prefix and penalty, and fold. With ``cv=None`` a callable is given
-        an estimator whose predictions are those that are to be scored, and nothing else: its `X`
-        are the predictions themselves.
+        once for each prefix, penalty and fold. With ``cv=None`` a callable is given an estimator
+        that has nothing but the predictions to be scored, which are also its `X`.
 
     one_standard_error : bool, default=False
         Whether to choose, instead of the prefix with the best score, the shortest one whose
@@ -65,8 +64,7 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     Attributes
     ----------
     n_prefix_ : int
-        Number of columns chosen. Of equal scores the shortest prefix wins, then the largest
-        penalty.
+        Number of columns chosen. Ties go to the shortest prefix, then to the largest penalty.
     alpha_ : float
         Penalty chosen.
     best_score_ : float
@@ -76,8 +74,8 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
         Scores of the left-out rows, or mean scores over the folds.
     cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
-        Their standard errors, over the rows or over the folds; not a number with a single fold,
-        and with ``cv=None`` for scorers that take one prefix at a time.
+        Their standard errors, over the rows or over the folds; NaN with a single fold, and with
+        ``cv=None`` for scorers that take one prefix at a time.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Coefficients, fitted on all rows; zero beyond the prefix.
     intercept_ : float or ndarray of shape (n_targets,)
@@ -100,21 +98,21 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     first k of the terms ``(L^-1 x)_j (L^-1 X'y)_j``, and the leverage of a row x is ``1 / n`` and
     the sum of the first k of ``(L^-1 x)_j^2``. A residual over one minus the leverage is what the
     regression without that row leaves [1]_, so that leave-one-out scores of all prefixes follow
-    from the one factor. Standard deviations of the columns are those of all rows, as behind a
-    :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the columns an
-    equivalent factorisation in the space of the rows takes its place, as it does where columns
-    depend on each other so closely that the Cholesky factor would lose digits. As `alpha` tends to
-    zero, predictions tend to those of the least-squares solution with the smallest coefficients; a
-    warning tells where rounding may show.
+    from the one factor. Standard deviations of the columns are those of all rows, as after a
+    :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the columns, or
+    where columns depend on each other so closely that the Cholesky factor would lose digits, an
+    equivalent factorisation in the space of the rows replaces it. As `alpha` tends to zero,
+    predictions tend to those of the least-squares solution with the smallest coefficients; a
+    warning is raised where rounding may matter.
 
-    `sample_weight` weighs the regressions, and the score where the scorer takes weights. Further
+    `sample_weight` weights the regressions, and the score where the scorer takes weights. Further
     metadata, such as `groups` for the splitter, need
     ``sklearn.set_config(enable_metadata_routing=True)``; then the scorer, too, gets what it
     requests.
 
-    The best of many scores is an optimistic one. For an honest score, cross-validate the
-    estimator itself. Rows of one sequence, or of one position where others are asked for, belong
-    together: leave them out together, by a splitter in `cv`.
+    The best of many scores is optimistic. For an honest score, cross-validate the estimator
+    itself. Rows of one sequence belong together, and so do rows of one position where the
+    question is about other positions: leave them out together, with a splitter in `cv`.
 
     References
     ----------
@@ -146,7 +144,7 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         X : array-like of shape (n_samples, n_features)
             Columns whose order is the order of the prefixes.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            What to predict.
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows.
         **params : dict
@@ -159,16 +157,15 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Raises
         ------
         ValueError
-            If X or y is not finite, a parameter does not fit them, or a score does not exist.
-            Nothing is changed then.
+            If X or y is not finite, a parameter does not fit them, or a score does not exist;
+            the estimator is left unchanged.
         """
         _raise_for_params(params, self, "fit")
         data, y = check_X_y(
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
         Y = y.reshape(len(y), -1).astype(np.float64)
-        set_linear = _set_one if y.ndim == 1 else _set_many
-        return self._fit(X, data, Y, y, sample_weight, params, set_linear)
+        return self._fit(X, data, Y, y, sample_weight, params)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict from the chosen prefix.
@@ -176,7 +173,7 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as seen in the fit; those beyond the prefix are not looked at.
+            Columns as in the fit; those beyond the prefix are not used.
 
         Returns
         -------
@@ -189,70 +186,45 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
     """Ridge classifier on the prefix of the columns that classifies best.
 
     As :class:`sklearn.linear_model.RidgeClassifier`, it regresses on targets of -1 and 1, one
-    for each class where there are more than two. Prefix length and penalty are chosen together
-    as in :class:`PrefixRidgeCV`, at the price of one factorisation for each fold and penalty.
+    for each class where there are more than two. Prefix length and penalty are chosen together,
+    as in :class:`PrefixRidgeCV`, which has the details.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
     Parameters
     ----------
     alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
-        Penalties to try, positive, as in :class:`sklearn.linear_model.RidgeClassifier` on columns
-        of unit variance, or with ``scale=False`` on the columns as they are.
+        Penalties to try, as in :class:`PrefixRidgeCV`.
 
     prefixes : "all", "models" or array-like of int, default="all"
-        Lengths to try: all from 1 to the number of columns; those at which a model of the chain
-        ends, which the names of the columns tell (`set_output(transform="pandas")` on the
-        distiller); or a list, increasing.
+        Lengths to try, as in :class:`PrefixRidgeCV`.
 
     scale : bool, default=True
-        Whether columns are divided by their standard deviations on the training rows, as in
-        :class:`PrefixRidgeCV`.
+        Whether columns are divided by their standard deviations, as in :class:`PrefixRidgeCV`.
 
     cv : int, cross-validation splitter or iterable, default=None
-        None leaves out each row in turn, exactly and without refitting: the score is that of the
-        predictions of all rows, whatever their order. A number is so many stratified folds,
-        shuffled with a fixed seed; splitters and iterables are as in
-        :class:`sklearn.model_selection.GridSearchCV`.
+        As in :class:`PrefixRidgeCV`, but the folds of an int are stratified.
 
     scoring : str or callable, default=None
-        The scorer to maximise: any name that scikit-learn knows, or a scorer
-        ``scorer(estimator, X, y)``; not one that needs probabilities. None is "accuracy",
-        which takes all prefixes at once; others, "roc_auc" among them, are called once for
-        each prefix and penalty, and fold. With ``cv=None`` a callable is given an estimator
-        whose decisions are those that are to be scored, and nothing else.
+        As in :class:`PrefixRidgeCV`, except that None is "accuracy", the only score that takes
+        all prefixes at once, and that scorers of probabilities cannot be used.
 
     one_standard_error : bool, default=False
-        Whether to choose, instead of the prefix with the best score, the shortest one whose
-        score is at most one standard error below it: over the folds, or with ``cv=None`` over
-        the rows.
+        Whether to choose the shortest prefix within one standard error of the best, as in
+        :class:`PrefixRidgeCV`.
 
     Attributes
     ----------
-    n_prefix_ : int
-        Number of columns chosen. Of equal scores the shortest prefix wins, then the largest
-        penalty.
-    alpha_ : float
-        Penalty chosen.
-    best_score_ : float
-        Score of the chosen prefix and penalty.
-    prefixes_ : ndarray of shape (n_prefixes,)
-        Lengths tried.
-    cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
-        Scores of the left-out rows, or mean scores over the folds.
-    cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
-        Their standard errors, over the rows or over the folds; not a number with a single fold,
-        and with ``cv=None`` for scorers that take one prefix at a time.
+    n_prefix_, alpha_, best_score_, prefixes_, cv_scores_, cv_standard_errors_ : object
+        As in :class:`PrefixRidgeCV`.
     classes_ : ndarray of shape (n_classes,)
         The classes.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients, fitted on all rows; zero beyond the prefix.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
-    n_features_in_ : int
-        Number of columns seen during fit.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns seen during fit, where all are strings.
+    n_features_in_, feature_names_in_ : object
+        As in :class:`PrefixRidgeCV`.
 
     See Also
     --------
@@ -296,7 +268,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         ------
         ValueError
             If X is not finite, there are fewer than two classes, a parameter does not fit them,
-            or a score does not exist. Nothing is changed then.
+            or a score does not exist; the estimator is left unchanged.
         """
         _raise_for_params(params, self, "fit")
         data, y = check_X_y(X, y, dtype=np.float64, estimator=self)
@@ -308,7 +280,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
                 f"All targets are of one class, {classes[0]}; give rows of at least two classes."
             )
         Y = binarizer.transform(y).astype(np.float64)
-        return self._fit(X, data, Y, y, sample_weight, params, _set_many, classes_=classes)
+        return self._fit(X, data, Y, y, sample_weight, params, classes_=classes)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Confidence scores from the chosen prefix.
@@ -316,7 +288,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as seen in the fit; those beyond the prefix are not looked at.
+            Columns as in the fit; those beyond the prefix are not used.
 
         Returns
         -------
@@ -332,7 +304,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as seen in the fit; those beyond the prefix are not looked at.
+            Columns as in the fit; those beyond the prefix are not used.
 
         Returns
         -------
@@ -341,11 +313,3 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         scores = self.decision_function(X)
         code = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[code]
-
-
-def _set_many(estimator, n_prefix, coef, intercept):
-    estimator.n_prefix_, estimator.coef_, estimator.intercept_ = n_prefix, coef, intercept
-
-
-def _set_one(estimator, n_prefix, coef, intercept):
-    _set_many(estimator, n_prefix, coef[0], float(intercept[0]))

@@ -1,4 +1,4 @@
-"""PrefixCurveDisplay: the held-out score of every prefix that an estimator has tried."""
+"""PrefixCurveDisplay: the held-out score of every prefix that an estimator tried."""
 
 from numbers import Integral
 from typing import Any, Self
@@ -7,12 +7,12 @@ import numpy as np
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import STYLES, axes, mark_models, tidy
+from ._axes import STYLES, Display, mark_models
 from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ._prefixes import model_prefixes
 
 
-class PrefixCurveDisplay:
+class PrefixCurveDisplay(Display):
     """Held-out score against the length of the prefix, for every prefix that was tried.
 
     Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
@@ -22,7 +22,7 @@ class PrefixCurveDisplay:
     prefixes : ndarray of shape (n_prefixes,)
         Lengths, increasing.
     scores : ndarray of shape (n_prefixes,)
-        Score of held-out rows of each, with its best penalty.
+        Score of each on held-out rows, with its best penalty.
     standard_errors : ndarray of shape (n_prefixes,)
         Standard errors of the scores.
     n_prefix : int
@@ -30,7 +30,7 @@ class PrefixCurveDisplay:
     models : dict of str to int, default=None
         Models of the chain and the number of columns up to and including each.
     score_name : str, default="score"
-        What the scores are.
+        Name of the score.
 
     Attributes
     ----------
@@ -84,15 +84,15 @@ class PrefixCurveDisplay:
         models: dict[str, int] | None = None,
         ax: Any = None,
     ) -> Self:
-        """Draw the scores that a fitted estimator has of its prefixes.
+        """Draw the scores of all prefixes of a fitted estimator.
 
         Parameters
         ----------
         estimator : PrefixRidgeCV or PrefixRidgeClassifierCV
             A fitted one.
         models : dict of str to int, default=None
-            Models of the chain, and the number of columns up to and including each. None
-            reads them from the names of the columns, where the estimator has seen such.
+            Models of the chain, and the number of columns up to and including each. None reads
+            them from the column names, where the estimator was fitted on such.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -126,26 +126,9 @@ class PrefixCurveDisplay:
             score_name=scoring if isinstance(scoring, str) else "score",
         ).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the scores.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        self : PrefixCurveDisplay
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes(ax)
+    def _draw(self, ax):
         colour = STYLES["distilled"]["color"]
-        # Points too where lengths are far apart, since nothing was measured between them.
+        # Points as well where lengths are apart, since nothing was measured between them.
         marker = "" if np.all(np.diff(self.prefixes) == 1) else "."
         (self.line_,) = ax.plot(
             self.prefixes, self.scores, marker=marker, color=colour, label="held-out score"
@@ -167,11 +150,5 @@ class PrefixCurveDisplay:
             zorder=4,
             label=f"chosen: {self.n_prefix} columns",
         )
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
         self.boundaries_, self.names_ = mark_models(ax, self.models or {})
         ax.set(xlabel="number of columns", ylabel=f"{self.score_name} of held-out rows")
-        tidy(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import validate_params
 
-from ._axes import axes, check_axes, error_bars, ticks_at_models, tidy
+from ._axes import Display, check_axes, error_bars, ticks_at_models
 from ._prefix_scores import prefix_scores
 from ._reverse_distiller import ReverseDistiller
 from ._summary import check_columns
@@ -15,8 +15,8 @@ from ._summary import check_columns
 _SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
 
 
-class PrefixScoreDisplay:
-    """Score of a probe against the number of columns, for nested and rival embeddings.
+class PrefixScoreDisplay(Display):
+    """Score of a probe against the number of columns, for nested embeddings and baselines.
 
     Make it with :meth:`from_estimator`, which computes the scores, or :meth:`from_scores`.
     Drawing needs matplotlib, which the extra `plot` brings.
@@ -73,7 +73,7 @@ class PrefixScoreDisplay:
         X : array-like of shape (n_samples, n_features), float64 or float32
             Concatenated embeddings.
         y : array-like of shape (n_samples,)
-            What to predict.
+            Targets.
         cv : int or cross-validation splitter, default=5
             Folds, as in :func:`prefix_scores`.
         ax : matplotlib Axes, default=None
@@ -105,40 +105,16 @@ class PrefixScoreDisplay:
         check_columns(scores, _SCORED, "scores")
         return cls(scores).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the scores.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        self : PrefixScoreDisplay
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes(ax)
+    def _draw(self, ax):
         distilled = self.scores[self.scores["representation"] == "distilled"]
         boundaries = distilled["n_columns"].tolist()
         ticks_at_models(ax, distilled["model"].tolist(), boundaries)
-        # Error bars at one width stand side by side, by a fraction of the axis.
+        # Error bars at one width stand side by side, a fraction of the axis apart.
         nudge = (boundaries[-1] / boundaries[0]) ** 0.012
+        shifts = {"distilled": 1, "plain": 1 / nudge, "concat_pca": nudge}
         self.errorbars_ = {}
-        for representation, shift in (
-            ("distilled", 1),
-            ("plain", 1 / nudge),
-            ("concat_pca", nudge),
-        ):
+        for representation, shift in shifts.items():
             rows = self.scores[self.scores["representation"] == representation]
             x, y, errors = rows["n_columns"] * shift, rows["score_mean"], rows["score_std"]
             self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
         ax.set_ylabel("Spearman correlation, mean ± SD over folds")
-        tidy(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self

@@ -26,6 +26,7 @@ from sklearn_revdist import (
     Task,
     prefix_scores,
 )
+from sklearn_revdist._axes import Display
 from sklearn_revdist._store import Shown, Source
 
 DIMS = [3, 5]
@@ -288,7 +289,8 @@ def public():
         is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
         if not is_estimator:
             yield name, parameters(made)
-        for method in vars(made) if inspect.isclass(made) else ():
+        inherited = vars(Display) if inspect.isclass(made) and issubclass(made, Display) else ()
+        for method in {*vars(made), *inherited} if inspect.isclass(made) else ():
             function = getattr(made, method)
             if method.startswith(("_", "set_")) or not inspect.isroutine(function):
                 continue

@@ -54,7 +54,7 @@ class Display(ABC):
 
     @abstractmethod
     def _draw(self, ax: Any) -> None:
-        """Draw on axes, all but frame, grid and legend."""
+        """Draw everything but frame, grid and legend."""
 
 
 def check_axes(ax: Any) -> None:

@@ -1,4 +1,4 @@
-"""Scores of a probe on nested embeddings, and on others of equal width, over many tasks."""
+"""Scores of a probe on nested embeddings and baselines of every size, over many tasks."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fold_scores import SCORED, check_groups_differ, check_targets_differ, score_folds
 from ._probes import make_probe
-from ._representations import (
-    FITTED_ON,
-    REPRESENTATIONS,
-    Maps,
-    Sizes,
-    list_representations,
-)
+from ._representations import FITTED_ON, REPRESENTATIONS, Maps, Sizes, list_representations
 from ._reverse_distiller import ReverseDistiller
 from ._score_files import file_name, read_scores, scores_key, write_scores
 from ._splits import SPLITS, available_splits, make_folds
@@ -66,7 +60,7 @@ def evaluate(
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Score a probe on plain, nested and rival embeddings of every size, over many tasks.
+    """Score a probe on nested embeddings and baselines of every size, over many tasks.
 
     At each model of the chain, representations that are as wide as the nested embedding up to
     that model get the same folds and the same probe:
@@ -99,15 +93,16 @@ def evaluate(
         Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
         Any object with `transform` and, for tasks of residues, `iter_residues` serves.
     distiller : ReverseDistiller
-        Fitted, it is taken as it is for "natural". Rivals on "natural" need its `moments_`,
-        which one read from a file has not. Unfitted, everything is fitted on folds.
+        Fitted, it is taken as it is for "natural". Baselines on "natural" need its `moments_`,
+        which one read from a file does not have. Unfitted, everything is fitted on folds.
     representations : sequence of str, default=all
         Which of the above.
     fitted_on : sequence of {"natural", "fold"}, default=both
         Which data maps are fitted on.
     splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
-        How tasks without a split of their own are split; see :func:`make_folds`. The last two
-        are for scans of single substitutions, and passed over elsewhere.
+        How tasks without a split of their own are split: "random" shuffles and keeps sequences
+        whole; "contiguous" and "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`,
+        for scans of single substitutions, and are skipped elsewhere.
     n_folds : int, default=5
         Number of folds.
     probe : {"ridge", "logistic"}, estimator or None, default=None
@@ -116,9 +111,9 @@ def evaluate(
     output : str or path-like, default=None
         A folder that keeps the scores of each task in a file of its own. A task whose data,
         embedder (weights included), distiller and settings have not changed is read from there,
-        not scored. An embedder, probe or regressor that is neither of this package nor an
-        estimator of scikit-learn needs a method ``fingerprint()`` then, which returns a text
-        that changes whenever its results do.
+        not scored. An embedder, probe or regressor that is neither from this package nor a
+        scikit-learn estimator then needs a method ``fingerprint()``, which returns a string that
+        changes whenever its results do.
     n_jobs : int, default=None
         Probes fitted at a time, in threads.
     verbose : bool, default=False
@@ -132,16 +127,16 @@ def evaluate(
         task : str
             Name.
         rows : {"variants", "proteins", "residues"}
-            What is predicted a target.
+            What a target belongs to.
         metric : {"spearman", "aupr"}
             Spearman correlation for regressions; for classifications the area under the
             precision-recall curve, the mean over the classes where there are more than two.
         split : {"given", "random", "contiguous", "modulo"}
             How rows were split; "given" is the task's own.
         subset : str
-            "all" test rows, or those with so many substitutions: "1" to "4" and "5+".
+            "all" test rows, or those with "1" to "4" or "5+" substitutions.
         model, representation : str
-            Largest model of the representation, and which one it is.
+            Largest model of the representation, and its name.
         fitted_on : {"", "natural", "fold"}
             Empty where there is nothing to fit.
         n_columns : int
@@ -149,7 +144,7 @@ def evaluate(
         score, score_std : float
             Mean and standard deviation over the folds.
         n_folds, n_test : int
-            Number of folds that the subset could be scored in, and of their test rows.
+            Number of folds in which the subset could be scored, and of their test rows.
         penalty : float
             Geometric mean over the folds of the penalties that the probe chose.
 
@@ -159,8 +154,8 @@ def evaluate(
         If a setting is not known, two tasks have one name, a task cannot be split, or a probe
         is not for its kind.
     TypeError
-        If there is an `output`, and it cannot be told whether the embedder, the distiller or the
-        probe is still the same. Nothing has been embedded then.
+        If there is an `output`, and nothing identifies the embedder, the distiller or the probe;
+        nothing has been embedded.
 
     Examples
     --------
@@ -239,18 +234,18 @@ def evaluate(
 
 
 def _score_task(
-    task: Task,
-    embedder: Any,
-    distiller: ReverseDistiller,
+    task,
+    embedder,
+    distiller,
     *,
-    representations: tuple[str, ...],
-    fitted_on: tuple[str, ...],
-    splits: tuple[str, ...],
-    n_folds: int,
-    probe: str | BaseEstimator | None,
-    n_jobs: int | None,
-    verbose: bool,
-) -> pd.DataFrame:
+    representations,
+    fitted_on,
+    splits,
+    n_folds,
+    probe,
+    n_jobs,
+    verbose,
+):
     """The rows of one task."""
     probe = make_probe(probe, task.kind)
     X = embed_task(task, embedder).astype(np.float64)
@@ -275,7 +270,7 @@ def _score_task(
         where = f" of {task.name!r} ({split} split)"
         check_groups_differ(task.groups(), folds, where)
         check_targets_differ(task.target, folds, where)
-        told = score_folds(
+        scored = score_folds(
             natural,
             listed,
             folds,
@@ -287,7 +282,7 @@ def _score_task(
             n_jobs=n_jobs,
             progress=f"{task.name}, {split}" if verbose else None,
         )
-        rows += [(task.name, task.rows, task.metric, split, *row) for row in told]
+        rows += [(task.name, task.rows, task.metric, split, *row) for row in scored]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

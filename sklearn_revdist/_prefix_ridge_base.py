@@ -7,6 +7,7 @@ other, which takes no refitting, or on every fold.
 import warnings
 from collections.abc import Callable
 from inspect import signature
+from itertools import pairwise
 from numbers import Integral
 from typing import NamedTuple
 
@@ -216,8 +217,7 @@ class BasePrefixRidgeCV(BaseEstimator):
             return np.array(list(models.values()))
         if len(self.prefixes) == 0:
             raise ValueError("prefixes is empty; give at least one length.")
-        before = 0
-        for i, length in enumerate(self.prefixes):
+        for i, (before, length) in enumerate(pairwise([0, *self.prefixes])):
             if not isinstance(length, Integral) or not 1 <= length <= n_features:
                 raise ValueError(
                     f"prefixes[{i}]={length!r} is not an integer from 1 to {n_features}, the "
@@ -228,7 +228,6 @@ class BasePrefixRidgeCV(BaseEstimator):
                     f"prefixes[{i}]={length} follows {before}; give each length once, from short "
                     "to long."
                 )
-            before = length
         return np.array(self.prefixes, dtype=int)
 
     def _linear(self, X):
@@ -357,13 +356,9 @@ def check_alphas(alphas):
     try:
         alphas = np.asarray(alphas, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            "alphas has entries that are not numbers; give penalties above 0."
-        ) from error
+        raise ValueError("alphas must be numbers; give penalties above 0.") from error
     if alphas.ndim != 1 or alphas.size == 0:
-        raise ValueError(
-            f"alphas has the shape {alphas.shape}; give a list of one penalty or more."
-        )
+        raise ValueError(f"alphas has the shape {alphas.shape}; give a list of penalties.")
     for i, alpha in enumerate(alphas):
         if not 0 < alpha < np.inf:
             raise ValueError(

@@ -8,11 +8,9 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils._param_validation import validate_params
 
 from ._axes import Display, check_axes, error_bars, ticks_at_models
-from ._prefix_scores import prefix_scores
+from ._prefix_scores import PREFIX_SCORED, prefix_scores
 from ._reverse_distiller import ReverseDistiller
 from ._summary import check_columns
-
-_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
 
 
 class PrefixScoreDisplay(Display):
@@ -102,7 +100,7 @@ class PrefixScoreDisplay(Display):
         -------
         display : PrefixScoreDisplay
         """
-        check_columns(scores, _SCORED, "scores")
+        check_columns(scores, PREFIX_SCORED, "scores")
         return cls(scores).plot(ax=ax)
 
     def _draw(self, ax):

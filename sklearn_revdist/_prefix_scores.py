@@ -1,4 +1,4 @@
-"""Scores of every prefix of one table of embeddings, and of others of equal width."""
+"""Scores of every prefix of one table of embeddings, and of baselines of equal width."""
 
 from numbers import Integral
 
@@ -17,6 +17,8 @@ from ._representations import Maps, Representation, Sizes
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
 
+PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
+
 
 @validate_params(
     {
@@ -34,7 +36,7 @@ def prefix_scores(
     cv: int | BaseCrossValidator = 5,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Score a probe on every prefix of a nested embedding, and on its rivals of equal width.
+    """Score a probe on every prefix of a nested embedding, and on baselines of equal width.
 
     At each model of the chain, three representations get the same folds and the same probe:
 
@@ -58,7 +60,7 @@ def prefix_scores(
     X : array-like of shape (n_samples, n_features), float64 or float32
         Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
     y : array-like of shape (n_samples,)
-        What to predict, in any unit.
+        Targets, in any unit.
     cv : int or cross-validation splitter, default=5
         A number of folds, shuffled with a fixed seed, or a splitter.
     verbose : bool, default=False
@@ -72,12 +74,12 @@ def prefix_scores(
         model : str
             Name of the model at which the prefix ends.
         representation : {"plain", "distilled", "concat_pca"}
-            What the probe was given.
+            Input of the probe.
         n_columns : int
-            Width of it; principal components are fewer than training samples.
+            Its width; principal components are fewer than training samples.
         score_mean, score_std : float
             Spearman correlation of prediction and target: mean and standard deviation over
-            the folds. A prediction without any order counts as 0.
+            the folds. A constant prediction scores 0.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def prefix_scores(
     check_consistent_length(X, y)
     assert_all_finite(y, input_name="y")
     if isinstance(cv, str):  # which has a method of that name
-        raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
+        raise TypeError(f"cv={cv!r} is a string; give a number of folds or a splitter.")
     folds = list(shuffled_cv(cv, y).split(X, y))
     check_targets_differ(y, folds)
     sizes = Sizes.of_fitted(distiller)
@@ -132,6 +134,5 @@ def prefix_scores(
         n_jobs=None,
         progress="probes" if verbose else None,
     )
-    table = pd.DataFrame(rows, columns=SCORED)
-    table = table.rename(columns={"score": "score_mean"})
-    return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
+    table = pd.DataFrame(rows, columns=SCORED).rename(columns={"score": "score_mean"})
+    return table[PREFIX_SCORED]

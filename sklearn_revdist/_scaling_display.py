@@ -8,13 +8,11 @@ import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
 from ._axes import STYLES, Display, check_axes, error_bars, ticks_at_models
-from ._summary import SCORED, check_columns, mean_scores
+from ._summary import NESTED, SCORED, check_columns, mean_scores
 
 _KIND = ["rows", "metric", "split", "subset"]
 _METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
-# Their smallest size is the smallest model's plain embedding.
-_NESTED = ("distilled", "naive")
 
 
 class ScalingDisplay(Display):
@@ -146,12 +144,12 @@ class ScalingDisplay(Display):
         )
 
     def _curve(self, representation, fitted_on):
-        """Rows of a curve; one that is nested in the smallest model begins there."""
+        """Rows of a curve; one that begins with the smallest model's embedding includes it."""
         means = self.means
         chosen = (means["representation"] == representation) & (means["fitted_on"] == fitted_on)
         curve = means[chosen]
         smallest = means["model"].iloc[0]
-        if representation in _NESTED and smallest not in set(curve["model"]):
+        if representation in NESTED and smallest not in set(curve["model"]):
             plain = (means["representation"] == "plain") & (means["model"] == smallest)
             curve = pd.concat([means[plain], curve])
         return curve

@@ -11,12 +11,12 @@ from sklearn.base import clone
 from ._files import replaced
 from ._fingerprint import fingerprint
 
-# Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
+# Increase it when scores are computed in another way, so that old files are not used.
 _DEFINITION = 3
 
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table, in one step; scores with six decimals, which rounding does not reach."""
+    """Write a table, in one step; scores with six decimals, beyond the reach of rounding."""
     with replaced(Path(path)) as part:
         table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
 
@@ -33,8 +33,8 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
 
 
 def scores_key(embedder, distiller, settings):
-    """Fingerprint of all that scores depend on beside the task."""
-    told = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
+    """Fingerprint of all that scores depend on except the task."""
+    embedded_by = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
     probe = settings["probe"]
     if not isinstance(probe, str | None):
         settings = {**settings, "probe": clone(probe)}  # as folds are given it
@@ -43,10 +43,11 @@ def scores_key(embedder, distiller, settings):
     whole = copy.copy(distiller).set_params(n_components=None, memory=None)
     moments = vars(whole).get("moments_")
     natural = moments if moments is None else vars(moments)
-    return fingerprint(_DEFINITION, told, whole, whole.get_params(deep=False), natural, settings)
+    parameters = whole.get_params(deep=False)
+    return fingerprint(_DEFINITION, embedded_by, whole, parameters, natural, settings)
 
 
 def file_name(task, key):
-    """Name of the file for a task, of which all that its scores depend on is a part."""
+    """Name of a task's file, with a digest of all that its scores depend on."""
     digest = fingerprint(key, task)
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"

@@ -491,7 +491,7 @@ def test_models_without_names_are_asked_for(regression):
         ({"alphas": [np.inf]}, "alphas[0]=inf is not positive"),
         ({"alphas": []}, "alphas has the shape (0,)"),
         ({"alphas": [[1.0]]}, "alphas has the shape (1, 1)"),
-        ({"alphas": ["weak"]}, "alphas has entries that are not numbers"),
+        ({"alphas": ["weak"]}, "alphas must be numbers"),
         ({"scoring": "neg_log_loss"}, "scoring='neg_log_loss' needs predict_proba, which"),
         ({"scoring": "roc_auc"}, "needs decision_function or predict_proba, which Prefix"),
         ({"cv": KFold(90)}, "The score of test fold 0 is nan with prefix 1 and alpha=0.01"),

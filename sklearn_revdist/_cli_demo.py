@@ -123,8 +123,8 @@ def _draw(
     # A figure of its own, so that no window system is asked for.
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     figure.suptitle("Demo chain (not ESM-2) on IF1_ECOLI_Kelsic_2016", fontsize="medium")
-    rivals, curve = figure.subplots(1, 2)
-    PrefixScoreDisplay.from_scores(scores, ax=rivals)
+    baselines, curve = figure.subplots(1, 2)
+    PrefixScoreDisplay.from_scores(scores, ax=baselines)
     PrefixCurveDisplay.from_estimator(probe, models=models, ax=curve)
     curve.set_ylabel("Spearman correlation of held-out rows")
     figure.savefig(output, format="png", dpi=150)
@@ -170,8 +170,8 @@ def _finding(scores: pd.DataFrame, best: dict) -> str:
     at_last = scores[scores["model"] == means.index[-1]].set_index("representation")
     width, spread = at_last.loc["distilled", "n_columns"], at_last["score_std"].max()
     gaps = "; ".join(
-        f"distilled {_against(last['distilled'] - last[rival])} {_REPRESENTATIONS[rival]}"
-        for rival in ("plain", "concat_pca")
+        f"distilled {_against(last['distilled'] - last[baseline])} {_REPRESENTATIONS[baseline]}"
+        for baseline in ("plain", "concat_pca")
     )
     return (
         f"The distilled score {words['distilled']}, the plain one {words['plain']}. "

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,8 @@ def evaluate(
     }
     folder = None if output is None else Path(output)
     key = None if folder is None else scores_key(embedder, distiller, settings)
+    settings |= {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
+    score = partial(_score_task, **settings)
     tables = []
     names: set[str] = set()
     for task in tasks:
@@ -216,18 +219,15 @@ def evaluate(
         if task.name in names:
             raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
         names.add(task.name)
-        path = None
-        if folder is not None:
-            path = folder / file_name(task, key)
-            if path.exists():
-                tables.append(read_scores(path))
-                continue
-        table = _score_task(task, embedder, distiller, n_jobs=n_jobs, verbose=verbose, **settings)
-        if path is not None:
+        if folder is None:
+            tables.append(score(task))
+            continue
+        path = folder / file_name(task, key)
+        if not path.exists():
+            table = score(task)
             folder.mkdir(parents=True, exist_ok=True)
             write_scores(table, path)
-            table = read_scores(path)
-        tables.append(table)
+        tables.append(read_scores(path))
     if not tables:
         raise ValueError("There are no tasks to score; give at least one.")
     return pd.concat(tables, ignore_index=True)

@@ -134,11 +134,12 @@ class BasePrefixRidgeCV(BaseEstimator):
 
         candidates = Candidates(prefixes, alphas, self.scale, metrics, score)
         if self.cv is None:
-            mean, errors = leave_one_out(data, Y, sample_weight, candidates, score_params)
+            found = leave_one_out(data, Y, sample_weight, candidates, score_params)
         else:
             cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
             splits = list(cv.split(data, y, **split_params))
-            mean, errors = cross_validate(data, Y, sample_weight, splits, candidates, score_params)
+            found = cross_validate(data, Y, sample_weight, splits, candidates, score_params)
+        mean, errors = _checked(*found, candidates)
         chosen = self._choose(mean, errors, alphas)
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
         ridges = coefficients(
@@ -273,13 +274,16 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
 
     Returns
     -------
-    scores, standard_errors : ndarray of shape (n_prefixes, n_alphas)
-        Standard errors by the scatter over rows; NaN where the scorer takes one prefix at a time.
+    scores : ndarray of shape (1, n_prefixes, n_alphas)
+    standard_errors : ndarray of shape (n_prefixes, n_alphas)
+        By the scatter over rows; NaN where the scorer takes one prefix at a time.
+    rounding : ndarray of shape (n_alphas,)
+        How far rounding may move predictions, as a share of the targets' size.
 
     Raises
     ------
     ValueError
-        If there are fewer than two rows, or a score is not finite.
+        If there are fewer than two rows of positive weight.
     """
     prefixes, alphas, scale, metrics, score = candidates
     n_rows, n_targets = Y.shape
@@ -306,16 +310,14 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
                 scores[part, j] = [
                     score(n_targets, identity, one, slice(None), score_params) for one in predicted
                 ]
-    _warn_of_rounding(rounding, alphas)
-    _check_finite(scores[np.newaxis], candidates, "give targets that differ")
-    return scores, errors
+    return scores[np.newaxis], errors, rounding
 
 
 def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
-    """Mean scores of held-out rows over folds, and their standard errors.
+    """Scores of the test rows of every fold, and standard errors of their means.
 
-    Parameters and errors as for :func:`leave_one_out`; `splits` are training and test rows.
-    Standard errors are NaN for a single fold.
+    Parameters and returned arrays are those of :func:`leave_one_out`, with `splits` into training
+    and test rows, and scores by fold. Standard errors are NaN for a single fold.
     """
     prefixes, alphas, scale, metrics, score = candidates
     scores = np.empty((len(splits), len(prefixes), len(alphas)))
@@ -343,12 +345,10 @@ def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
                     score(n_prefix, linear, data[test], test, held_out)
                     for n_prefix, linear in zip(prefixes, found, strict=True)
                 ]
-    _warn_of_rounding(rounding, alphas)
-    _check_finite(scores, candidates, "choose `cv` so that targets differ in every test fold")
-    n_folds = len(scores)
+    n_folds = len(splits)
     if n_folds == 1:
-        return scores[0], np.full(scores.shape[1:], np.nan)
-    return scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(n_folds)
+        return scores, np.full(scores.shape[1:], np.nan), rounding
+    return scores, scores.std(axis=0, ddof=1) / np.sqrt(n_folds), rounding
 
 
 def check_alphas(alphas):
@@ -375,20 +375,9 @@ def _check_any_weight(weights, fold):
         )
 
 
-def _check_finite(scores, candidates, remedy):
-    """Refuse scores, by fold or of all rows as one fold, of which none can be called the best."""
-    bad = np.argwhere(~np.isfinite(scores))
-    if len(bad):
-        fold, k, j = bad[0]
-        where = f"test fold {fold}" if len(scores) > 1 else "the held-out rows"
-        raise ValueError(
-            f"The score of {where} is {scores[fold, k, j]} with prefix {candidates.prefixes[k]} "
-            f"and alpha={candidates.alphas[j]}, so no prefix can be chosen; {remedy}, or change "
-            "`scoring`."
-        )
-
-
-def _warn_of_rounding(rounding, alphas):
+def _checked(scores, errors, rounding, candidates):
+    """Mean scores and their standard errors, after a warning of rounding, if all are finite."""
+    prefixes, alphas, *_ = candidates
     doubtful = rounding > _DOUBTFUL
     if doubtful.any():
         warnings.warn(
@@ -396,8 +385,20 @@ def _warn_of_rounding(rounding, alphas):
             f"other that rounding may move predictions by {rounding[doubtful].max():.0e} of the "
             "targets; leave out penalties as small as that.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
+    bad = np.argwhere(~np.isfinite(scores))
+    if len(bad):
+        fold, k, j = bad[0]
+        where, remedy = "the held-out rows", "give targets that differ"
+        if len(scores) > 1:
+            where = f"test fold {fold}"
+            remedy = "choose `cv` so that targets differ in every test fold"
+        raise ValueError(
+            f"The score of {where} is {scores[fold, k, j]} with prefix {prefixes[k]} and "
+            f"alpha={alphas[j]}, so no prefix can be chosen; {remedy}, or change `scoring`."
+        )
+    return scores.mean(axis=0), errors
 
 
 def choose(scores, alphas, least=None):

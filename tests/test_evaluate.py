@@ -232,7 +232,7 @@ def test_an_unfitted_distiller_is_fitted_on_folds_alone(known):
     pd.testing.assert_frame_equal(table, expected)
 
 
-def test_without_moments_rivals_on_natural_data_are_left_out(known, tmp_path):
+def test_without_moments_baselines_on_natural_data_are_left_out(known, tmp_path):
     hidden, embedder, distiller = known
     distiller.save_pretrained(tmp_path / "d.safetensors")
     read = ReverseDistiller.from_pretrained(tmp_path / "d.safetensors")
@@ -356,7 +356,7 @@ def test_an_embedder_that_cannot_be_identified_is_refused_before_anything_is_kep
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-def test_embedders_that_tell_who_they_are_are_kept_apart_and_found_again(known, tmp_path):
+def test_embedders_with_fingerprints_are_kept_apart_and_found_again(known, tmp_path):
     hidden, embedder, distiller = known
     ask = {"representations": ["plain"], "output": tmp_path}
     task = task_of(hidden[:, 0])

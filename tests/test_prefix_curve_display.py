@@ -9,12 +9,7 @@ from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeClassifierCV, PrefixR
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("_close_figures")
 
 
 @pytest.fixture

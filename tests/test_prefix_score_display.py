@@ -15,14 +15,9 @@ from sklearn_revdist import (
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("_close_figures")
 
 REPRESENTATIONS = ["plain", "distilled", "concat_pca"]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

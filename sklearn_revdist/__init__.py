@@ -22,15 +22,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._cluster import embed_to_parquet
     from ._datasets import load_if1_ecoli, load_secondary_structure
-    from ._display import PrefixCurveDisplay, PrefixScoreDisplay
     from ._embedder import ESMEmbedder
-    from ._evaluation import evaluate, prefix_scores
+    from ._evaluate import evaluate
     from ._fasta import read_fasta
     from ._fetchers import fetch_proteingym
     from ._folds import ContiguousKFold, ModuloKFold
     from ._moments import Moments
     from ._naive_chain import NaiveChain
+    from ._prefix_curve_display import PrefixCurveDisplay
     from ._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+    from ._prefix_score_display import PrefixScoreDisplay
+    from ._prefix_scores import prefix_scores
     from ._reverse_distiller import ReverseDistiller
     from ._scaling_display import ScalingDisplay
     from ._store import EmbeddingStore
@@ -49,21 +51,21 @@ _ROOMS = {
     "Moments": "_moments",
     "NaiveChain": "_naive_chain",
     "NestedVarianceDisplay": "_variance_display",
-    "PrefixCurveDisplay": "_display",
+    "PrefixCurveDisplay": "_prefix_curve_display",
     "PrefixRidgeCV": "_prefix_ridge_cv",
     "PrefixRidgeClassifierCV": "_prefix_ridge_cv",
-    "PrefixScoreDisplay": "_display",
+    "PrefixScoreDisplay": "_prefix_score_display",
     "ReverseDistiller": "_reverse_distiller",
     "ScalingDisplay": "_scaling_display",
     "Task": "_tasks",
     "embed_to_parquet": "_cluster",
-    "evaluate": "_evaluation",
+    "evaluate": "_evaluate",
     "fetch_proteingym": "_fetchers",
     "growth": "_summary",
     "load_if1_ecoli": "_datasets",
     "load_secondary_structure": "_datasets",
     "mean_scores": "_summary",
-    "prefix_scores": "_evaluation",
+    "prefix_scores": "_prefix_scores",
     "read_fasta": "_fasta",
     "read_tasks": "_task_list",
     "win_rates": "_summary",

@@ -1,10 +1,11 @@
-"""Axes: what displays share: matplotlib at use, how representations look, names of models."""
+"""Axes: what displays share: where they draw, how representations look, names of models."""
 
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 from ._models import DEMO, ESM2
 
-# Of the Okabe-Ito palette; markers and dashes tell curves apart without colour.
+# Of the Okabe-Ito palette; markers and dashes distinguish curves without colour.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = {
     "distilled": {"label": "distilled (nested)", "color": "#0072B2", "fmt": "o-", "zorder": 4},
@@ -18,7 +19,56 @@ STYLES = {
 }
 
 
-def pyplot() -> Any:
+class Display(ABC):
+    """What can be drawn, on axes that are given or new."""
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        self : object
+            The display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_axes(ax)
+        if ax is None:
+            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
+        self._draw(ax)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.9", linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.legend(frameon=False)
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+    @abstractmethod
+    def _draw(self, ax: Any) -> None:
+        """Draw everything but frame, grid and legend."""
+
+
+def check_axes(ax: Any) -> None:
+    """Raise, before any work, if matplotlib is missing or `ax` cannot be drawn on."""
+    if ax is None:
+        _pyplot()
+    elif not hasattr(ax, "get_xaxis_transform"):
+        raise TypeError(
+            f"ax must be matplotlib Axes, but it is of type {type(ax).__name__}; give one of "
+            "plt.subplots(), or None for a new figure."
+        )
+
+
+def _pyplot() -> Any:
     """Matplotlib's pyplot, or the error that says how to install it."""
     try:
         import matplotlib.pyplot as plt
@@ -30,41 +80,14 @@ def pyplot() -> Any:
     return plt
 
 
-def check_axes(ax: Any) -> None:
-    """Say, before any work, that there is no matplotlib or nothing to draw on."""
-    if ax is None:
-        pyplot()
-    elif not hasattr(ax, "get_xaxis_transform"):
-        raise TypeError(
-            f"ax must be Axes of matplotlib, but it is of type {type(ax).__name__}; give one of "
-            "plt.subplots(), or None for a new figure."
-        )
-
-
-def axes(ax: Any) -> Any:
-    """The axes given, or those of a new figure."""
-    check_axes(ax)
-    if ax is None:
-        _, ax = pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
-    return ax
-
-
 def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **changes: Any) -> Any:
-    """Scores in the style of a representation, or with changes to it, and their errors."""
+    """Draw scores and their errors in the style of a representation, or with changes to it."""
     style = {**STYLES[representation], **changes}
     return ax.errorbar(x, y, yerr=errors, capsize=2.5, elinewidth=1, markersize=5.5, **style)
 
 
-def tidy(ax: Any) -> None:
-    """Horizontal lines to read values by, and no frame."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="0.9", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.legend(frameon=False)
-
-
 def ticks_at_models(ax: Any, models: list[str], widths: list[int]) -> None:
-    """A logarithmic axis of widths, with a tick where a model completes a prefix."""
+    """Make the axis of widths logarithmic, with a tick where a model completes a prefix."""
     ax.set_xscale("log")
     labels = [f"{n}\n{short_name(model)}" for n, model in zip(widths, models, strict=True)]
     ax.set_xticks(widths, labels)
@@ -73,22 +96,16 @@ def ticks_at_models(ax: Any, models: list[str], widths: list[int]) -> None:
 
 
 def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]:
-    """Lines where models end, and their names there."""
+    """Make the axis of widths logarithmic, with lines where models end, and their names."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     lines, names = [], []
     for model, length in lengths.items():
         lines.append(ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1))
         # Upright, since boundaries may lie close together.
-        name = ax.text(
-            length,
-            0.02,
-            f"{short_name(model)}: {length} ",
-            rotation="vertical",
-            ha="right",
-            va="bottom",
-            fontsize="small",
-            transform=ax.get_xaxis_transform(),
-        )
-        names.append(name)
+        upright = {"rotation": "vertical", "ha": "right", "va": "bottom", "fontsize": "small"}
+        text = f"{short_name(model)}: {length} "
+        names.append(ax.text(length, 0.02, text, transform=ax.get_xaxis_transform(), **upright))
     return lines, names
 
 

@@ -12,10 +12,11 @@ from sklearn.model_selection import KFold, cross_val_score
 from ._cli_options import json_option
 from ._console import writable
 from ._datasets import load_if1_ecoli
-from ._display import PrefixCurveDisplay, PrefixScoreDisplay
 from ._embedder import ESMEmbedder
-from ._evaluation import prefix_scores
+from ._prefix_curve_display import PrefixCurveDisplay
 from ._prefix_ridge_cv import PrefixRidgeCV
+from ._prefix_score_display import PrefixScoreDisplay
+from ._prefix_scores import prefix_scores
 from ._reverse_distiller import ReverseDistiller
 
 _NOT_ESM2 = (
@@ -122,8 +123,8 @@ def _draw(
     # A figure of its own, so that no window system is asked for.
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     figure.suptitle("Demo chain (not ESM-2) on IF1_ECOLI_Kelsic_2016", fontsize="medium")
-    rivals, curve = figure.subplots(1, 2)
-    PrefixScoreDisplay.from_scores(scores, ax=rivals)
+    baselines, curve = figure.subplots(1, 2)
+    PrefixScoreDisplay.from_scores(scores, ax=baselines)
     PrefixCurveDisplay.from_estimator(probe, models=models, ax=curve)
     curve.set_ylabel("Spearman correlation of held-out rows")
     figure.savefig(output, format="png", dpi=150)
@@ -169,8 +170,8 @@ def _finding(scores: pd.DataFrame, best: dict) -> str:
     at_last = scores[scores["model"] == means.index[-1]].set_index("representation")
     width, spread = at_last.loc["distilled", "n_columns"], at_last["score_std"].max()
     gaps = "; ".join(
-        f"distilled {_against(last['distilled'] - last[rival])} {_REPRESENTATIONS[rival]}"
-        for rival in ("plain", "concat_pca")
+        f"distilled {_against(last['distilled'] - last[baseline])} {_REPRESENTATIONS[baseline]}"
+        for baseline in ("plain", "concat_pca")
     )
     return (
         f"The distilled score {words['distilled']}, the plain one {words['plain']}. "

@@ -10,7 +10,7 @@ from ._axes import short_name
 from ._cli_options import chain_option, quiet_option, unknown_option
 from ._cli_sequences import chain_of, make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, readable, say
-from ._evaluation import checked_tasks, evaluate, write_scores
+from ._evaluate import checked_tasks, evaluate
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._moments import Moments
@@ -19,6 +19,7 @@ from ._representations import FITTED_ON, REPRESENTATIONS
 from ._residue_moments import draw_proteins, read_moments, sum_residues, write_moments
 from ._reverse_distiller import ReverseDistiller
 from ._scaling_display import ScalingDisplay
+from ._score_files import write_scores
 from ._splits import SPLITS
 from ._summary import growth, mean_scores, win_rates
 from ._task_list import task_readers

@@ -13,7 +13,7 @@ from ._progress import ProgressBar
 from ._representations import Maps, Representation
 from ._splits import Folds
 
-# What is told of each subset of the rows, model and representation.
+# Columns of a score: what it is of, and what it is.
 SCORED = [
     "subset",
     "model",
@@ -59,7 +59,7 @@ def score_folds(
     n_jobs: int | None,
     progress: str | None,
 ) -> list[tuple]:
-    """Score every representation, and tell `SCORED` of each.
+    """Score every representation on every subset of the test rows.
 
     Parameters
     ----------
@@ -81,21 +81,21 @@ def score_folds(
     n_jobs : int or None
         Probes fitted at a time, in threads.
     progress : str or None
-        What the bar says; None shows none.
+        Text of the progress bar; None shows none.
 
     Returns
     -------
     rows : list of tuple
-        By subset, and in the order of `listed`.
+        Values of `SCORED`, by subset, and in the order of `listed`.
     """
 
     def one(each, fold, columns):
         train, test = folds[fold]
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
-        told = outputs(fitted, columns[test])
+        predicted = outputs(fitted, columns[test])
         classes = getattr(fitted, "classes_", None)
         scores = {
-            name: score(metric, y[test][rows[test]], told[rows[test]], classes)
+            name: score(metric, y[test][rows[test]], predicted[rows[test]], classes)
             for name, rows in subsets.items()
             if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
         }
@@ -110,41 +110,29 @@ def score_folds(
     )
     with warnings.catch_warnings():
         # What a training fold may be too small for; the widths stay equal all the same.
-        for told in (
-            "beyond the numerical rank",
-            "fewer than its",
-            "correlation with the prefix may reach",
-        ):
-            warnings.filterwarnings("ignore", f".*{told}", UserWarning)
+        for expected in ("beyond the numerical rank", "fewer than its", "prefix may reach"):
+            warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
         )
-    scored: dict[Representation, list] = {each: [] for each in listed}
-    for each, *rest in sorted(results, key=lambda result: result[1]):
-        scored[each].append(rest)
+    results.sort(key=lambda result: result[1])
     rows = []
     for subset, in_subset in subsets.items():
         n_test = [int(in_subset[test].sum()) for _, test in folds]
-        for each, results in scored.items():
-            finite = [result for result in results if np.isfinite(result[3].get(subset, np.nan))]
-            if not finite:
-                continue
-            at, n_columns, penalties, told = zip(*finite, strict=True)
-            scores = [of_fold[subset] for of_fold in told]
-            with np.errstate(divide="ignore"):
-                geometric_mean = float(np.exp(np.mean(np.log(penalties))))
-            rows.append(
-                (
-                    subset,
-                    natural.sizes.models[each.level],
-                    each.name,
-                    each.fitted_on,
-                    min(n_columns),
-                    np.mean(scores),
-                    np.std(scores),
-                    len(scores),
-                    sum(n_test[fold] for fold in at),
-                    geometric_mean,
-                )
-            )
+        for each in dict.fromkeys(listed):
+            finite = [
+                (n_test[fold], n_columns, chosen, scores[subset])
+                for scored, fold, n_columns, chosen, scores in results
+                if scored == each and np.isfinite(scores.get(subset, np.nan))
+            ]
+            if finite:
+                what = subset, natural.sizes.models[each.level], each.name, each.fitted_on
+                rows.append((*what, *_over_folds(*zip(*finite, strict=True))))
     return rows
+
+
+def _over_folds(n_test, n_columns, penalties, scores):
+    """From values by fold to those of `SCORED`."""
+    with np.errstate(divide="ignore"):
+        penalty = float(np.exp(np.mean(np.log(penalties))))
+    return min(n_columns), np.mean(scores), np.std(scores), len(scores), sum(n_test), penalty

@@ -1,6 +1,6 @@
-"""Folds: shuffled where a number is given, and by position in the protein where that is asked.
+"""Folds: shuffled where a number is given, or by position in the protein.
 
-Scans are sorted by position, so that folds of consecutive rows would ask how positions are
+Scans are sorted by position, so folds of consecutive rows would test how well positions are
 predicted that were never measured. That is a question of its own, with splitters of its own.
 """
 
@@ -17,12 +17,12 @@ from sklearn.utils.multiclass import type_of_target
 
 
 def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:
-    """The splitter that `cv` stands for, as everywhere in this package.
+    """Return the splitter that `cv` stands for, as everywhere in this package.
 
     Parameters
     ----------
     cv : int, cross-validation splitter or iterable
-        A number is so many folds, shuffled with a fixed seed, and for a classifier stratified;
+        An int is a number of folds, shuffled with a fixed seed, and stratified for a classifier;
         anything else as in :func:`sklearn.model_selection.check_cv`.
     y : array-like of shape (n_samples,)
         Targets.
@@ -74,7 +74,7 @@ class _PositionKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            As many rows as there are positions; not looked at otherwise.
+            As many rows as there are positions; not used otherwise.
         y : object
             Ignored.
         groups : array-like of shape (n_samples,), int
@@ -123,9 +123,9 @@ class _PositionKFold(BaseCrossValidator):
 class ContiguousKFold(_PositionKFold):
     """Folds of neighbouring positions.
 
-    They ask how well the variants of a region are predicted in which none was measured. The
-    positions that occur are cut into `n_splits` stretches of equally many, as in ProteinGym's
-    "contiguous" scheme [1]_. Positions are given as `groups`.
+    They test predictions for regions in which no variant was measured. The positions that occur
+    are cut into `n_splits` stretches of equally many positions, as in ProteinGym's "contiguous"
+    scheme [1]_. Positions are given as `groups`.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ class ContiguousKFold(_PositionKFold):
     See Also
     --------
     ModuloKFold : Positions at which nothing was measured, between others.
-    sklearn.model_selection.KFold : With ``shuffle=True``, variants that were not measured, of
-        positions at which others were.
+    sklearn.model_selection.KFold : With ``shuffle=True``, variants that were not measured, at
+        positions where others were.
 
     References
     ----------
@@ -171,9 +171,9 @@ class ContiguousKFold(_PositionKFold):
 class ModuloKFold(_PositionKFold):
     """Folds of every n-th position.
 
-    They ask how well the variants of a position are predicted at which none was measured, but at
-    its neighbours. A row is in the fold whose number is its position modulo `n_splits`, as in
-    ProteinGym's "modulo" scheme [1]_. Positions are given as `groups`.
+    They test predictions for positions at which no variant was measured, but whose neighbours
+    were. A row is in the fold whose number is its position modulo `n_splits`, as in ProteinGym's
+    "modulo" scheme [1]_. Positions are given as `groups`.
 
     Parameters
     ----------

@@ -4,24 +4,29 @@ With centred rows X and X'X + alpha I = L L', the factor of the first k columns 
 block of L, and forward substitution nests likewise. With z = L^-1 X'Y, the regression on the
 first k columns predicts for a row x the sum of the first k terms (L^-1 x)_j z_j.
 
-Two ways lead to L and z:
+`SOLVERS` has two ways to L and z:
 
-by columns   the Cholesky factor of X'X + alpha I, whose rounding grows with its condition;
-by rows      the columns, block by block, as observations that a root of S = I learns from: a
-             block B has L_BB L_BB' = alpha I + B'SB and Q = SB L_BB'^-1, a later block C has
-             C'Q in the same columns of L, and S - QQ' takes the place of S. An orthogonal
-             transformation of the root does it (the array form of the Kalman filter), so that
-             rounding grows with the square root of the condition only, and nothing larger than
-             rows x rows and rows x columns is made.
+cholesky  Factorise X'X + alpha I. Rounding grows with its condition number.
+filter    Treat the columns, block by block, as observations, with S = I before the first. A block
+          B has L_BB L_BB' = alpha I + B'SB and the gain Q = SB L_BB'^-1; a later block C has C'Q
+          in the same columns of L, and S - QQ' replaces S. An orthogonal transformation updates a
+          root of S, which is the array form of the (square-root) Kalman filter [1]_. Rounding
+          grows only with the square root of the condition number, and nothing larger than
+          rows x rows or rows x columns is made.
 
-The second serves few rows, and ill-conditioned columns after a QR decomposition has replaced
-many rows by as many as there are columns.
+The filter serves few rows, and ill-conditioned columns after a QR decomposition has replaced many
+rows by as many as there are columns.
+
+References
+----------
+.. [1] Morf, M. and Kailath, T. (1975). Square-root algorithms for least-squares estimation. IEEE
+   Transactions on Automatic Control 20(4), 487-497.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, cached_property
-from typing import Protocol
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,267 +40,319 @@ from threadpoolctl import ThreadpoolController
 from ._moments import Moments
 
 _EPS = np.finfo(np.float64).eps
-# With fewer rows than this share of the columns, the way by rows is the faster one (measured).
+# With fewer rows than this share of the columns, the filter is faster (measured).
 _FEW_ROWS = 1 / 4
-# Largest ratio of a column's sum of squares to what is new in it for which the Cholesky factor
-# is taken: predictions then keep nine digits.
-_LARGEST_RATIO = 1e6
+# Largest rounding for which the Cholesky factor is taken: predictions then keep nine digits.
+_LARGEST_ROUNDING = 1e6 * _EPS
 # With fewer rows than this, products of rows and a block are too small to share among threads.
 _MANY_ROWS = 1000
-# Columns of a block by rows, and reflectors applied at once.
+# Columns of a block of the filter, and reflectors applied at once.
 _BLOCK, _REFLECTORS = 64, 32
-# Predictions are handed out so many at a time, which stay in the cache.
+# Predictions are yielded this many at a time, which stay in the cache.
 _CHUNK_SIZE = 2**17
 
 
-class Factor(Protocol):
-    """L and z of one penalty."""
-
-    z: NDArray[np.float64]
-    rounding: float
-
-    def whiten(self, X: NDArray) -> NDArray:
-        """The rows L^-1 x of prepared rows x."""
-
-    def solve_transposed(self, z: NDArray) -> NDArray:
-        """The columns L'^-1 z of columns z."""
-
-
-class Training:
-    """Training rows, centred, and what all penalties share of them.
+def predictions(X, Y, alphas, prefixes, X_test, *, sample_weight=None, scale=True, solver="auto"):
+    """Predict rows by the regressions on all prefixes, for one penalty after the other.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        The columns, finite.
+        Training rows, finite.
     Y : ndarray of shape (n_samples, n_targets)
-        The targets, finite.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Non-negative weights, not all zero.
-    scale : bool
-        Whether penalties are those of columns of unit variance.
+        Their targets, finite.
+    alphas : sequence of float, of length n_alphas
+        Penalties, positive, as in :class:`sklearn.linear_model.Ridge`.
+    prefixes : sequence of int, of length n_prefixes
+        Numbers of leading columns, increasing.
+    X_test : ndarray of shape (n_rows, n_features)
+        Rows to predict.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the training rows, not negative and not all zero.
+    scale : bool, default=True
+        Whether penalties are for columns of unit variance.
+    solver : "auto" or a name in `SOLVERS`, default="auto"
+        "auto" takes the fastest that is accurate enough.
+
+    Yields
+    ------
+    rounding : float
+        For each penalty, how far rounding may move predictions, as a share of the targets' size.
+        It grows as columns depend on each other and the penalty vanishes; infinite where the
+        solver failed.
+    parts : iterator of (slice, ndarray of shape (n_prefixes of the slice, n_rows, n_targets))
+        Slices of `prefixes`, in order and bounded in size, and their predictions.
+    """
+    training = _Training.of(X, Y, sample_weight, scale)
+    prepared = training.prepare(X_test)
+    for factor in _factors(training, alphas, solver):
+        terms = factor.whiten(prepared)
+        yield factor.rounding, _partial_sums(terms, factor.z, training.target_mean, prefixes)
+
+
+def left_out_predictions(X, Y, alphas, prefixes, *, sample_weight=None, scale=True, solver="auto"):
+    """Predict each training row by the regressions on all other rows, without refitting.
+
+    A row x of weight s has the leverage h = s (1 / sum of weights + sum of (L^-1 x)_j^2) on
+    the regression on the first columns j, and leaving it out takes its residual e to
+    e / (1 - h) [1]_. Means and squares of the others change with it; the scale, which is part
+    of the penalty, does not.
+
+    Parameters and yields are those of :func:`predictions`, with the training rows as `X_test`.
+
+    References
+    ----------
+    .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression.
+       Chapman and Hall, section 2.2.
+    """
+    training = _Training.of(X, Y, sample_weight, scale)
+    prepared = training.prepare(X)
+    for factor in _factors(training, alphas, solver):
+        terms = factor.whiten(prepared)
+        parts = _partial_sums(terms, factor.z, training.target_mean, prefixes)
+        yield factor.rounding, _left_out(parts, terms, Y, prefixes, training)
+
+
+def coefficients(X, Y, alphas, prefixes, *, sample_weight=None, scale=True, solver="auto"):
+    """Coefficients and intercepts of the regressions on all prefixes.
+
+    Parameters are those of :func:`predictions`.
+
+    Yields
+    ------
+    rounding : float
+        As for :func:`predictions`.
+    linear : iterator of (coef, intercept)
+        For each prefix, coefficients for the columns as they are, of shape (n_targets,
+        n_features) and zero beyond the prefix, and intercepts of shape (n_targets,).
+    """
+    training = _Training.of(X, Y, sample_weight, scale)
+    for factor in _factors(training, alphas, solver):
+        yield factor.rounding, _coefficients(factor, training, prefixes)
+
+
+class Factor(NamedTuple):
+    """L and z for one penalty.
 
     Attributes
     ----------
-    Y, sample_weight : ndarray of shape (n_samples, n_targets), ndarray or None
-        As given.
-    mean, target_mean : ndarray of shape (n_features,), (n_targets,)
-        Weighted means.
-    weight : float
-        Number of rows, or the sum of their weights.
-    scale : ndarray of shape (n_features,)
-        Weighted standard deviations, 1 for columns that are constant; or ones.
+    z : ndarray of shape (n_features, n_targets)
+    rounding : float
+        As for :func:`predictions`.
+    whiten : callable
+        From prepared rows x, of shape (n_rows, n_features), to rows L^-1 x.
+    solve_transposed : callable
+        From columns z, of shape (n_features, n_columns), to columns L'^-1 z.
     """
 
-    def __init__(self, X, Y, sample_weight, *, scale):
-        self._rows, self.sample_weight, self.Y = np.column_stack([X, Y]), sample_weight, Y
-        self._n_features = X.shape[1]
-        self._moments = Moments.of(self._rows, sample_weight)
-        self.mean, self.target_mean = np.split(self._moments.mean, [self._n_features])
-        self.weight, self.scale = self._moments.weight, np.ones(self._n_features)
-        if scale:
-            spread = self._moments.scale()[: self._n_features] / np.sqrt(self.weight)
-            self.scale = np.where(spread > 0, spread, 1.0)
+    z: NDArray
+    rounding: float
+    whiten: Callable[[NDArray], NDArray]
+    solve_transposed: Callable[[NDArray], NDArray]
 
-    def prepared(self, X: NDArray) -> NDArray:
-        """Rows as regressions see them: centred and scaled, columns first."""
+
+class _Training(NamedTuple):
+    """Training rows [X | Y] with their weights, and what centres and scales them."""
+
+    rows: NDArray
+    sample_weight: NDArray | None
+    moments: Moments
+    mean: NDArray
+    target_mean: NDArray
+    scale: NDArray
+
+    @classmethod
+    def of(cls, X, Y, sample_weight, scale):
+        rows, n_features = np.column_stack([X, Y]), X.shape[1]
+        moments = Moments.of(rows, sample_weight)
+        spread = np.ones(n_features)
+        if scale:
+            spread = moments.scale()[:n_features] / np.sqrt(moments.weight)
+            spread = np.where(spread > 0, spread, 1.0)
+        return cls(rows, sample_weight, moments, *np.split(moments.mean, [n_features]), spread)
+
+    def prepare(self, X):
+        """Rows as regressions see them: centred and scaled, in Fortran order."""
         return np.asfortranarray((X - self.mean) / self.scale)
 
-    @cached_property
-    def prepared_rows(self) -> NDArray:
-        """The training rows themselves."""
-        return self.prepared(self._rows[:, : self._n_features])
-
-    def ridges(self, alpha: float) -> "PrefixRidges":
-        """The regressions on all prefixes, with one penalty.
-
-        Parameters
-        ----------
-        alpha : float
-            Penalty, positive, as in :class:`sklearn.linear_model.Ridge`.
-
-        Returns
-        -------
-        ridges : PrefixRidges
-        """
-        root = self._moments.root
-        factor = None
-        if root is None or len(root) >= _FEW_ROWS * self._n_features:
-            factor = _by_columns(self._scatter, self._n_features, alpha)
-        if factor is None:
-            factor = _RowFactor(self._root, self._n_features, alpha)
-        return PrefixRidges(self, factor)
-
-    @cached_property
-    def _scatter(self):
-        """X and Y's joint matrix of products, its lower triangle, columns first."""
-        if self._moments.root is not None:
-            return blas.dsyrk(1.0, self._root.T, lower=1)
-        inverse = self._inverse_scale
-        scatter = self._moments.scatter * inverse
-        scatter *= inverse[:, np.newaxis]
-        return scatter.T  # symmetric, its columns lie together
-
-    @cached_property
-    def _root(self):
-        """At most as many rows as columns with the same products, columns first."""
-        if self._moments.root is not None:
-            return np.asfortranarray(self._moments.root * self._inverse_scale)
-        rows = (self._rows - self._moments.mean) * self._inverse_scale
-        if self.sample_weight is not None:
-            rows *= np.sqrt(self.sample_weight)[:, np.newaxis]
-        return linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
-
-    @property
-    def _inverse_scale(self):
-        """Of columns and targets."""
-        return np.concatenate([1 / self.scale, np.ones(self.Y.shape[1])])
+    def inverse_scale(self):
+        """That of columns and targets, which are not scaled."""
+        return np.concatenate([1 / self.scale, np.ones(len(self.target_mean))])
 
 
-class PrefixRidges:
-    """Ridge regressions on all prefixes, with one penalty.
-
-    Parameters
-    ----------
-    training : Training
-        What they were fitted on.
-    factor : Factor
-        L and z.
-
-    Attributes
-    ----------
-    rounding : float
-        How far rounding may move predictions, as a share of the targets' size: it grows as
-        columns depend on each other and the penalty vanishes.
-    """
-
-    def __init__(self, training, factor):
-        self._training, self._factor = training, factor
-        self.rounding = factor.rounding
-
-    def predictions(
-        self, prepared: NDArray, prefixes: NDArray
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Predictions of the regressions on some prefixes.
-
-        Parameters
-        ----------
-        prepared : ndarray of shape (n_rows, n_features)
-            Rows, from :meth:`Training.prepared`.
-        prefixes : ndarray of shape (n_prefixes,)
-            Lengths, increasing.
-
-        Yields
-        ------
-        part : slice
-            Of `prefixes`; the parts are in order and bounded in size.
-        predicted : ndarray of shape (n_prefixes of the part, n_rows, n_targets)
-            Predictions.
-        """
-        return self._predictions(self._factor.whiten(prepared), prefixes)
-
-    def left_out_predictions(
-        self, prefixes: NDArray
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Prediction of each training row by the regressions on all others, without refitting.
-
-        A row x of weight s has the leverage h = s (1 / sum of weights + sum of (L^-1 x)_j^2) on
-        the regression on the first columns j, and leaving it out takes its residual e to
-        e / (1 - h) [1]_. Means and squares of the others change with it; the scale, which is part
-        of the penalty, does not.
-
-        Parameters
-        ----------
-        prefixes : ndarray of shape (n_prefixes,)
-            Lengths, increasing.
-
-        Yields
-        ------
-        part, predicted
-            As :meth:`predictions`, of all training rows.
-
-        References
-        ----------
-        .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression.
-           Chapman and Hall, section 2.2.
-        """
-        training = self._training
-        Y, weights = training.Y, training.sample_weight
-        terms = self._factor.whiten(training.prepared_rows)
-        leverage = np.full(len(Y), 1 / training.weight)
-        done = 0
-        for part, predicted in self._predictions(terms, prefixes):
-            left = np.empty(predicted.shape[:2])
-            for i, length in enumerate(prefixes[part]):
-                new = terms[:, done:length]
-                leverage += np.einsum("ij,ij->i", new, new)
-                left[i] = 1 - (leverage if weights is None else weights * leverage)
-                done = length
-            # Where a row alone decides its prediction, rounding may leave less than nothing.
-            np.maximum(left, _EPS, out=left)
-            predicted -= Y
-            predicted /= left[:, :, np.newaxis]
-            predicted += Y
-            yield part, predicted
-
-    def _predictions(self, terms, prefixes):
-        """Predictions of whitened rows."""
-        z, target_mean = self._factor.z, self._training.target_mean
-        # A copy also where there is one row, since sums are taken in place.
-        sums = np.array(np.broadcast_to(target_mean, (len(terms), len(target_mean))), order="F")
-        n_prefixes = max(1, _CHUNK_SIZE // max(1, sums.size))
-        done = 0
-        for first in range(0, len(prefixes), n_prefixes):
-            lengths = prefixes[first : first + n_prefixes]
-            part = np.empty((len(lengths), *sums.shape))
-            for i, length in enumerate(lengths):
-                new = slice(done, length)
-                sums = blas.dgemm(1.0, terms[:, new], z[new], 1.0, sums, overwrite_c=1)
-                part[i] = sums
-                done = length
-            yield slice(first, first + len(lengths)), part
-
-    def coefs(self, prefixes: NDArray) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Coefficients and intercepts of the regressions on some prefixes, one by one.
-
-        Parameters
-        ----------
-        prefixes : ndarray of shape (n_prefixes,)
-            Lengths, increasing.
-
-        Yields
-        ------
-        coef : ndarray of shape (n_targets, n_features)
-            Coefficients, zero beyond the prefix.
-        intercept : ndarray of shape (n_targets,)
-        """
-        mean, target_mean = self._training.mean, self._training.target_mean
-        scale, z = self._training.scale, self._factor.z
-        n_prefixes = max(1, _CHUNK_SIZE // z.size)
-        for first in range(0, len(prefixes), n_prefixes):
-            lengths = np.asarray(prefixes[first : first + n_prefixes])
-            # L' coef = z, where z ends with the prefix.
-            kept = np.arange(len(z))[:, np.newaxis] < lengths
-            ends = np.asfortranarray(
-                (z[:, :, np.newaxis] * kept[:, np.newaxis]).reshape(len(z), -1)
-            )
-            coefs = self._factor.solve_transposed(ends).reshape(len(z), -1, len(lengths))
-            for coef in coefs.transpose(2, 1, 0) / scale:
-                yield coef, target_mean - coef @ mean
+def _factors(training, alphas, solver):
+    """Factor of each penalty."""
+    names, n_features, root = [solver], len(training.mean), training.moments.root
+    if solver == "auto":
+        few_rows = root is not None and len(root) < _FEW_ROWS * n_features
+        names = ["filter"] if few_rows else ["cholesky", "filter"]
+    condensed = {}
+    for alpha in alphas:
+        for name in names:
+            condense, factorise = SOLVERS[name]
+            if name not in condensed:
+                condensed[name] = condense(training)
+            factor = factorise(condensed[name], n_features, alpha)
+            if factor.rounding <= _LARGEST_ROUNDING:
+                break
+        yield factor
 
 
-def _by_columns(scatter, n_features, alpha):
-    """The Cholesky factor; None where the columns are too ill-conditioned for it."""
-    lower = scatter[:n_features, :n_features].copy(order="F")
+def _partial_sums(terms, z, target_mean, prefixes):
+    """Predictions of whitened rows."""
+    # A copy also where there is one row, since sums are taken in place.
+    sums = np.array(np.broadcast_to(target_mean, (len(terms), len(target_mean))), order="F")
+    done = 0
+    for part in _chunks(prefixes, sums.size):
+        predicted = np.empty((part.stop - part.start, *sums.shape))
+        for i, length in enumerate(prefixes[part]):
+            new = slice(done, length)
+            sums = blas.dgemm(1.0, terms[:, new], z[new], 1.0, sums, overwrite_c=1)
+            predicted[i] = sums
+            done = length
+        yield part, predicted
+
+
+def _left_out(parts, terms, Y, prefixes, training):
+    """Predictions of whitened training rows, each without its own influence."""
+    weights = training.sample_weight
+    leverage = np.full(len(Y), 1 / training.moments.weight)
+    done = 0
+    for part, predicted in parts:
+        left = np.empty(predicted.shape[:2])
+        for i, length in enumerate(prefixes[part]):
+            new = terms[:, done:length]
+            leverage += np.einsum("ij,ij->i", new, new)
+            left[i] = 1 - (leverage if weights is None else weights * leverage)
+            done = length
+        # Where a row alone decides its prediction, rounding may leave less than nothing.
+        np.maximum(left, _EPS, out=left)
+        predicted -= Y
+        predicted /= left[:, :, np.newaxis]
+        predicted += Y
+        yield part, predicted
+
+
+def _coefficients(factor, training, prefixes):
+    z = factor.z
+    for part in _chunks(prefixes, z.size):
+        lengths = np.asarray(prefixes[part])
+        # L' coef = z, where z ends with the prefix.
+        kept = np.arange(len(z))[:, np.newaxis] < lengths
+        ends = np.asfortranarray((z[:, :, np.newaxis] * kept[:, np.newaxis]).reshape(len(z), -1))
+        coefs = factor.solve_transposed(ends).reshape(len(z), -1, len(lengths))
+        for coef in coefs.transpose(2, 1, 0) / training.scale:
+            yield coef, training.target_mean - coef @ training.mean
+
+
+def _chunks(prefixes, size):
+    """Slices of the prefixes, for arrays of a given size for each of them."""
+    n_prefixes = max(1, _CHUNK_SIZE // max(1, size))
+    for start in range(0, len(prefixes), n_prefixes):
+        yield slice(start, min(start + n_prefixes, len(prefixes)))
+
+
+def _products(training):
+    """Products of the columns [X | Y] with each other, the lower triangle, in Fortran order."""
+    if training.moments.root is not None:
+        return blas.dsyrk(1.0, _root(training).T, lower=1)
+    inverse = training.inverse_scale()
+    products = training.moments.scatter * inverse
+    products *= inverse[:, np.newaxis]
+    return products.T  # symmetric, its columns lie together
+
+
+def _cholesky(products, n_features, alpha):
+    """Factor from products of the columns."""
+    lower = products[:n_features, :n_features].copy(order="F")
     squares = np.diagonal(lower) + alpha
     np.fill_diagonal(lower, squares)
     lower, failed = lapack.dpotrf(lower, lower=1, clean=0, overwrite_a=1)
-    if failed:
-        return None
-    ratio = _ratio(squares, lower)
-    if ratio > _LARGEST_RATIO:
-        return None
-    return _ColumnFactor(lower, scatter[n_features:, :n_features].T, ratio)
+    return Factor(
+        z=blas.dtrsm(1.0, lower, products[n_features:, :n_features].T, lower=1),
+        rounding=np.inf if failed else _EPS * _ratio(squares, lower),
+        whiten=lambda X: blas.dtrsm(1.0, lower, X, side=1, lower=1, trans_a=1),
+        solve_transposed=lambda z: blas.dtrsm(1.0, lower, z, lower=1, trans_a=1),
+    )
+
+
+def _root(training):
+    """At most as many rows as columns, with the same products, in Fortran order."""
+    moments, inverse = training.moments, training.inverse_scale()
+    if moments.root is not None:
+        return np.asfortranarray(moments.root * inverse)
+    rows = (training.rows - moments.mean) * inverse
+    if training.sample_weight is not None:
+        rows *= np.sqrt(training.sample_weight)[:, np.newaxis]
+    return linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
+
+
+class _Step(NamedTuple):
+    """A block of columns B, the gain Q, and L_BB'."""
+
+    where: slice
+    columns: NDArray
+    gain: NDArray
+    corner: NDArray
+
+
+def _filter(rows, n_features, alpha):
+    """Factor from rows."""
+    n_rows, columns = len(rows), rows[:, :n_features]
+    # The root of S, and the targets seen from there.
+    root = np.asfortranarray(np.hstack([np.eye(n_rows), rows[:, n_features:]]))
+    steps, z = [], []
+    with _threads(n_rows):
+        for start in range(0, n_features, _BLOCK):
+            block = columns[:, start : start + _BLOCK]
+            width = block.shape[1]
+            seen = blas.dgemm(1.0, root[:, :n_rows], block)
+            noise = np.asfortranarray(np.sqrt(alpha) * np.eye(width))
+            corner, v, t, _ = lapack.dtpqrt(
+                0, min(_REFLECTORS, width), noise, seen, overwrite_a=1, overwrite_b=1
+            )
+            known = np.zeros((width, root.shape[1]), order="F")
+            known, root, _ = lapack.dtpmqrt(
+                0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
+            )
+            gain = np.asfortranarray(known[:, :n_rows].T)
+            steps.append(_Step(slice(start, start + width), block, gain, corner))
+            z.append(known[:, n_rows:].copy())
+    squares = np.square(columns).sum(axis=0) + alpha
+    return Factor(
+        z=np.vstack(z),
+        rounding=_EPS * np.sqrt(_ratio(squares, *(step.corner for step in steps))),
+        whiten=partial(_whiten, steps),
+        solve_transposed=partial(_solve_transposed, steps),
+    )
+
+
+def _whiten(steps, X):
+    whitened, n_rows = np.empty_like(X), len(steps[0].columns)
+    explained = np.zeros((len(X), n_rows), order="F")
+    with _threads(n_rows):
+        for where, columns, gain, corner in steps:
+            rest = blas.dgemm(-1.0, explained, columns, 1.0, X[:, where])
+            rest = blas.dtrsm(1.0, corner, rest, side=1, overwrite_b=1)
+            explained = blas.dgemm(1.0, rest, gain, 1.0, explained, trans_b=1, overwrite_c=1)
+            whitened[:, where] = rest
+    return whitened
+
+
+def _solve_transposed(steps, z):
+    solved, n_rows = np.empty_like(z), len(steps[0].columns)
+    predicted = np.zeros((n_rows, z.shape[1]), order="F")
+    with _threads(n_rows):
+        for where, columns, gain, corner in reversed(steps):
+            rest = blas.dgemm(-1.0, gain, predicted, 1.0, z[where], trans_a=1)
+            rest = blas.dtrsm(1.0, corner, rest, overwrite_b=1)
+            predicted = blas.dgemm(1.0, columns, rest, 1.0, predicted, overwrite_c=1)
+            solved[where] = rest
+    return solved
+
+
+# What condenses the training rows, once for all penalties, and what factorises the result.
+SOLVERS = {"cholesky": (_products, _cholesky), "filter": (_root, _filter)}
 
 
 def _ratio(squares, *triangles):
@@ -314,72 +371,3 @@ def _threads(n_rows) -> AbstractContextManager:
     if n_rows >= _MANY_ROWS:
         return nullcontext()
     return _thread_pools().limit(limits=1, user_api="blas")
-
-
-class _ColumnFactor:
-    def __init__(self, lower, cross, ratio):
-        self._lower = lower
-        self.rounding = _EPS * ratio
-        self.z = blas.dtrsm(1.0, lower, cross, lower=1)
-
-    def whiten(self, X):
-        return blas.dtrsm(1.0, self._lower, X, side=1, lower=1, trans_a=1)
-
-    def solve_transposed(self, z):
-        return blas.dtrsm(1.0, self._lower, z, lower=1, trans_a=1)
-
-
-class _RowFactor:
-    def __init__(self, rows, n_features, alpha):
-        self._columns, targets = rows[:, :n_features], rows[:, n_features:]
-        self._blocks = [
-            slice(start, min(start + _BLOCK, n_features)) for start in range(0, n_features, _BLOCK)
-        ]
-        self._corners = []
-        self._gains = np.empty_like(self._columns)  # Q
-        self.z = np.empty((n_features, targets.shape[1]), order="F")
-        n_rows = len(rows)
-        # The root of S, and the targets seen from there.
-        root = np.asfortranarray(np.hstack([np.eye(n_rows), targets]))
-        with _threads(n_rows):
-            for block in self._blocks:
-                width = block.stop - block.start
-                seen = blas.dgemm(1.0, root[:, :n_rows], self._columns[:, block])
-                noise = np.asfortranarray(np.sqrt(alpha) * np.eye(width))
-                upper, v, t, _ = lapack.dtpqrt(
-                    0, min(_REFLECTORS, width), noise, seen, overwrite_a=1, overwrite_b=1
-                )
-                known = np.zeros((width, root.shape[1]), order="F")
-                known, root, _ = lapack.dtpmqrt(
-                    0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
-                )
-                self._corners.append(upper)
-                self._gains[:, block] = known[:, :n_rows].T
-                self.z[block] = known[:, n_rows:]
-        squares = np.square(self._columns).sum(axis=0) + alpha
-        self.rounding = _EPS * np.sqrt(_ratio(squares, *self._corners))
-
-    def whiten(self, X):
-        whitened = np.empty_like(X)
-        explained = np.zeros((len(X), len(self._columns)), order="F")
-        with _threads(len(self._columns)):
-            for block, upper in zip(self._blocks, self._corners, strict=True):
-                rest = blas.dgemm(-1.0, explained, self._columns[:, block], 1.0, X[:, block])
-                rest = blas.dtrsm(1.0, upper, rest, side=1, overwrite_b=1)
-                explained = blas.dgemm(
-                    1.0, rest, self._gains[:, block], 1.0, explained, trans_b=1, overwrite_c=1
-                )
-                whitened[:, block] = rest
-        return whitened
-
-    def solve_transposed(self, z):
-        solved = np.empty_like(z)
-        predicted = np.zeros((len(self._columns), z.shape[1]), order="F")
-        with _threads(len(self._columns)):
-            for block, upper in zip(reversed(self._blocks), reversed(self._corners), strict=True):
-                rest = blas.dgemm(-1.0, self._gains[:, block], predicted, 1.0, z[block], trans_a=1)
-                rest = blas.dtrsm(1.0, upper, rest, overwrite_b=1)
-                columns = self._columns[:, block]
-                predicted = blas.dgemm(1.0, columns, rest, 1.0, predicted, overwrite_c=1)
-                solved[block] = rest
-        return solved

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ._prefix_scorers import spearman
+from ._metrics import spearman
 from ._splits import random_fold
 
 RIDGE_ALPHAS = np.logspace(-2, 6, 17)
@@ -146,7 +146,7 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
 
 
 def penalty(probe: BaseEstimator) -> float:
-    """Penalty that a fitted probe has chosen; not a number where it tells none."""
+    """Penalty that a fitted probe has chosen; NaN where it has none."""
     if isinstance(probe, GridSearchCV):
         return 1 / probe.best_params_.get("logisticregression__C", np.nan)
     last = probe[-1] if isinstance(probe, Pipeline) else probe
@@ -154,7 +154,7 @@ def penalty(probe: BaseEstimator) -> float:
 
 
 def outputs(probe: BaseEstimator, X: NDArray) -> NDArray:
-    """What a fitted probe says of rows: numbers, or one score for each of its classes."""
+    """Predictions of a fitted probe: numbers, or one score for each of its classes."""
     if not is_classifier(probe):
         return probe.predict(X)
     if hasattr(probe, "predict_proba"):
@@ -163,8 +163,8 @@ def outputs(probe: BaseEstimator, X: NDArray) -> NDArray:
     return decision if decision.ndim == 2 else np.column_stack([-decision, decision])
 
 
-def score(metric: str, y: NDArray, told: NDArray, classes: NDArray | None) -> float:
-    """Score of what a probe says.
+def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) -> float:
+    """Score of a probe's predictions.
 
     Parameters
     ----------
@@ -172,27 +172,27 @@ def score(metric: str, y: NDArray, told: NDArray, classes: NDArray | None) -> fl
         Spearman correlation; or area under the precision-recall curve (average precision), of
         the second class where there are two, else the mean over the classes that occur in `y`.
     y : ndarray of shape (n_rows,)
-        What was measured.
-    told : ndarray
+        Measured targets.
+    predicted : ndarray
         Of :func:`outputs`.
     classes : ndarray of str or None
-        Classes of the columns of `told`, which are all that were learnt; `y` has no other.
+        Classes of the columns of `predicted`, which are all that were learnt; `y` has no other.
 
     Returns
     -------
     score : float
-        Not a number where the score does not exist, as where all targets are equal.
+        NaN where the score does not exist, as where all targets are equal.
     """
     if len(y) < 2 or (y == y[0]).all():
         return np.nan
     if metric == "spearman":
-        return spearman(y, told)
+        return spearman(y, predicted)
     if len(classes) == 2:
-        return average_precision_score(y == classes[1], told[:, 1])
+        return average_precision_score(y == classes[1], predicted[:, 1])
     return float(
         np.mean(
             [
-                average_precision_score(y == label, told[:, column])
+                average_precision_score(y == label, predicted[:, column])
                 for column, label in enumerate(classes)
                 if (y == label).any()
             ]

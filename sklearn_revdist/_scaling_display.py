@@ -7,17 +7,15 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import validate_params
 
-from ._axes import STYLES, axes, check_axes, error_bars, ticks_at_models, tidy
-from ._summary import SCORED, check_columns, mean_scores
+from ._axes import STYLES, Display, check_axes, error_bars, ticks_at_models
+from ._summary import NESTED, SCORED, check_columns, mean_scores
 
 _KIND = ["rows", "metric", "split", "subset"]
 _METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
-# Of the smallest model they are its plain embedding.
-_NESTED = ("distilled", "naive")
 
 
-class ScalingDisplay:
+class ScalingDisplay(Display):
     """Mean score over tasks against the number of columns, with intervals.
 
     Make it with :meth:`from_table`. Drawing needs matplotlib, which the extra `plot` brings.
@@ -41,7 +39,7 @@ class ScalingDisplay:
     See Also
     --------
     evaluate : Computes the scores.
-    PrefixScoreDisplay : The same of a single task, with its scatter over folds.
+    PrefixScoreDisplay : The same for a single task, with its scatter over folds.
 
     Examples
     --------
@@ -77,7 +75,7 @@ class ScalingDisplay:
             Table of :func:`evaluate`, or of :func:`mean_scores`, with scores of one kind: of
             one `rows`, `metric` and `split`.
         representations : sequence of str, default=("plain", "distilled")
-            Which to draw; those that are not in the table are passed over.
+            Which to draw; those that are not in the table are skipped.
         subset : str, default="all"
             Which test rows: all, or those with so many substitutions.
         ax : matplotlib Axes, default=None
@@ -112,26 +110,9 @@ class ScalingDisplay:
             )
         return cls(means, representations=representations).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the means.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        self : ScalingDisplay
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes(ax)
+    def _draw(self, ax):
         means = self.means[self.means["representation"].isin(self.representations)]
-        # The width of a size is that of the nested embedding, which its rivals have, too.
+        # The width of a size is that of the nested embedding, which baselines share.
         widths = means[means["representation"] != "concat"].groupby("model")["n_columns"].max()
         models = [model for model in means["model"].unique() if model in widths]
         ticks_at_models(ax, models, [int(widths[model]) for model in models])
@@ -161,18 +142,14 @@ class ScalingDisplay:
             f"{means['split'].iloc[0]} split)",
             fontsize="medium",
         )
-        tidy(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
 
     def _curve(self, representation, fitted_on):
-        """Rows of a curve; one that is nested in the smallest model begins there."""
+        """Rows of a curve; one that begins with the smallest model's embedding includes it."""
         means = self.means
         chosen = (means["representation"] == representation) & (means["fitted_on"] == fitted_on)
         curve = means[chosen]
         smallest = means["model"].iloc[0]
-        if representation in _NESTED and smallest not in set(curve["model"]):
+        if representation in NESTED and smallest not in set(curve["model"]):
             plain = (means["representation"] == "plain") & (means["model"] == smallest)
             curve = pd.concat([means[plain], curve])
         return curve

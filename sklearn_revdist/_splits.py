@@ -63,7 +63,7 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
         if not test.any() or test.all():
             side = "test" if not test.any() else "training"
             raise ValueError(
-                f"{task.name!r} has no {side} rows in its given split; mend the set, or leave "
+                f"{task.name!r} has no {side} rows in its given split; fix the set, or leave "
                 "the split out."
             )
         return [(np.flatnonzero(~test), np.flatnonzero(test))]

@@ -1,4 +1,4 @@
-"""Summary: what a table of scores says over many tasks, with intervals."""
+"""Summary: means, win rates and growth of scores over many tasks, with intervals."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
@@ -12,8 +12,8 @@ _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]
 # Columns that scores and their means have.
 SCORED = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "score"]
-# Nested in the smallest model's embedding, which is their own smallest size.
-_NESTED = ("distilled", "naive")
+# Their smallest size is the smallest model's plain embedding.
+NESTED = ("distilled", "naive")
 
 _checked = validate_params(
     {
@@ -43,7 +43,7 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     means : DataFrame
         For each kind of rows, metric, split, subset, model and representation: `n_columns`,
         `n_tasks`, `score`, and the bounds `low` and `high` of the 95 % bootstrap interval over
-        tasks, which are not a number where there is one task.
+        tasks, which are NaN where there is one task.
     """
     rows = []
     for group, tables in _groups(scores):
@@ -58,9 +58,9 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
 
 @_checked
 def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
-    """How often one representation scores higher than another, over tasks.
+    """Share of tasks in which one representation scores higher than another.
 
-    At every model, distilled embeddings are compared with every rival of equal width; every
+    At every model, distilled embeddings are compared with every baseline of that size; every
     plain and distilled embedding is compared with itself at the next smaller model.
 
     Parameters
@@ -76,9 +76,10 @@ def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0)
     -------
     wins : DataFrame
         For each kind of rows, metric, split and subset: `model`, `representation` and
-        `fitted_on`, those of the rival, `n_tasks` that have both, the share `win_rate` of tasks
-        in which it scores higher (ties count half), the mean `gain`, and the bounds of their
-        95 % bootstrap intervals.
+        `fitted_on`; `rival_model`, `rival` and `rival_fitted_on`, those of the baseline; the
+        number `n_tasks` of tasks that have both, the share `win_rate` of those in which the
+        former scores higher (ties count half), the mean `gain`, and the bounds of their 95 %
+        bootstrap intervals.
     """
     rows = []
     for group, tables in _groups(scores):
@@ -93,24 +94,10 @@ def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0)
             for values in (wins, gain):
                 row += [values.mean(), *_interval(values, n_bootstrap, seed)]
             rows.append(row)
-    return pd.DataFrame(
-        rows,
-        columns=[
-            *_GROUP,
-            "model",
-            *_REPRESENTATION,
-            "rival_model",
-            "rival",
-            "rival_fitted_on",
-            "n_tasks",
-            "win_rate",
-            "win_rate_low",
-            "win_rate_high",
-            "gain",
-            "gain_low",
-            "gain_high",
-        ],
-    )
+    first = ["model", *_REPRESENTATION]
+    second = ["rival_model", "rival", "rival_fitted_on"]
+    compared = [f"{of}{bound}" for of in ("win_rate", "gain") for bound in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*_GROUP, *first, *second, "n_tasks", *compared])
 
 
 @_checked
@@ -138,7 +125,7 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
         models = list(dict.fromkeys(key[0] for key in tables))
         for representation in dict.fromkeys(key[1:] for key in tables):
             keys = [(model, *representation) for model in models]
-            if representation[0] in _NESTED and keys[0] not in tables:
+            if representation[0] in NESTED and keys[0] not in tables:
                 keys[0] = (models[0], "plain", "")
             if len(keys) < 2 or any(key not in tables for key in keys):
                 continue
@@ -151,7 +138,7 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], parameter: str) -> None:
-    """Refuse a table that is not of scores."""
+    """Refuse a table that does not hold scores."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(
@@ -177,26 +164,28 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFr
 
 
 def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
-    """What is compared with what."""
+    """Pairs of representations to compare, larger or distilled first."""
     models = list(dict.fromkeys(key[0] for key in keys))
-    for model, representation, fitted_on in keys:
-        own = (model, representation, fitted_on)
-        if representation == "distilled" and model != models[0]:
+    for own in keys:
+        model, representation, fitted_on = own
+        if model == models[0]:
+            continue
+        if representation == "distilled":
             for other in keys:
                 if other[0] == model and other != own and other[2] in ("", fitted_on):
                     yield own, other
-        if representation in ("plain", "distilled") and model != models[0]:
-            smaller = (models[models.index(model) - 1], representation, fitted_on)
-            if smaller not in keys:
-                smaller = (smaller[0], "plain", "")
-            if smaller in keys:
-                yield own, smaller
+        if representation in ("plain", "distilled"):
+            smaller = models[models.index(model) - 1]
+            for other in ((smaller, representation, fitted_on), (smaller, "plain", "")):
+                if other in keys:
+                    yield own, other
+                    break
 
 
 def _interval(values: NDArray, n_bootstrap: int, seed: int) -> tuple[float, float]:
     """Bounds of the 95 % percentile interval of the mean; the same resamples for all.
 
-    Of a single task nothing is known of the scatter between tasks.
+    NaN for a single task, which says nothing of the scatter between tasks.
     """
     if len(values) < 2:
         return np.nan, np.nan

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import HUES, axes, mark_models, short_name, tidy
+from ._axes import HUES, Display, check_axes, mark_models, short_name
 from ._moments import Moments
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
@@ -19,7 +19,7 @@ _EPS = np.finfo(np.float64).eps
 _BLOCK = 64
 
 
-class NestedVarianceDisplay:
+class NestedVarianceDisplay(Display):
     """Share of the variance of every model's embedding that each prefix explains.
 
     Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
@@ -69,7 +69,7 @@ class NestedVarianceDisplay:
             A fitted one. Its `n_components` is ignored.
         X : array-like of shape (n_samples, n_features), default=None
             Concatenated embeddings whose variance is to be explained. None takes the data of
-            the fit, whose `moments_` are all that is needed.
+            the fit, by its `moments_`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -86,7 +86,7 @@ class NestedVarianceDisplay:
             If matplotlib is not installed.
         """
         check_is_fitted(distiller)
-        ax = axes(ax)  # Without matplotlib, say so before the work.
+        check_axes(ax)
         lengths = distiller.prefix_lengths_.tolist()
         if X is not None:
             rows = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
@@ -119,24 +119,7 @@ class NestedVarianceDisplay:
         names = dict(zip(distiller.model_names_, lengths, strict=True))
         return cls(shares, names).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the shares.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        self : NestedVarianceDisplay
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = axes(ax)
+    def _draw(self, ax):
         prefixes = np.arange(1, self.explained.shape[1] + 1)
         self.lines_ = []
         for model, shares, hue, dashes in zip(
@@ -147,17 +130,11 @@ class NestedVarianceDisplay:
             )
             self.lines_.append(line)
         self.boundaries_, self.names_ = mark_models(ax, self.models)
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
         ax.set(
             xlabel="number of columns",
             ylabel="explained share of a model's variance",
             ylim=(0, 1.02),
         )
-        tidy(ax)
-        self.ax_ = ax
-        self.figure_ = ax.figure
-        return self
 
 
 def _square(moments):

@@ -405,6 +405,14 @@ def revdist(request):
 
 
 @pytest.fixture
+def _close_figures():
+    """Close all figures that a test has drawn."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
 def rng():
     """A random generator that starts every test alike."""
     return np.random.default_rng(0)

@@ -24,7 +24,7 @@ def scored(rng):
 
     def table(subsets, y=X[:, 0] - X[:, 2], n_jobs=None):
         natural = Maps(X, sizes, distiller, distiller.moments_)
-        told = score_folds(
+        rows = score_folds(
             natural,
             listed,
             folds,
@@ -36,7 +36,7 @@ def scored(rng):
             n_jobs=n_jobs,
             progress=None,
         )
-        return pd.DataFrame(told, columns=SCORED)
+        return pd.DataFrame(rows, columns=SCORED)
 
     return table
 
@@ -53,9 +53,9 @@ def test_a_linear_target_in_the_smallest_model_is_found_in_every_fold(scored):
 def test_a_subset_is_scored_in_the_folds_that_have_ten_of_it(scored):
     rows = np.arange(90)
     table = scored({"all": rows < 90, "few": rows % 10 == 0, "first": rows < 40, "nine": rows < 9})
-    told = table.groupby("subset")[["n_folds", "n_test"]].first()
-    assert told.loc["all"].tolist() == [3, 90]
-    assert told.loc["first"].tolist() == [2, 40]
+    counts = table.groupby("subset")[["n_folds", "n_test"]].first()
+    assert counts.loc["all"].tolist() == [3, 90]
+    assert counts.loc["first"].tolist() == [2, 40]
     assert set(table["subset"]) == {"all", "first"}
 
 

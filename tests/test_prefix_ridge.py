@@ -1,4 +1,4 @@
-"""All prefixes from one factorisation: the regressions refitted one by one, by both ways."""
+"""All prefixes from one factorisation: the regressions refitted one by one, by both solvers."""
 
 import tracemalloc
 
@@ -9,15 +9,9 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import _prefix_ridge
-from sklearn_revdist._prefix_ridge import Training
+from sklearn_revdist._prefix_ridge import SOLVERS, coefficients, left_out_predictions
 
-
-@pytest.fixture(params=["by columns", "by rows"])
-def _way(request, monkeypatch):
-    """Take one of the two ways, whatever the shape and the condition."""
-    by_rows = request.param == "by rows"
-    monkeypatch.setattr(_prefix_ridge, "_FEW_ROWS", np.inf if by_rows else 0)
-    monkeypatch.setattr(_prefix_ridge, "_LARGEST_RATIO", 0 if by_rows else np.inf)
+either_solver = pytest.mark.parametrize("solver", SOLVERS)
 
 
 def problem(rng, n_samples, n_features, n_targets=1):
@@ -29,11 +23,23 @@ def problem(rng, n_samples, n_features, n_targets=1):
     return X[:n_samples], Y[:n_samples], rng.random(n_samples), X[n_samples:]
 
 
-def predictions(X, Y, weights, X_test, alpha, prefixes=None, *, scale=False):
+def solve(X, Y, weights, X_test, alpha, prefixes=None, *, scale=False, solver="auto"):
+    """Rounding, and parts of the predictions."""
     prefixes = np.arange(1, X.shape[1] + 1) if prefixes is None else prefixes
-    training = Training(X, Y, weights, scale=scale)
-    parts = training.ridges(alpha).predictions(training.prepared(X_test), prefixes)
+    settings = {"sample_weight": weights, "scale": scale, "solver": solver}
+    (found,) = _prefix_ridge.predictions(X, Y, [alpha], prefixes, X_test, **settings)
+    return found
+
+
+def predictions(*rows_and_alpha, **settings):
+    _, parts = solve(*rows_and_alpha, **settings)
     return np.concatenate([predicted for _, predicted in parts])
+
+
+def linear(X, Y, weights, alpha, prefixes, **settings):
+    """Coefficients and intercept of each prefix."""
+    ((_, found),) = coefficients(X, Y, [alpha], prefixes, sample_weight=weights, **settings)
+    return list(found)
 
 
 def refitted(X, Y, weights, X_test, alpha, prefixes):
@@ -83,25 +89,23 @@ def test_every_prefix_predicts_as_ridge(seed):
     )
 
 
-@pytest.mark.usefixtures("_way")
+@either_solver
 @pytest.mark.parametrize("shape", [(200, 150), (60, 100), (30, 150), (50, 1)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_either_way_predicts_as_ridge(shape, weighted, rng):
+def test_either_solver_predicts_as_ridge(shape, weighted, solver, rng):
     X, Y, weights, X_test = problem(rng, *shape, n_targets=3)
     rows = X, Y, weights if weighted else None, X_test
     prefixes = np.arange(1, shape[1] + 1)
-    np.testing.assert_allclose(
-        predictions(*rows, 10.0), refitted(*rows, 10.0, prefixes), rtol=0, atol=1e-8
-    )
+    found = predictions(*rows, 10.0, solver=solver)
+    np.testing.assert_allclose(found, refitted(*rows, 10.0, prefixes), rtol=0, atol=1e-8)
 
 
-@pytest.mark.usefixtures("_way")
-def test_coefficients_are_those_of_ridge(rng):
+@either_solver
+def test_coefficients_are_those_of_ridge(solver, rng):
     X, Y, weights, _ = problem(rng, 80, 100, n_targets=2)
     prefixes = [1, 64, 65, 100]
-    for k, (coef, intercept) in zip(
-        prefixes, Training(X, Y, weights, scale=False).ridges(3.0).coefs(prefixes), strict=True
-    ):
+    found = linear(X, Y, weights, 3.0, prefixes, scale=False, solver=solver)
+    for k, (coef, intercept) in zip(prefixes, found, strict=True):
         ridge = Ridge(3.0).fit(X[:, :k], Y, weights)
         np.testing.assert_allclose(coef[:, :k], ridge.coef_, rtol=0, atol=1e-8)
         np.testing.assert_allclose(intercept, ridge.intercept_, rtol=0, atol=1e-8)
@@ -125,19 +129,19 @@ def test_some_prefixes_are_those_of_all(rng):
 def test_predictions_come_in_bounded_parts(rng, monkeypatch):
     X, Y, _, X_test = problem(rng, 100, 30, n_targets=2)
     monkeypatch.setattr(_prefix_ridge, "_CHUNK_SIZE", 3 * X_test.shape[0] * 2)
-    training = Training(X, Y, None, scale=False)
     prefixes = np.arange(3, 31)
-    parts = list(training.ridges(1.0).predictions(training.prepared(X_test), prefixes))
+    _, parts = solve(X, Y, None, X_test, 1.0, prefixes)
+    parts = list(parts)
     assert [len(predicted) for _, predicted in parts] == [3] * 9 + [1]
     assert np.concatenate([prefixes[part] for part, _ in parts]).tolist() == prefixes.tolist()
 
 
-@pytest.mark.usefixtures("_way")
-def test_columns_of_zeros_change_nothing(rng):
+@either_solver
+def test_columns_of_zeros_change_nothing(solver, rng):
     """Columns beyond the numerical rank of a nested embedding are zero."""
     X, Y, _, X_test = problem(rng, 60, 50)
     X[:, 20:40] = X_test[:, 20:40] = 0.0
-    predicted = predictions(X, Y, None, X_test, 0.1)
+    predicted = predictions(X, Y, None, X_test, 0.1, solver=solver)
     for k in range(20, 40):
         np.testing.assert_array_equal(predicted[k], predicted[19])
 
@@ -148,7 +152,7 @@ def test_few_rows_need_no_square_matrix_of_columns(rng):
 
     def work():
         predictions(X, Y, weights, X_test, 1.0)
-        return list(Training(X, Y, weights, scale=False).ridges(1.0).coefs([10, 2000, n_features]))
+        return linear(X, Y, weights, 1.0, [10, 2000, n_features], scale=False)
 
     work()  # whatever is made once
     tracemalloc.start()
@@ -172,11 +176,11 @@ def test_a_column_with_a_mean_of_ten_thousand_sigma(rng):
     )
 
 
-@pytest.mark.usefixtures("_way")
-def test_columns_of_very_different_scales(rng):
+@either_solver
+def test_columns_of_very_different_scales(solver, rng):
     X, Y, _, X_test = problem(rng, 100, 20)
     scales = 10.0 ** rng.integers(-6, 7, size=20)
-    predicted = predictions(X * scales, Y, None, X_test * scales, 1e-3)[-1]
+    predicted = predictions(X * scales, Y, None, X_test * scales, 1e-3, solver=solver)[-1]
     expected = augmented(X * scales, Y, X_test * scales, 1e-3)
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=1e-8)
 
@@ -206,47 +210,65 @@ def test_without_penalty_it_tends_to_the_smallest_least_squares_solution(n_sampl
 
 
 @pytest.mark.parametrize("alpha", [1e-14, 1e-10, 1e-6, 1e-2, 1.0])
-@pytest.mark.usefixtures("_way")
-def test_rounding_is_foretold(alpha, rng):
+@pytest.mark.parametrize("solver", ["auto", *SOLVERS])
+def test_rounding_is_foretold(alpha, solver, rng):
     X, Y, _, X_test = problem(rng, 40, 60)
-    predicted = predictions(X, Y, None, X_test, alpha)[-1]
+    foretold, parts = solve(X, Y, None, X_test, alpha, solver=solver)
+    *_, (_, predicted) = parts
+    predicted = predicted[-1]
     error = np.abs(predicted - augmented(X, Y, X_test, alpha)).max() / np.abs(Y).max()
-    foretold = Training(X, Y, None, scale=False).ridges(alpha).rounding
-    assert error < max(1e-12, 1e3 * foretold)
+    assert np.isinf(foretold) or error < max(1e-12, 1e3 * foretold)
+    assert np.isfinite(foretold) or solver == "cholesky"
 
 
-def test_the_way_by_rows_takes_over_where_the_other_loses_digits(rng):
-    X, Y, _, _ = problem(rng, 60, 60)
-    training = Training(X, Y, None, scale=False)
-    roundings = [training.ridges(alpha).rounding for alpha in np.logspace(2, -12, 15)]
-    assert max(roundings) < 1e-6
-    assert training.ridges(1e2).rounding < 1e-12
+def test_the_filter_takes_over_where_cholesky_loses_digits(rng):
+    X, Y, _, X_test = problem(rng, 60, 60)
+    alphas = np.logspace(2, -12, 15)
+    roundings = {
+        solver: [solve(X, Y, None, X_test, alpha, solver=solver)[0] for alpha in alphas]
+        for solver in ("auto", *SOLVERS)
+    }
+    assert max(roundings["auto"]) < 1e-6 < max(roundings["cholesky"])
+    assert roundings["auto"][0] == roundings["cholesky"][0] < 1e-12
+    assert roundings["auto"][-1] == roundings["filter"][-1]
+
+
+def test_a_failed_factorisation_is_infinitely_wrong(rng):
+    X, Y, _, X_test = problem(rng, 40, 60)
+    assert solve(X, Y, None, X_test, 1e-30, solver="cholesky")[0] == np.inf
 
 
 # ----------------------------------------------------------------- columns of unit variance
 
 
-@pytest.mark.usefixtures("_way")
+@either_solver
 @pytest.mark.parametrize("shape", [(200, 30), (40, 90)])
-def test_scaled_columns_are_those_of_a_standard_scaler(shape, rng):
+def test_scaled_columns_are_those_of_a_standard_scaler(shape, solver, rng):
     X, Y, weights, X_test = problem(rng, *shape, n_targets=2)
     X[:, 3] = X_test[:, 3] = 0.0
     scaler = StandardScaler().fit(X, sample_weight=weights)
     prefixes = np.arange(1, shape[1] + 1)
     expected = refitted(scaler.transform(X), Y, weights, scaler.transform(X_test), 3.0, prefixes)
-    ridges = Training(X, Y, weights, scale=True).ridges(3.0)
-    found = predictions(X, Y, weights, X_test, 3.0, scale=True)
+    found = predictions(X, Y, weights, X_test, 3.0, scale=True, solver=solver)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
-    linear = np.array([X_test @ coef.T + intercept for coef, intercept in ridges.coefs(prefixes)])
-    np.testing.assert_allclose(linear, expected, rtol=0, atol=1e-8)
+    maps = linear(X, Y, weights, 3.0, prefixes, scale=True, solver=solver)
+    found = np.array([X_test @ coef.T + intercept for coef, intercept in maps])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
 
 
 # ----------------------------------------------------------------- leaving out one row
 
 
-def left_out(X, Y, weights, alpha, prefixes, *, scale=False):
-    parts = Training(X, Y, weights, scale=scale).ridges(alpha).left_out_predictions(prefixes)
-    return np.concatenate([predicted for _, predicted in parts])
+def left_out_parts(X, Y, weights, alpha, prefixes, **settings):
+    settings = {"scale": False, **settings}
+    ((_, parts),) = left_out_predictions(X, Y, [alpha], prefixes, sample_weight=weights, **settings)
+    return list(parts)
+
+
+def left_out(*rows_and_alpha, **settings):
+    return np.concatenate(
+        [predicted for _, predicted in left_out_parts(*rows_and_alpha, **settings)]
+    )
 
 
 def refitted_without(X, Y, weights, alpha, prefixes):
@@ -267,16 +289,16 @@ def refitted_without(X, Y, weights, alpha, prefixes):
     )
 
 
-@pytest.mark.usefixtures("_way")
+@either_solver
 @pytest.mark.parametrize("shape", [(80, 20), (25, 60)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_left_out_predictions_are_those_of_refitting(shape, weighted, rng):
+def test_left_out_predictions_are_those_of_refitting(shape, weighted, solver, rng):
     X, Y, weights, _ = problem(rng, *shape, n_targets=2)
     weights = weights if weighted else None
     prefixes = np.array([1, 2, 7, 8, shape[1]])
     for alpha in (0.3, 30.0):
         np.testing.assert_allclose(
-            left_out(X, Y, weights, alpha, prefixes),
+            left_out(X, Y, weights, alpha, prefixes, solver=solver),
             refitted_without(X, Y, weights, alpha, prefixes),
             rtol=0,
             atol=1e-8,
@@ -311,7 +333,7 @@ def test_left_out_predictions_come_in_bounded_parts(rng, monkeypatch):
     prefixes = np.arange(3, 31)
     expected = left_out(X, Y, weights, 1.0, prefixes)
     monkeypatch.setattr(_prefix_ridge, "_CHUNK_SIZE", 150)
-    parts = list(Training(X, Y, weights, scale=False).ridges(1.0).left_out_predictions(prefixes))
+    parts = left_out_parts(X, Y, weights, 1.0, prefixes)
     assert [len(predicted) for _, predicted in parts] == [3] * 9 + [1]
     found = np.concatenate([predicted for _, predicted in parts])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

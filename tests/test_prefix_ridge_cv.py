@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_revdist import PrefixRidgeClassifierCV, PrefixRidgeCV, ReverseDistiller
-from sklearn_revdist._prefix_scorers import spearman
+from sklearn_revdist._metrics import spearman
 
 ALPHAS = [0.1, 3.0, 100.0]
 
@@ -280,11 +280,11 @@ def test_by_default_the_classifier_leaves_each_row_out(n_classes, classes):
 def test_weights_reach_the_score_of_left_out_rows_where_it_asks_for_them(regression, rng):
     X, y = regression
     weights = rng.uniform(0.5, 2, size=90)
-    told = []
+    found = []
     for asks in (True, False):
         scoring = get_scorer("r2").set_score_request(sample_weight=asks)
         probe = PrefixRidgeCV([3.0], prefixes=[12], scoring=scoring)
-        told.append(probe.fit(X, y, sample_weight=weights).best_score_)
+        found.append(probe.fit(X, y, sample_weight=weights).best_score_)
     scaled = StandardScaler().fit(X, sample_weight=weights).transform(X)
     rows = np.arange(90)
     predicted = [
@@ -292,7 +292,7 @@ def test_weights_reach_the_score_of_left_out_rows_where_it_asks_for_them(regress
         for i in rows
     ]
     expected = [r2_score(y, predicted, sample_weight=w) for w in (weights, None)]
-    np.testing.assert_allclose(told, expected, rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_left_out_scores_are_those_of_as_many_folds_as_rows(regression):
@@ -339,7 +339,7 @@ def test_columns_as_they_are_give_those_of_ridge(regression):
 def test_one_row_cannot_be_left_out(regression):
     weights = np.zeros(90)
     weights[7] = 1.0
-    with pytest.raises(ValueError, match="To leave one out takes two rows of positive weight"):
+    with pytest.raises(ValueError, match="Leave-one-out needs at least two rows"):
         PrefixRidgeCV().fit(*regression, sample_weight=weights)
 
 
@@ -469,7 +469,7 @@ def test_models_of_a_shorter_embedding(chain):
 
 
 def test_models_without_names_are_asked_for(regression):
-    with pytest.raises(ValueError, match=r'prefixes="models" reads .* those of X do not tell'):
+    with pytest.raises(ValueError, match=r'prefixes="models" reads .* those of X do not say'):
         PrefixRidgeCV(prefixes="models").fit(*regression)
 
 
@@ -491,6 +491,7 @@ def test_models_without_names_are_asked_for(regression):
         ({"alphas": [np.inf]}, "alphas[0]=inf is not positive"),
         ({"alphas": []}, "alphas has the shape (0,)"),
         ({"alphas": [[1.0]]}, "alphas has the shape (1, 1)"),
+        ({"alphas": ["weak"]}, "alphas must be numbers"),
         ({"scoring": "neg_log_loss"}, "scoring='neg_log_loss' needs predict_proba, which"),
         ({"scoring": "roc_auc"}, "needs decision_function or predict_proba, which Prefix"),
         ({"cv": KFold(90)}, "The score of test fold 0 is nan with prefix 1 and alpha=0.01"),
@@ -504,7 +505,7 @@ def test_models_without_names_are_asked_for(regression):
         ),
     ],
 )
-def test_bad_input_is_told_in_one_sentence(parameters, message, regression):
+def test_bad_input_is_refused_in_one_sentence(parameters, message, regression):
     probe = PrefixRidgeCV(**parameters)
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         probe.fit(*regression)

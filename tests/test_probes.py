@@ -43,10 +43,10 @@ def test_the_scale_of_columns_is_no_matter(rng):
         ("regression", X[:, 0] + rng.normal(size=100)),
         ("classification", (X[:, 0] > 0).astype(int).astype(str).astype(object)),
     ):
-        told = [
+        predicted = [
             outputs(fit_probe(make_probe(None, kind), x, y, np.arange(100)), x) for x in (X, scaled)
         ]
-        np.testing.assert_allclose(*told, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(*predicted, rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture
@@ -123,33 +123,33 @@ def test_a_probe_without_a_penalty_tells_none(rng):
     X = rng.normal(size=(30, 2))
     svc = fit_probe(LinearSVC(), X, X[:, 0] > 0, np.arange(30))
     assert np.isnan(penalty(svc))
-    told = outputs(svc, X)
-    np.testing.assert_array_equal(told[:, 0], -told[:, 1])
+    predicted = outputs(svc, X)
+    np.testing.assert_array_equal(predicted[:, 0], -predicted[:, 1])
     ridge = fit_probe(PrefixRidgeCV(), X, X[:, 0], np.arange(30))
     assert penalty(ridge) == ridge.alpha_
 
 
 def test_spearman_is_scipys_and_without_order_zero(rng):
-    y, told = rng.normal(size=50), rng.normal(size=50).round(1)
-    assert score("spearman", y, told, None) == pytest.approx(spearmanr(y, told).statistic)
+    y, predicted = rng.normal(size=50), rng.normal(size=50).round(1)
+    assert score("spearman", y, predicted, None) == pytest.approx(spearmanr(y, predicted).statistic)
     assert score("spearman", y, np.zeros(50), None) == 0
-    assert np.isnan(score("spearman", np.ones(50), told, None))
+    assert np.isnan(score("spearman", np.ones(50), predicted, None))
 
 
 def test_aupr_is_of_the_second_class_or_the_mean_over_classes(rng):
     y = np.array(list("abcab"), dtype=object)
-    told = rng.random((5, 3))
+    predicted = rng.random((5, 3))
     classes = np.array(list("abc"), dtype=object)
-    per_class = [average_precision_score(y == c, told[:, i]) for i, c in enumerate(classes)]
-    assert score("aupr", y, told, classes) == pytest.approx(np.mean(per_class))
+    per_class = [average_precision_score(y == c, predicted[:, i]) for i, c in enumerate(classes)]
+    assert score("aupr", y, predicted, classes) == pytest.approx(np.mean(per_class))
     two = np.array(["no", "yes", "no"], dtype=object)
-    told = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]])
-    assert score("aupr", two, told, np.array(["no", "yes"])) == 0.5
+    predicted = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]])
+    assert score("aupr", two, predicted, np.array(["no", "yes"])) == 0.5
     # a class that is not among the tests has no curve
     four = np.array(list("abcd"), dtype=object)
-    told = rng.random((5, 4))
-    per_class = [average_precision_score(y == c, told[:, i]) for i, c in enumerate("abc")]
-    assert score("aupr", y, told, four) == pytest.approx(np.mean(per_class))
+    predicted = rng.random((5, 4))
+    per_class = [average_precision_score(y == c, predicted[:, i]) for i, c in enumerate("abc")]
+    assert score("aupr", y, predicted, four) == pytest.approx(np.mean(per_class))
 
 
 @pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")

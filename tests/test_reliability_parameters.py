@@ -26,6 +26,7 @@ from sklearn_revdist import (
     Task,
     prefix_scores,
 )
+from sklearn_revdist._axes import Display
 from sklearn_revdist._store import Shown, Source
 
 DIMS = [3, 5]
@@ -289,7 +290,8 @@ def public():
         is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
         if not is_estimator:
             yield name, parameters(made)
-        for method in vars(made) if inspect.isclass(made) else ():
+        inherited = vars(Display) if inspect.isclass(made) and issubclass(made, Display) else ()
+        for method in {*vars(made), *inherited} if inspect.isclass(made) else ():
             function = getattr(made, method)
             if method.startswith(("_", "set_")) or not inspect.isroutine(function):
                 continue
@@ -344,7 +346,7 @@ def good(tmp_path):
             ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
             ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
         ],
-        columns=sklearn_revdist._evaluation.COLUMNS,
+        columns=sklearn_revdist._evaluate.COLUMNS,
     )
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")

@@ -11,14 +11,9 @@ from sklearn_revdist import ScalingDisplay, mean_scores
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("_close_figures")
 
 MODELS = ["esm2_t6_8M_UR50D", "esm2_t12_35M_UR50D", "esm2_t30_150M_UR50D"]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
@@ -63,7 +58,7 @@ def test_a_nested_curve_begins_with_the_smallest_models_own_embedding(scores):
     assert fold[0] == plain[0]
 
 
-def test_rivals_are_drawn_where_chosen_and_wider_ones_move_no_tick(scores):
+def test_baselines_are_drawn_where_chosen_and_wider_ones_move_no_tick(scores):
     chosen = ["plain", "distilled", "concat", "naive"]
     display = ScalingDisplay.from_table(scores, representations=chosen)
     assert ("concat", "") in display.errorbars_

@@ -66,7 +66,7 @@ def test_means_are_over_tasks(scores):
     assert row["low"] < 0.4 < row["high"]
 
 
-def test_wins_are_counted_against_the_plain_rival_and_the_smaller_model(scores):
+def test_wins_are_counted_against_the_plain_baseline_and_the_smaller_model(scores):
     wins = win_rates(scores)
     against_plain = pick(
         wins,
@@ -96,13 +96,13 @@ def test_growth_is_strict_and_begins_with_the_plain_smallest_model(scores):
     assert pick(grown, representation="distilled")["n_tasks"] == 4
 
 
-def test_a_rival_without_all_sizes_has_no_growth(scores):
+def test_a_baseline_without_all_sizes_has_no_growth(scores):
     lone = table({"a": {("middle", "concat", ""): 0.3}})
     grown = growth(pd.concat([scores, lone]))
     assert "concat" not in set(grown["representation"])
 
 
-def test_rivals_fitted_on_other_data_are_not_compared():
+def test_baselines_fitted_on_other_data_are_not_compared():
     of_task = {
         **chain([0.1, 0.2, 0.3], [0.3, 0.4]),
         ("large", "concat_pca", "fold"): 0.3,

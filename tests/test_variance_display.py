@@ -11,14 +11,9 @@ from sklearn_revdist import NestedVarianceDisplay, ReverseDistiller
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("_close_figures")
 
 DIMS = [4, 7, 9]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

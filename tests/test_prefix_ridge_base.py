@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_revdist._prefix_choice import choose
+from sklearn_revdist._prefix_ridge_base import choose
 
 
 def test_of_equal_scores_the_shortest_prefix_and_the_largest_penalty_win():

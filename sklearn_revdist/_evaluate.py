@@ -1,163 +1,31 @@
-"""Evaluation: what a probe makes of nested embeddings, and of others of equal width."""
+"""Scores of a probe on nested embeddings and baselines of every size, over many tasks."""
 
-import copy
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._files import local_path, replaced
-from ._fingerprint import fingerprint
+from ._files import local_path
 from ._fold_scores import SCORED, score_folds
-from ._folds import shuffled_cv
 from ._probes import make_probe
-from ._representations import (
-    FITTED_ON,
-    REPRESENTATIONS,
-    Maps,
-    Representation,
-    Sizes,
-    list_representations,
-)
+from ._representations import FITTED_ON, REPRESENTATIONS, Maps, Sizes, list_representations
 from ._reverse_distiller import ReverseDistiller
-from ._rows import check_rows_as_fitted, check_targets
-from ._splits import SPLITS, check_targets_differ, checked_folds
+from ._score_files import file_name, read_scores, scores_key, write_scores
+from ._splits import SPLITS, checked_folds
 from ._tasks import Task
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
-# Raised when scores come to be computed otherwise, so that kept ones are not taken for new ones.
-_DEFINITION = 3
 # Sequences embedded at a time: an interrupted task has stored what came before.
 _EMBEDDED_AT_A_TIME = 2000
-
-
-@validate_params(
-    {
-        "distiller": [ReverseDistiller],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
-        "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=False,  # those of the distiller are the caller's
-)
-def prefix_scores(
-    distiller: ReverseDistiller,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    cv: int | BaseCrossValidator = 5,
-    verbose: bool = False,
-) -> pd.DataFrame:
-    """Score a probe on every prefix of a nested embedding, and on its rivals of equal width.
-
-    At each model of the chain, three representations get the same folds and the same probe:
-
-    plain
-        that model's own embedding;
-    distilled
-        the prefix of the nested embedding that ends at that model;
-    concat_pca
-        the leading principal components of the concatenated embeddings of all models up to
-        that one, as many as the prefix has columns.
-
-    The probe is :class:`~sklearn.preprocessing.StandardScaler` and
-    :class:`~sklearn.linear_model.RidgeCV` with 17 penalties from 1e-2 to 1e6. It and the
-    principal components are fitted inside each training fold. The distiller is taken as it
-    is; one fitted on the rows of `X` has seen the test folds, though not their targets.
-
-    Parameters
-    ----------
-    distiller : ReverseDistiller
-        A fitted distiller. Its `n_components` is ignored.
-    X : array-like of shape (n_samples, n_features), float64 or float32
-        Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
-    y : array-like of shape (n_samples,)
-        What to predict, in any unit.
-    cv : int or cross-validation splitter, default=5
-        A number of folds, shuffled with a fixed seed, or a splitter.
-    verbose : bool, default=False
-        Show a progress bar on standard error.
-
-    Returns
-    -------
-    scores : DataFrame
-        One row for each model and representation, models from small to large:
-
-        model : str
-            Name of the model at which the prefix ends.
-        representation : {"plain", "distilled", "concat_pca"}
-            What the probe was given.
-        n_columns : int
-            Width of it; principal components are fewer than training samples.
-        score_mean, score_std : float
-            Spearman correlation of prediction and target: mean and standard deviation over
-            the folds. A prediction without any order counts as 0.
-
-    Raises
-    ------
-    ValueError
-        If `X` does not fit the distiller, `y` holds text, is not finite or not as long as `X`, or
-        all targets of a fold are equal.
-    sklearn.exceptions.NotFittedError
-        If the distiller is not fitted.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_revdist import ReverseDistiller, prefix_scores
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 12))
-    >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
-    >>> scores = prefix_scores(distiller, X, X[:, 0] + X[:, 5])
-    >>> scores[["model", "representation", "n_columns"]]
-        model representation  n_columns
-    0  block0          plain          4
-    1  block0      distilled          4
-    2  block0     concat_pca          4
-    3  block1          plain          8
-    4  block1      distilled          8
-    5  block1     concat_pca          8
-    """
-    check_is_fitted(distiller)
-    X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-    X = np.asarray(X, dtype=np.float64)
-    y = check_targets(column_or_1d(y), "evaluate")
-    check_consistent_length(X, y)
-    if isinstance(cv, str):  # which has a method of that name
-        raise TypeError(f"cv={cv!r} is a text; give a number of folds or a splitter.")
-    folds = list(shuffled_cv(cv, y).split(X, y))
-    check_targets_differ(y, folds)
-    sizes = Sizes.of_fitted(distiller)
-    listed = [
-        Representation(level, name, fitted_on)
-        for level in range(len(sizes.models))
-        for name, fitted_on in (("plain", ""), ("distilled", "natural"), ("concat_pca", "fold"))
-    ]
-    rows = score_folds(
-        Maps(X, sizes, distiller),
-        listed,
-        folds,
-        make_probe("ridge", "regression"),
-        y,
-        np.arange(len(y)),
-        "spearman",
-        {"all": np.ones(len(y), bool)},
-        n_jobs=None,
-        progress="probes" if verbose else None,
-    )
-    table = pd.DataFrame(rows, columns=SCORED)
-    table = table.rename(columns={"score": "score_mean"})
-    return table[["model", "representation", "n_columns", "score_mean", "score_std"]]
 
 
 @validate_params(
@@ -193,7 +61,7 @@ def evaluate(
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Score a probe on plain, nested and rival embeddings of every size, over many tasks.
+    """Score a probe on nested embeddings and baselines of every size, over many tasks.
 
     At each model of the chain, representations that are as wide as the nested embedding up to
     that model get the same folds and the same probe:
@@ -221,21 +89,21 @@ def evaluate(
     Parameters
     ----------
     tasks : iterable of Task
-        Tasks, as :func:`read_tasks` reads them. All of a list are checked before any is embedded;
-        others each when its turn comes.
+        Tasks, as :func:`read_tasks` reads them.
     embedder : ESMEmbedder
         Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
         Any object with `transform` and, for tasks of residues, `iter_residues` serves.
     distiller : ReverseDistiller
-        Fitted, it is taken as it is for "natural". Rivals on "natural" need its `moments_`,
-        which one read from a file has not. Unfitted, everything is fitted on folds.
+        Fitted, it is taken as it is for "natural". Baselines on "natural" need its `moments_`,
+        which one read from a file does not have. Unfitted, everything is fitted on folds.
     representations : sequence of str, default=all
         Which of the above.
     fitted_on : sequence of {"natural", "fold"}, default=both
         Which data maps are fitted on.
     splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
-        How tasks without a split of their own are split; see :func:`make_folds`. The last two
-        are for scans of single substitutions, and passed over elsewhere.
+        How tasks without a split of their own are split: "random" shuffles and keeps sequences
+        whole; "contiguous" and "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`,
+        for scans of single substitutions, and are skipped elsewhere.
     n_folds : int, default=5
         Number of folds.
     probe : {"ridge", "logistic"}, estimator or None, default=None
@@ -244,9 +112,9 @@ def evaluate(
     output : str or path-like, default=None
         A folder that keeps the scores of each task in a file of its own. A task whose data,
         embedder (weights included), distiller and settings have not changed is read from there,
-        not scored. An embedder, probe or regressor that is neither of this package nor an
-        estimator of scikit-learn needs a method ``fingerprint()`` then, which returns a text
-        that changes whenever its results do.
+        not scored. An embedder, probe or regressor that is neither from this package nor a
+        scikit-learn estimator then needs a method ``fingerprint()``, which returns a string that
+        changes whenever its results do.
     n_jobs : int, default=None
         Probes fitted at a time, in threads.
     verbose : bool, default=False
@@ -260,7 +128,7 @@ def evaluate(
         task : str
             Name.
         rows : {"variants", "proteins", "residues"}
-            What is predicted a target.
+            What a target belongs to.
         metric : {"spearman", "aupr"}
             Spearman correlation for regressions; for classifications the area under the
             precision-recall curve, of the second class in sorted order where there are two, else
@@ -269,9 +137,9 @@ def evaluate(
         split : {"given", "random", "contiguous", "modulo"}
             How rows were split; "given" is the task's own.
         subset : str
-            "all" test rows, or those with so many substitutions: "1" to "4" and "5+".
+            "all" test rows, or those with "1" to "4" or "5+" substitutions.
         model, representation : str
-            Largest model of the representation, and which one it is.
+            Largest model of the representation, and its name.
         fitted_on : {"", "natural", "fold"}
             Empty where there is nothing to fit.
         n_columns : int
@@ -279,7 +147,7 @@ def evaluate(
         score, score_std : float
             Mean and standard deviation over the folds.
         n_folds, n_test : int
-            Number of folds that the subset could be scored in, and of their test rows.
+            Number of folds in which the subset could be scored, and of their test rows.
         penalty : float
             Geometric mean over the folds of the penalties that the probe chose.
 
@@ -289,8 +157,8 @@ def evaluate(
         If a setting is not known, two tasks have one name, a task cannot be split, has a test
         fold with a class that its training fold has not, or a probe is not for its kind.
     TypeError
-        If there is an `output`, and it cannot be told whether the embedder, the distiller or the
-        probe is still the same. Nothing has been embedded then.
+        If there is an `output`, and nothing identifies the embedder, the distiller or the probe;
+        nothing has been embedded.
 
     Examples
     --------
@@ -340,24 +208,23 @@ def evaluate(
         "probe": probe,
     }
     folder = None if output is None else local_path(output)
-    key = None if folder is None else _key(embedder, distiller, settings)
+    key = None if folder is None else scores_key(embedder, distiller, settings)
     checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
     if isinstance(tasks, Sequence):
         checked = list(checked)
+    settings |= {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
+    score = partial(_score_task, **settings)
     tables = []
     for task in checked:
-        path = None
-        if folder is not None:
-            path = folder / _file_name(task, key)
-            if path.exists():
-                tables.append(read_scores(path))
-                continue
-        table = _score_task(task, embedder, distiller, n_jobs=n_jobs, verbose=verbose, **settings)
-        if path is not None:
+        if folder is None:
+            tables.append(score(task))
+            continue
+        path = folder / file_name(task, key)
+        if not path.exists():
+            table = score(task)
             folder.mkdir(parents=True, exist_ok=True)
             write_scores(table, path)
-            table = read_scores(path)
-        tables.append(table)
+        tables.append(read_scores(path))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -406,56 +273,19 @@ def checked_tasks(
         )
 
 
-def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table, in one step; scores with six decimals, which rounding does not reach."""
-    with replaced(local_path(path)) as part:
-        table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
-
-
-def read_scores(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a table that :func:`write_scores` wrote."""
-    text = ["task", "subset", "fitted_on"]
-    return pd.read_csv(
-        path,
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={column: [""] for column in ("score", "score_std", "penalty")},
-    )
-
-
-def _key(embedder, distiller, settings):
-    """Fingerprint of all that scores depend on beside the task."""
-    told = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
-    probe = settings["probe"]
-    if not isinstance(probe, str | None):
-        settings = {**settings, "probe": clone(probe)}  # as folds are given it
-    hasattr(distiller, "components_")  # solves the chain here, where that is due, not in a copy
-    # The map is taken whole; parameters are those of the copies that are fitted on folds.
-    whole = copy.copy(distiller).set_params(n_components=None, memory=None)
-    moments = vars(whole).get("moments_")
-    natural = moments if moments is None else vars(moments)
-    return fingerprint(_DEFINITION, told, whole, whole.get_params(deep=False), natural, settings)
-
-
-def _file_name(task, key):
-    """Name of the file for a task, of which all that its scores depend on is a part."""
-    digest = fingerprint(key, task)
-    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"
-
-
 def _score_task(
-    task: Task,
-    embedder: Any,
-    distiller: ReverseDistiller,
+    task,
+    embedder,
+    distiller,
     *,
-    representations: tuple[str, ...],
-    fitted_on: tuple[str, ...],
-    splits: tuple[str, ...],
-    n_folds: int,
-    probe: str | BaseEstimator | None,
-    n_jobs: int | None,
-    verbose: bool,
-) -> pd.DataFrame:
+    representations,
+    fitted_on,
+    splits,
+    n_folds,
+    probe,
+    n_jobs,
+    verbose,
+):
     """The rows of one task."""
     folds_of = checked_folds(task, splits, n_folds)
     if not folds_of:
@@ -479,7 +309,7 @@ def _score_task(
     subsets = _subsets(task)
     rows = []
     for split, folds in folds_of.items():
-        told = score_folds(
+        scored = score_folds(
             natural,
             listed,
             folds,
@@ -491,7 +321,7 @@ def _score_task(
             n_jobs=n_jobs,
             progress=f"{task.name}, {split}" if verbose else None,
         )
-        rows += [(task.name, task.rows, task.metric, split, *row) for row in told]
+        rows += [(task.name, task.rows, task.metric, split, *row) for row in scored]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -8,9 +8,6 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import (
-    PrefixCurveDisplay,
-    PrefixRidgeClassifierCV,
-    PrefixRidgeCV,
     PrefixScoreDisplay,
     ReverseDistiller,
     prefix_scores,
@@ -18,14 +15,9 @@ from sklearn_revdist import (
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.usefixtures("_close_figures")
 
 REPRESENTATIONS = ["plain", "distilled", "concat_pca"]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
@@ -90,58 +82,3 @@ def test_without_matplotlib_the_error_names_the_extra(scores, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[plot\]"'):
         PrefixScoreDisplay.from_scores(scores)
-
-
-# ----------------------------------------------------------------- the curve of all prefixes
-
-
-@pytest.fixture
-def columns(rng):
-    X = rng.normal(size=(80, 9))
-    names = [f"{m}_{i}" for m, k in (("esm2_t6_8M_UR50D", 4), ("b_residual", 5)) for i in range(k)]
-    return pd.DataFrame(X, columns=names), X[:, 0] + X[:, 5] + rng.normal(size=80)
-
-
-def test_the_curve_has_the_best_score_of_every_prefix(columns):
-    probe = PrefixRidgeCV(scoring="spearman").fit(*columns)
-    display = PrefixCurveDisplay.from_estimator(probe)
-    np.testing.assert_array_equal(display.line_.get_xdata(), np.arange(1, 10))
-    np.testing.assert_array_equal(display.line_.get_ydata(), probe.cv_scores_.max(axis=1))
-    assert display.ax_.get_ylabel() == "spearman of held-out rows"
-    best = probe.cv_scores_[0].argmax()
-    band = display.band_.get_paths()[0].vertices
-    at_first = band[band[:, 0] == 1, 1]
-    assert np.ptp(at_first) == pytest.approx(2 * probe.cv_standard_errors_[0, best])
-
-
-def test_the_chosen_prefix_is_marked(columns):
-    probe = PrefixRidgeCV(one_standard_error=True).fit(*columns)
-    display = PrefixCurveDisplay.from_estimator(probe)
-    assert display.chosen_.get_xdata().tolist() == [probe.n_prefix_]
-    assert display.chosen_.get_ydata().tolist() == [probe.best_score_]
-    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert f"chosen: {probe.n_prefix_} columns" in labels
-
-
-def test_boundaries_of_models_are_read_from_the_names_or_given(columns):
-    X, y = columns
-    display = PrefixCurveDisplay.from_estimator(PrefixRidgeCV().fit(X, y))
-    assert display.models == {"esm2_t6_8M_UR50D": 4, "b": 9}
-    assert [line.get_xdata()[0] for line in display.boundaries_] == [4, 9]
-    assert [name.get_text().strip() for name in display.names_] == ["8M: 4", "b: 9"]
-
-    probe = PrefixRidgeCV().fit(X.to_numpy(), y)
-    assert PrefixCurveDisplay.from_estimator(probe).boundaries_ == []
-    display = PrefixCurveDisplay.from_estimator(probe, models={"small": 3})
-    assert [line.get_xdata()[0] for line in display.boundaries_] == [3]
-
-
-def test_the_curve_of_a_classifier_on_a_given_axes(columns):
-    X, y = columns
-    _, ax = plt.subplots()
-    probe = PrefixRidgeClassifierCV(prefixes=[2, 5]).fit(X, y > 0)
-    display = PrefixCurveDisplay.from_estimator(probe, ax=ax)
-    assert display.ax_ is ax
-    assert ax.get_ylabel() == "accuracy of held-out rows"
-    assert display.line_.get_marker() == "."
-    display.figure_.canvas.draw()

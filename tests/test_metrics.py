@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import accuracy_score, get_scorer, make_scorer, mean_squared_error, r2_score
 
-from sklearn_revdist._prefix_scorers import all_prefixes, spearman
+from sklearn_revdist._metrics import all_prefixes, spearman
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Prefix scorers: the held-out score of all prefixes at once, for the scorers that allow it."""
+"""Metrics: scores of the predictions of all prefixes at once, and their standard errors."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,23 +9,22 @@ from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score
 
 
-class PrefixScores(NamedTuple):
-    """How all prefixes are scored at once.
+class PrefixMetrics(NamedTuple):
+    """Functions that score all prefixes at once.
 
     Attributes
     ----------
     scores : callable
-        ``scores(y, predicted, weights)`` of targets of shape (n_samples, n_targets), predictions
-        of shape (n_prefixes, n_samples, n_targets) and weights of the samples or None. For the
-        accuracy, targets are 1 at the class of a sample, and predictions the decision function.
+        ``scores(y, predicted, weights)`` takes targets of shape (n_samples, n_targets), predictions
+        of shape (n_prefixes, n_samples, n_targets) and weights of the samples or None, and returns
+        a score for each prefix. For the accuracy, targets are positive at the class of a sample,
+        and predictions are the decision function.
     with_errors : callable
-        Of the same, the scores and their standard errors by the scatter over the samples.
+        Takes the same, and returns scores and their standard errors by the scatter over samples.
     """
 
-    scores: Callable[[NDArray, NDArray, NDArray | None], NDArray[np.float64]]
-    with_errors: Callable[
-        [NDArray, NDArray, NDArray | None], tuple[NDArray[np.float64], NDArray[np.float64]]
-    ]
+    scores: Callable[..., NDArray]
+    with_errors: Callable[..., tuple[NDArray, NDArray]]
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -34,22 +33,22 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_targets)
-        What was measured.
+        Measured values.
     y_pred : array-like of the same shape
-        What was predicted. A prediction without any order counts as 0.
+        Predictions. A constant prediction scores 0.
 
     Returns
     -------
     score : float
-        From -1 to 1; not a number where all targets are equal.
+        From -1 to 1; NaN where all targets are equal.
     """
     y_true, y_pred = (np.asarray(y, dtype=np.float64) for y in (y_true, y_pred))
     y_true, y_pred = (y.reshape(len(y), -1) for y in (y_true, y_pred))
     return float(_spearman(y_true, y_pred[np.newaxis], None)[0])
 
 
-def all_prefixes(scorer: Callable) -> PrefixScores | None:
-    """The functions that score all prefixes at once as a scorer scores one.
+def all_prefixes(scorer: Callable) -> PrefixMetrics | None:
+    """Return the functions that score all prefixes at once as a scorer scores one.
 
     Parameters
     ----------
@@ -58,14 +57,13 @@ def all_prefixes(scorer: Callable) -> PrefixScores | None:
 
     Returns
     -------
-    scores : PrefixScores or None
-        None where the scorer is not among the known.
+    metrics : PrefixMetrics or None
+        None where the scorer must be called for one prefix after the other.
     """
-    known = {metric: functions for metric, *functions in _KNOWN}
     metric = getattr(scorer, "_score_func", None)
-    if metric not in known or scorer._kwargs:
+    if metric not in _KNOWN or scorer._kwargs:
         return None
-    score, score_and_deviate = known[metric]
+    score, score_and_deviate = _KNOWN[metric]
 
     def scores(y, predicted, weights):
         return scorer._sign * score(y, predicted, weights)
@@ -74,7 +72,7 @@ def all_prefixes(scorer: Callable) -> PrefixScores | None:
         found, deviations = score_and_deviate(y, predicted, weights)
         return scorer._sign * found, _standard_errors(deviations, weights)
 
-    return PrefixScores(scores, with_errors)
+    return PrefixMetrics(scores, with_errors)
 
 
 def _standard_errors(deviations, weights):
@@ -116,7 +114,7 @@ def _r2(y, predicted, weights):
 
 
 def _r2_deviations(y, predicted, weights):
-    """How R2 moves with the weight of each sample: both of its sums of squares do."""
+    """Change of R2 with the weight of each sample, through both of its sums of squares."""
     squares = np.square(predicted - y)
     totals = np.square(y - np.average(y, axis=0, weights=weights))
     mean_square = np.average(squares, axis=1, weights=weights)[:, np.newaxis]
@@ -166,25 +164,25 @@ def _standardised_ranks(values):
 
 
 def _accuracy(y, predicted, weights):
-    return np.average(_right(y, predicted), axis=1, weights=weights)
+    return np.average(_correct(y, predicted), axis=1, weights=weights)
 
 
 def _accuracy_deviations(y, predicted, weights):
-    right = _right(y, predicted)
-    shares = np.average(right, axis=1, weights=weights)
-    return shares, right - shares[:, np.newaxis]
+    correct = _correct(y, predicted)
+    shares = np.average(correct, axis=1, weights=weights)
+    return shares, correct - shares[:, np.newaxis]
 
 
-def _right(y, predicted):
+def _correct(y, predicted):
     if y.shape[1] == 1:
         return (predicted[:, :, 0] > 0) == (y[:, 0] > 0)
     return predicted.argmax(axis=-1) == y.argmax(axis=1)
 
 
-# Metric, scores, and these with the deviation of each sample's contribution from their mean.
-_KNOWN = (
-    (r2_score, _r2, _r2_deviations),
-    (mean_squared_error, _mean_squared_error, _mean_squared_error_deviations),
-    (spearman, _spearman, _spearman_deviations),
-    (accuracy_score, _accuracy, _accuracy_deviations),
-)
+# By metric: scores, and scores with each sample's deviation from their mean.
+_KNOWN = {
+    r2_score: (_r2, _r2_deviations),
+    mean_squared_error: (_mean_squared_error, _mean_squared_error_deviations),
+    spearman: (_spearman, _spearman_deviations),
+    accuracy_score: (_accuracy, _accuracy_deviations),
+}

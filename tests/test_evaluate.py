@@ -1,13 +1,11 @@
-"""Prefix scores: known answers, equal treatment, and errors that say what was wrong."""
+"""Scores over many tasks: known answers, kept scores, and errors that say what was wrong."""
 
 import hashlib
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -19,174 +17,10 @@ from sklearn_revdist import (
     evaluate,
     prefix_scores,
 )
-from sklearn_revdist._evaluation import embed_task, read_scores, write_scores
+from sklearn_revdist._evaluate import embed_task
 from sklearn_revdist._splits import make_folds
 
 DIMS = [4, 8, 12]
-COLUMNS = ["model", "representation", "n_columns", "score_mean", "score_std"]
-
-
-@pytest.fixture(scope="module")
-def chain():
-    """Embeddings of three models, the larger ones with all of the smaller ones and more."""
-    rng = np.random.default_rng(0)
-    hidden = rng.normal(size=(150, sum(DIMS)))
-    X = np.hstack([hidden[:, :width] @ rng.normal(size=(width, width)) for width in DIMS])
-    return hidden, X, ReverseDistiller(dims=DIMS, regressor="ols").fit(X)
-
-
-def score(table, representation, level):
-    return table[table["representation"] == representation]["score_mean"].iloc[level]
-
-
-def test_every_model_has_one_row_for_each_representation(chain):
-    hidden, X, distiller = chain
-    table = prefix_scores(distiller, X, hidden[:, 0])
-    assert list(table.columns) == COLUMNS
-    assert table["model"].tolist() == np.repeat(distiller.model_names_, 3).tolist()
-    assert table["representation"].tolist() == ["plain", "distilled", "concat_pca"] * 3
-    assert table["n_columns"].tolist() == np.repeat(DIMS, 3).tolist()
-    assert table[["score_mean", "score_std"]].dtypes.tolist() == [np.float64] * 2
-
-
-def test_a_target_in_the_smallest_model_is_found_by_every_prefix(chain):
-    hidden, X, distiller = chain
-    table = prefix_scores(distiller, X, hidden[:, 0])
-    assert all(score(table, "distilled", level) > 0.99 for level in range(3))
-
-
-def test_a_target_in_the_residual_appears_at_the_model_that_adds_it(chain):
-    hidden, X, distiller = chain
-    table = prefix_scores(distiller, X, hidden[:, 10])
-    assert abs(score(table, "distilled", 0)) < 0.3
-    assert abs(score(table, "distilled", 1)) < 0.3
-    assert score(table, "distilled", 2) > 0.99
-
-
-def test_the_smallest_prefix_is_the_smallest_model(chain):
-    hidden, X, distiller = chain
-    table = prefix_scores(distiller, X, hidden[:, 2])
-    assert score(table, "distilled", 0) == score(table, "plain", 0)
-
-
-def test_permuted_rows_in_the_same_folds_score_the_same(chain):
-    hidden, X, distiller = chain
-    order = np.random.default_rng(1).permutation(len(X))
-    folds = list(KFold(5).split(X))
-    where = np.argsort(order)
-    permuted = [(where[train], where[test]) for train, test in folds]
-
-    class Folds:
-        def split(self, X, y):
-            return permuted
-
-    table = prefix_scores(distiller, X, hidden[:, 5], cv=KFold(5))
-    again = prefix_scores(distiller, X[order], hidden[order, 5], cv=Folds())
-    pd.testing.assert_frame_equal(table, again, rtol=1e-6)
-
-
-def test_two_calls_give_the_same_bits(chain):
-    hidden, X, distiller = chain
-    pd.testing.assert_frame_equal(
-        prefix_scores(distiller, X, hidden[:, 5]),
-        prefix_scores(distiller, X, hidden[:, 5]),
-        check_exact=True,
-    )
-
-
-def test_n_components_of_the_distiller_is_ignored_and_kept(chain):
-    hidden, X, distiller = chain
-    expected = prefix_scores(distiller, X, hidden[:, 5])
-    short = ReverseDistiller(dims=DIMS, regressor="ols", n_components=4).fit(X)
-    pd.testing.assert_frame_equal(prefix_scores(short, X, hidden[:, 5]), expected)
-    assert short.n_components == 4
-
-
-def test_a_data_frame_scores_as_its_values(chain):
-    hidden, X, distiller = chain
-    names = [f"m{i}_{j}" for i, width in enumerate(DIMS) for j in range(width)]
-    frame = pd.DataFrame(X, columns=names)
-    named = ReverseDistiller(regressor="ols").fit(frame).set_output(transform="pandas")
-    table = prefix_scores(named, frame, pd.Series(hidden[:, 5]))
-    expected = prefix_scores(distiller, X, hidden[:, 5])
-    assert table["model"].unique().tolist() == ["m0", "m1", "m2"]
-    pd.testing.assert_frame_equal(table.drop(columns="model"), expected.drop(columns="model"))
-
-
-def test_widths_of_the_table_follow_n_new(chain):
-    hidden, X, _ = chain
-    distiller = ReverseDistiller(dims=DIMS, n_new=[2, 3]).fit(X)
-    table = prefix_scores(distiller, X, hidden[:, 0])
-    assert table["n_columns"].tolist() == [4, 4, 4, 8, 6, 6, 12, 9, 9]
-
-
-def test_with_few_rows_principal_components_are_fewer_than_training_rows(chain):
-    hidden, X, distiller = chain
-    table = prefix_scores(distiller, X[:12], hidden[:12, 0], cv=4)
-    pca = table[table["representation"] == "concat_pca"]
-    assert pca["n_columns"].tolist() == [4, 8, 8]
-
-
-def test_a_splitter_may_be_given(chain):
-    hidden, X, distiller = chain
-    groups = np.repeat(np.arange(15), 10)
-
-    class Grouped:
-        def split(self, X, y):
-            return GroupKFold(3).split(X, y, groups)
-
-    table = prefix_scores(distiller, X, hidden[:, 0], cv=Grouped())
-    assert score(table, "distilled", 0) > 0.99
-
-
-def test_the_progress_bar_goes_to_standard_error(chain, capsys):
-    hidden, X, distiller = chain
-    prefix_scores(distiller, X, hidden[:, 0], verbose=True)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "45/45" in err
-
-
-def test_equal_targets_in_a_fold_are_refused_with_the_fold(chain):
-    hidden, X, distiller = chain
-    y = np.where(np.arange(150) < 30, 0.0, hidden[:, 0])
-    with pytest.raises(ValueError, match="All 30 targets of test fold 0 are equal"):
-        prefix_scores(distiller, X, y, cv=KFold(5))
-
-
-def test_a_missing_target_is_refused(chain):
-    hidden, X, distiller = chain
-    y = hidden[:, 0].copy()
-    y[3] = np.nan
-    with pytest.raises(ValueError, match=r"y has nan in row 3 \(counting from 0\)"):
-        prefix_scores(distiller, X, y)
-
-
-def test_classes_are_no_targets(chain):
-    _, X, distiller = chain
-    with pytest.raises(ValueError, match=r"y has 'a' in row 0 .*; give numbers, or take evaluate"):
-        prefix_scores(distiller, X, ["a", "b"] * 75)
-
-
-def test_targets_of_another_length_are_refused(chain):
-    hidden, X, distiller = chain
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        prefix_scores(distiller, X, hidden[:-1, 0])
-
-
-def test_wrong_widths_are_refused(chain):
-    hidden, X, distiller = chain
-    with pytest.raises(ValueError, match="23 features"):
-        prefix_scores(distiller, X[:, :-1], hidden[:, 0])
-
-
-def test_an_unfitted_distiller_is_refused(chain):
-    hidden, X, _ = chain
-    with pytest.raises(NotFittedError):
-        prefix_scores(ReverseDistiller(dims=DIMS), X, hidden[:, 0])
-
-
-# ------------------------------------------------------------- many tasks, every representation
 
 
 class Embedder:
@@ -398,7 +232,7 @@ def test_an_unfitted_distiller_is_fitted_on_folds_alone(known):
     pd.testing.assert_frame_equal(table, expected)
 
 
-def test_without_moments_rivals_on_natural_data_are_left_out(known, tmp_path):
+def test_without_moments_baselines_on_natural_data_are_left_out(known, tmp_path):
     hidden, embedder, distiller = known
     distiller.save_pretrained(tmp_path / "d.safetensors")
     read = ReverseDistiller.from_pretrained(tmp_path / "d.safetensors")
@@ -522,7 +356,7 @@ def test_an_embedder_that_cannot_be_identified_is_refused_before_anything_is_kep
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-def test_embedders_that_tell_who_they_are_are_kept_apart_and_found_again(known, tmp_path):
+def test_embedders_with_fingerprints_are_kept_apart_and_found_again(known, tmp_path):
     hidden, embedder, distiller = known
     ask = {"representations": ["plain"], "output": tmp_path}
     task = task_of(hidden[:, 0])
@@ -639,20 +473,3 @@ def test_a_split_that_is_named_twice_is_scored_once(known):
         splits=["random", "random"],
     )
     assert len(table) == 3
-
-
-def test_a_table_comes_back_as_it_was_written(tmp_path):
-    table = pd.DataFrame(
-        {
-            "task": ["NA", "b"],
-            "subset": ["1", "all"],
-            "fitted_on": ["", "fold"],
-            "n_columns": [4, 8],
-            "score": [0.123456, np.nan],
-            "score_std": [0.5, 0.25],
-            "penalty": [np.nan, 1e-2],
-        }
-    )
-    write_scores(table, tmp_path / "t.csv")
-    pd.testing.assert_frame_equal(read_scores(tmp_path / "t.csv"), table)
-    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

@@ -13,27 +13,23 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ._affine_chain import AffineChain
 from ._blocks import Blocks
 from ._chain import Level, extend
 from ._hub import fetch
 from ._messages import told
 from ._models import ESM2, Model
-from ._naive_steps import Step
+from ._naive_steps import NaiveSteps, Step
 
 _VARIANT = r"\w+-\w+-[\w.]+"
 _FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
-# What names published weights, in the methods that read them.
-SOURCE_CONSTRAINTS = {
-    "name_or_path": [str, os.PathLike],
-    "variant": [str, None],
-    "revision": [str, None],
-}
 _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 
 # A repository's name on the hub: its owner's and its own.
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+_NOT_KNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -54,8 +50,8 @@ _COMPRESSION = 4
 
 def read_published(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, NDArray[np.float64], list[Level]] | None:
-    """Blocks, mean and levels from the files of one variant.
+) -> tuple[Blocks, AffineChain] | None:
+    """Blocks and chain from the files of one variant.
 
     Parameters
     ----------
@@ -71,12 +67,11 @@ def read_published(
     Returns
     -------
     blocks : Blocks
-    mean : ndarray of shape (n_features,), float64
-        Zero for the first model; for others, what their steps predict there.
-    levels : list of Level
-        What only a fit knows of its data is nan.
+    chain : AffineChain
+        Its mean is zero for the first model and, for others, what their steps predict there; what
+        only a fit knows of its data is nan.
 
-    None instead of the three where it is neither a folder nor like the name of a repository.
+    None instead of both where it is neither a folder nor like the name of a repository.
 
     Raises
     ------
@@ -104,13 +99,9 @@ def read_published(
             Level(
                 components=components,
                 coef=coef,
-                r2=np.nan,
-                explained_variance_ratio=np.nan,
                 rank=len(basis),
-                condition=np.nan,
-                alpha=np.nan,
                 n_prefix_components=len(coef),
-                amplification=np.nan,
+                **dict.fromkeys(_NOT_KNOWN, np.nan),
             )
         )
         # The prefix is zero where the first model's embedding is, so only the intercept stays.
@@ -118,26 +109,37 @@ def read_published(
         to_prefix = extend(to_prefix, components)
         names.append(large.name)
         dims.append(coef.shape[1])
-    return Blocks(tuple(names), tuple(dims)), mean, levels
+    return Blocks(tuple(names), tuple(dims)), AffineChain(dims, mean, levels)
 
 
 def read_published_naive(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, list[Step]] | None:
-    """Blocks and steps from files of the naive kind; all else as `read_published`."""
+) -> tuple[Blocks, NaiveSteps]:
+    """Blocks and steps from files of the naive kind; all else as `read_published`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Also if what exists is no folder.
+    """
     folder = _find(name_or_path, "naive", variant, revision)
     if folder is None:
-        return None
-    names, dims, steps = [ESM2[0].name], [], []
+        raise FileNotFoundError(
+            f"{str(name_or_path)!r} is no folder; give the one that holds the published "
+            "weights, or a repository on the hub."
+        )
+    names, dims, mean, steps = [ESM2[0].name], [], np.zeros(0), []
     for large, path in _steps(folder, "naive", variant):
-        step = _read_naive_step(path)
+        step, own_mean = _read_naive_step(path)
         if not dims:
             dims.append(len(step.prefix_mean))
+            mean = step.prefix_mean
         _check_follows(path, len(step.prefix_mean), dims[-1])
+        mean = np.concatenate([mean, own_mean])
         steps.append(step)
         names.append(large.name)
         dims.append(len(step.basis))
-    return Blocks(tuple(names), tuple(dims)), steps
+    return Blocks(tuple(names), tuple(dims)), NaiveSteps(dims, mean, steps)
 
 
 def _find(name_or_path, kind, variant, revision):
@@ -253,6 +255,7 @@ def _read_step(path):
 
 
 def _read_naive_step(path):
+    """A step, and where the larger model's columns are centred."""
     arrays = _read_arrays(path)
     try:
         basis, mean = arrays["pca__components_"], arrays["pca__mean_"]
@@ -263,7 +266,7 @@ def _read_naive_step(path):
         ratio = float(arrays["pca__explained_variance_ratio_"].sum())
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise _no_step(path, error) from error
-    return Step(mean[:n_prefix], mean[n_prefix:], basis, ratio)
+    return Step(mean[:n_prefix], basis, ratio), mean[n_prefix:]
 
 
 def _no_step(path, error):

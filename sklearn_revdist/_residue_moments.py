@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 
 from ._files import replaced
 from ._moments import Moments
@@ -63,14 +64,13 @@ def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:
     """
     moments = Moments.zeros(len(embedder.get_feature_names_out()))
     for rows, _ in embedder.iter_residues(sequences):
-        moments += Moments.of(rows)
+        moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
     return moments
 
 
 def write_moments(moments: Moments, path: Path) -> None:
     """Write moments to a file of NumPy's, in one step."""
-    form = "scatter" if moments.root is None else "root"
-    arrays = {"weight": moments.weight, "mean": moments.mean, form: getattr(moments, form)}
+    arrays = {name: value for name, value in vars(moments).items() if value is not None}
     with replaced(path) as part, open(part, "wb") as file:
         np.savez(file, **arrays)
 

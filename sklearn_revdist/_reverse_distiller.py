@@ -7,42 +7,33 @@ Fitting sums moments and solves the chain; everything after that uses the map al
 import copy
 import os
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
+from sklearn.utils.validation import check_is_fitted, check_memory
 
-from ._affine_map import nest, reconstruct
-from ._blocks import Blocks, column_names, find_blocks
-from ._chain import Level, solve_chain
-from ._dask import header, is_dask, map_blocks, score_of_blocks
+from ._affine_chain import AffineChain
+from ._base_chain import BaseChain
+from ._blocks import Blocks, find_blocks
+from ._chain import solve_chain
+from ._dask import is_dask, map_blocks, score_of_blocks
 from ._fingerprint import fingerprint
-from ._fitted_chain import (
-    PRIVATE,
-    SOLVED,
-    affine_attributes,
-    level_maps,
-    levels_of,
-    row_attributes,
-    warn_of_few_rows,
-    warn_of_lost_orthogonality,
-)
 from ._messages import told
-from ._moments import Moments, check_moments
-from ._prefixes import model_index, new_columns, prefix_length
-from ._published import SOURCE_CONSTRAINTS, read_published
-from ._row_chain import fit_rows, nest_rows, reconstruct_rows
+from ._moments import Moments
+from ._prefixes import new_columns, prefix_length
+from ._residue_moments import sum_residues
+from ._row_chain import fit_rows
 from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._saved_chain import read_chain, write_chain
+from ._solved_chain import warn_of_lost_orthogonality, warn_of_zero_columns
 from ._tensors import as_array, tensor_as
 
 
-class ReverseDistiller(TransformerMixin, BaseEstimator):
+class ReverseDistiller(BaseChain):
     """Nested, orthogonal embeddings from a chain of models.
 
     The input is the concatenation ``[H1 | H2 | ...]`` of the embeddings that the models of one
@@ -215,55 +206,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         self.memory = memory
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the chain on the rows of a matrix.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings, one block of columns a model. Moments of an array or
-            data frame of dask are summed where its blocks are (see :ref:`scaling`).
-        y : Ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows.
-
-        Returns
-        -------
-        self : ReverseDistiller
-
-        Raises
-        ------
-        ValueError
-            If X is not finite, its columns do not form the chain, a parameter does not fit
-            it, or the regressor needs rows and those of X are in an array of dask. Nothing is
-            changed then.
-        """
-        data = check_rows(X, self, ensure_min_samples=2)
-        sample_weight = check_row_weights(sample_weight, data)
-        blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
-        n_new = self._new_columns(blocks)
-        cache = check_memory(self.memory).cache
-        if is_dask(data):
-            self._check_adds_up()
-            # Moments have a hash by which memory finds the chain; a graph may have none.
-            data, sample_weight = Moments.of(data, sample_weight), None
-        if isinstance(self.regressor, str):
-            moments, levels = cache(_fit_chain)(
-                data, sample_weight, blocks.dims, n_new, self.regressor, self.alpha, self.rank
-            )
-            self._start_over(X)
-            return self._set_chain(blocks, moments, levels)
-        data = as_array(data)
-        levels = cache(fit_rows)(data, sample_weight, blocks.dims, n_new, self.regressor)
-        self._start_over(X)
-        self._set_blocks(blocks)
-        mean = np.average(data, axis=0, weights=sample_weight)
-        self.__dict__.update(row_attributes(self.dims_, mean, levels))
-        warn_of_few_rows(self, len(data) if sample_weight is None else sample_weight.sum())
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -292,69 +234,27 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             moments to add to. Nothing is changed then.
         """
         self._check_adds_up()
-        fitted = "components_" in vars(self) or "moments_" in vars(self)
-        if fitted and "moments_" not in vars(self):
+        fitted = "moments_" in vars(self)
+        if not fitted and isinstance(vars(self).get("_chain"), AffineChain):
             raise ValueError(
                 "This distiller was read from a file, which keeps no moments to add rows to; fit "
                 "a new one, or keep fitted ones with joblib."
             )
         if fitted:
-            data = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
-            moments = self.moments_ + Moments.of(data, check_row_weights(sample_weight, data))
+            rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
         else:
-            data = check_rows(X, self)
-            blocks = find_blocks(self.dims, string_columns(X), data.shape[1])
+            rows = check_rows(X, self)
+            blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
             self._new_columns(blocks)
-            moments = Moments.of(data, check_row_weights(sample_weight, data))
+        moments = Moments.of(rows, check_row_weights(sample_weight, rows))
+        if fitted:
+            self.moments_ += moments
+        else:
             self._start_over(X)
             self._set_blocks(blocks)
-        self.moments_: Moments = moments
-        for name in SOLVED:
-            self.__dict__.pop(name, None)
+            self.moments_: Moments = moments
+        self.__dict__.pop("_chain", None)
         return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_moments(self, moments: Moments, feature_names: ArrayLike | None = None) -> Self:
-        """Fit the chain on moments, without touching data.
-
-        Moments of parts of the data, made on other machines or in other fits (`moments_`), add
-        up to those of all. The same moments serve another regressor, other `n_new`, and with
-        :meth:`Moments.leading` a shorter chain.
-
-        Parameters
-        ----------
-        moments : Moments
-            Moments of the concatenated embeddings.
-        feature_names : array-like of str, default=None
-            Names of the columns, from which the models are recognised.
-
-        Returns
-        -------
-        self : ReverseDistiller
-
-        Raises
-        ------
-        ValueError
-            If the columns do not form the chain, or a parameter does not fit it. Nothing is
-            changed then.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn_revdist import Moments, ReverseDistiller
-        >>> shards = np.random.default_rng(0).normal(size=(3, 100, 5))
-        >>> moments = Moments.of(shards[0]) + Moments.of(shards[1]) + Moments.of(shards[2])
-        >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).components_.shape
-        (3, 5)
-        """
-        self._check_adds_up()
-        check_moments(moments)
-        names = column_names(feature_names, moments.mean.size)
-        blocks = find_blocks(self.dims, names, moments.mean.size)
-        levels = self._solve(blocks, moments)
-        self._forget()
-        self.n_features_in_ = moments.mean.size
-        return self._set_chain(blocks, moments, levels)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
@@ -387,10 +287,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
         feature_names = embedder.get_feature_names_out()
         self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
-        moments = Moments.zeros(len(feature_names))
-        for rows, _ in embedder.iter_residues(sequences):
-            moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
-        return self.fit_moments(moments, feature_names)
+        return self.fit_moments(sum_residues(sequences, embedder), feature_names)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """The nested embedding, or the prefix of it that `n_components` says.
@@ -410,11 +307,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
         if is_dask(rows):
             return map_blocks(self._without_moments().transform, rows, self._n_components())
-        if self._is_affine():
-            A = nest(rows, self.mean_, level_maps(self), self._n_components())
-        else:
-            A = nest_rows(as_array(rows), self.dims_, self._row_levels, self._n_components())
-        return tensor_as(A, X)
+        return tensor_as(self._solved().transform(rows, self._n_components()), X)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray:
         """Reconstruct the embeddings of all models.
@@ -453,15 +346,7 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
             )
         if is_dask(A):
             return map_blocks(self._without_moments().inverse_transform, A, self.n_features_in_)
-        if self._is_affine():
-            H = reconstruct(
-                A, self.offset_[:n_components], self.reconstruction_[:n_components], self.mean_
-            )
-        else:
-            H = reconstruct_rows(as_array(A), self.dims_[0], self._row_levels, self.mean_)
-        first = min(n_components, self.dims_[0])
-        H[:, :first] = A[:, :first]
-        return tensor_as(H, X)
+        return tensor_as(self._solved().inverse_transform(A), X)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -492,40 +377,6 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         return r2_score(
             rows, reconstructed, sample_weight=sample_weight, multioutput="variance_weighted"
         )
-
-    def truncate(self, model: str) -> Self:
-        """Copy the fitted chain up to a model.
-
-        Parameters
-        ----------
-        model : str
-            Name of the last model to keep, as for `n_components`.
-
-        Returns
-        -------
-        distiller : ReverseDistiller
-            Takes the columns of the kept models alone, and transforms them as this one does.
-        """
-        check_is_fitted(self)
-        n_models = model_index(model, self.model_names_, "model") + 1
-        n_features = int(self.dims_[:n_models].sum())
-        parameters = {"dims": self.dims_[:n_models].tolist(), "n_components": None}
-        if self.n_new is not None and not isinstance(self.n_new, str):
-            parameters["n_new"] = list(self.n_new)[: n_models - 1]
-        distiller = clone(self).set_params(**parameters)
-        distiller.n_features_in_ = n_features
-        if hasattr(self, "feature_names_in_"):
-            distiller.feature_names_in_ = self.feature_names_in_[:n_features]
-        if "moments_" in vars(self):
-            distiller.moments_ = self.moments_.leading(n_features)
-        distiller._set_blocks(Blocks(*(part[:n_models] for part in self._blocks())))
-        mean = self.mean_[:n_features]
-        if self._is_affine():
-            fitted = affine_attributes(distiller.dims_, mean, levels_of(self)[: n_models - 1])
-        else:
-            fitted = row_attributes(distiller.dims_, mean, self._row_levels[: n_models - 1])
-        distiller.__dict__.update(fitted)
-        return distiller
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Names of the columns: the first model's own, then `<model>_residual_<column>`.
@@ -569,17 +420,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         TypeError
             If it cannot be told whether a `regressor` is still the same.
         """
-        if not hasattr(self, "prefix_lengths_"):  # which solves the chain, where that is due
+        chain = self._solved()
+        if chain is None:
             parameters = self.get_params(deep=False)
             del parameters["memory"]
             return fingerprint(parameters)
-        if self._is_affine():
-            # What `transform` takes from one level to the next is made of these.
-            fitted = [self.components_, self.reconstruction_, self.amplifications_]
-        else:
-            fitted = [(lvl.regressor, lvl.residual_mean, lvl.basis) for lvl in self._row_levels]
         names = self.model_names_, getattr(self, "feature_names_in_", None)
-        return fingerprint(names, self.dims_, self.mean_, self._n_components(), fitted)
+        parts = names, self.dims_, chain.mean, self._n_components(), chain.essentials
+        return fingerprint(*parts)
 
     @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save_pretrained(self, path: str | os.PathLike) -> None:
@@ -605,72 +453,14 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._validate_params()  # may have been set since the fit
-        if not self._is_affine():
-            raise ValueError(
-                f"A chain with regressor={type(self.regressor).__name__}(...) is no affine map, "
-                "which is what the file holds; keep it with joblib."
-            )
         parameters = self.get_params()
         del parameters["memory"]  # belongs to this machine
         weight = self.moments_.weight if "moments_" in vars(self) else None
-        write_chain(path, parameters, self._blocks(), self.mean_, levels_of(self), weight)
+        write_chain(path, parameters, self._blocks(), self._solved(), weight)
 
     @classmethod
-    @validate_params(SOURCE_CONSTRAINTS, prefer_skip_nested_validation=True)
-    def from_pretrained(
-        cls,
-        name_or_path: str | os.PathLike,
-        *,
-        variant: str | None = None,
-        revision: str | None = None,
-    ) -> Self:
-        """Read a fitted distiller.
-
-        Parameters
-        ----------
-        name_or_path : str or path-like
-            ``"demo"`` for the one that comes with the demo chain, fitted on residues of
-            natural sequences; the path of a file that :meth:`save_pretrained` wrote; a folder
-            with the weights that the method's authors published, one npz file a step; or a
-            repository on the hub that holds them in its folder ``weights``, as
-            ``"singhlab/plm_reverse_distillation"``, which needs the extra ``hub``. What exists
-            here is taken before what may be on the hub.
-        variant : str, default=None
-            Which of the published weights, as in ``"pcr-incremental-1k"``: regressor, kind of
-            PCA and number of sequences. None takes the only ones in the folder; the hub needs
-            it.
-        revision : str, default=None
-            The 40 hexadecimal digits of the commit to read from the hub, which needs it.
-
-        Returns
-        -------
-        distiller : ReverseDistiller
-            Transforms exactly as the one that was saved. From published weights it repeats the
-            published steps, so that only the prefix contract holds: their regressions were
-            fitted on raw smaller embeddings, but are applied to accumulated ones.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file, or it cannot be fetched.
-        ValueError
-            If the file is not a saved distiller, or is damaged, the variant or the commit is
-            not said, or the folder has several variants.
-        """
-        published = None
-        if name_or_path != "demo":
-            published = read_published(name_or_path, variant, revision)
-        if published is not None:
-            blocks, mean, levels = published
-            parameters = {"dims": list(blocks.dims)}
-        elif variant is not None or revision is not None:
-            raise ValueError(
-                f"{variant=} and {revision=} choose among published weights, but "
-                f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
-                "leave both out, or give what holds them."
-            )
-        else:
-            parameters, blocks, mean, levels = read_chain(name_or_path)
+    def _read(cls, name_or_path: str | os.PathLike, variant: str | None, revision: str | None):
+        parameters, blocks, chain = read_chain(name_or_path, variant, revision)
         distiller = cls(**parameters)
         try:
             distiller._validate_params()
@@ -680,18 +470,13 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
                 f"{str(name_or_path)!r} holds parameters that do not fit its chain "
                 f"({told(error)}); save or fetch it again."
             ) from error
-        distiller.n_features_in_ = sum(blocks.dims)
-        distiller._set_blocks(blocks)
-        distiller.__dict__.update(affine_attributes(distiller.dims_, mean, levels))
-        return distiller
+        return distiller, blocks, chain
 
-    def __getattr__(self, name):
-        if name in SOLVED and "moments_" in vars(self):
-            self._validate_params()  # may have been set since the last batch
-            blocks = self._blocks()
-            self._set_chain(blocks, self.moments_, self._solve(blocks, self.moments_))
-            return vars(self)[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
+        parameters = super()._parameters_up_to(n_models) | {"n_components": None}
+        if self.n_new is not None and not isinstance(self.n_new, str):
+            parameters["n_new"] = list(self.n_new)[: n_models - 1]
+        return parameters
 
     def _new_columns(self, blocks: Blocks) -> list[int]:
         """Number of new columns of each level, after checking the parameters against the chain."""
@@ -699,34 +484,46 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
         prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
 
-    def _solve(self, blocks: Blocks, moments: Moments) -> list[Level]:
-        return solve_chain(
-            moments,
-            blocks.dims,
-            self._new_columns(blocks),
-            regressor=self.regressor,
-            alpha=self.alpha,
-            rank=self.rank,
-        )
+    def _solve(self, blocks: Blocks, moments: Moments) -> AffineChain:
+        self._check_adds_up()
+        regression = self.regressor, self.alpha, self.rank
+        return _fit_chain(moments, None, blocks.dims, self._new_columns(blocks), *regression)[0]
 
-    def _blocks(self) -> Blocks:
-        return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
+    def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
+        dims, n_new = blocks.dims, self._new_columns(blocks)
+        cache = check_memory(self.memory).cache
+        if is_dask(rows):
+            self._check_adds_up()
+            # Moments have a hash by which memory finds the chain; a graph may have none.
+            rows, sample_weight = Moments.of(rows, sample_weight), None
+        if isinstance(self.regressor, str):
+            regression = self.regressor, self.alpha, self.rank
+            chain, moments = cache(_fit_chain)(rows, sample_weight, dims, n_new, *regression)
+            return chain, moments.weight, moments
+        rows = as_array(rows)
+        chain = cache(fit_rows)(rows, sample_weight, dims, n_new, self.regressor)
+        return chain, len(rows) if sample_weight is None else sample_weight.sum(), None
 
-    def _set_blocks(self, blocks: Blocks) -> None:
-        self.model_names_ = list(blocks.names)
-        self.dims_ = np.array(blocks.dims)
+    def _set_fit(self, blocks, chain, moments=None):
+        super()._set_fit(blocks, chain)
+        if moments is not None:
+            self.moments_ = moments
 
-    def _set_chain(self, blocks: Blocks, moments: Moments, levels: list[Level]) -> Self:
-        """Set all that a fit sets, then say what is doubtful about it."""
-        self._set_blocks(blocks)
-        self.moments_ = moments
-        self.__dict__.update(affine_attributes(self.dims_, moments.mean, levels))
-        warn_of_few_rows(self, moments.weight)
-        warn_of_lost_orthogonality(self)
-        return self
-
-    def _is_affine(self) -> bool:
-        return "regressors_" not in vars(self)
+    def _warn(self, weight: float) -> None:
+        """Say what is doubtful about the chain."""
+        chain, n_columns, few = self._chain, self.n_features_in_, ""
+        remedy = "fit on more rows, or ask for fewer with `n_new`"
+        if weight < n_columns and len(self.dims_) > 1:
+            few = f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns"
+            remedy = (
+                "fit on residues of natural proteins (fit_residues), or take a distiller that was "
+                "(from_pretrained), and freeze it"
+            )
+        zero = "new columns lie beyond the numerical rank of the residual that the rows support"
+        n_zero = (np.diff(chain.prefix_lengths) - chain.ranks).clip(0)
+        warn_of_zero_columns(n_zero, self.model_names_, zero, remedy, few)
+        if self.regressor == "ols":
+            warn_of_lost_orthogonality(chain.amplifications, self.model_names_)
 
     def _check_adds_up(self) -> None:
         if not isinstance(self.regressor, str):
@@ -737,28 +534,18 @@ class ReverseDistiller(TransformerMixin, BaseEstimator):
 
     def _without_moments(self) -> Self:
         """A copy that transforms arrays as this one does, to be sent to workers."""
-        check_is_fitted(self, "mean_")  # solves the chain, where that is due
+        self._solved()
         light = copy.copy(self)
         for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
             light.__dict__.pop(name, None)
         return light.set_output(transform="default")
-
-    def _start_over(self, X: ArrayLike) -> None:
-        """Note the columns of a fit's rows, if they can be, then drop the fit before."""
-        validate_data(self, header(X), skip_check_array=True)
-        self._forget(keep=("n_features_in_", "feature_names_in_"))
-
-    def _forget(self, keep: tuple[str, ...] = ()) -> None:
-        """Drop the fit, so that nothing of it stays beside the next one."""
-        for name in list(vars(self)):
-            if (name.endswith("_") or name in PRIVATE) and name not in keep:
-                delattr(self, name)
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
 
 
 def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
-    """Moments and levels; a function of plain values, so that joblib can cache it."""
+    """Chain and moments; a function of plain values, so that joblib can cache it."""
     moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
-    return moments, solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+    levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+    return AffineChain(dims, moments.mean, levels), moments

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ._affine_chain import AffineChain
 from ._blocks import Blocks
 from ._chain import Level
 from ._files import replaced
 from ._messages import told
+from ._published import read_published
+from ._solved_chain import SolvedChain
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
 # a program of that version does not need for reading may be missing or more, the checksum of the
@@ -42,17 +44,21 @@ def write_chain(
     path: str | os.PathLike,
     parameters: dict[str, Any],
     blocks: Blocks,
-    mean: NDArray[np.float64],
-    levels: list[Level],
+    chain: SolvedChain,
     weight: float | None,
 ) -> None:
     """Write a solved chain, the parameters it was solved with and the weight of its rows.
 
     The file appears under its name in one step, when it is complete. What is not known, the
-    weight or a number of a level, is null in it.
+    weight or a number of a level, is null in it. A chain that is not affine is refused.
     """
-    arrays = {"mean": mean}
-    for i, level in enumerate(levels, start=1):
+    if not isinstance(chain, AffineChain):
+        raise ValueError(
+            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is no affine "
+            "map, which is what the file holds; keep it with joblib."
+        )
+    arrays = {"mean": chain.mean}
+    for i, level in enumerate(chain.levels, start=1):
         for name in _ARRAYS:
             arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
     description = {
@@ -62,7 +68,9 @@ def write_chain(
         "weight": weight,
         "model_names": blocks.names,
         "dims": blocks.dims,
-        "levels": [{name: _known(getattr(level, name)) for name in _NUMBERS} for level in levels],
+        "levels": [
+            {name: _known(getattr(level, name)) for name in _NUMBERS} for level in chain.levels
+        ],
     }
     description = json.loads(json.dumps(description, default=_plain, allow_nan=False))
     description[_CHECKSUM] = _checksum(description, arrays)
@@ -72,9 +80,21 @@ def write_chain(
 
 
 def read_chain(
-    name_or_path: str | os.PathLike,
-) -> tuple[dict[str, Any], Blocks, NDArray[np.float64], list[Level]]:
-    """Parameters, blocks, mean and levels from a file that `write_chain` wrote."""
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[dict[str, Any], Blocks, AffineChain]:
+    """Parameters, blocks and chain from published weights or from what `write_chain` wrote."""
+    published = None
+    if name_or_path not in _BUNDLED:
+        published = read_published(name_or_path, variant, revision)
+    if published is not None:
+        blocks, chain = published
+        return {"dims": list(blocks.dims)}, blocks, chain
+    if variant is not None or revision is not None:
+        raise ValueError(
+            f"{variant=} and {revision=} choose among published weights, but "
+            f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
+            "leave both out, or give what holds them."
+        )
     with _located(name_or_path) as path:
         return _read(path)
 
@@ -125,7 +145,7 @@ def _read(path):
         _check_shapes(blocks, mean, levels, left_over=arrays)
         if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
             raise ValueError(f"it sets {unknown[0]!r}, which is not up to a file")
-        return description["parameters"], blocks, mean, levels
+        return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({told(error)}); save it again "

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import HUES, axes, mark_models, short_name, tidy
-from ._moments import Moments
+from ._moments import Moments, square
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
 
@@ -93,14 +93,14 @@ class NestedVarianceDisplay:
             rows = np.asarray(rows, dtype=np.float64)
             # A shallow copy, so that the caller's `n_components` stays.
             nested = copy.copy(distiller).set_params(n_components=None).transform(X)
-            joint = _square(Moments.of(np.hstack([np.asarray(nested), rows])))
+            joint = square(Moments.of(np.hstack([np.asarray(nested), rows])))
             products = joint[: lengths[-1]]
             variances = joint.diagonal()[lengths[-1] :]
         elif "moments_" in vars(distiller):
-            square = _square(distiller.moments_)
-            cross = distiller.components_ @ square
+            scatter = square(distiller.moments_)
+            cross = distiller.components_ @ scatter
             products = np.hstack([cross @ distiller.components_.T, cross])
-            variances = square.diagonal()
+            variances = scatter.diagonal()
         else:
             raise ValueError(
                 "This distiller keeps no moments of the data it was fitted on; give embeddings "
@@ -158,11 +158,6 @@ class NestedVarianceDisplay:
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
-
-
-def _square(moments):
-    """Second moment of all columns."""
-    return moments.scatter if moments.root is None else moments.root.T @ moments.root
 
 
 def _explained(products: NDArray[np.float64]) -> NDArray[np.float64]:

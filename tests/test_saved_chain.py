@@ -1,4 +1,5 @@
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,11 +41,10 @@ def test_round_trip_is_bit_identical(saved):
     distiller, path, X = saved
     other = ReverseDistiller.from_pretrained(path)
     assert other.get_params() == distiller.get_params()
-    held = vars(distiller)
-    held.pop("moments_")
-    for name, value in held.items():
-        if name.startswith("_"):
-            continue  # follows from the others
+    names = {name for name in dir(distiller) if re.fullmatch(r"[a-z].*_", name)} - {"moments_"}
+    assert {"components_", "reconstruction_", "ranks_", "amplifications_", "dims_"} < names
+    for name in names:
+        value = getattr(distiller, name)
         np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
     np.testing.assert_array_equal(other.transform(X), distiller.transform(X))
     other.n_components = None

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from sklearn_revdist import Moments, ReverseDistiller
-from sklearn_revdist._affine_map import nest, reconstruct
-from sklearn_revdist._fitted_chain import level_maps
+from sklearn_revdist._affine_chain import AffineChain
+from sklearn_revdist._chain import solve_chain
 from sklearn_revdist._tensors import sums_on_device
 
 DIMS = [4, 7, 12]
@@ -83,16 +83,13 @@ def test_sums_of_the_device_are_the_moments(weighted, X, rng, monkeypatch):
 
 @pytest.mark.parametrize("n_components", [3, 4, 9, 12])
 def test_the_map_of_tensors_is_that_of_arrays(n_components, X):
-    distiller = ReverseDistiller(DIMS).fit(X)
-    levels = level_maps(distiller)
-    nested = nest(torch.from_numpy(X), distiller.mean_, levels, n_components)
-    expected = nest(X, distiller.mean_, levels, n_components)
+    moments = Moments.of(X)
+    levels = solve_chain(moments, DIMS, [3, 5], regressor="ridge")
+    chain = AffineChain(DIMS, moments.mean, levels)
+    nested, expected = (chain.transform(rows, n_components) for rows in (torch.from_numpy(X), X))
     np.testing.assert_allclose(nested.numpy(), expected, rtol=0, atol=1e-12)
-    inverse = distiller.offset_, distiller.reconstruction_, distiller.mean_
-    if n_components == 12:
-        np.testing.assert_allclose(
-            reconstruct(nested, *inverse).numpy(), reconstruct(expected, *inverse), atol=1e-12
-        )
+    back = chain.inverse_transform(nested).numpy()
+    np.testing.assert_allclose(back, chain.inverse_transform(expected), atol=1e-12)
 
 
 @needs_cuda

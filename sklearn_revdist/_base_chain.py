@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import Blocks, column_names, find_blocks
 from ._dask import header
+from ._messages import told
 from ._moments import Moments, check_moments
 from ._prefixes import model_index
 from ._rows import check_row_weights, check_rows, string_columns
@@ -32,6 +33,8 @@ class BaseChain(TransformerMixin, BaseEstimator):
     """
 
     _chain: Any  # a SolvedChain; each subclass has its kind
+    _read: Any  # reads parameters, blocks and a chain from what a person named
+    _keeps_moments = False
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -185,7 +188,15 @@ class BaseChain(TransformerMixin, BaseEstimator):
         source = {"name_or_path": name_or_path, "variant": variant, "revision": revision}
         caller = f"{cls.__name__}.from_pretrained"
         validate_parameter_constraints(_SOURCE_CONSTRAINTS, source, caller)
-        estimator, blocks, chain = cls._read(name_or_path, variant, revision)
+        parameters, blocks, chain = cls._read(name_or_path, variant, revision)
+        estimator = cls(**parameters)
+        try:
+            estimator._check_parameters(blocks)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{str(name_or_path)!r} holds parameters that do not fit its chain "
+                f"({told(error)}); save or fetch it again."
+            ) from error
         estimator.n_features_in_ = sum(blocks.dims)
         estimator._set_fit(blocks, chain)
         return estimator
@@ -215,6 +226,10 @@ class BaseChain(TransformerMixin, BaseEstimator):
         moments = Moments.of(rows, sample_weight)
         return self._solve(blocks, moments), moments.weight, moments
 
+    def _check_parameters(self, blocks: Blocks) -> None:
+        """Refuse parameters that are not valid, or do not fit the chain."""
+        self._validate_params()
+
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         """Parameters of the chain of the first models, where they are others."""
         return {"dims": self.dims_[:n_models].tolist()}
@@ -227,9 +242,11 @@ class BaseChain(TransformerMixin, BaseEstimator):
         self.dims_ = np.array(blocks.dims)
 
     def _set_fit(self, blocks: Blocks, chain: SolvedChain, moments: Moments | None = None) -> None:
-        """Set what a fit sets beside the columns that it saw; moments where they are kept."""
+        """Set what a fit sets beside the columns that it saw."""
         self._set_blocks(blocks)
         self._chain = chain
+        if self._keeps_moments and moments is not None:
+            self.moments_ = moments
 
     def _start_over(self, X: ArrayLike) -> None:
         """Note the columns of a fit's rows, if they can be, then drop the fit before."""

@@ -1,7 +1,5 @@
 """NaiveChain: the method's baseline, principal components again and again."""
 
-import os
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
@@ -12,7 +10,7 @@ from ._moments import Moments
 from ._naive_steps import NaiveSteps, solve_steps
 from ._published import read_published_naive
 from ._rows import check_rows_as_fitted, names_in
-from ._solved_chain import warn_of_zero_columns
+from ._solved_chain import warn_of_zero_components
 from ._tensors import tensor_as
 
 
@@ -85,6 +83,8 @@ class NaiveChain(BaseChain):
 
     _parameter_constraints: dict = {"dims": ["array-like", None]}
 
+    _read = staticmethod(read_published_naive)
+
     def __init__(self, dims=None):
         self.dims = dims
 
@@ -123,18 +123,8 @@ class NaiveChain(BaseChain):
         columns = range(self.dims_[-1])
         return np.array([f"{self.model_names_[-1]}_naive_{i}" for i in columns], dtype=object)
 
-    @classmethod
-    def _read(cls, name_or_path: str | os.PathLike, variant: str | None, revision: str | None):
-        blocks, steps = read_published_naive(name_or_path, variant, revision)
-        return cls(dims=list(blocks.dims)), blocks, steps
-
     def _solve(self, blocks: Blocks, moments: Moments) -> NaiveSteps:
         return solve_steps(moments, blocks.dims)
 
     def _warn(self, weight: float) -> None:
-        warn_of_zero_columns(
-            self._chain.n_zero,
-            self.model_names_,
-            "principal components lie beyond the numerical rank of the rows",
-            "fit on more rows",
-        )
+        warn_of_zero_components(self._chain.n_zero, self.model_names_)

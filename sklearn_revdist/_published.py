@@ -11,6 +11,7 @@ import re
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,8 +51,8 @@ _COMPRESSION = 4
 
 def read_published(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, AffineChain] | None:
-    """Blocks and chain from the files of one variant.
+) -> tuple[dict[str, Any], Blocks, AffineChain] | None:
+    """Parameters, blocks and chain from the files of one variant.
 
     Parameters
     ----------
@@ -66,12 +67,14 @@ def read_published(
 
     Returns
     -------
+    parameters : dict
+        Those of the estimator that has the chain.
     blocks : Blocks
     chain : AffineChain
         Its mean is zero for the first model and, for others, what their steps predict there; what
         only a fit knows of its data is nan.
 
-    None instead of both where it is neither a folder nor like the name of a repository.
+    None instead of all where it is neither a folder nor like the name of a repository.
 
     Raises
     ------
@@ -109,13 +112,13 @@ def read_published(
         to_prefix = extend(to_prefix, components)
         names.append(large.name)
         dims.append(coef.shape[1])
-    return Blocks(tuple(names), tuple(dims)), AffineChain(dims, mean, levels)
+    return {"dims": dims}, Blocks(tuple(names), tuple(dims)), AffineChain(dims, mean, levels)
 
 
 def read_published_naive(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, NaiveSteps]:
-    """Blocks and steps from files of the naive kind; all else as `read_published`.
+) -> tuple[dict[str, Any], Blocks, NaiveSteps]:
+    """Parameters, blocks and chain from files of the naive kind; all else as `read_published`.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def read_published_naive(
         steps.append(step)
         names.append(large.name)
         dims.append(len(step.basis))
-    return Blocks(tuple(names), tuple(dims)), NaiveSteps(dims, mean, steps)
+    return {"dims": dims}, Blocks(tuple(names), tuple(dims)), NaiveSteps(dims, mean, steps)
 
 
 def _find(name_or_path, kind, variant, revision):

@@ -50,6 +50,15 @@ def draw_proteins(
     return [eligible[i] for i in drawn], len(eligible)
 
 
+def check_embedder(embedder: Any) -> None:
+    """Refuse what embeds no residues."""
+    if isinstance(embedder, type) or not hasattr(embedder, "iter_residues"):
+        raise TypeError(
+            f"embedder must be an ESMEmbedder, but it is {embedder!r}; give one, as in "
+            "ESMEmbedder('650M')."
+        )
+
+
 def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:
     """Moments of the residues of proteins, a block of rows at a time.
 

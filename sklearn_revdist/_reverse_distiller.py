@@ -1,8 +1,4 @@
-"""ReverseDistiller: the chain as a scikit-learn transformer.
-
-One affine, block lower triangular map takes the embeddings of all models to the nested one.
-Fitting sums moments and solves the chain; everything after that uses the map alone.
-"""
+"""ReverseDistiller: the chain as a scikit-learn transformer."""
 
 import copy
 import os
@@ -14,22 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
-from ._affine_chain import AffineChain
 from ._base_chain import BaseChain
 from ._blocks import Blocks, find_blocks
-from ._chain import solve_chain
 from ._dask import is_dask, map_blocks, score_of_blocks
 from ._fingerprint import fingerprint
-from ._messages import told
 from ._moments import Moments
-from ._prefixes import new_columns, prefix_length
-from ._residue_moments import sum_residues
-from ._row_chain import fit_rows
+from ._prefixes import check_prefix, nested_names, new_columns, prefix_length
+from ._residue_moments import check_embedder, sum_residues
 from ._rows import check_row_weights, check_rows, check_rows_as_fitted, names_in, string_columns
 from ._saved_chain import read_chain, write_chain
-from ._solved_chain import warn_of_lost_orthogonality, warn_of_zero_columns
+from ._solve import check_adds_up, solve
+from ._solved_chain import warn_of_few_rows, warn_of_lost_orthogonality
 from ._tensors import as_array, tensor_as
 
 
@@ -37,18 +30,18 @@ class ReverseDistiller(BaseChain):
     """Nested, orthogonal embeddings from a chain of models.
 
     The input is the concatenation ``[H1 | H2 | ...]`` of the embeddings that the models of one
-    family, small to large, give the same sequences (or residues). Level by level, the next
-    embedding is regressed on the columns accumulated so far, and the principal directions of
-    the residual become the new columns [1]_ (Algorithm 3)::
+    family, small to large, give the same sequences (or residues). Each embedding is regressed on
+    the columns so far, and the principal directions of the residual are new ones [1]_::
 
         A1 = H1
         Wi = argmin_W || Hi - A(i-1) W ||          intercepts included
         Vi = leading principal directions of Hi - A(i-1) Wi
         Ai = [ A(i-1), (Hi - A(i-1) Wi) Vi ]
 
-    So the first columns of the output are the smallest model's embedding, bit for bit, and
-    every prefix that ends at a model is that model's distilled embedding. The map is affine:
-    distilling mean-pooled embeddings equals pooling distilled residues.
+    So the first columns of the output are the smallest model's embedding, bit for bit, and every
+    prefix that ends at a model is that model's distilled embedding. The map is affine: distilling
+    mean-pooled embeddings equals pooling distilled residues. Recommended is to fit on residues of
+    some thousand natural sequences (:meth:`fit_residues`), and to transform pooled embeddings.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -56,42 +49,29 @@ class ReverseDistiller(BaseChain):
     ----------
     dims : sequence of int, default=None
         Widths of the blocks, small model first. None recognises columns named by
-        :class:`ESMEmbedder`, else the widths of known models (every sum of distinct widths is
-        unique), else takes all columns as one block, with a warning.
-
+        :class:`ESMEmbedder`, else widths of known models, else takes all as one block and warns.
     n_components : int or str, default=None
-        Length of the prefix to return: a number of columns, or the name of the model to stop
-        at (``"150M"``). It acts in :meth:`transform` alone, so that changing it on a fitted
-        distiller needs no refit. None returns all columns.
-
+        Length of the prefix to return: a number of columns, the model to stop at (``"150M"``), or
+        all. It acts in :meth:`transform` alone, so that changing it needs no refit.
     n_new : sequence of int or "all", default=None
         Number of columns that each model after the first adds. None is the difference of
         widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
         basis, which makes the map an invertible one of the concatenation.
-
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": new columns are uncorrelated with
         the prefix on the data of the fit and no representation with the same prefix
         reconstructs the embedding better. "ridge": shrunk, and no more new columns than the
-        rows support. "pcr":
-        least squares on the leading principal components of the prefix, as in the paper.
-
-        Any multi-output regressor of scikit-learn may stand in their place. It is fitted on the
-        rows themselves, a copy for each level. The prefix is kept, but the map is affine no
-        more: see the :ref:`User Guide <any_regressor>` for what does not hold then.
-
+        rows support. "pcr": least squares on the leading principal components of the prefix,
+        as in the paper. Any multi-output regressor of scikit-learn may stand in their place: a
+        copy for each level is fitted on the rows themselves. The prefix is kept, but the map is
+        affine no more (see the :ref:`User Guide <any_regressor>`).
     alpha : float, default=None
-        Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises the
-        generalised cross-validation criterion for each model, among penalties that spend at
-        most 15 % of the rows on the regression.
-
+        Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises
+        generalised cross-validation, among those that spend at most 15 % of the rows.
     rank : int, default=None
-        Number of principal components for "pcr". None counts those above Johnstone's
-        threshold for noise, as in the paper.
-
+        Number of components for "pcr"; None counts those above Johnstone's threshold.
     memory : str or object with the joblib.Memory interface, default=None
-        Caches the solved chain. A grid search over `n_components` then solves once for each
-        training set.
+        Caches the solved chain; a grid search over `n_components` solves once a training set.
 
     Attributes
     ----------
@@ -124,18 +104,14 @@ class ReverseDistiller(BaseChain):
         Number of principal components of the prefix that the regressions use.
     amplifications_ : ndarray of shape (n_models - 1,)
         How many times larger than a new column the terms are that it is the sum of. Rounding
-        of the moments shows in correlations as 1e-16 times this number of the new columns,
-        times the largest one of the prefix.
+        shows in correlations as 1e-16 times this number, times the largest one of the prefix.
     n_features_in_ : int
         Number of columns seen during fit.
     moments_ : Moments
-        Moments of the rows seen, about as large as the square of their columns. They are what
-        :meth:`partial_fit` and :meth:`fit_moments` build on; a distiller read from a file has
-        none, and transforming needs none.
+        Moments of the rows seen, to build on; a distiller read from a file has none.
     regressors_ : list of estimators
-        Fitted copies of `regressor`, one for each model after the first, where it is an
-        estimator. Of the other attributes there are then those of the chain, `mean_`, `r2_`,
-        `explained_variance_ratio_` and `ranks_`.
+        Fitted copies of `regressor` where it is an estimator. Of what is above there are then no
+        maps, `moments_`, nor what is known of the regressions but `r2_`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns seen during fit, where all are strings.
 
@@ -146,17 +122,13 @@ class ReverseDistiller(BaseChain):
 
     Notes
     -----
-    Sums are taken in float64. With `regressor="ols"` the correlation of prefix and new columns
-    on the data of the fit is below 1e-10, as long as the prefix is not conditioned too badly,
-    which a warning tells. With "ridge" and "pcr" it is as small as the shrinkage allows.
-
-    Rows are residues or whole proteins. Fitting on the residues of some thousand natural
-    sequences (:meth:`fit_residues`) and transforming pooled embeddings is the recommended use.
+    With `regressor="ols"` the correlation of prefix and new columns on the data of the fit is
+    below 1e-10, or a warning says what it may reach; else it is as small as shrinkage allows.
 
     References
     ----------
     .. [1] Catrina, Bepler, Sledzieski and Singh (2026), "Reverse Distillation: Consistently
-       Scaling Protein Language Model Representations", ICLR, arXiv:2603.07710.
+       Scaling Protein Language Model Representations", Algorithm 3, ICLR, arXiv:2603.07710.
 
     Examples
     --------
@@ -168,12 +140,8 @@ class ReverseDistiller(BaseChain):
     >>> X = np.hstack([small, large])
     >>> distiller = ReverseDistiller(dims=[4, 6], regressor="ols").fit(X)
     >>> A = distiller.transform(X)
-    >>> A.shape
-    (500, 6)
-    >>> np.array_equal(A[:, :4], small)
-    True
-    >>> distiller.ranks_
-    array([2])
+    >>> A.shape, np.array_equal(A[:, :4], small), distiller.ranks_
+    ((500, 6), True, array([2]))
     """
 
     _parameter_constraints: dict = {
@@ -185,6 +153,9 @@ class ReverseDistiller(BaseChain):
         "rank": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [str, HasMethods(["cache"]), None],
     }
+
+    _keeps_moments = True
+    _read = staticmethod(read_chain)
 
     def __init__(
         self,
@@ -211,8 +182,8 @@ class ReverseDistiller(BaseChain):
     ) -> Self:
         """Add rows to those already seen.
 
-        Batches of any sizes, in any order, give the fit of all their rows at once. The chain
-        is solved when it is first used, not after every batch.
+        Batches of any sizes, in any order, give the fit of all their rows at once. The chain is
+        solved when it is first used.
 
         Parameters
         ----------
@@ -233,15 +204,15 @@ class ReverseDistiller(BaseChain):
             As for :meth:`fit`, and where the distiller was read from a file, which keeps no
             moments to add to. Nothing is changed then.
         """
-        self._check_adds_up()
+        check_adds_up(self.regressor)
         fitted = "moments_" in vars(self)
-        if not fitted and isinstance(vars(self).get("_chain"), AffineChain):
+        if fitted:
+            rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+        elif hasattr(self, "components_"):
             raise ValueError(
                 "This distiller was read from a file, which keeps no moments to add rows to; fit "
                 "a new one, or keep fitted ones with joblib."
             )
-        if fitted:
-            rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
         else:
             rows = check_rows(X, self)
             blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
@@ -263,8 +234,7 @@ class ReverseDistiller(BaseChain):
         Parameters
         ----------
         sequences : array-like of str
-            Protein sequences. A thousand natural ones (about 250,000 residues) served the
-            paper.
+            A thousand natural ones (about 250,000 residues) served the paper.
         embedder : ESMEmbedder
             Its chain of models embeds the residues; memory is bounded by its batches.
 
@@ -279,12 +249,8 @@ class ReverseDistiller(BaseChain):
         ValueError
             If a sequence or the chain is not valid. Nothing is changed then.
         """
-        self._check_adds_up()
-        if isinstance(embedder, type) or not hasattr(embedder, "iter_residues"):
-            raise TypeError(
-                f"embedder must be an ESMEmbedder, but it is {embedder!r}; give one, as in "
-                "ESMEmbedder('650M')."
-            )
+        check_adds_up(self.regressor)
+        check_embedder(embedder)
         feature_names = embedder.get_feature_names_out()
         self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
         return self.fit_moments(sum_residues(sequences, embedder), feature_names)
@@ -300,8 +266,7 @@ class ReverseDistiller(BaseChain):
         Returns
         -------
         A : ndarray, Tensor or dask Array of shape (n_samples, n_components), as X
-            Its first columns are those of X, bit for bit. Where X is of dask, it is computed
-            when it is asked for.
+            Its first columns are those of X, bit for bit. Of dask it is computed when asked for.
         """
         check_is_fitted(self)
         rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
@@ -320,9 +285,9 @@ class ReverseDistiller(BaseChain):
         Returns
         -------
         H : ndarray, Tensor or dask Array of shape (n_samples, n_features), as X
-            The concatenated embeddings, each reconstructed from the columns up to its model's.
-            With "ols" and a prefix that ends at a model, this is the least-squares
-            reconstruction of that model's embedding and of all larger ones.
+            The concatenated embeddings, each reconstructed from the columns up to its model's;
+            with "ols" and a prefix that ends at a model, by least squares those of that model
+            and of all larger ones.
 
         Raises
         ------
@@ -332,18 +297,7 @@ class ReverseDistiller(BaseChain):
         """
         check_is_fitted(self)
         A = check_rows(X, self)
-        n_components = A.shape[1]
-        if n_components > self.prefix_lengths_[-1]:
-            raise ValueError(
-                f"X has {n_components} columns, but the nested embedding has "
-                f"{self.prefix_lengths_[-1]}; give its columns or the first of them."
-            )
-        names, own = string_columns(X), self._names_out()
-        if names is not None and names != own[:n_components] and set(names) <= set(own):
-            raise ValueError(
-                "The columns of X are those of the nested embedding, but not its first ones in "
-                "their order; put them in the order of get_feature_names_out()."
-            )
+        check_prefix(A.shape[1], string_columns(X), self._names_out())
         if is_dask(A):
             return map_blocks(self._without_moments().inverse_transform, A, self.n_features_in_)
         return tensor_as(self._solved().inverse_transform(A), X)
@@ -395,20 +349,17 @@ class ReverseDistiller(BaseChain):
 
     def _names_out(self, input_features: ArrayLike | None = None) -> list[str]:
         """Names of all columns, whatever `n_components` says."""
-        names = list(names_in(self, input_features)[: self.dims_[0]])
+        first = names_in(self, input_features)[: self.dims_[0]]
         if input_features is None and not hasattr(self, "feature_names_in_"):
-            names = [f"{self.model_names_[0]}_{i}" for i in range(self.dims_[0])]
-        for model, n_new in zip(self.model_names_[1:], np.diff(self.prefix_lengths_), strict=True):
-            names += [f"{model}_residual_{i}" for i in range(n_new)]
-        return names
+            first = [f"{self.model_names_[0]}_{i}" for i in range(self.dims_[0])]
+        return nested_names(first, self.model_names_, self.prefix_lengths_)
 
     def fingerprint(self) -> str:
         """Text that changes whenever what the distiller returns for the same rows would.
 
         Once fitted it covers the map, or the regressors and bases, the prefix that `n_components`
         says, and the names of models and columns; before, the parameters. It covers neither
-        `memory` nor the moments, so that a distiller that was saved and read has that of the one
-        that was saved.
+        `memory` nor the moments, so that saving and reading keep it.
 
         Returns
         -------
@@ -426,28 +377,24 @@ class ReverseDistiller(BaseChain):
             del parameters["memory"]
             return fingerprint(parameters)
         names = self.model_names_, getattr(self, "feature_names_in_", None)
-        parts = names, self.dims_, chain.mean, self._n_components(), chain.essentials
-        return fingerprint(*parts)
+        return fingerprint(names, self.dims_, chain.mean, self._n_components(), chain.essentials)
 
     @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save_pretrained(self, path: str | os.PathLike) -> None:
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 
-        The metadata is JSON that says the models, the parameters, what is known of each level,
-        the weight of the rows (the number of them where they had none; null for a distiller that
-        was read from a file), and the versions that wrote it.
+        The metadata is JSON: models, parameters, what is known of each level, the weight of the
+        rows (null for a distiller that was read from a file), and the versions that wrote it.
 
         Parameters
         ----------
         path : str or path-like
-            The file, by custom ending in ``.safetensors``. An existing one is replaced in one
-            step, so that no reader sees half a file.
+            The file, by custom ending in ``.safetensors``; it appears in one step.
 
         Raises
         ------
         OSError
-            If there is no such folder, the path is that of a folder, or the disk is full. An
-            existing file is as it was then.
+            If it cannot be written. An existing file is as it was then.
         ValueError
             If the chain is no affine map, or a parameter that was set since the fit is not valid.
         """
@@ -457,20 +404,6 @@ class ReverseDistiller(BaseChain):
         del parameters["memory"]  # belongs to this machine
         weight = self.moments_.weight if "moments_" in vars(self) else None
         write_chain(path, parameters, self._blocks(), self._solved(), weight)
-
-    @classmethod
-    def _read(cls, name_or_path: str | os.PathLike, variant: str | None, revision: str | None):
-        parameters, blocks, chain = read_chain(name_or_path, variant, revision)
-        distiller = cls(**parameters)
-        try:
-            distiller._validate_params()
-            distiller._new_columns(blocks)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{str(name_or_path)!r} holds parameters that do not fit its chain "
-                f"({told(error)}); save or fetch it again."
-            ) from error
-        return distiller, blocks, chain
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         parameters = super()._parameters_up_to(n_models) | {"n_components": None}
@@ -484,53 +417,25 @@ class ReverseDistiller(BaseChain):
         prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
 
-    def _solve(self, blocks: Blocks, moments: Moments) -> AffineChain:
-        self._check_adds_up()
-        regression = self.regressor, self.alpha, self.rank
-        return _fit_chain(moments, None, blocks.dims, self._new_columns(blocks), *regression)[0]
+    def _check_parameters(self, blocks: Blocks) -> None:
+        super()._check_parameters(blocks)
+        self._new_columns(blocks)
+
+    def _parameters_of(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any]:
+        """What a chain is solved with."""
+        return blocks.dims, self._new_columns(blocks), self.regressor, self.alpha, self.rank
+
+    def _solve(self, blocks: Blocks, moments: Moments) -> Any:
+        check_adds_up(self.regressor)
+        return solve(moments, None, *self._parameters_of(blocks))[0]
 
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
-        dims, n_new = blocks.dims, self._new_columns(blocks)
-        cache = check_memory(self.memory).cache
-        if is_dask(rows):
-            self._check_adds_up()
-            # Moments have a hash by which memory finds the chain; a graph may have none.
-            rows, sample_weight = Moments.of(rows, sample_weight), None
-        if isinstance(self.regressor, str):
-            regression = self.regressor, self.alpha, self.rank
-            chain, moments = cache(_fit_chain)(rows, sample_weight, dims, n_new, *regression)
-            return chain, moments.weight, moments
-        rows = as_array(rows)
-        chain = cache(fit_rows)(rows, sample_weight, dims, n_new, self.regressor)
-        return chain, len(rows) if sample_weight is None else sample_weight.sum(), None
-
-    def _set_fit(self, blocks, chain, moments=None):
-        super()._set_fit(blocks, chain)
-        if moments is not None:
-            self.moments_ = moments
+        return solve(rows, sample_weight, *self._parameters_of(blocks), memory=self.memory)
 
     def _warn(self, weight: float) -> None:
-        """Say what is doubtful about the chain."""
-        chain, n_columns, few = self._chain, self.n_features_in_, ""
-        remedy = "fit on more rows, or ask for fewer with `n_new`"
-        if weight < n_columns and len(self.dims_) > 1:
-            few = f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns"
-            remedy = (
-                "fit on residues of natural proteins (fit_residues), or take a distiller that was "
-                "(from_pretrained), and freeze it"
-            )
-        zero = "new columns lie beyond the numerical rank of the residual that the rows support"
-        n_zero = (np.diff(chain.prefix_lengths) - chain.ranks).clip(0)
-        warn_of_zero_columns(n_zero, self.model_names_, zero, remedy, few)
+        warn_of_few_rows(self._chain, self.model_names_, weight)
         if self.regressor == "ols":
-            warn_of_lost_orthogonality(chain.amplifications, self.model_names_)
-
-    def _check_adds_up(self) -> None:
-        if not isinstance(self.regressor, str):
-            raise ValueError(
-                f"regressor={type(self.regressor).__name__}(...) needs all rows at once, not "
-                'moments; call fit with an array, or use "ols", "ridge" or "pcr".'
-            )
+            warn_of_lost_orthogonality(self._chain, self.model_names_)
 
     def _without_moments(self) -> Self:
         """A copy that transforms arrays as this one does, to be sent to workers."""
@@ -542,10 +447,3 @@ class ReverseDistiller(BaseChain):
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
-
-
-def _fit_chain(X, sample_weight, dims, n_new, regressor, alpha, rank):
-    """Chain and moments; a function of plain values, so that joblib can cache it."""
-    moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
-    levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
-    return AffineChain(dims, moments.mean, levels), moments

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
 from dataclasses import fields
 from importlib import metadata, resources
 from pathlib import Path
@@ -87,32 +86,26 @@ def read_chain(
     if name_or_path not in _BUNDLED:
         published = read_published(name_or_path, variant, revision)
     if published is not None:
-        blocks, chain = published
-        return {"dims": list(blocks.dims)}, blocks, chain
+        return published
     if variant is not None or revision is not None:
         raise ValueError(
             f"{variant=} and {revision=} choose among published weights, but "
             f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
             "leave both out, or give what holds them."
         )
-    with _located(name_or_path) as path:
-        return _read(path)
+    return _read(_located(name_or_path))
 
 
 def read_description(name_or_path: str | os.PathLike) -> dict[str, Any]:
     """What a file that `read_chain` reads says of the chain beside its arrays."""
-    with _located(name_or_path) as path, safe_open(path, framework="numpy") as file:
+    with safe_open(_located(name_or_path), framework="numpy") as file:
         return json.loads(file.metadata()[_KEY])
 
 
-@contextmanager
 def _located(name_or_path):
     """Path of a file, or of a bundled one by its name."""
     if name_or_path in _BUNDLED:
-        bundled = resources.files("sklearn_revdist") / "bundled" / _BUNDLED[name_or_path]
-        with resources.as_file(bundled) as path:
-            yield path
-        return
+        return Path(str(resources.files(__package__) / "bundled" / _BUNDLED[name_or_path]))
     path = Path(name_or_path)
     if not os.path.isfile(path):  # unlike the method, also of names that no file can have
         known = ", ".join(map(repr, _BUNDLED))
@@ -120,7 +113,7 @@ def _located(name_or_path):
             f"No saved distiller at {str(path)!r}; give the path of a file that "
             f"ReverseDistiller.save_pretrained wrote, or the name of a bundled one ({known})."
         )
-    yield path
+    return path
 
 
 def _read(path):

@@ -54,14 +54,32 @@ def of_levels(field: str, dtype: type | None = None) -> cached_property:
     )
 
 
-def warn_of_zero_columns(
-    n_zero: NDArray[np.integer],
-    model_names: Sequence[str],
-    columns: str,
-    remedy: str,
-    few_rows: str = "",
-) -> None:
-    """Say which columns are zero for want of rows, and where rows are few.
+def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> None:
+    """Say where rows are fewer than columns, and which new columns are zero for want of rows.
+
+    Parameters
+    ----------
+    chain : AffineChain or RowChain
+    model_names : sequence of str
+        Names of the models.
+    weight : float
+        Number of rows, or the sum of their weights.
+    """
+    n_columns, few = len(chain.mean), ""
+    remedy = "fit on more rows, or ask for fewer with `n_new`"
+    if weight < n_columns and chain.levels:
+        few = f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns"
+        remedy = (
+            "fit on residues of natural proteins (fit_residues), or take a distiller that was "
+            "(from_pretrained), and freeze it"
+        )
+    zero = "new columns lie beyond the numerical rank of the residual that the rows support"
+    n_zero = (np.diff(chain.prefix_lengths) - chain.ranks).clip(0)
+    _warn_of_zeros(few, n_zero, model_names, zero, remedy)
+
+
+def warn_of_zero_components(n_zero: NDArray[np.integer], model_names: Sequence[str]) -> None:
+    """Say which principal components of the naive steps are zero.
 
     Parameters
     ----------
@@ -69,33 +87,29 @@ def warn_of_zero_columns(
         Number of zero columns of each model after the first.
     model_names : sequence of str
         Names of the models.
-    columns : str
-        What the columns are, and the rank of what they lie beyond.
-    remedy : str
-        What helps.
-    few_rows : str, default=""
-        What is said of few rows.
     """
+    zero = "principal components lie beyond the numerical rank of the rows"
+    _warn_of_zeros("", n_zero, model_names, zero, "fit on more rows")
+
+
+def _warn_of_zeros(few, n_zero, model_names, zero, remedy):
     models = [f"{n} of {name}" for n, name in zip(n_zero, model_names[1:], strict=True) if n]
-    zeros = f"{n_zero.sum()} {columns} and are zero ({', '.join(models)})" if models else ""
-    if said := ", and ".join(filter(None, (few_rows, zeros))):
-        warnings.warn(f"{said}; {remedy}.", UserWarning, stacklevel=5)
+    zeros = f"{n_zero.sum()} {zero} and are zero ({', '.join(models)})" if models else ""
+    if said := ", and ".join(filter(None, (few, zeros))):
+        warnings.warn(f"{said}; {remedy}.", UserWarning, stacklevel=6)
 
 
-def warn_of_lost_orthogonality(
-    amplifications: NDArray[np.float64], model_names: Sequence[str]
-) -> None:
+def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
     """Say where rounding breaks what least squares promises.
 
     Parameters
     ----------
-    amplifications : ndarray of shape (n_models - 1,)
-        For each model after the first, how much its new columns amplify rounding.
+    chain : AffineChain
     model_names : sequence of str
         Names of the models.
     """
-    before = np.maximum.accumulate(np.r_[1.0, amplifications[:-1]])
-    rounding = np.finfo(np.float64).eps * before * amplifications
+    before = np.maximum.accumulate(np.r_[1.0, chain.amplifications[:-1]])
+    rounding = np.finfo(np.float64).eps * before * chain.amplifications
     if (rounding > _ORTHOGONAL).any():
         level = int(np.argmax(rounding))
         warnings.warn(

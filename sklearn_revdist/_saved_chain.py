@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ._affine_chain import AffineChain
-from ._blocks import Blocks
+from ._blocks import Blocks, whole_numbers
 from ._chain import Level
 from ._files import replaced
 from ._messages import told
@@ -126,7 +126,8 @@ def _read(path):
         written = description.pop(_CHECKSUM, None)
         if written is not None and written != _checksum(description, arrays):
             raise ValueError("it is damaged: its checksum does not match")
-        blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
+        widths = whole_numbers(description["dims"], "dims")
+        blocks = Blocks(tuple(description["model_names"]), tuple(widths))
         levels = [
             Level(
                 *(arrays.pop(f"{name}.{i}") for name in _ARRAYS),

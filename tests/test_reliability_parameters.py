@@ -288,7 +288,9 @@ def public():
         is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
         if not is_estimator:
             yield name, parameters(made)
-        for method in vars(made) if inspect.isclass(made) else ():
+        classes = made.__mro__ if is_estimator else [made] if inspect.isclass(made) else []
+        ours = [vars(each) for each in classes if each.__module__.startswith("sklearn_revdist")]
+        for method in dict.fromkeys(name for names in ours for name in names):
             function = getattr(made, method)
             if method.startswith(("_", "set_")) or not inspect.isroutine(function):
                 continue

@@ -207,6 +207,15 @@ def test_numbers_of_a_level_that_are_none_are_refused(saved, name, value):
         ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
 
 
+def test_widths_that_are_no_whole_numbers_are_refused(saved):
+    description = header(saved[1])
+    del description["sha256"]
+    description["dims"] = [3.0, 6.0, 9.0]
+    message = r"cannot be read as a saved distiller \(dims\[0\]=3\.0 is not a whole number"
+    with pytest.raises(ValueError, match=message):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
+
+
 @pytest.mark.parametrize(
     "description",
     [

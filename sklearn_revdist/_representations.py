@@ -140,7 +140,8 @@ class Maps:
     moments : Moments, default=None
         Of that data. The rivals of a fitted distiller need them.
     rows : ndarray of int, default=None
-        That data, where it is rows of `X`; the distiller is to be fitted on them.
+        That data in place of moments, where it is rows of `X` (those of a training fold); the
+        distiller is to be fitted on them.
     """
 
     def __init__(
@@ -152,18 +153,8 @@ class Maps:
         rows: NDArray[np.int64] | None = None,
     ):
         self.X, self.sizes, self.distiller = X, sizes, distiller
-        self.moments, self.rows = moments, rows
-
-    @classmethod
-    def of_fold(
-        cls,
-        X: NDArray[np.float64],
-        sizes: Sizes,
-        distiller: ReverseDistiller,
-        train: NDArray[np.int64],
-    ) -> Self:
-        """Maps fitted on the rows of a training fold."""
-        return cls(X, sizes, distiller, Moments.of(X[train]), train)
+        self.moments = moments if rows is None else Moments.of(X[rows])
+        self.rows = rows
 
     def columns(self, level: int, name: str) -> NDArray[np.float64]:
         """One representation of all rows.

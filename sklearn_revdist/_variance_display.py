@@ -109,13 +109,9 @@ class NestedVarianceDisplay:
         explained = _explained(products)
         models = np.repeat(np.arange(len(lengths)), distiller.dims_)
         of_model = models == np.arange(len(lengths))[:, np.newaxis]
-        total = of_model @ variances
-        shares = np.divide(
-            of_model @ explained.T,
-            total[:, np.newaxis],
-            out=np.ones((len(lengths), lengths[-1])),
-            where=total[:, np.newaxis] > 0,
-        )
+        total = (of_model @ variances)[:, np.newaxis]
+        shares = np.ones((len(lengths), lengths[-1]))
+        np.divide(of_model @ explained.T, total, out=shares, where=total > 0)
         names = dict(zip(distiller.model_names_, lengths, strict=True))
         return cls(shares, names).plot(ax=ax)
 

@@ -41,7 +41,7 @@ def _columns_by_fold(
                 yield each, fold, columns
     of_fold = [each for each in listed if each.fitted_on == "fold"]
     for fold, (train, _) in enumerate(folds if of_fold else []):
-        maps = Maps.of_fold(natural.X, natural.sizes, natural.distiller, train)
+        maps = Maps(natural.X, natural.sizes, natural.distiller, rows=train)
         for each in of_fold:
             yield each, fold, maps.columns(each.level, each.name)
 

@@ -78,7 +78,7 @@ class Moments:
             with np.errstate(over="ignore"):
                 squares = np.einsum("ij,ij->j", self.root, self.root)
         else:
-            squares = self._square().diagonal()
+            squares = square(self).diagonal()
         if not np.isfinite(squares).all():
             column = int(np.flatnonzero(~np.isfinite(squares))[0])
             raise ValueError(
@@ -185,12 +185,15 @@ class Moments:
         if self.weight == 0.0:
             return other
         delta = other.mean - self.mean
-        weight, mean, shift = _merged_mean(self.weight, self.mean, other.weight, delta)
+        weight = self.weight + other.weight
+        mean = self.mean + delta * (other.weight / weight)
+        # The row that the distance of the means adds to the root.
+        shift = delta * np.sqrt(self.weight * other.weight / weight)
         if self.root is not None and other.root is not None:
             root = np.vstack([self.root, other.root, shift])
             if len(root) <= mean.size:
                 return type(self)(weight, mean, root=root)
-        scatter = self._square() + other._square()
+        scatter = square(self) + square(other)
         scatter += np.outer(shift, shift)
         return type(self)(weight, mean, scatter=scatter)
 
@@ -215,12 +218,7 @@ class Moments:
             raise ValueError(
                 f"n_features={n_features} is more than the {self.mean.size} there are."
             )
-        mean = self.mean[:n_features].copy()
-        if self.root is not None:
-            root = np.ascontiguousarray(self.root[:, :n_features])
-            return type(self)(self.weight, mean, root=root)
-        scatter = np.ascontiguousarray(self._square()[:n_features, :n_features])
-        return type(self)(self.weight, mean, scatter=scatter)
+        return select_columns(self, slice(n_features))
 
     def scale(self) -> NDArray[np.float64]:
         """Root of the second moment's diagonal, exactly zero for columns that are constant.
@@ -235,14 +233,25 @@ class Moments:
         if self.root is not None:
             spread = np.linalg.norm(self.root, axis=0)
         else:
-            spread = np.sqrt(np.diag(self._square()).clip(0))
+            spread = np.sqrt(np.diag(square(self)).clip(0))
         rounding = 16 * np.finfo(np.float64).eps * np.abs(self.mean) * np.sqrt(self.weight)
         return np.where(spread > rounding, spread, 0.0)
 
-    def _square(self) -> NDArray[np.float64]:
-        if self.root is not None:
-            return self.root.T @ self.root
-        return self.scatter  # type: ignore[return-value]  # one of the two is there
+
+def square(moments: Moments) -> NDArray[np.float64]:
+    """The second moment itself, also where its root is kept."""
+    if moments.root is not None:
+        return moments.root.T @ moments.root
+    return moments.scatter  # type: ignore[return-value]  # one of the two is there
+
+
+def select_columns(moments: Moments, columns: slice | NDArray[np.integer]) -> Any:
+    """Moments of some columns alone, those that they have by themselves bit for bit."""
+    mean = moments.mean[columns].copy()
+    if moments.root is not None:
+        return type(moments)(moments.weight, mean, root=moments.root[:, columns].copy(order="K"))
+    scatter = np.ascontiguousarray(square(moments)[:, columns][columns])
+    return type(moments)(moments.weight, mean, scatter=scatter)
 
 
 def check_moments(moments: Any) -> None:
@@ -313,13 +322,6 @@ def _weighted(rows, weights):
     if weights is not None:
         rows *= np.sqrt(weights)[:, np.newaxis]
     return rows
-
-
-def _merged_mean(weight, mean, other_weight, delta):
-    """Weight and mean of both, and the row that the distance of the means adds to the root."""
-    total = weight + other_weight
-    shift = delta * np.sqrt(weight * other_weight / total)
-    return total, mean + delta * (other_weight / total), shift
 
 
 def _symmetric(upper):

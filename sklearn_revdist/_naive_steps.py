@@ -7,14 +7,18 @@ Each step is affine, so the chain of them is one map of the concatenated embeddi
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._chain import principal_directions, root_factor, scatter_factor
 from ._moments import Moments
 from ._regressors import EPS
+from ._solved_chain import SolvedChain, of_levels
+from ._spaces import principal_directions, varying_space
+from ._tensors import dtype_of, empty_like, like
 
 
 class Step(NamedTuple):
@@ -24,8 +28,6 @@ class Step(NamedTuple):
     ----------
     prefix_mean : ndarray of shape (n_prefix,)
         Where the accumulated columns are centred.
-    own_mean : ndarray of shape (width,)
-        Where the model's own columns are centred.
     basis : ndarray of shape (width, n_prefix + width)
         Principal directions of both; beyond the numerical rank exactly zero.
     explained_variance_ratio : float
@@ -33,12 +35,71 @@ class Step(NamedTuple):
     """
 
     prefix_mean: NDArray[np.float64]
-    own_mean: NDArray[np.float64]
     basis: NDArray[np.float64]
     explained_variance_ratio: float
 
 
-def solve_steps(moments: Moments, dims: Sequence[int]) -> list[Step]:
+class NaiveSteps(SolvedChain):
+    """The chain of all steps.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Widths of the models.
+    mean : ndarray of shape (sum(dims),)
+        Where the models' columns are centred.
+    levels : sequence of Step
+        Those of the models after the first.
+    """
+
+    levels: list[Step]
+
+    explained_variance_ratio = of_levels("explained_variance_ratio")
+
+    @cached_property
+    def components(self) -> NDArray[np.float64]:
+        """Centred columns to the last model's reduced ones."""
+        components = np.eye(self.dims[0])
+        for step in self.levels:
+            components = _extend(components, step.basis)
+        return components
+
+    @cached_property
+    def offset(self) -> NDArray[np.float64]:
+        """The last model's columns are ``(X - mean) @ components.T + offset``."""
+        offset = self.mean[: self.dims[0]]
+        for step in self.levels:
+            offset = step.basis[:, : len(offset)] @ (offset - step.prefix_mean)
+        return offset
+
+    @property
+    def n_zero(self) -> NDArray[np.int64]:
+        """Number of columns of each step that are zero."""
+        return np.array([(~step.basis.any(axis=1)).sum() for step in self.levels], dtype=int)
+
+    def transform(self, X: Any) -> Any:
+        """The last model's reduced embedding of rows; of one model its columns as they are.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+
+        Returns
+        -------
+        A : as X, of shape (n_samples, dims[-1])
+        """
+        if not self.levels:
+            A = empty_like(X, *X.shape)
+            A[:] = X
+            return A
+        # What the precision of X takes off the mean comes back with the offset.
+        mean = self.mean.astype(dtype_of(X))
+        offset = self.offset + self.components @ (mean - self.mean)
+        return (X - like(mean, X)) @ like(self.components, X).T + like(offset, X)
+
+
+def solve_steps(moments: Moments, dims: Sequence[int]) -> NaiveSteps:
     """All steps of a chain.
 
     Parameters
@@ -50,67 +111,24 @@ def solve_steps(moments: Moments, dims: Sequence[int]) -> list[Step]:
 
     Returns
     -------
-    steps : list of Step
+    steps : NaiveSteps
         Those of a shorter chain are the first of a longer one's.
     """
-    varies = moments.scale() > 0
-    if moments.root is not None:
-        root = moments.root * varies
-        scale = np.linalg.norm(root, axis=0)
-    else:
-        scatter = moments.scatter * varies * varies[:, np.newaxis]
-        scale = np.sqrt(scatter.diagonal())
+    space = varying_space(moments)
     steps: list[Step] = []
-    to_prefix, stop = np.eye(dims[0]), dims[0]
-    prefix_mean = moments.mean[:stop]
-    for width in dims[1:]:
-        start, stop = stop, stop + width
-        own = slice(start, stop)
+    to_prefix, prefix_mean = np.eye(dims[0]), moments.mean[: dims[0]]
+    for start, stop in pairwise(accumulate(dims)):
+        own, width = slice(start, stop), stop - start
         # Of sums whose terms cancel, what is left is rounding where it is small against them.
-        both = np.concatenate([np.linalg.norm(to_prefix * scale[:start], axis=1), scale[own]])
-        tolerance = 8 * len(both) * EPS
-        if moments.root is not None:
-            rows = np.hstack([root[:, :start] @ to_prefix.T, root[:, own]])
-            factor = root_factor(rows, both, tolerance)
-        else:
-            cross = to_prefix @ scatter[:start, own]
-            corner = to_prefix @ scatter[:start, :start] @ to_prefix.T
-            square = np.block([[corner, cross], [cross.T, scatter[own, own]]])
-            factor = scatter_factor(square, both, tolerance)
-        directions, variances = principal_directions(factor, width)
+        terms = np.linalg.norm(to_prefix * space.scale[:start], axis=1)
+        both = np.concatenate([terms, space.scale[own]])
+        factor = space.joined(to_prefix, own).factor(both, 8 * len(both) * EPS)
+        directions, _, share = principal_directions(factor, width)
         basis = np.zeros((width, len(both)))
         basis[: directions.shape[1]] = directions.T
-        total = float(np.sum(factor**2))
-        ratio = min(1.0, float(variances.sum()) / total) if total > 0 else 1.0
-        steps.append(Step(prefix_mean, moments.mean[own], basis, ratio))
-        to_prefix = _extend(to_prefix, basis)
-        prefix_mean = np.zeros(width)
-    return steps
-
-
-def compose(
-    steps: Sequence[Step],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The one map that some steps, at least one, amount to.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-
-    Returns
-    -------
-    mean : ndarray of shape (n_features,)
-    components : ndarray of shape (n_components, n_features)
-    offset : ndarray of shape (n_components,)
-        The last model's columns are ``(X - mean) @ components.T + offset``.
-    """
-    mean = offset = steps[0].prefix_mean
-    components = np.eye(len(mean))
-    for step in steps:
-        offset = step.basis[:, : len(offset)] @ (offset - step.prefix_mean)
-        components = _extend(components, step.basis)
-        mean = np.concatenate([mean, step.own_mean])
-    return mean, components, offset
+        steps.append(Step(prefix_mean, basis, share))
+        to_prefix, prefix_mean = _extend(to_prefix, basis), np.zeros(width)
+    return NaiveSteps(dims, moments.mean, steps)
 
 
 def _extend(to_prefix, basis):

@@ -95,13 +95,60 @@ def prefix_length(
     return int(n_components)
 
 
+def nested_names(
+    first: Sequence[str], model_names: Sequence[str], lengths: NDArray[np.integer]
+) -> list[str]:
+    """Names of the columns of a nested embedding.
+
+    Parameters
+    ----------
+    first : sequence of str
+        Those of the first model's columns.
+    model_names : sequence of str
+        The chain's models.
+    lengths : ndarray of shape (n_models,)
+        Number of columns up to and including each model.
+
+    Returns
+    -------
+    names : list of str
+        Those of new columns are `<model>_residual_<column>`.
+    """
+    new = zip(model_names[1:], np.diff(lengths), strict=True)
+    return [*first, *(f"{model}_residual_{i}" for model, n in new for i in range(n))]
+
+
+def check_prefix(n_columns: int, names: Sequence[str] | None, nested: Sequence[str]) -> None:
+    """Refuse columns that are more than the nested ones, or these in another order.
+
+    Parameters
+    ----------
+    n_columns : int
+        Number of columns.
+    names : sequence of str or None
+        Their names, where they have some.
+    nested : sequence of str
+        Names of the nested embedding's.
+    """
+    if n_columns > len(nested):
+        raise ValueError(
+            f"X has {n_columns} columns, but the nested embedding has {len(nested)}; give its "
+            "columns or the first of them."
+        )
+    if names is not None and names != nested[:n_columns] and set(names) <= set(nested):
+        raise ValueError(
+            "The columns of X are those of the nested embedding, but not its first ones in "
+            "their order; put them in the order of get_feature_names_out()."
+        )
+
+
 def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None:
     """Where each model ends in a nested embedding, from the names of its columns.
 
     Parameters
     ----------
     feature_names : sequence of str or None
-        Names as :meth:`ReverseDistiller.get_feature_names_out` gives them.
+        Names as :func:`nested_names` gives them.
 
     Returns
     -------

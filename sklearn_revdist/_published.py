@@ -9,31 +9,29 @@ step is affine, so the chain of them is the same map that a fit gives.
 import os
 import re
 import zipfile
+from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ._affine_chain import AffineChain
 from ._blocks import Blocks
 from ._chain import Level, extend
 from ._files import local_path
 from ._hub import fetch
 from ._messages import told
-from ._models import ESM2, Model
-from ._naive_steps import Step
+from ._models import ESM2
+from ._naive_steps import NaiveSteps, Step
 
 _VARIANT = r"\w+-\w+-[\w.]+"
 _FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
-# What names published weights, in the methods that read them.
-SOURCE_CONSTRAINTS = {
-    "name_or_path": [str, os.PathLike],
-    "variant": [str, None],
-    "revision": [str, None],
-}
 _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 
 # A repository's name on the hub: its owner's and its own.
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+_NOT_KNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -54,8 +52,8 @@ _COMPRESSION = 4
 
 def read_published(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, NDArray[np.float64], list[Level]] | None:
-    """Blocks, mean and levels from the files of one variant.
+) -> tuple[dict[str, Any], Blocks, AffineChain] | None:
+    """Parameters, blocks and chain from the files of one variant.
 
     Parameters
     ----------
@@ -70,13 +68,14 @@ def read_published(
 
     Returns
     -------
+    parameters : dict
+        Those of the estimator that has the chain.
     blocks : Blocks
-    mean : ndarray of shape (n_features,), float64
-        Zero for the first model; for others, what their steps predict there.
-    levels : list of Level
-        What only a fit knows of its data is nan.
+    chain : AffineChain
+        Its mean is zero for the first model and, for others, what their steps predict there; what
+        only a fit knows of its data is nan.
 
-    None instead of the three where it is neither a folder nor like the name of a repository.
+    None instead of all where it is neither a folder nor like the name of a repository.
 
     Raises
     ------
@@ -91,9 +90,9 @@ def read_published(
     folder = _find(name_or_path, "rd", variant, revision)
     if folder is None:
         return None
-    names, dims, levels = [ESM2[0].name], [], []
+    dims, levels = [], []
     mean, to_prefix = np.zeros(0), np.zeros((0, 0))
-    for large, path in _steps(folder, "rd", variant):
+    for path in _steps(folder, "rd", variant):
         coef, intercept, basis = _read_step(path)
         if not dims:
             dims.append(len(coef))
@@ -104,40 +103,50 @@ def read_published(
             Level(
                 components=components,
                 coef=coef,
-                r2=np.nan,
-                explained_variance_ratio=np.nan,
                 rank=len(basis),
-                condition=np.nan,
-                alpha=np.nan,
                 n_prefix_components=len(coef),
-                amplification=np.nan,
+                **dict.fromkeys(_NOT_KNOWN, np.nan),
             )
         )
         # The prefix is zero where the first model's embedding is, so only the intercept stays.
         mean = np.concatenate([mean, intercept])
         to_prefix = extend(to_prefix, components)
-        names.append(large.name)
         dims.append(coef.shape[1])
-    return Blocks(tuple(names), tuple(dims)), mean, levels
+    return {"dims": dims}, _blocks(dims), AffineChain(dims, mean, levels)
 
 
 def read_published_naive(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
-) -> tuple[Blocks, list[Step]] | None:
-    """Blocks and steps from files of the naive kind; all else as `read_published`."""
+) -> tuple[dict[str, Any], Blocks, NaiveSteps]:
+    """Parameters, blocks and chain from files of the naive kind; all else as `read_published`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Also if what exists is no folder.
+    """
     folder = _find(name_or_path, "naive", variant, revision)
     if folder is None:
-        return None
-    names, dims, steps = [ESM2[0].name], [], []
-    for large, path in _steps(folder, "naive", variant):
-        step = _read_naive_step(path)
+        raise FileNotFoundError(
+            f"{str(name_or_path)!r} is no folder; give the one that holds the published "
+            "weights, or a repository on the hub."
+        )
+    dims, mean, steps = [], np.zeros(0), []
+    for path in _steps(folder, "naive", variant):
+        step, own_mean = _read_naive_step(path)
         if not dims:
             dims.append(len(step.prefix_mean))
+            mean = step.prefix_mean
         _check_follows(path, len(step.prefix_mean), dims[-1])
+        mean = np.concatenate([mean, own_mean])
         steps.append(step)
-        names.append(large.name)
         dims.append(len(step.basis))
-    return Blocks(tuple(names), tuple(dims)), steps
+    return {"dims": dims}, _blocks(dims), NaiveSteps(dims, mean, steps)
+
+
+def _blocks(dims):
+    """Blocks of the first models of the family."""
+    return Blocks(tuple(model.name for model in ESM2[: len(dims)]), tuple(dims))
 
 
 def _find(name_or_path, kind, variant, revision):
@@ -168,7 +177,7 @@ def _find(name_or_path, kind, variant, revision):
             f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
             f"published one, as {example!r}."
         )
-    filenames = [f"weights/{name}" for _, name in _step_files(kind, variant)]
+    filenames = [f"weights/{name}" for name in _step_files(kind, variant)]
     return fetch(name_or_path, revision, filenames)
 
 
@@ -199,23 +208,20 @@ def _choose_variant(folder, kind, variant):
     return variant or variants[0]
 
 
-def _step_files(kind: str, variant: str) -> list[tuple[Model, str]]:
-    """The larger model of each step of the whole family, and the name of the step's file."""
-    return [
-        (large, f"{kind}-scaler-{small.short}-{large.short}-{variant}.npz")
-        for small, large in pairwise(ESM2)
-    ]
+def _step_files(kind, variant):
+    """Name of the file of each step of the whole family."""
+    models = [model.short for model in ESM2]
+    return [f"{kind}-scaler-{small}-{large}-{variant}.npz" for small, large in pairwise(models)]
 
 
 def _steps(folder, kind, variant):
-    """The same of the steps that the folder holds, after checking that none is left out."""
-    variant = _choose_variant(folder, kind, variant)
-    steps = [(large, folder / name) for large, name in _step_files(kind, variant)]
-    held = [path.is_file() for _, path in steps]
+    """Files of the steps that the folder holds, after checking that none is left out."""
+    steps = [folder / name for name in _step_files(kind, _choose_variant(folder, kind, variant))]
+    held = [path.is_file() for path in steps]
     n_steps = sum(held)
     if not n_steps or not all(held[:n_steps]):
         raise FileNotFoundError(
-            f"{str(folder)!r} has no file {steps[held.index(False)][1].name!r}; fetch all steps of "
+            f"{str(folder)!r} has no file {steps[held.index(False)].name!r}; fetch all steps of "
             "a variant into one folder."
         )
     return steps[:n_steps]
@@ -235,8 +241,7 @@ def _read_step(path):
     The prediction is ``prefix @ coef``, and the new columns are the residual from it and from
     the intercept, which includes the mean of the residuals, along the basis.
     """
-    arrays = _read_arrays(path)
-    try:
+    with _step_of(path) as arrays:
         basis, residual_mean = arrays["pca__components_"], arrays["pca__mean_"]
         coef, intercept = arrays["regressor__coef_"].T, arrays["regressor__intercept_"]
         if "regressor__input_components_" in arrays:
@@ -247,29 +252,31 @@ def _read_step(path):
         width = basis.shape[1]
         if coef.shape[1] != width or intercept.shape != (width,) or residual_mean.shape != (width,):
             raise ValueError("shapes do not fit together")
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise _no_step(path, error) from error
     return coef, intercept + residual_mean, basis
 
 
 def _read_naive_step(path):
-    arrays = _read_arrays(path)
-    try:
+    """A step, and where the larger model's columns are centred."""
+    with _step_of(path) as arrays:
         basis, mean = arrays["pca__components_"], arrays["pca__mean_"]
         width = int(arrays["pca__n_components"])
         n_prefix = basis.shape[1] - width
         if basis.shape != (width, *mean.shape) or n_prefix < 1:
             raise ValueError("shapes do not fit together")
         ratio = float(arrays["pca__explained_variance_ratio_"].sum())
+    return Step(mean[:n_prefix], basis, ratio), mean[n_prefix:]
+
+
+@contextmanager
+def _step_of(path):
+    """The arrays of a step, and the error where they make none."""
+    arrays = _read_arrays(path)
+    try:
+        yield arrays
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise _no_step(path, error) from error
-    return Step(mean[:n_prefix], mean[n_prefix:], basis, ratio)
-
-
-def _no_step(path, error):
-    return ValueError(
-        f"{str(path)!r} is no step of a published chain ({told(error)}); fetch it again."
-    )
+        raise ValueError(
+            f"{str(path)!r} is no step of a published chain ({told(error)}); fetch it again."
+        ) from error
 
 
 def _read_arrays(path):

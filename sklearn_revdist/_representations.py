@@ -8,14 +8,14 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import linalg
 from sklearn.base import clone
 
 from ._blocks import find_blocks
-from ._moments import Moments
-from ._naive_steps import compose, solve_steps
+from ._moments import Moments, select_columns
+from ._naive_steps import NaiveSteps, solve_steps
 from ._prefixes import new_columns
 from ._reverse_distiller import ReverseDistiller
+from ._spaces import space_of
 
 REPRESENTATIONS = (
     "plain",
@@ -29,7 +29,6 @@ REPRESENTATIONS = (
 )
 FITTED_ON = ("natural", "fold")
 
-_EPS = np.finfo(np.float64).eps
 _NOT_FITTED = ("plain", "largest_first", "concat")
 # The first level at which one differs from the plain embedding.
 _FIRST_LEVEL = {"jump": 2, "naive": 1, "concat": 1}
@@ -141,7 +140,8 @@ class Maps:
     moments : Moments, default=None
         Of that data. The rivals of a fitted distiller need them.
     rows : ndarray of int, default=None
-        That data, where it is rows of `X`; the distiller is to be fitted on them.
+        That data in place of moments, where it is rows of `X` (those of a training fold); the
+        distiller is to be fitted on them.
     """
 
     def __init__(
@@ -153,18 +153,8 @@ class Maps:
         rows: NDArray[np.int64] | None = None,
     ):
         self.X, self.sizes, self.distiller = X, sizes, distiller
-        self.moments, self.rows = moments, rows
-
-    @classmethod
-    def of_fold(
-        cls,
-        X: NDArray[np.float64],
-        sizes: Sizes,
-        distiller: ReverseDistiller,
-        train: NDArray[np.int64],
-    ) -> Self:
-        """Maps fitted on the rows of a training fold."""
-        return cls(X, sizes, distiller, Moments.of(X[train]), train)
+        self.moments = moments if rows is None else Moments.of(X[rows])
+        self.rows = rows
 
     def columns(self, level: int, name: str) -> NDArray[np.float64]:
         """One representation of all rows.
@@ -195,8 +185,8 @@ class Maps:
             case "jump":
                 return self._jump(level)
             case "naive":
-                mean, components, _ = compose(self._naive_steps[:level])
-                return (X[:, : own(level).stop] - mean) @ components[:length].T
+                steps = self._naive_steps.truncate(level + 1)
+                return (X[:, : own(level).stop] - steps.mean) @ steps.components[:length].T
             case "concat_pca":
                 return self._principal_components(slice(0, own(level).stop), length)
             case "largest_pca":
@@ -214,7 +204,7 @@ class Maps:
         return np.asarray(whole.transform(X))
 
     @cached_property
-    def _naive_steps(self):
+    def _naive_steps(self) -> NaiveSteps:
         return solve_steps(self.moments, self.sizes.dims)
 
     def _jump(self, level):
@@ -232,34 +222,12 @@ class Maps:
         distiller.set_output(transform="default")
         X = self.X[:, columns]
         if isinstance(distiller.regressor, str):
-            distiller.fit_moments(_select(self.moments, columns))
+            distiller.fit_moments(select_columns(self.moments, columns))
         else:
             distiller.fit(X[self.rows])
         return distiller.transform(X)
 
     def _principal_components(self, columns, n_components):
         """Principal components of some columns, at most as many as there are directions."""
-        mean = self.moments.mean[columns]
-        if self.moments.root is not None:
-            root = self.moments.root[:, columns]
-            _, spread, directions = linalg.svd(root, full_matrices=False)
-            directions, tolerance = directions.T, max(root.shape) * _EPS
-        else:
-            size = mean.size
-            values, directions = linalg.eigh(
-                self.moments.scatter[columns, columns],
-                subset_by_index=(max(0, size - n_components), size - 1),
-            )
-            spread, directions, tolerance = values[::-1], directions[:, ::-1], size * _EPS
-        # Scaled to unit variance, a direction in which nothing varies would be rounding alone.
-        n_components = min(n_components, int((spread > tolerance * spread[0]).sum()))
-        return (self.X[:, columns] - mean) @ directions[:, :n_components]
-
-
-def _select(moments, columns):
-    """Moments of some columns alone."""
-    mean = moments.mean[columns]
-    if moments.root is not None:
-        return Moments(moments.weight, mean, root=moments.root[:, columns])
-    scatter = np.ascontiguousarray(moments.scatter[:, columns][columns])
-    return Moments(moments.weight, mean, scatter=scatter)
+        moments = select_columns(self.moments, columns)
+        return (self.X[:, columns] - moments.mean) @ space_of(moments).axes(n_components)

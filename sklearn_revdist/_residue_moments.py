@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_array
 
 from ._files import replaced
 from ._moments import Moments
@@ -124,6 +125,15 @@ def _why_left_out(sequence: str, longest: int) -> str | None:
     return None
 
 
+def check_embedder(embedder: Any) -> None:
+    """Refuse what embeds no residues."""
+    if isinstance(embedder, type) or not hasattr(embedder, "iter_residues"):
+        raise TypeError(
+            f"embedder must be an ESMEmbedder, but it is {embedder!r}; give one, as in "
+            "ESMEmbedder('650M')."
+        )
+
+
 def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:
     """Moments of the residues of proteins, a block of rows at a time.
 
@@ -138,14 +148,13 @@ def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:
     """
     moments = Moments.zeros(len(embedder.get_feature_names_out()))
     for rows, _ in embedder.iter_residues(sequences):
-        moments += Moments.of(rows)
+        moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
     return moments
 
 
 def write_moments(moments: Moments, path: Path) -> None:
     """Write moments to a file of NumPy's, in one step."""
-    form = "scatter" if moments.root is None else "root"
-    arrays = {"weight": moments.weight, "mean": moments.mean, form: getattr(moments, form)}
+    arrays = {name: value for name, value in vars(moments).items() if value is not None}
     with replaced(path) as part, open(part, "wb") as file:
         np.savez(file, **arrays)
 

@@ -6,7 +6,8 @@ is no affine map. The prefix still is the smaller models' embedding, bit for bit
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from ._chain import principal_directions, root_factor, scatter_factor
 from ._moments import Moments
 from ._regressors import EPS
+from ._solved_chain import SolvedChain, of_levels
+from ._spaces import principal_directions, space_of
+from ._tensors import as_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +50,96 @@ class RowLevel:
     rank: int
 
 
+class RowChain(SolvedChain):
+    """A chain whose levels are those of any regressor.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Widths of the models.
+    mean : ndarray of shape (sum(dims),)
+        Mean of the columns; that of new columns is zero.
+    levels : sequence of RowLevel
+        Those of the models after the first.
+    """
+
+    levels: list[RowLevel]
+
+    r2 = of_levels("r2")
+    explained_variance_ratio = of_levels("explained_variance_ratio")
+    ranks = of_levels("rank", int)
+
+    @cached_property
+    def prefix_lengths(self) -> NDArray[np.int64]:
+        """Number of nested columns up to and including each model."""
+        return np.cumsum([self.dims[0], *(level.basis.shape[1] for level in self.levels)])
+
+    @property
+    def regressors(self) -> list[Any]:
+        """The fitted regressor of each level."""
+        return [level.regressor for level in self.levels]
+
+    @property
+    def essentials(self) -> list[tuple]:
+        """What rows are mapped by, beside the mean."""
+        return [(level.regressor, level.residual_mean, level.basis) for level in self.levels]
+
+    def transform(self, X: Any, n_components: int) -> NDArray:
+        """Nested columns of rows; the first are those of X, bit for bit.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+        n_components : int
+            Number of columns to return.
+
+        Returns
+        -------
+        A : ndarray of shape (n_samples, n_components), dtype of X
+        """
+        X = as_array(X)
+        prefix = X[:, : self.dims[0]]
+        for (start, stop), level in zip(pairwise(accumulate(self.dims)), self.levels, strict=True):
+            if prefix.shape[1] >= n_components:
+                break
+            new = _new_columns(level, prefix, X[:, start:stop])
+            prefix = np.hstack([prefix, new])
+        return prefix[:, :n_components].copy()
+
+    def inverse_transform(self, A: Any) -> NDArray:
+        """Embeddings of all models from nested columns.
+
+        Parameters
+        ----------
+        A : ndarray or Tensor of shape (n_samples, n_components), float64 or float32
+            All nested columns, or the first of them; those missing are taken at their means.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_features), dtype of A
+            The first model's columns are those of A, bit for bit.
+        """
+        A, first = as_array(A), self.dims[0]
+        nested = np.zeros((len(A), self.prefix_lengths[-1]), A.dtype)
+        nested[:, :first] = self.mean[:first]
+        nested[:, : A.shape[1]] = A
+        blocks = [nested[:, :first]]
+        for (start, stop), level in zip(pairwise(self.prefix_lengths), self.levels, strict=True):
+            residual = nested[:, start:stop] @ level.basis.T + level.residual_mean
+            prediction = _predict(level.regressor, nested[:, :start])
+            blocks.append((prediction + residual).astype(A.dtype))
+        return np.hstack(blocks)
+
+
 def fit_rows(
     X: NDArray,
     sample_weight: NDArray[np.float64] | None,
     dims: Sequence[int],
     n_new: Sequence[int],
     regressor: Any,
-) -> list[RowLevel]:
-    """All levels above the first.
+) -> RowChain:
+    """Fit a chain on rows.
 
     Parameters
     ----------
@@ -71,7 +156,7 @@ def fit_rows(
 
     Returns
     -------
-    levels : list of RowLevel
+    chain : RowChain
 
     Raises
     ------
@@ -89,72 +174,13 @@ def fit_rows(
         )
     levels: list[RowLevel] = []
     prefix = X[:, : dims[0]]
-    for (start, stop), n_columns in zip(pairwise(np.cumsum(dims)), n_new, strict=True):
+    for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         own = X[:, start:stop]
         fitted = clone(regressor).fit(prefix, own, **weights)
         level, new = _reduce(fitted, prefix, own, sample_weight, n_columns)
         levels.append(level)
         prefix = np.hstack([prefix, new])
-    return levels
-
-
-def nest_rows(
-    X: NDArray, dims: Sequence[int], levels: Sequence[RowLevel], n_components: int
-) -> NDArray:
-    """Nested columns of rows; the first are those of X, bit for bit.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float64 or float32
-    dims : sequence of int
-        Widths of the blocks.
-    levels : sequence of RowLevel
-    n_components : int
-        Number of columns to return.
-
-    Returns
-    -------
-    A : ndarray of shape (n_samples, n_components), dtype of X
-    """
-    prefix = X[:, : dims[0]]
-    for (start, stop), level in zip(pairwise(np.cumsum(dims)), levels, strict=True):
-        if prefix.shape[1] >= n_components:
-            break
-        new = _new_columns(level, prefix, X[:, start:stop])
-        prefix = np.hstack([prefix, new])
-    return prefix[:, :n_components].copy()
-
-
-def reconstruct_rows(
-    A: NDArray, first: int, levels: Sequence[RowLevel], mean: NDArray[np.float64]
-) -> NDArray:
-    """Embeddings of all models from nested columns.
-
-    Parameters
-    ----------
-    A : ndarray of shape (n_samples, n_components), float64 or float32
-        All nested columns, or the first of them; those missing are taken at their means.
-    first : int
-        Width of the first model.
-    levels : sequence of RowLevel
-    mean : ndarray of shape (n_features,)
-        Mean of the embeddings; that of new columns is zero.
-
-    Returns
-    -------
-    H : ndarray of shape (n_samples, n_features), dtype of A
-    """
-    widths = [level.basis.shape[1] for level in levels]
-    nested = np.empty((len(A), first + sum(widths)), A.dtype)
-    nested[:] = np.concatenate([mean[:first], np.zeros(sum(widths))])
-    nested[:, : A.shape[1]] = A
-    blocks, stop = [nested[:, :first]], first
-    for level, width in zip(levels, widths, strict=True):
-        start, stop = stop, stop + width
-        residual = nested[:, start:stop] @ level.basis.T + level.residual_mean
-        prediction = _predict(level.regressor, nested[:, :start])
-        blocks.append((prediction + residual).astype(A.dtype))
-    return np.hstack(blocks)
+    return RowChain(dims, np.average(X, axis=0, weights=sample_weight), levels)
 
 
 def _reduce(regressor, prefix, own, sample_weight, n_new):
@@ -162,22 +188,18 @@ def _reduce(regressor, prefix, own, sample_weight, n_new):
     residual = own - _predict(regressor, prefix)
     left = Moments.of(residual, sample_weight)
     total = Moments.of(own, sample_weight).scale()
-    tolerance = 8 * residual.shape[1] * EPS
-    if left.root is not None:
-        factor = root_factor(left.root, total, tolerance)
-    else:
-        factor = scatter_factor(left.scatter, total, tolerance)
-    directions, variances = principal_directions(factor, n_new)
+    factor = space_of(left).factor(total, 8 * residual.shape[1] * EPS)
+    directions, _, share = principal_directions(factor, n_new)
     basis = np.zeros((residual.shape[1], n_new))
     basis[:, : directions.shape[1]] = directions
-    power, rank = float(np.sum(factor**2)), factor.shape[1]
+    power = float(np.sum(factor**2))
     level = RowLevel(
         regressor=regressor,
         residual_mean=left.mean,
         basis=basis,
         r2=1 - power / float(total @ total) if total.any() else 0.0,
-        explained_variance_ratio=min(1.0, float(variances.sum()) / power) if rank else 1.0,
-        rank=rank,
+        explained_variance_ratio=share,
+        rank=factor.shape[1],
     )
     return level, _new_columns(level, prefix, own)
 

@@ -3,20 +3,22 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
 from dataclasses import fields
 from importlib import metadata, resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ._blocks import Blocks
+from ._affine_chain import AffineChain
+from ._blocks import Blocks, whole_numbers
 from ._chain import Level
 from ._files import local_path, replaced
 from ._messages import told
+from ._published import read_published
+from ._solved_chain import SolvedChain
 
 # The file's metadata has this one key; its value is JSON that says the format's version. Whatever
 # a program of that version does not need for reading may be missing or more, the checksum of the
@@ -41,17 +43,21 @@ def write_chain(
     path: str | os.PathLike,
     parameters: dict[str, Any],
     blocks: Blocks,
-    mean: NDArray[np.float64],
-    levels: list[Level],
+    chain: SolvedChain,
     weight: float | None,
 ) -> None:
     """Write a solved chain, the parameters it was solved with and the weight of its rows.
 
     The file appears under its name in one step, when it is complete. What is not known, the
-    weight or a number of a level, is null in it.
+    weight or a number of a level, is null in it. A chain that is not affine is refused.
     """
-    arrays = {"mean": mean}
-    for i, level in enumerate(levels, start=1):
+    if not isinstance(chain, AffineChain):
+        raise ValueError(
+            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is no affine "
+            "map, which is what the file holds; keep it with joblib."
+        )
+    arrays = {"mean": chain.mean}
+    for i, level in enumerate(chain.levels, start=1):
         for name in _ARRAYS:
             arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
     description = {
@@ -61,7 +67,9 @@ def write_chain(
         "weight": weight,
         "model_names": blocks.names,
         "dims": blocks.dims,
-        "levels": [{name: _known(getattr(level, name)) for name in _NUMBERS} for level in levels],
+        "levels": [
+            {name: _known(getattr(level, name)) for name in _NUMBERS} for level in chain.levels
+        ],
     }
     description = json.loads(json.dumps(description, default=_plain, allow_nan=False))
     description[_CHECKSUM] = _checksum(description, arrays)
@@ -71,27 +79,33 @@ def write_chain(
 
 
 def read_chain(
-    name_or_path: str | os.PathLike,
-) -> tuple[dict[str, Any], Blocks, NDArray[np.float64], list[Level]]:
-    """Parameters, blocks, mean and levels from a file that `write_chain` wrote."""
-    with _located(name_or_path) as path:
-        return _read(path)
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[dict[str, Any], Blocks, AffineChain]:
+    """Parameters, blocks and chain from published weights or from what `write_chain` wrote."""
+    published = None
+    if name_or_path not in _BUNDLED:
+        published = read_published(name_or_path, variant, revision)
+    if published is not None:
+        return published
+    if variant is not None or revision is not None:
+        raise ValueError(
+            f"{variant=} and {revision=} choose among published weights, but "
+            f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
+            "leave both out, or give what holds them."
+        )
+    return _read(_located(name_or_path))
 
 
 def read_description(name_or_path: str | os.PathLike) -> dict[str, Any]:
     """What a file that `read_chain` reads says of the chain beside its arrays."""
-    with _located(name_or_path) as path, safe_open(path, framework="numpy") as file:
+    with safe_open(_located(name_or_path), framework="numpy") as file:
         return json.loads(file.metadata()[_KEY])
 
 
-@contextmanager
 def _located(name_or_path):
     """Path of a file, or of a bundled one by its name."""
     if name_or_path in _BUNDLED:
-        bundled = resources.files("sklearn_revdist") / "bundled" / _BUNDLED[name_or_path]
-        with resources.as_file(bundled) as path:
-            yield path
-        return
+        return Path(str(resources.files(__package__) / "bundled" / _BUNDLED[name_or_path]))
     path = local_path(name_or_path)
     if not os.path.isfile(path):  # unlike the method, also of names that no file can have
         known = ", ".join(map(repr, _BUNDLED))
@@ -99,7 +113,7 @@ def _located(name_or_path):
             f"No saved distiller at {str(path)!r}; give the path of a file that "
             f"ReverseDistiller.save_pretrained wrote, or the name of a bundled one ({known})."
         )
-    yield path
+    return path
 
 
 def _read(path):
@@ -112,7 +126,8 @@ def _read(path):
         written = description.pop(_CHECKSUM, None)
         if written is not None and written != _checksum(description, arrays):
             raise ValueError("it is damaged: its checksum does not match")
-        blocks = Blocks(tuple(description["model_names"]), tuple(description["dims"]))
+        widths = whole_numbers(description["dims"], "dims")
+        blocks = Blocks(tuple(description["model_names"]), tuple(widths))
         levels = [
             Level(
                 *(arrays.pop(f"{name}.{i}") for name in _ARRAYS),
@@ -124,7 +139,7 @@ def _read(path):
         _check_shapes(blocks, mean, levels, left_over=arrays)
         if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
             raise ValueError(f"it sets {unknown[0]!r}, which is not up to a file")
-        return description["parameters"], blocks, mean, levels
+        return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({told(error)}); save it again "

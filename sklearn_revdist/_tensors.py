@@ -27,16 +27,17 @@ def on_cuda(X: Any) -> bool:
 
 
 def at_default_settings(function: Callable) -> Callable:
-    """Let a function of rows compute with tensors as torch does by default."""
+    """Let a function or a method of rows compute with tensors as torch does by default."""
 
     @wraps(function)
-    def computed(X: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_tensor(X):
-            return function(X, *args, **kwargs)
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        rows = next(filter(is_tensor, args), None)
+        if rows is None:
+            return function(*args, **kwargs)
         from ._torch_settings import default_settings
 
-        with default_settings(X.device):
-            return function(X, *args, **kwargs)
+        with default_settings(rows.device):
+            return function(*args, **kwargs)
 
     return computed
 

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ._axes import HUES, Display, check_axes, mark_models, short_name
-from ._moments import Moments
+from ._moments import Moments, square
 from ._reverse_distiller import ReverseDistiller
 from ._rows import check_rows_as_fitted
 
@@ -93,14 +93,14 @@ class NestedVarianceDisplay(Display):
             rows = np.asarray(rows, dtype=np.float64)
             # A shallow copy, so that the caller's `n_components` stays.
             nested = copy.copy(distiller).set_params(n_components=None).transform(X)
-            joint = _square(Moments.of(np.hstack([np.asarray(nested), rows])))
+            joint = square(Moments.of(np.hstack([np.asarray(nested), rows])))
             products = joint[: lengths[-1]]
             variances = joint.diagonal()[lengths[-1] :]
         elif "moments_" in vars(distiller):
-            square = _square(distiller.moments_)
-            cross = distiller.components_ @ square
+            scatter = square(distiller.moments_)
+            cross = distiller.components_ @ scatter
             products = np.hstack([cross @ distiller.components_.T, cross])
-            variances = square.diagonal()
+            variances = scatter.diagonal()
         else:
             raise ValueError(
                 "This distiller keeps no moments of the data it was fitted on; give embeddings "
@@ -109,13 +109,9 @@ class NestedVarianceDisplay(Display):
         explained = _explained(products)
         models = np.repeat(np.arange(len(lengths)), distiller.dims_)
         of_model = models == np.arange(len(lengths))[:, np.newaxis]
-        total = of_model @ variances
-        shares = np.divide(
-            of_model @ explained.T,
-            total[:, np.newaxis],
-            out=np.ones((len(lengths), lengths[-1])),
-            where=total[:, np.newaxis] > 0,
-        )
+        total = (of_model @ variances)[:, np.newaxis]
+        shares = np.ones((len(lengths), lengths[-1]))
+        np.divide(of_model @ explained.T, total, out=shares, where=total > 0)
         names = dict(zip(distiller.model_names_, lengths, strict=True))
         return cls(shares, names).plot(ax=ax)
 
@@ -135,11 +131,6 @@ class NestedVarianceDisplay(Display):
             ylabel="explained share of a model's variance",
             ylim=(0, 1.02),
         )
-
-
-def _square(moments):
-    """Second moment of all columns."""
-    return moments.scatter if moments.root is None else moments.root.T @ moments.root
 
 
 def _explained(products: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -76,8 +76,10 @@ def _state(distiller):
     held = vars(distiller).copy()
     for name, value in vars(held.pop("moments_", None) or Moments.zeros(0)).items():
         held[f"moments_.{name}"] = value
-    for i, value in enumerate(held.pop("_from_prefix", [])):
-        held[f"_from_prefix.{i}"] = value
+    if (chain := held.pop("_chain", None)) is not None:
+        held["_chain.mean"] = chain.mean
+        for i, level in enumerate(chain.levels):
+            held |= {f"_chain.{i}.{name}": value for name, value in vars(level).items()}
     return {name: np.array(value) for name, value in held.items()}
 
 

@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[1]
 # By group: modules, and their tests.
 GROUPS = {
     "chain": (
-        ["moments", "chain"],
+        ["moments", "spaces", "chain"],
         [
-            *("moments", "chain", "row_chain", "fitted_chain", "partial_fit", "reverse_distiller"),
+            *("moments", "spaces", "chain", "row_chain", "solved_chain", "partial_fit"),
+            "reverse_distiller",
             *("tensors", "dask", "reliability_chains", "reliability_not_finite"),
             "reliability_parameters",
         ],

@@ -5,13 +5,7 @@ import pytest
 from scipy import linalg
 from sklearn.linear_model import Ridge
 
-from sklearn_revdist._chain import (
-    _inverse_scale,
-    principal_directions,
-    root_factor,
-    scatter_factor,
-    solve_chain,
-)
+from sklearn_revdist._chain import solve_chain
 from sklearn_revdist._moments import Moments
 
 CHAINS = [[6, 9], [5, 8, 12], [8, 12, 20, 32], [4, 6, 9, 14, 25]]
@@ -383,15 +377,6 @@ def test_every_model_has_a_number_of_new_columns(rng):
             solve_chain(moments, [4, 6, 9], n_new, regressor="ols")
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 1e-12])
-def test_zeros_have_no_directions(tolerance):
-    for factor in (root_factor, scatter_factor):
-        found = factor(np.zeros((3, 3)), np.ones(3), tolerance)
-        assert found.shape == (3, 0)
-        directions, variances = principal_directions(found, 2)
-        assert (directions.shape, variances.shape) == ((3, 0), (0,))
-
-
 @pytest.mark.parametrize("n_samples", [25, 900])
 def test_rounding_of_an_ill_conditioned_prefix_is_no_direction(n_samples, rng):
     """The larger model is a function of the smaller one, whose condition is a million."""
@@ -420,8 +405,8 @@ def test_a_larger_model_that_is_constant_is_not_explained(n_samples, rng):
     X = random_chain([4, 6], rng, n_samples=n_samples)
     X[:, 4:] = 1 / 3
     level = solve_chain(Moments.of(X), [4, 6], [2], regressor="ols")[0]
-    told = level.r2, level.explained_variance_ratio, level.rank, level.amplification
-    assert told == (0.0, 1.0, 0, 1.0)
+    known = level.r2, level.explained_variance_ratio, level.rank, level.amplification
+    assert known == (0.0, 1.0, 0, 1.0)
 
 
 @pytest.mark.parametrize("n_samples", [20, 900])
@@ -440,12 +425,6 @@ def test_no_more_is_kept_than_there_was(rng):
         X = random_chain([3, 9], rng, n_samples=30)
         level = solve_chain(Moments.of(X), [3, 9], [9], regressor="ols")[0]
         assert level.explained_variance_ratio <= 1
-
-
-def test_constant_columns_are_scaled_to_nothing():
-    for _ in range(50):
-        np.full(3, np.nan)  # what the memory held before
-        np.testing.assert_array_equal(_inverse_scale(np.array([0.0, 2.0, 0.0])), [0, 0.5, 0])
 
 
 @pytest.mark.parametrize("regressor", ["ols", "ridge", "pcr"])

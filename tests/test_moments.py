@@ -6,21 +6,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_revdist._moments import Moments, _block_rows, _symmetric, check_moments
-
-
-def scatter(moments):
-    """The second moment, from whichever form it is kept in."""
-    return moments.scatter if moments.root is None else moments.root.T @ moments.root
+from sklearn_revdist._moments import (
+    Moments,
+    _block_rows,
+    _symmetric,
+    check_moments,
+    select_columns,
+    square,
+)
 
 
 def assert_equal_moments(left, right, rtol=1e-10):
     """Equal up to a relative tolerance in units of each column's spread."""
-    spread = np.sqrt(np.diag(scatter(right)))
+    spread = np.sqrt(np.diag(square(right)))
     sigma = spread / np.sqrt(right.weight)
     assert left.weight == pytest.approx(right.weight, rel=1e-12)
     np.testing.assert_array_less(np.abs(left.mean - right.mean), rtol * (sigma + 1e-300) + 1e-14)
-    error = np.abs(scatter(left) - scatter(right))
+    error = np.abs(square(left) - square(right))
     np.testing.assert_array_less(error, rtol * np.outer(spread, spread) + 1e-14)
 
 
@@ -219,6 +221,24 @@ def test_leading_columns_are_the_moments_of_those_columns(rng):
     few = Moments.of(X[:5]).leading(2)
     assert few.root.shape == (5, 2)
     assert_equal_moments(few, Moments.of(X[:5, :2]))
+
+
+@pytest.mark.parametrize("n_samples", [5, 100])
+@pytest.mark.parametrize("columns", [slice(1, 4), np.array([0, 3, 5])])
+def test_selected_columns_are_the_moments_of_those_columns(columns, n_samples, rng):
+    X = rng.normal(size=(n_samples, 6))
+    moments = Moments.of(X)
+    selected = select_columns(moments, columns)
+    assert (selected.root is None) == (moments.root is None)
+    assert_equal_moments(selected, Moments.of(X[:, columns]))
+    np.testing.assert_array_equal(square(selected), square(selected).T)
+
+
+@pytest.mark.parametrize("n_samples", [5, 100])
+def test_the_square_is_the_second_moment_of_either_form(n_samples, rng):
+    X = rng.normal(size=(n_samples, 6))
+    expected = (n_samples - 1) * np.cov(X.T)
+    np.testing.assert_allclose(square(Moments.of(X)), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e12 / 3])

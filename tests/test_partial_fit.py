@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import sklearn_revdist._reverse_distiller as module
+import sklearn_revdist._solve as module
 from sklearn_revdist import ReverseDistiller
 
 DIMS = [4, 7, 12]

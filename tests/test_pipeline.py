@@ -17,7 +17,7 @@ from sklearn_revdist import (
     ESMEmbedder,
     PrefixRidgeCV,
     ReverseDistiller,
-    _reverse_distiller,
+    _solve,
     load_if1_ecoli,
 )
 from sklearn_revdist._models import DEMO
@@ -60,8 +60,8 @@ def test_a_search_with_memory_and_store_solves_the_chain_once_a_fold(assay, tmp_
         solved.append(moments.weight)
         return solve_chain(moments, *args, **kwargs)
 
-    solve_chain = _reverse_distiller.solve_chain
-    monkeypatch.setattr(_reverse_distiller, "solve_chain", counted)
+    solve_chain = _solve.solve_chain
+    monkeypatch.setattr(_solve, "solve_chain", counted)
     embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
     distiller = ReverseDistiller(memory=str(tmp_path / "cache"))
     grid = {
@@ -199,13 +199,13 @@ def test_prefix_search_in_a_pipeline(X, rng):
 
 def test_memory_solves_once_for_each_training_set(X, tmp_path, monkeypatch):
     solved = []
-    solve_chain = _reverse_distiller.solve_chain
+    solve_chain = _solve.solve_chain
 
     def counted(moments, *args, **kwargs):
         solved.append(moments.weight)
         return solve_chain(moments, *args, **kwargs)
 
-    monkeypatch.setattr(_reverse_distiller, "solve_chain", counted)
+    monkeypatch.setattr(_solve, "solve_chain", counted)
     pipeline = make_pipeline(ReverseDistiller(DIMS, memory=str(tmp_path)), Ridge())
     grid = {"reversedistiller__n_components": list(range(1, 13))}
     GridSearchCV(pipeline, grid, cv=3).fit(X, X[:, 0])

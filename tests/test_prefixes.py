@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from sklearn_revdist._blocks import Blocks
-from sklearn_revdist._prefixes import model_index, model_prefixes, new_columns, prefix_length
+from sklearn_revdist._prefixes import (
+    check_prefix,
+    model_index,
+    model_prefixes,
+    nested_names,
+    new_columns,
+    prefix_length,
+)
 
 CHAIN = Blocks(("esm2_t6_8M_UR50D", "middle", "large"), (4, 7, 12))
 LENGTHS = np.array([4, 7, 12])
@@ -70,3 +77,21 @@ def test_models_of_a_nested_embedding_are_read_from_its_names():
 @pytest.mark.parametrize("names", [None, ["a_0", "temperature"], ["a_0", "a_2"]])
 def test_names_that_do_not_tell_the_models(names):
     assert model_prefixes(names) is None
+
+
+def test_names_of_nested_columns_say_where_models_end():
+    names = nested_names(["a_0", "a_1"], ["a", "b", "c"], np.array([2, 2, 4]))
+    assert names == ["a_0", "a_1", "c_residual_0", "c_residual_1"]
+    names = nested_names(["a_0"], ["a", "b"], np.array([1, 3]))
+    assert model_prefixes(names) == {"a": 1, "b": 3}
+
+
+def test_columns_that_are_no_prefix_are_refused():
+    nested = ["a_0", "b_residual_0", "b_residual_1"]
+    for names in (None, nested[:2], ["x", "y"], ["a_0", "y"]):
+        check_prefix(2, names, nested)
+    with pytest.raises(ValueError, match=r"^X has 4 columns, but the nested embedding has 3; give"):
+        check_prefix(4, None, nested)
+    for names in (nested[1::-1], nested[1:]):
+        with pytest.raises(ValueError, match="not its first ones in their order; put them in"):
+            check_prefix(2, names, nested)

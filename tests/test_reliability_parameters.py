@@ -26,7 +26,6 @@ from sklearn_revdist import (
     Task,
     prefix_scores,
 )
-from sklearn_revdist._axes import Display
 from sklearn_revdist._store import Shown, Source
 
 DIMS = [3, 5]
@@ -263,6 +262,11 @@ OPEN = {
     "NestedVarianceDisplay.from_estimator": {"X"},
     "ReverseDistiller.fit_residues": {"sequences"},
     "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
+    **{
+        f"{name}.{method}": {"X", "y", "groups"}
+        for name in ("ContiguousKFold", "ModuloKFold")
+        for method in ("split", "get_n_splits")
+    },
 }
 DATA = {"X", "y"}  # of the methods of estimators
 # Made by the package: what holds results, or is a step between public ones.
@@ -290,8 +294,9 @@ def public():
         is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
         if not is_estimator:
             yield name, parameters(made)
-        inherited = vars(Display) if inspect.isclass(made) and issubclass(made, Display) else ()
-        for method in {*vars(made), *inherited} if inspect.isclass(made) else ():
+        classes = made.__mro__ if inspect.isclass(made) else []
+        ours = [vars(each) for each in classes if each.__module__.startswith("sklearn_revdist")]
+        for method in dict.fromkeys(name for names in ours for name in names):
             function = getattr(made, method)
             if method.startswith(("_", "set_")) or not inspect.isroutine(function):
                 continue

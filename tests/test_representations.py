@@ -39,7 +39,7 @@ def fitted(request, data, distiller):
     if request.param == "natural":
         return Maps(data, sizes, distiller, distiller.moments_), data[:200]
     train = np.arange(5, 20)
-    return Maps.of_fold(data, sizes, distiller, train), data[train]
+    return Maps(data, sizes, distiller, rows=train), data[train]
 
 
 def assert_equal_up_to_sign(a, b):
@@ -74,7 +74,7 @@ def test_principal_components_are_those_of_the_rows(data, fitted):
 
 
 def test_directions_in_which_nothing_varies_are_no_components(data, distiller):
-    maps = Maps.of_fold(data, Sizes.of_fitted(distiller), distiller, np.arange(6))
+    maps = Maps(data, Sizes.of_fitted(distiller), distiller, rows=np.arange(6))
     columns = maps.columns(2, "concat_pca")
     assert columns.shape == (300, 5)
     assert columns[:6].std(axis=0).min() > 1e-6
@@ -115,7 +115,7 @@ def test_a_chain_with_any_regressor_is_fitted_on_the_rows_of_the_fold(data):
     train = np.arange(0, 300, 2)
     distiller = ReverseDistiller(dims=DIMS, regressor=LinearRegression())
     sizes = Sizes.of_unfitted(distiller, None, 20)
-    maps = Maps.of_fold(data, sizes, distiller, train)
+    maps = Maps(data, sizes, distiller, rows=train)
     expected = ReverseDistiller(dims=DIMS, regressor="ols").fit(data[train]).transform(data)
     assert_equal_up_to_sign(maps.columns(2, "distilled"), expected)
     fitted = ReverseDistiller(dims=DIMS, regressor=Ridge()).fit(data)

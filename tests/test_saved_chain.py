@@ -1,4 +1,5 @@
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,11 +41,10 @@ def test_round_trip_is_bit_identical(saved):
     distiller, path, X = saved
     other = ReverseDistiller.from_pretrained(path)
     assert other.get_params() == distiller.get_params()
-    held = vars(distiller)
-    held.pop("moments_")
-    for name, value in held.items():
-        if name.startswith("_"):
-            continue  # follows from the others
+    names = {name for name in dir(distiller) if re.fullmatch(r"[a-z].*_", name)} - {"moments_"}
+    assert {"components_", "reconstruction_", "ranks_", "amplifications_", "dims_"} < names
+    for name in names:
+        value = getattr(distiller, name)
         np.testing.assert_array_equal(getattr(other, name), value, err_msg=name)
     np.testing.assert_array_equal(other.transform(X), distiller.transform(X))
     other.n_components = None
@@ -203,6 +203,15 @@ def test_numbers_of_a_level_that_are_none_are_refused(saved, name, value):
     del description["sha256"]
     description["levels"][1][name] = value
     message = r"^'.*' cannot be read as a saved distiller \([^\n]*\); save it again with [^\n]*\.$"
+    with pytest.raises(ValueError, match=message):
+        ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
+
+
+def test_widths_that_are_no_whole_numbers_are_refused(saved):
+    description = header(saved[1])
+    del description["sha256"]
+    description["dims"] = [3.0, 6.0, 9.0]
+    message = r"cannot be read as a saved distiller \(dims\[0\]=3\.0 is not a whole number"
     with pytest.raises(ValueError, match=message):
         ReverseDistiller.from_pretrained(rewritten(saved[1], description=json.dumps(description)))
 

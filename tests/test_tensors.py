@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from sklearn_revdist import Moments, ReverseDistiller
-from sklearn_revdist._affine_map import nest, reconstruct
-from sklearn_revdist._fitted_chain import level_maps
+from sklearn_revdist._affine_chain import AffineChain
+from sklearn_revdist._chain import solve_chain
 from sklearn_revdist._tensors import sums_on_device
 
 DIMS = [4, 7, 12]
@@ -86,16 +86,13 @@ def test_sums_of_the_device_are_the_moments(weighted, X, rng, monkeypatch):
 
 @pytest.mark.parametrize("n_components", [3, 4, 9, 12])
 def test_the_map_of_tensors_is_that_of_arrays(n_components, X):
-    distiller = ReverseDistiller(DIMS).fit(X)
-    levels = level_maps(distiller)
-    nested = nest(torch.from_numpy(X), distiller.mean_, levels, n_components)
-    expected = nest(X, distiller.mean_, levels, n_components)
+    moments = Moments.of(X)
+    levels = solve_chain(moments, DIMS, [3, 5], regressor="ridge")
+    chain = AffineChain(DIMS, moments.mean, levels)
+    nested, expected = (chain.transform(rows, n_components) for rows in (torch.from_numpy(X), X))
     np.testing.assert_allclose(nested.numpy(), expected, rtol=0, atol=1e-12)
-    inverse = distiller.offset_, distiller.reconstruction_, distiller.mean_
-    if n_components == 12:
-        np.testing.assert_allclose(
-            reconstruct(nested, *inverse).numpy(), reconstruct(expected, *inverse), atol=1e-12
-        )
+    back = chain.inverse_transform(nested).numpy()
+    np.testing.assert_allclose(back, chain.inverse_transform(expected), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +104,13 @@ def test_the_map_of_tensors_is_that_of_arrays(n_components, X):
     ids=["autocast", "meta"],
 )
 def test_settings_of_torch_do_not_change_the_map_of_tensors(setting, X):
-    distiller = ReverseDistiller(DIMS).fit(X)
-    levels = level_maps(distiller)
-    inverse = distiller.offset_, distiller.reconstruction_, distiller.mean_
+    moments = Moments.of(X)
+    chain = AffineChain(DIMS, moments.mean, solve_chain(moments, DIMS, [3, 5], regressor="ridge"))
     rows = torch.tensor(X, dtype=torch.float32)
 
     def results():
-        nested = nest(rows, distiller.mean_, levels, 12)
-        return nested, reconstruct(nested, *inverse), *sums_on_device(rows)[1:]
+        nested = chain.transform(rows, 12)
+        return nested, chain.inverse_transform(nested), *sums_on_device(rows)[1:]
 
     expected = results()
     with setting():

@@ -1,34 +1,73 @@
-"""A chain becomes attributes, and is the same chain again."""
+"""What a solved chain knows of itself are fitted attributes; what is doubtful is said."""
 
+import copy
 import re
 import warnings
-from dataclasses import astuple
-from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from sklearn_revdist import Moments, ReverseDistiller
+from sklearn_revdist._affine_chain import AffineChain
 from sklearn_revdist._chain import solve_chain
-from sklearn_revdist._fitted_chain import SOLVED, affine_attributes, levels_of
+from sklearn_revdist._naive_steps import solve_steps
+from sklearn_revdist._row_chain import fit_rows
 
 DIMS = [4, 7, 12]
 
 
-@pytest.mark.parametrize("n_new", [[3, 5], [7, 12], [0, 1]])
-def test_levels_come_back_from_the_attributes_bit_for_bit(n_new, X):
+def affine(X):
     moments = Moments.of(X)
-    levels = solve_chain(moments, DIMS, n_new, regressor="ridge")
-    attributes = affine_attributes(DIMS, moments.mean, levels)
-    assert attributes.keys() == SOLVED
-    held = levels_of(SimpleNamespace(dims_=DIMS, **attributes))
-    np.testing.assert_equal([astuple(level) for level in held], [astuple(v) for v in levels])
+    levels = solve_chain(moments, DIMS, [3, 5], regressor="ridge")
+    return AffineChain(DIMS, moments.mean, levels)
+
+
+def of_rows(X):
+    return fit_rows(X, None, DIMS, [3, 5], Ridge())
+
+
+def naive(X):
+    return solve_steps(Moments.of(X), DIMS)
+
+
+@pytest.mark.parametrize("solve", [affine, of_rows, naive])
+@pytest.mark.parametrize("n_models", [1, 2, 3])
+def test_a_truncated_chain_is_that_of_the_first_models(n_models, solve, X):
+    chain = solve(X)
+    short = chain.truncate(n_models)
+    assert short.dims == tuple(DIMS[:n_models])
+    assert len(short.levels) == n_models - 1
+    n_columns = sum(DIMS[:n_models])
+    np.testing.assert_array_equal(short.mean, chain.mean[:n_columns])
+    if solve is not naive:
+        length = int(chain.prefix_lengths[n_models - 1])
+        nested = chain.transform(X, length)
+        np.testing.assert_array_equal(short.transform(X[:, :n_columns], length), nested)
+        np.testing.assert_allclose(
+            short.inverse_transform(nested),
+            chain.inverse_transform(nested)[:, :n_columns],
+            rtol=0,
+            atol=1e-10,
+        )
+
+
+@pytest.mark.parametrize("solve", [affine, of_rows, naive])
+def test_copies_map_the_same_bits(solve, X, tmp_path):
+    chain = solve(X)
+    joblib.dump(chain, tmp_path / "chain")
+    arguments = () if solve is naive else (12,)
+    expected = chain.transform(X, *arguments)
+    for other in (copy.copy(chain), copy.deepcopy(chain), joblib.load(tmp_path / "chain")):
+        np.testing.assert_array_equal(other.transform(X, *arguments), expected)
 
 
 def test_a_chain_of_one_model_has_attributes_without_levels(X):
-    attributes = affine_attributes([23], X.mean(axis=0), [])
-    assert attributes["ranks_"].dtype == attributes["n_prefix_components_"].dtype == int
-    assert levels_of(SimpleNamespace(dims_=[23], **attributes)) == []
+    chain = AffineChain([23], X.mean(axis=0), [])
+    assert chain.ranks.dtype == chain.n_prefix_components.dtype == int
+    assert chain.ranks.shape == chain.r2.shape == (0,)
+    np.testing.assert_array_equal(chain.transform(X, 23), X)
 
 
 def test_output_is_the_affine_map_of_the_attributes(X):

@@ -10,13 +10,14 @@ from ._axes import short_name
 from ._cli_options import chain_option, quiet_option, unknown_option
 from ._cli_sequences import chain_of, make_embedder
 from ._console import INPUT, OUTPUT, embedding, failing, readable, say
+from ._draw import draw_proteins
 from ._evaluate import checked_tasks, evaluate
 from ._files import replaced
 from ._fingerprint import fingerprint
 from ._moments import Moments
 from ._records import read_records
 from ._representations import FITTED_ON, REPRESENTATIONS
-from ._residue_moments import draw_proteins, read_moments, sum_residues, write_moments
+from ._residue_moments import read_moments, sum_residues, write_moments
 from ._reverse_distiller import ReverseDistiller
 from ._scaling_display import ScalingDisplay
 from ._score_files import write_scores

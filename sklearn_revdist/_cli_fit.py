@@ -43,12 +43,13 @@ from ._console import (
     progress,
     say,
 )
+from ._draw import LONGEST, draw_proteins
 from ._embedder import ESMEmbedder
 from ._fingerprint import fingerprint
 from ._moments import Moments
 from ._prefixes import new_columns
 from ._records import in_parts
-from ._residue_moments import LONGEST, draw_proteins, read_moments, write_moments
+from ._residue_moments import read_moments, write_moments
 from ._reverse_distiller import ReverseDistiller
 
 # Moments of a long chain take hundreds of megabytes, so they are not kept after every part.

@@ -26,11 +26,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller, read_fasta
-from sklearn_revdist._draw import draw_proteins
-from sklearn_revdist._evaluate import embed_task
-from sklearn_revdist._probes import RIDGE_ALPHAS
-from sklearn_revdist._score_files import write_scores
-from sklearn_revdist._task_list import task_readers
+from sklearn_revdist.evaluation._evaluate import embed_task
+from sklearn_revdist.evaluation._probes import RIDGE_ALPHAS
+from sklearn_revdist.evaluation._score_files import write_scores
+from sklearn_revdist.sequences._draw import draw_proteins
+from sklearn_revdist.tasks._task_list import task_readers
 
 HERE = Path(__file__).parent
 PROTEOMES = "E.coli", "S.cerevisiae", "Synechocystis"

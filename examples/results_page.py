@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sklearn_revdist._models import ESM2
+from sklearn_revdist.utils._models import ESM2
 
 SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo": "160"}
 LARGEST = list(SIZES)[-1]

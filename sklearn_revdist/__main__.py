@@ -1,5 +1,5 @@
 """`python -m sklearn_revdist` is the command `revdist`."""
 
-from ._cli import main
+from .cli._main import main
 
 main(prog_name="revdist")

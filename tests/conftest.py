@@ -20,8 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 # Imported first, so that modules that are named to pytest are not loaded beside it.
 from sklearn_revdist import Moments
-from sklearn_revdist._checkpoints import locate
-from sklearn_revdist._models import resolve_chain
+from sklearn_revdist.embedding._checkpoints import locate
+from sklearn_revdist.utils._models import resolve_chain
 
 # Threads that wait for a busy core cost far more than they save. Whoever sets OMP_NUM_THREADS wants
 # to see the tests hold with so many, and torch has taken that number already.
@@ -32,7 +32,7 @@ if "OMP_NUM_THREADS" not in os.environ:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Programs that need what is not installed for the tests: the reference implementation and mutmut.
-collect_ignore = ["published/make.py", "mutate.py"]
+collect_ignore = ["published/make.py", "tools"]
 
 
 def _write_checkpoint(path, n_layers=2, width=24, n_heads=3, *, seed=0, token_dropout=True):
@@ -320,7 +320,7 @@ class _Ended(NamedTuple):
 
 
 def _in_process(*arguments, stdin=b""):
-    from sklearn_revdist._cli import main
+    from sklearn_revdist.cli._main import main
 
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
     if not isinstance(result.exception, SystemExit | None):
@@ -350,8 +350,9 @@ def as_process(_alone):
 # The program, which a signal stops when so many batches have been embedded.
 _STOPPED = """
 import os, sys
-from sklearn_revdist import _embedder, _inference
-from sklearn_revdist._cli import main
+from sklearn_revdist.embedding import _embedder
+from sklearn_revdist.embedding import _inference
+from sklearn_revdist.cli._main import main
 
 def embed(*arguments, **settings):
     global left

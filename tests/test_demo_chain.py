@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
-from sklearn_revdist._models import DEMO
+from sklearn_revdist.utils._models import DEMO
 
 BUNDLED = resources.files("sklearn_revdist") / "bundled"
 
@@ -95,7 +95,7 @@ def test_masked_residues_are_predicted_better_by_larger_models(load):
 
 def _masked_loss(embedder, masked, wild_type, head):
     """Mean cross-entropy over the amino acids, one masked position a sequence."""
-    from sklearn_revdist._sequences import AMINO_ACIDS, TOKENS
+    from sklearn_revdist.sequences._tokens import AMINO_ACIDS, TOKENS
 
     rows = np.concatenate([block for block, _ in embedder.iter_residues(masked)])
     n = len(wild_type)

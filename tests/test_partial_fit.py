@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import sklearn_revdist._solve as module
+import sklearn_revdist.distillation._solve as module
 from sklearn_revdist import ReverseDistiller
 
 DIMS = [4, 7, 12]

@@ -13,14 +13,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_revdist import (
-    ESMEmbedder,
-    PrefixRidgeCV,
-    ReverseDistiller,
-    _solve,
-    load_if1_ecoli,
-)
-from sklearn_revdist._models import DEMO
+from sklearn_revdist import ESMEmbedder, PrefixRidgeCV, ReverseDistiller, load_if1_ecoli
+from sklearn_revdist.distillation import _solve
+from sklearn_revdist.utils._models import DEMO
 
 # Folds of a few hundred variants: what is tested is the machinery, not the score.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")

@@ -8,8 +8,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from sklearn_revdist import ESMEmbedder
-from sklearn_revdist._models import ESM2
-from sklearn_revdist._sequences import AMINO_ACIDS, CLS, EOS, TOKENS, as_text, encode_sequences
+from sklearn_revdist.sequences._tokens import (
+    AMINO_ACIDS,
+    CLS,
+    EOS,
+    TOKENS,
+    as_text,
+    encode_sequences,
+)
+from sklearn_revdist.utils._models import ESM2
 
 PAD = TOKENS.index("<pad>")
 LENGTHS = [61, 29, 13]

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from sklearn_revdist import ESMEmbedder, Moments, ReverseDistiller, read_fasta
-from sklearn_revdist._chain import solve_chain
+from sklearn_revdist.distillation._chain import solve_chain
 
 SIZES = ("8M", "35M", "150M", "650M")
 DIMS = (320, 480, 640, 1280)

@@ -27,8 +27,8 @@ import torch
 from esm.model.esm2 import ESM2 as FairESM2
 
 from sklearn_revdist import ESMEmbedder, read_fasta
-from sklearn_revdist._models import ESM2
-from sklearn_revdist._sequences import AMINO_ACIDS
+from sklearn_revdist.sequences._tokens import AMINO_ACIDS
+from sklearn_revdist.utils._models import ESM2
 
 SHAPES = {model.short: model for model in ESM2}
 FASTA = "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"

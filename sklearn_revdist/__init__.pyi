@@ -1,0 +1,51 @@
+"""What the package exports, and where from: read when it is imported, and by type checkers."""
+
+from .displays._nested_variance import NestedVarianceDisplay
+from .displays._prefix_curve import PrefixCurveDisplay
+from .displays._prefix_scores import PrefixScoreDisplay
+from .displays._scaling import ScalingDisplay
+from .distillation._naive_chain import NaiveChain
+from .distillation._reverse_distiller import ReverseDistiller
+from .embedding._embedder import ESMEmbedder
+from .embedding._store import EmbeddingStore
+from .embedding._to_parquet import embed_to_parquet
+from .evaluation._evaluate import evaluate
+from .evaluation._prefix_scores import prefix_scores
+from .evaluation._summary import growth, mean_scores, win_rates
+from .matrix._moments import Moments
+from .probes._folds import ContiguousKFold, ModuloKFold
+from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+from .sequences._fasta import read_fasta
+from .tasks._bundled import load_if1_ecoli, load_secondary_structure
+from .tasks._proteingym import fetch_proteingym
+from .tasks._task import Task
+from .tasks._task_list import read_tasks
+
+__all__ = [
+    "ContiguousKFold",
+    "ESMEmbedder",
+    "EmbeddingStore",
+    "ModuloKFold",
+    "Moments",
+    "NaiveChain",
+    "NestedVarianceDisplay",
+    "PrefixCurveDisplay",
+    "PrefixRidgeCV",
+    "PrefixRidgeClassifierCV",
+    "PrefixScoreDisplay",
+    "ReverseDistiller",
+    "ScalingDisplay",
+    "Task",
+    "embed_to_parquet",
+    "evaluate",
+    "fetch_proteingym",
+    "growth",
+    "load_if1_ecoli",
+    "load_secondary_structure",
+    "mean_scores",
+    "prefix_scores",
+    "read_fasta",
+    "read_tasks",
+    "win_rates",
+]
+__version__: str

@@ -1,0 +1,1 @@
+"""The command line `revdist`, one module per command."""

@@ -1,0 +1,111 @@
+"""What commands that take embeddings share: which inputs are embeddings, and reading them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..embedding._store import EmbeddingStore
+from ..matrix._layout import blocks_of_names
+from ..sequences._packed import plain_suffix
+from ..sequences._records import FORMATS as RECORDS
+from ..tables._columns import Choice
+from ..tables._files import READ, STORES, check_holds_no_code, chosen, format_of, open_table
+from ..tables._parquet import parquet_columns
+from ..tables._table import Batch, Table
+from ._console import INPUT, as_usage, failing
+
+
+def holds_sequences(path: Path, input_format: str | None, sequence_column: str | None) -> bool:
+    """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
+    if input_format is None:
+        with failing(INPUT):
+            check_holds_no_code(path)
+    known = {**READ, **RECORDS, **dict.fromkeys(STORES, "store")}
+    name = input_format or known.get(plain_suffix(path), "fasta")
+    if name != "parquet":
+        return name in RECORDS.values()
+    with failing(INPUT):
+        try:
+            columns, embedding = parquet_columns(path)
+        except (ValueError, FileNotFoundError):
+            return True  # so that reading says what is wrong
+        if not embedding or (sequence_column or "sequence") not in columns:
+            return not embedding
+        try:
+            table = open_table(path, name)
+        except ValueError:  # of several embeddings, say
+            return False
+        # a measured value beside sequences is a number, but no embedding
+        named = table.columns is None or blocks_of_names(table.columns) is not None
+        if table.n_columns == 1 or not named:
+            return True
+        try:
+            next(table.batches())
+        except ValueError:  # lists of a number for each residue
+            return True
+        return False
+
+
+def is_store(path: Path, input_format: str | None) -> bool:
+    """Whether a file is a store, all of whose columns are some model's."""
+    return input_format is None and path.suffix.lower() in STORES
+
+
+def open_embeddings(
+    path: Path, input_format: str | None, choose: Callable[[Sequence[str]], Choice]
+) -> Table:
+    """A file of embeddings or a store, whose rows are checked as they are read.
+
+    Which of its columns are the embedding, `choose` says.
+    """
+    with failing(INPUT):
+        if is_store(path, input_format):
+            table = chosen(_open_store(path), choose)
+        else:
+            as_usage(format_of, path, input_format, READ)
+            table = open_table(path, input_format, choose)
+    return table._replace(batches=lambda: _checked(table))
+
+
+def rows_of(batch: Batch, columns: list[str] | None) -> Any:
+    """Rows as an estimator takes them, with the names of the columns where there are some."""
+    return batch.rows if columns is None else pd.DataFrame(batch.rows, columns=columns)
+
+
+def _checked(table: Table) -> Iterator[Batch]:
+    start = 0
+    for labels, rows in table.batches():
+        # moments and maps are of single or double precision
+        rows = rows.astype(np.result_type(rows.dtype, np.float32), copy=False)
+        wrong = ~np.isfinite(rows).all(axis=1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            column = int(np.argmin(np.isfinite(rows[row])))
+            raise ValueError(
+                f"Row {start + row} (counting from 0) has {rows[row, column]} in column "
+                f"{table.columns[column] if table.columns else column}; embed its sequence again, "
+                "or drop it."
+            )
+        yield Batch(labels, rows)
+        start += len(rows)
+
+
+def _open_store(path: Path) -> Table:
+    """A store as a table, if every model has embedded every sequence in it."""
+    with EmbeddingStore(path) as store:
+        table = store.as_table()
+        n_sequences = store.contents().groupby("model")["n_sequences"].sum()
+    if (n_sequences < table.n_rows).any():
+        raise ValueError(
+            f"The store {str(path)!r} has sequences that not all of its models have embedded; "
+            "embed what is missing, or export some of its models with EmbeddingStore.export."
+        )
+
+    def batches():
+        with EmbeddingStore(path) as store:
+            yield from store.as_table().batches()
+
+    return table._replace(batches=batches)

@@ -1,0 +1,324 @@
+"""Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
+
+from itertools import chain as flatten
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from ..displays._axes import short_name
+from ..displays._scaling import ScalingDisplay
+from ..distillation._reverse_distiller import ReverseDistiller
+from ..evaluation._evaluate import checked_tasks, evaluate
+from ..evaluation._representations import FITTED_ON, REPRESENTATIONS
+from ..evaluation._score_files import write_scores
+from ..evaluation._splits import SPLITS
+from ..evaluation._summary import growth, mean_scores, win_rates
+from ..matrix._moments import Moments
+from ..matrix._residue_moments import read_moments, sum_residues, write_moments
+from ..sequences._draw import draw_proteins
+from ..sequences._records import read_records
+from ..tasks._task import Task
+from ..tasks._task_list import task_readers
+from ..utils._files import replaced
+from ..utils._fingerprint import fingerprint
+from ._console import INPUT, OUTPUT, embedding, failing, readable, say
+from ._options import chain_option, quiet_option, unknown_option
+from ._sequence_inputs import chain_of, make_embedder
+
+_KIND = ["rows", "metric", "split"]
+_TOLD = ["plain", "distilled"]
+_DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat")
+_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
+
+
+def _listed(known):
+    """Callback that reads a list of known words, separated by commas."""
+
+    def read(_context, _parameter, text):
+        words = tuple(text.split(","))
+        unknown = [word for word in words if word not in known]
+        if unknown:
+            raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(known)}.")
+        return words
+
+    return read
+
+
+def _not_zero(_context, _parameter, number):
+    """Callback that lets negative numbers pass, which joblib counts from the processors down."""
+    if number == 0:
+        raise click.BadParameter("0 is not a number of jobs; give 1 or more, or -1 for all.")
+    return number
+
+
+@click.command(name="evaluate")
+@click.argument("tasks", **_INPUT)
+@click.option("--data", **_INPUT, help="Folder that paths in a list of tasks are relative to.")
+@chain_option("--chain")
+@click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
+@click.option(
+    "--fit-on",
+    **_INPUT,
+    multiple=True,
+    help="File of natural proteins (FASTA, CSV, TSV or Parquet), on whose residues the distiller "
+    "and its rivals are fitted; may be given several times.",
+)
+@click.option(
+    "--fit-sequences",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="How many of them are drawn, as by `revdist fit --sequences`.",
+)
+@click.option(
+    "--regressor",
+    type=click.Choice(["ols", "ridge", "pcr"]),
+    default="ridge",
+    show_default=True,
+    help="Regressor of the distiller that is fitted.",
+)
+@click.option(
+    "--representations",
+    default=",".join(REPRESENTATIONS),
+    show_default=True,
+    callback=_listed(REPRESENTATIONS),
+    help="What is scored.",
+)
+@click.option(
+    "--fitted-on",
+    default=",".join(FITTED_ON),
+    show_default=True,
+    callback=_listed(FITTED_ON),
+    help="What maps are fitted on: the distiller's data, each training fold, or both.",
+)
+@click.option(
+    "--splits",
+    default="random",
+    show_default=True,
+    callback=_listed(SPLITS[1:]),
+    help="Splits of tasks without one of their own: random, contiguous, modulo.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Number of folds.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for tables, figures, embeddings and what is needed to go on after a stop.",
+)
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
+)
+@click.option("--device", help="Device of torch, as in cuda:1.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Residues beyond which a sequence is cut up.",
+)
+@unknown_option("What becomes of ambiguous residues.")
+@click.option("--skip-invalid", is_flag=True, help="Leave out bad rows, and count them.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    callback=_not_zero,
+    help="Probes fitted at a time.",
+)
+@quiet_option
+def evaluate_command(
+    tasks,
+    data,
+    models,
+    alone,
+    distiller,
+    fit_on,
+    fit_sequences,
+    regressor,
+    representations,
+    fitted_on,
+    splits,
+    folds,
+    output,
+    store,
+    device,
+    max_length,
+    unknown,
+    skip_invalid,
+    jobs,
+    quiet,
+):
+    """Score plain, distilled and rival embeddings of every size on TASKS.
+
+    TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
+    any kind. All of it is read and checked before any of it is embedded; what is left out is said
+    on standard error. Each task is done by itself: after an interruption the same command goes on
+    where it was, and once all is done it only prints.
+
+    In --output: scores.csv has every score; means.csv, wins.csv and growth.csv sum them up with
+    95 % bootstrap intervals over tasks; tasks.csv says what each task is, and how many rows were
+    left out and why; scaling.png is a picture of the means, where matplotlib is installed.
+
+    \b
+      revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
+      revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
+    """  # noqa: D301
+    if distiller and fit_on:
+        raise click.UsageError("--distiller is fitted already; leave it or --fit-on out.")
+    embedder = make_embedder(
+        chain_of(models, alone=alone),
+        {"device": device, "max_length": max_length, "unknown": unknown, "verbose": not quiet},
+    )
+    with failing(INPUT):
+        readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
+        read = [_spoken_of(reader()) for reader in readers]
+        list(checked_tasks(read, splits, folds))
+    described = pd.DataFrame([_described(task) for task in read])
+    with failing(OUTPUT):
+        output.mkdir(parents=True, exist_ok=True)
+        write_scores(described, output / "tasks.csv")
+    embedder.set_params(store=store or output / "embeddings.sqlite")
+    fitted = ReverseDistiller(regressor=regressor)
+    if distiller:
+        with failing(INPUT):
+            fitted = ReverseDistiller.from_pretrained(distiller)
+        n_columns = len(embedder.get_feature_names_out())
+        if fitted.n_features_in_ != n_columns:
+            raise click.UsageError(
+                f"--distiller is for {fitted.n_features_in_} columns and --model gives "
+                f"{n_columns}; name the same chain."
+            )
+    elif fit_on:
+        moments = _natural_moments(fit_on, fit_sequences, embedder, output)
+        fitted.fit_moments(moments, embedder.get_feature_names_out())
+    with embedding():
+        scores = evaluate(
+            _told(read),
+            embedder,
+            fitted,
+            representations=representations,
+            fitted_on=fitted_on,
+            splits=splits,
+            n_folds=folds,
+            output=output / "tasks",
+            n_jobs=jobs,
+            verbose=not quiet,
+        )
+    means, wins, grows = mean_scores(scores), win_rates(scores), growth(scores)
+    tables = {"scores": scores, "means": means, "wins": wins, "growth": grows}
+    with failing(OUTPUT):
+        for name, table in tables.items():
+            write_scores(table, output / f"{name}.csv")
+        drawn = _draw(means, output / "scaling.png")
+    _report(means, wins)
+    click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
+    if not drawn:
+        say('No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.')
+
+
+def _spoken_of(task: Task) -> Task:
+    """The task, after saying what was left out of it."""
+    if task.excluded:
+        say(f"Left out of {task.name!r}: {_left_out(task)}.")
+    return task
+
+
+def _told(tasks):
+    """The tasks, each told of when it is begun."""
+    for i, task in enumerate(tasks, start=1):
+        say(f"{i}/{len(tasks)} {task.name}")
+        yield task
+
+
+def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
+    """Moments of the residues of proteins drawn from files, kept for the next time."""
+    with failing(INPUT):
+        records = flatten.from_iterable(map(read_records, files))
+        draw = draw_proteins((sequence for _, sequence in records), n_proteins)
+    with embedding():
+        path = folder / f"moments-{fingerprint(embedder, draw.proteins)[:12]}.npz"
+    if not path.exists():
+        say(f"Residues of {draw}")
+        with embedding():
+            write_moments(sum_residues(draw.proteins, embedder), path)
+    with failing(OUTPUT):
+        return read_moments(path)
+
+
+def _described(task: Task) -> dict:
+    return {
+        "task": task.name,
+        "rows": task.rows,
+        "metric": task.metric,
+        "n_rows": len(task.target),
+        "n_sequences": len(task.sequences),
+        "longest": max(map(len, task.sequences)),
+        "n_classes": len(set(task.target)) if task.kind == "classification" else 0,
+        "left_out": _left_out(task),
+    }
+
+
+def _left_out(task: Task) -> str:
+    return "; ".join(f"{reason}: {n}" for reason, n in task.excluded.items())
+
+
+def _draw(means: pd.DataFrame, path: Path) -> bool:
+    """Write the picture, a panel for each kind of tasks; False where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
+    # A figure of its own, so that no window system is asked for.
+    figure = Figure(figsize=(max(9.6, 5.6 * len(kinds)), 4.8), layout="constrained")
+    for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        ScalingDisplay.from_table(kind, representations=_DRAWN, ax=ax)
+        handles, labels = ax.get_legend_handles_labels()
+        ax.get_legend().remove()
+    for n_columns in (4, 3, 2, 1):
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=n_columns, frameon=False
+        )
+        figure.draw_without_rendering()
+        if n_columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
+    with replaced(path) as part:
+        figure.savefig(part, format="png", dpi=150)
+    return True
+
+
+def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
+    """Print the means over tasks, a line a representation, and what distilled ones win."""
+    means, wins = (table[table["subset"] == "all"] for table in (means, wins))
+    for kind, table in means.groupby(_KIND, sort=False):
+        label = pd.Series(
+            map(_label, table["representation"], table["fitted_on"]), index=table.index
+        )
+        wide = table.assign(label=label).pivot(index="label", columns="model", values="score")
+        wide = wide.loc[label.unique(), table["model"].unique()].round(3)
+        n_tasks = table["n_tasks"].max()
+        many = "" if n_tasks == 1 else "s"
+        rows, metric, split = kind
+        click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
+        click.echo(wide.rename_axis(index=None, columns=None).to_string(na_rep=""))
+        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1) & wins["rival"].isin(_TOLD)]
+        of_kind = of_kind[of_kind["representation"].isin(_TOLD)]
+        if of_kind.empty or n_tasks == 1:
+            continue
+        click.echo("Share of tasks won, and its 95 % interval:")
+        for row in of_kind.itertuples():
+            first = f"{short_name(row.model)} {_label(row.representation, row.fitted_on)}"
+            rival = f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}"
+            interval = f"[{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
+            click.echo(f"{row.win_rate:6.3f} {interval}  {first} over {rival}")
+
+
+def _label(representation: str, fitted_on: str) -> str:
+    return f"{representation} ({fitted_on})" if fitted_on else representation

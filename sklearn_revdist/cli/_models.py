@@ -1,0 +1,35 @@
+"""The command `revdist models`: which weights are present, and where."""
+
+import click
+
+from ..utils._models import DEMO, ESM2
+
+
+@click.command("models")
+def models_command():
+    """List the models, where their weights are and their sizes.
+
+    Weights that are missing are shown with the path that ESMEmbedder downloads them to. Looking
+    for them downloads nothing.
+    """
+    from ..embedding._checkpoints import checkpoint_files, is_complete, places
+
+    rows = []
+    for model in DEMO + ESM2:
+        names = model.short, model.name, model.width
+        found = [place for place in places(model) if is_complete(place.path)]
+        for place in found:
+            size = sum(file.stat().st_size for file in checkpoint_files(place.path))
+            rows.append((*names, place.name, _size(size), place.path))
+        if not found:
+            rows.append((*names, "missing", "", places(model)[:2][-1].path))
+    heads = ("model", "name", "width", "where", "size", "path")
+    lines = [[str(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _size(n_bytes: int) -> str:
+    """Number of bytes, in megabytes or gigabytes."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

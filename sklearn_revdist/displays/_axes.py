@@ -1,0 +1,114 @@
+"""Axes: what displays share: where they draw, how representations look, names of models."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+from ..utils._models import DEMO, ESM2
+
+# Of the Okabe-Ito palette; markers and dashes distinguish curves without colour.
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLES = {
+    "distilled": {"label": "distilled (nested)", "color": "#0072B2", "fmt": "o-", "zorder": 4},
+    "plain": {"label": "plain (one model)", "color": "#D55E00", "fmt": "s--", "zorder": 3},
+    "jump": {"label": "jump (no models between)", "color": "#009E73", "fmt": "D-.", "zorder": 2},
+    "naive": {"label": "naive chain", "color": "#CC79A7", "fmt": "v:", "zorder": 2},
+    "concat_pca": {"label": "PCA of concatenation", "color": "#6E6E6E", "fmt": "^:", "zorder": 2},
+    "largest_pca": {"label": "PCA of largest", "color": "#E69F00", "fmt": "P:", "zorder": 2},
+    "largest_first": {"label": "first of largest", "color": "#56B4E9", "fmt": "X:", "zorder": 2},
+    "concat": {"label": "concatenation (wider)", "color": "#000000", "fmt": "*:", "zorder": 2},
+}
+
+
+class Display(ABC):
+    """What can be drawn, on axes that are given or new."""
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        self : object
+            The display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_axes(ax)
+        if ax is None:
+            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
+        self._draw(ax)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.9", linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.legend(frameon=False)
+        self.ax_ = ax
+        self.figure_ = ax.figure
+        return self
+
+    @abstractmethod
+    def _draw(self, ax: Any) -> None:
+        """Draw everything but frame, grid and legend."""
+
+
+def check_axes(ax: Any) -> None:
+    """Raise, before any work, if matplotlib is missing or `ax` cannot be drawn on."""
+    if ax is None:
+        _pyplot()
+    elif not hasattr(ax, "get_xaxis_transform"):
+        raise TypeError(
+            f"ax must be matplotlib Axes, but it is of type {type(ax).__name__}; give one of "
+            "plt.subplots(), or None for a new figure."
+        )
+
+
+def _pyplot() -> Any:
+    """Matplotlib's pyplot, or the error that says how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Displays are drawn with matplotlib, which is not installed; "
+            'install it with `pip install "sklearn-revdist[plot]"`.'
+        ) from error
+    return plt
+
+
+def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **changes: Any) -> Any:
+    """Draw scores and their errors in the style of a representation, or with changes to it."""
+    style = {**STYLES[representation], **changes}
+    return ax.errorbar(x, y, yerr=errors, capsize=2.5, elinewidth=1, markersize=5.5, **style)
+
+
+def ticks_at_models(ax: Any, models: list[str], widths: list[int]) -> None:
+    """Make the axis of widths logarithmic, with a tick where a model completes a prefix."""
+    ax.set_xscale("log")
+    labels = [f"{n}\n{short_name(model)}" for n, model in zip(widths, models, strict=True)]
+    ax.set_xticks(widths, labels)
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("number of columns, and the model that completes them")
+
+
+def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]:
+    """Make the axis of widths logarithmic, with lines where models end, and their names."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    lines, names = [], []
+    for model, length in lengths.items():
+        lines.append(ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1))
+        # Upright, since boundaries may lie close together.
+        upright = {"rotation": "vertical", "ha": "right", "va": "bottom", "fontsize": "small"}
+        text = f"{short_name(model)}: {length} "
+        names.append(ax.text(length, 0.02, text, transform=ax.get_xaxis_transform(), **upright))
+    return lines, names
+
+
+def short_name(model: str) -> str:
+    """Short name of a known model; else the name itself."""
+    return next((known.short for known in ESM2 + DEMO if known.name == model), model)

@@ -1,0 +1,164 @@
+"""NestedVarianceDisplay: how much of every model's embedding each prefix explains."""
+
+import copy
+from itertools import cycle
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ..distillation._reverse_distiller import ReverseDistiller
+from ..matrix._moments import Moments, square
+from ..matrix._rows import check_rows_as_fitted
+from ._axes import HUES, Display, check_axes, mark_models, short_name
+
+_EPS = np.finfo(np.float64).eps
+# Columns that are eliminated together.
+_BLOCK = 64
+
+
+class NestedVarianceDisplay(Display):
+    """Share of the variance of every model's embedding that each prefix explains.
+
+    Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
+
+    Parameters
+    ----------
+    explained : ndarray of shape (n_models, n_prefixes)
+        Share of the variance of each model's embedding that least squares on the first column,
+        the first two, ... of the nested embedding explain.
+    models : dict of str to int
+        Models, and the number of nested columns up to and including each.
+
+    Attributes
+    ----------
+    lines_ : list of matplotlib Line2D
+        A curve for each model.
+    boundaries_, names_ : list of matplotlib Line2D, of matplotlib Text
+        Where models end, and their names there.
+    ax_ : matplotlib Axes
+        Where the plot was drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import NestedVarianceDisplay, ReverseDistiller
+    >>> X = np.random.default_rng(0).normal(size=(200, 12))
+    >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
+    >>> display = NestedVarianceDisplay.from_estimator(distiller)  # doctest: +SKIP
+    """
+
+    def __init__(self, explained, models):
+        self.explained = explained
+        self.models = models
+
+    @classmethod
+    @validate_params({"distiller": [ReverseDistiller]}, prefer_skip_nested_validation=False)
+    def from_estimator(
+        cls, distiller: ReverseDistiller, X: ArrayLike | None = None, *, ax: Any = None
+    ) -> Self:
+        """Compute the shares of a fitted distiller and draw them.
+
+        Parameters
+        ----------
+        distiller : ReverseDistiller
+            A fitted one. Its `n_components` is ignored.
+        X : array-like of shape (n_samples, n_features), default=None
+            Concatenated embeddings whose variance is to be explained. None takes the data of
+            the fit, by its `moments_`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : NestedVarianceDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no `X` and the distiller has no `moments_`, as one read from a file or
+            with an estimator for a regressor.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_is_fitted(distiller)
+        check_axes(ax)
+        lengths = distiller.prefix_lengths_.tolist()
+        if X is not None:
+            rows = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
+            rows = np.asarray(rows, dtype=np.float64)
+            # A shallow copy, so that the caller's `n_components` stays.
+            nested = copy.copy(distiller).set_params(n_components=None).transform(X)
+            joint = square(Moments.of(np.hstack([np.asarray(nested), rows])))
+            products = joint[: lengths[-1]]
+            variances = joint.diagonal()[lengths[-1] :]
+        elif "moments_" in vars(distiller):
+            scatter = square(distiller.moments_)
+            cross = distiller.components_ @ scatter
+            products = np.hstack([cross @ distiller.components_.T, cross])
+            variances = scatter.diagonal()
+        else:
+            raise ValueError(
+                "This distiller keeps no moments of the data it was fitted on; give embeddings "
+                "as `X`."
+            )
+        explained = _explained(products)
+        models = np.repeat(np.arange(len(lengths)), distiller.dims_)
+        of_model = models == np.arange(len(lengths))[:, np.newaxis]
+        total = (of_model @ variances)[:, np.newaxis]
+        shares = np.ones((len(lengths), lengths[-1]))
+        np.divide(of_model @ explained.T, total, out=shares, where=total > 0)
+        names = dict(zip(distiller.model_names_, lengths, strict=True))
+        return cls(shares, names).plot(ax=ax)
+
+    def _draw(self, ax):
+        prefixes = np.arange(1, self.explained.shape[1] + 1)
+        self.lines_ = []
+        for model, shares, hue, dashes in zip(
+            self.models, self.explained, cycle(HUES), cycle(("-", "--", "-.", ":")), strict=False
+        ):
+            (line,) = ax.plot(
+                prefixes, shares, color=hue, linestyle=dashes, label=short_name(model)
+            )
+            self.lines_.append(line)
+        self.boundaries_, self.names_ = mark_models(ax, self.models)
+        ax.set(
+            xlabel="number of columns",
+            ylabel="explained share of a model's variance",
+            ylim=(0, 1.02),
+        )
+
+
+def _explained(products: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of squares that growing prefixes explain.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_prefixes, n_prefixes + n_features)
+        Products of the centred prefix with itself and with the columns to explain.
+
+    Returns
+    -------
+    explained : ndarray of shape (n_prefixes, n_features)
+        Of each column, by the first prefix column, the first two, ...
+    """
+    n_prefixes = len(products)
+    scale = np.sqrt(products.diagonal().clip(0))
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    products = products * inverse[:, np.newaxis]
+    products[:, :n_prefixes] *= inverse
+    # Gaussian elimination by blocks: what remains of each row is orthogonal to those before it.
+    # One that depends on them is left out, rather than divided by rounding.
+    tolerance = 8 * n_prefixes * _EPS
+    for start in range(0, n_prefixes, _BLOCK):
+        stop = min(start + _BLOCK, n_prefixes)
+        products[start:stop] -= products[:start, start:stop].T @ products[:start]
+        for i in range(start, stop):
+            products[i] -= products[start:i, i] @ products[start:i]
+            pivot = products[i, i]
+            products[i] *= 1 / np.sqrt(pivot) if pivot > tolerance else 0.0
+    return np.cumsum(products[:, n_prefixes:] ** 2, axis=0)

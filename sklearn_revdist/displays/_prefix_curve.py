@@ -1,0 +1,154 @@
+"""PrefixCurveDisplay: the held-out score of every prefix that an estimator tried."""
+
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ..matrix._prefixes import model_prefixes
+from ..probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+from ._axes import STYLES, Display, mark_models
+
+
+class PrefixCurveDisplay(Display):
+    """Held-out score against the length of the prefix, for every prefix that was tried.
+
+    Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
+
+    Parameters
+    ----------
+    prefixes : ndarray of shape (n_prefixes,)
+        Lengths, increasing.
+    scores : ndarray of shape (n_prefixes,)
+        Score of each on held-out rows, with its best penalty.
+    standard_errors : ndarray of shape (n_prefixes,)
+        Standard errors of the scores.
+    n_prefix : int
+        The length chosen.
+    models : dict of str to int, default=None
+        Models of the chain and the number of columns up to and including each.
+    score_name : str, default="score"
+        Name of the score.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The curve.
+    band_ : matplotlib FillBetweenPolyCollection
+        One standard error to both sides.
+    chosen_ : matplotlib Line2D
+        Mark of the chosen prefix.
+    boundaries_, names_ : list of matplotlib Line2D, of matplotlib Text
+        Where models end, and their names there.
+    ax_ : matplotlib Axes
+        Where the plot was drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    See Also
+    --------
+    PrefixRidgeCV : Computes the scores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 12))
+    >>> probe = PrefixRidgeCV().fit(X, X[:, 0] + X[:, 5])
+    >>> models = {"small": 4, "large": 12}
+    >>> display = PrefixCurveDisplay.from_estimator(probe, models=models)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, prefixes, scores, standard_errors, n_prefix, *, models=None, score_name="score"
+    ):
+        self.prefixes = prefixes
+        self.scores = scores
+        self.standard_errors = standard_errors
+        self.n_prefix = n_prefix
+        self.models = models
+        self.score_name = score_name
+
+    @classmethod
+    @validate_params(
+        {"estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV], "models": [dict, None]},
+        prefer_skip_nested_validation=True,
+    )
+    def from_estimator(
+        cls,
+        estimator: PrefixRidgeCV | PrefixRidgeClassifierCV,
+        *,
+        models: dict[str, int] | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the scores of all prefixes of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : PrefixRidgeCV or PrefixRidgeClassifierCV
+            A fitted one.
+        models : dict of str to int, default=None
+            Models of the chain, and the number of columns up to and including each. None reads
+            them from the column names, where the estimator was fitted on such.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PrefixCurveDisplay
+        """
+        check_is_fitted(estimator)
+        if models is None:
+            models = model_prefixes(getattr(estimator, "feature_names_in_", None))
+        for model, length in (models or {}).items():
+            if not isinstance(model, str) or not isinstance(length, Integral) or length < 1:
+                raise ValueError(
+                    f"models has {model!r}: {length!r}; give names, and the number of columns up "
+                    "to and including each."
+                )
+        best = estimator.cv_scores_.argmax(axis=1)[:, np.newaxis]
+        scores, errors = (
+            np.take_along_axis(table, best, axis=1)[:, 0]
+            for table in (estimator.cv_scores_, estimator.cv_standard_errors_)
+        )
+        scoring = estimator.scoring
+        if scoring is None:
+            scoring = "accuracy" if isinstance(estimator, PrefixRidgeClassifierCV) else "r2"
+        return cls(
+            estimator.prefixes_,
+            scores,
+            errors,
+            estimator.n_prefix_,
+            models=models,
+            score_name=scoring if isinstance(scoring, str) else "score",
+        ).plot(ax=ax)
+
+    def _draw(self, ax):
+        colour = STYLES["distilled"]["color"]
+        # Points as well where lengths are apart, since nothing was measured between them.
+        marker = "" if np.all(np.diff(self.prefixes) == 1) else "."
+        (self.line_,) = ax.plot(
+            self.prefixes, self.scores, marker=marker, color=colour, label="held-out score"
+        )
+        self.band_ = ax.fill_between(
+            self.prefixes,
+            self.scores - self.standard_errors,
+            self.scores + self.standard_errors,
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
+            label="± 1 standard error",
+        )
+        (self.chosen_,) = ax.plot(
+            self.n_prefix,
+            self.scores[np.searchsorted(self.prefixes, self.n_prefix)],
+            "D",
+            color="black",
+            zorder=4,
+            label=f"chosen: {self.n_prefix} columns",
+        )
+        self.boundaries_, self.names_ = mark_models(ax, self.models or {})
+        ax.set(xlabel="number of columns", ylabel=f"{self.score_name} of held-out rows")

@@ -1,0 +1,118 @@
+"""PrefixScoreDisplay: scores of a probe against the number of columns."""
+
+from typing import Any, Self
+
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils._param_validation import validate_params
+
+from ..distillation._reverse_distiller import ReverseDistiller
+from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
+from ..evaluation._summary import check_columns
+from ._axes import Display, check_axes, error_bars, ticks_at_models
+
+
+class PrefixScoreDisplay(Display):
+    """Score of a probe against the number of columns, for nested embeddings and baselines.
+
+    Make it with :meth:`from_estimator`, which computes the scores, or :meth:`from_scores`.
+    Drawing needs matplotlib, which the extra `plot` brings.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Table of :func:`prefix_scores`.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        The table.
+    ax_ : matplotlib Axes
+        Where the plot was drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    errorbars_ : dict of str to matplotlib ErrorbarContainer
+        What was drawn for each representation.
+
+    See Also
+    --------
+    prefix_scores : Computes the table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import PrefixScoreDisplay, ReverseDistiller
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 12))
+    >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
+    >>> display = PrefixScoreDisplay.from_estimator(distiller, X, X[:, 0])  # doctest: +SKIP
+    """
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    @classmethod
+    def from_estimator(
+        cls,
+        distiller: ReverseDistiller,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        cv: int | BaseCrossValidator = 5,
+        ax: Any = None,
+    ) -> Self:
+        """Compute the scores of every prefix and draw them.
+
+        Parameters
+        ----------
+        distiller : ReverseDistiller
+            A fitted distiller.
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            Concatenated embeddings.
+        y : array-like of shape (n_samples,)
+            Targets.
+        cv : int or cross-validation splitter, default=5
+            Folds, as in :func:`prefix_scores`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PrefixScoreDisplay
+        """
+        check_axes(ax)
+        return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
+
+    @classmethod
+    @validate_params({"scores": [pd.DataFrame]}, prefer_skip_nested_validation=True)
+    def from_scores(cls, scores: pd.DataFrame, *, ax: Any = None) -> Self:
+        """Draw a table of scores.
+
+        Parameters
+        ----------
+        scores : DataFrame
+            Table of :func:`prefix_scores`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PrefixScoreDisplay
+        """
+        check_columns(scores, PREFIX_SCORED, "scores")
+        return cls(scores).plot(ax=ax)
+
+    def _draw(self, ax):
+        distilled = self.scores[self.scores["representation"] == "distilled"]
+        boundaries = distilled["n_columns"].tolist()
+        ticks_at_models(ax, distilled["model"].tolist(), boundaries)
+        # Error bars at one width stand side by side, a fraction of the axis apart.
+        nudge = (boundaries[-1] / boundaries[0]) ** 0.012
+        shifts = {"distilled": 1, "plain": 1 / nudge, "concat_pca": nudge}
+        self.errorbars_ = {}
+        for representation, shift in shifts.items():
+            rows = self.scores[self.scores["representation"] == representation]
+            x, y, errors = rows["n_columns"] * shift, rows["score_mean"], rows["score_std"]
+            self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
+        ax.set_ylabel("Spearman correlation, mean ± SD over folds")

@@ -1,0 +1,155 @@
+"""ScalingDisplay: scores against width, over many tasks."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import validate_params
+
+from ..evaluation._summary import NESTED, SCORED, check_columns, mean_scores
+from ._axes import STYLES, Display, check_axes, error_bars, ticks_at_models
+
+_KIND = ["rows", "metric", "split", "subset"]
+_METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
+_FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
+
+
+class ScalingDisplay(Display):
+    """Mean score over tasks against the number of columns, with intervals.
+
+    Make it with :meth:`from_table`. Drawing needs matplotlib, which the extra `plot` brings.
+
+    Parameters
+    ----------
+    means : DataFrame
+        Rows of :func:`mean_scores` of one kind: of one `metric`, `split` and so on.
+    representations : sequence of str, default=("plain", "distilled")
+        Which to draw.
+
+    Attributes
+    ----------
+    errorbars_ : dict of (str, str) to matplotlib ErrorbarContainer
+        What was drawn for each representation and what it was fitted on.
+    ax_ : matplotlib Axes
+        Where the plot was drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    See Also
+    --------
+    evaluate : Computes the scores.
+    PrefixScoreDisplay : The same for a single task, with its scatter over folds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_revdist import ScalingDisplay
+    >>> scores = pd.read_csv("evaluation/scores.csv", keep_default_na=False)  # doctest: +SKIP
+    >>> scaling = scores[scores["rows"] == "variants"]  # doctest: +SKIP
+    >>> display = ScalingDisplay.from_table(scaling)  # doctest: +SKIP
+    """
+
+    def __init__(self, means, *, representations=("plain", "distilled")):
+        self.means = means
+        self.representations = representations
+
+    @classmethod
+    @validate_params(
+        {"table": [pd.DataFrame], "representations": [list, tuple], "subset": [str]},
+        prefer_skip_nested_validation=True,
+    )
+    def from_table(
+        cls,
+        table: pd.DataFrame,
+        *,
+        representations: Sequence[str] = ("plain", "distilled"),
+        subset: str = "all",
+        ax: Any = None,
+    ) -> Self:
+        """Draw the means of a table of scores.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Table of :func:`evaluate`, or of :func:`mean_scores`, with scores of one kind: of
+            one `rows`, `metric` and `split`.
+        representations : sequence of str, default=("plain", "distilled")
+            Which to draw; those that are not in the table are skipped.
+        subset : str, default="all"
+            Which test rows: all, or those with so many substitutions.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ScalingDisplay
+
+        Raises
+        ------
+        ValueError
+            If the table has scores of several kinds, or none to draw.
+        ImportError
+            If matplotlib is not installed.
+        """
+        check_axes(ax)
+        check_columns(table, SCORED, "table")
+        means = mean_scores(table) if "task" in table else table
+        means = means[means["subset"] == subset]
+        kinds = means[_KIND[:3]].drop_duplicates()
+        if len(kinds) > 1:
+            listed = "; ".join(", ".join(kind) for kind in kinds.itertuples(index=False))
+            raise ValueError(
+                f"The table has scores of several kinds ({listed}); select one, as in "
+                "table[table['split'] == 'random']."
+            )
+        if not means["representation"].isin(representations).any():
+            raise ValueError(
+                f"The table has no scores of {', '.join(map(str, representations)) or 'nothing'} "
+                f"for the subset {subset!r}; choose other representations, or another subset."
+            )
+        return cls(means, representations=representations).plot(ax=ax)
+
+    def _draw(self, ax):
+        means = self.means[self.means["representation"].isin(self.representations)]
+        # The width of a size is that of the nested embedding, which baselines share.
+        widths = means[means["representation"] != "concat"].groupby("model")["n_columns"].max()
+        models = [model for model in means["model"].unique() if model in widths]
+        ticks_at_models(ax, models, [int(widths[model]) for model in models])
+        curves = dict.fromkeys(zip(means["representation"], means["fitted_on"], strict=True))
+        curves = sorted(curves, key=lambda curve: list(STYLES).index(curve[0]))
+        spread = (means["n_columns"].max() / means["n_columns"].min()) ** 0.008
+        self.errorbars_ = {}
+        for i, (representation, fitted_on) in enumerate(curves):
+            curve = self._curve(representation, fitted_on)
+            # Where there is one task only there is no interval.
+            errors = [curve["score"] - curve["low"], curve["high"] - curve["score"]]
+            self.errorbars_[representation, fitted_on] = error_bars(
+                ax,
+                representation,
+                curve["n_columns"] * spread ** (i - (len(curves) - 1) / 2),
+                curve["score"],
+                np.nan_to_num(errors),
+                label=STYLES[representation]["label"] + _FITTED_ON[fitted_on],
+                markerfacecolor="white" if fitted_on == "fold" else None,
+            )
+        n_tasks = int(means["n_tasks"].max())
+        metric = _METRICS.get(means["metric"].iloc[0], means["metric"].iloc[0])
+        interval = ", mean and 95 % interval" if n_tasks > 1 else ""
+        ax.set_ylabel(f"{metric}{interval}")
+        ax.set_title(
+            f"{n_tasks} task{'s' if n_tasks > 1 else ''} ({means['rows'].iloc[0]}, "
+            f"{means['split'].iloc[0]} split)",
+            fontsize="medium",
+        )
+
+    def _curve(self, representation, fitted_on):
+        """Rows of a curve; one that begins with the smallest model's embedding includes it."""
+        means = self.means
+        chosen = (means["representation"] == representation) & (means["fitted_on"] == fitted_on)
+        curve = means[chosen]
+        smallest = means["model"].iloc[0]
+        if representation in NESTED and smallest not in set(curve["model"]):
+            plain = (means["representation"] == "plain") & (means["model"] == smallest)
+            curve = pd.concat([means[plain], curve])
+        return curve

@@ -1,0 +1,1 @@
+"""From the wide matrix to nested embeddings: the chain of regressions and residual bases."""

@@ -1,0 +1,260 @@
+"""What the transformers of a chain of models share: models, fitted attributes, truncation."""
+
+import os
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..matrix._dask import header
+from ..matrix._layout import Blocks, column_names, find_blocks
+from ..matrix._moments import Moments, check_moments
+from ..matrix._prefixes import model_index
+from ..matrix._rows import check_row_weights, check_rows, string_columns
+from ..utils._messages import told
+from ._solved_chain import ATTRIBUTES, SolvedChain
+
+_SOURCE_CONSTRAINTS = {
+    "name_or_path": [str, os.PathLike],
+    "variant": [str, None],
+    "revision": [str, None],
+}
+
+
+class BaseChain(TransformerMixin, BaseEstimator):
+    """Fitted on the concatenated embeddings of a chain of models, or on their moments.
+
+    It keeps a solved chain, whose attributes are its own. A subclass solves it from moments
+    (``_solve``) or rows (``_solve_rows``), says what is doubtful about it (``_warn``), and may keep
+    moments (`moments_`), from which the chain is solved when it is first used.
+    """
+
+    _chain: Any  # a SolvedChain; each subclass has its kind
+    _read: Any  # reads parameters, blocks and a chain from what a person named
+    _keeps_moments = False
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the chain on the rows of a matrix.
+
+        Parameters
+        ----------
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings, one block of columns a model. Moments of an array or
+            data frame of dask are summed where its blocks are (see :ref:`scaling`).
+        y : Ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, its columns do not form the chain, a parameter does not fit
+            it, or a regressor needs rows and those of X are in an array of dask. Nothing is
+            changed then.
+        """
+        rows = check_rows(X, self, ensure_min_samples=2)
+        sample_weight = check_row_weights(sample_weight, rows)
+        blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
+        chain, weight, moments = self._solve_rows(blocks, rows, sample_weight)
+        self._start_over(X)
+        self._set_fit(blocks, chain, moments)
+        self._warn(weight)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_moments(self, moments: Moments, feature_names: ArrayLike | None = None) -> Self:
+        """Fit the chain on moments, without touching data.
+
+        Moments of parts of the data, made on other machines or in other fits (`moments_` of a
+        :class:`ReverseDistiller`), add up to those of all. The same moments serve other
+        parameters, a :class:`NaiveChain`, which is then a fair rival, and with
+        :meth:`Moments.leading` a shorter chain.
+
+        Parameters
+        ----------
+        moments : Moments
+            Moments of the concatenated embeddings.
+        feature_names : array-like of str, default=None
+            Names of the columns, from which the models are recognised.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the columns do not form the chain, or a parameter does not fit it. Nothing is
+            changed then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_revdist import Moments, ReverseDistiller
+        >>> shards = np.random.default_rng(0).normal(size=(3, 100, 5))
+        >>> moments = Moments.of(shards[0]) + Moments.of(shards[1]) + Moments.of(shards[2])
+        >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).components_.shape
+        (3, 5)
+        """
+        check_moments(moments)
+        names = column_names(feature_names, moments.mean.size)
+        blocks = find_blocks(self.dims, names, moments.mean.size)
+        chain = self._solve(blocks, moments)
+        self._forget()
+        self.n_features_in_ = moments.mean.size
+        self._set_fit(blocks, chain, moments)
+        self._warn(moments.weight)
+        return self
+
+    def truncate(self, model: str) -> Self:
+        """Copy the fitted chain up to a model.
+
+        Parameters
+        ----------
+        model : str
+            Name of the last model to keep, as ``"150M"``, short or full.
+
+        Returns
+        -------
+        chain : object
+            Takes the columns of the kept models alone, and transforms them as this one does.
+        """
+        check_is_fitted(self)
+        n_models = model_index(model, self.model_names_, "model") + 1
+        blocks = Blocks(*(part[:n_models] for part in self._blocks()))
+        chain = clone(self).set_params(**self._parameters_up_to(n_models))
+        chain.n_features_in_ = sum(blocks.dims)
+        if hasattr(self, "feature_names_in_"):
+            chain.feature_names_in_ = self.feature_names_in_[: chain.n_features_in_]
+        moments = vars(self).get("moments_")
+        if moments is not None:
+            moments = moments.leading(chain.n_features_in_)
+        chain._set_fit(blocks, self._solved().truncate(n_models), moments)
+        return chain
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike,
+        *,
+        variant: str | None = None,
+        revision: str | None = None,
+    ) -> Self:
+        """Read a fitted chain.
+
+        Parameters
+        ----------
+        name_or_path : str or path-like
+            A folder with the weights that the method's authors published, one npz file a step
+            (``rd-scaler-<smaller>-<larger>-<variant>.npz`` for :class:`ReverseDistiller`, ``naive``
+            in place of ``rd`` for :class:`NaiveChain`); or a repository on the hub that holds
+            them in its folder ``weights``, as ``"singhlab/plm_reverse_distillation"``, which
+            needs the extra ``hub``. What exists here is taken before what may be on the hub.
+            For a :class:`ReverseDistiller` also the path of a file that its `save_pretrained`
+            wrote, or ``"demo"`` for the one that comes with the demo chain, fitted on residues
+            of natural sequences.
+        variant : str, default=None
+            Which of the published weights, as in ``"pcr-incremental-1k"`` or
+            ``"None-incremental-1k"``: regressor, kind of PCA and number of sequences. None takes
+            the only ones in the folder; the hub needs it.
+        revision : str, default=None
+            The 40 hexadecimal digits of the commit to read from the hub, which needs it.
+
+        Returns
+        -------
+        chain : object
+            Transforms exactly as the one that was saved. From published weights it repeats the
+            published steps; of a :class:`ReverseDistiller` only the prefix contract holds then,
+            since their regressions were fitted on raw smaller embeddings, but are applied to
+            accumulated ones.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file, or it cannot be fetched.
+        ValueError
+            If a file holds no such chain, or is damaged, the variant or the commit is not said,
+            or the folder has several variants.
+        """
+        source = {"name_or_path": name_or_path, "variant": variant, "revision": revision}
+        caller = f"{cls.__name__}.from_pretrained"
+        validate_parameter_constraints(_SOURCE_CONSTRAINTS, source, caller)
+        parameters, blocks, chain = cls._read(name_or_path, variant, revision)
+        estimator = cls(**parameters)
+        try:
+            estimator._check_parameters(blocks)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{str(name_or_path)!r} holds parameters that do not fit its chain "
+                f"({told(error)}); save or fetch it again."
+            ) from error
+        estimator.n_features_in_ = sum(blocks.dims)
+        estimator._set_fit(blocks, chain)
+        return estimator
+
+    def __getattr__(self, name):
+        attribute = name.removesuffix("_")
+        if attribute != name and attribute in ATTRIBUTES:
+            chain = self._solved()
+            if hasattr(chain, attribute):
+                return getattr(chain, attribute)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self):
+        known = dir(vars(self).get("_chain"))
+        return [*super().__dir__(), *(f"{name}_" for name in ATTRIBUTES if name in known)]
+
+    def _solved(self) -> Any:
+        """The chain, solved now if rows were added since it was; None before a fit."""
+        if "_chain" not in vars(self) and "moments_" in vars(self):
+            self._validate_params()  # may have been set since the last batch
+            self._chain = self._solve(self._blocks(), self.moments_)
+            self._warn(self.moments_.weight)
+        return vars(self).get("_chain")
+
+    def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
+        """Chain, weight of the rows, and moments of them where the chain is solved from these."""
+        moments = Moments.of(rows, sample_weight)
+        return self._solve(blocks, moments), moments.weight, moments
+
+    def _check_parameters(self, blocks: Blocks) -> None:
+        """Refuse parameters that are not valid, or do not fit the chain."""
+        self._validate_params()
+
+    def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
+        """Parameters of the chain of the first models, where they are others."""
+        return {"dims": self.dims_[:n_models].tolist()}
+
+    def _blocks(self) -> Blocks:
+        return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
+
+    def _set_blocks(self, blocks: Blocks) -> None:
+        self.model_names_ = list(blocks.names)
+        self.dims_ = np.array(blocks.dims)
+
+    def _set_fit(self, blocks: Blocks, chain: SolvedChain, moments: Moments | None = None) -> None:
+        """Set what a fit sets beside the columns that it saw."""
+        self._set_blocks(blocks)
+        self._chain = chain
+        if self._keeps_moments and moments is not None:
+            self.moments_ = moments
+
+    def _start_over(self, X: ArrayLike) -> None:
+        """Note the columns of a fit's rows, if they can be, then drop the fit before."""
+        validate_data(self, header(X), skip_check_array=True)
+        self._forget(keep=("n_features_in_", "feature_names_in_"))
+
+    def _forget(self, keep: tuple[str, ...] = ()) -> None:
+        """Drop the fit, so that nothing of it stays beside the next one."""
+        for name in list(vars(self)):
+            if (name.endswith("_") or name == "_chain") and name not in keep:
+                delattr(self, name)

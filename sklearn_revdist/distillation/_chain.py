@@ -1,0 +1,148 @@
+"""The chain: from the moments of [H1 | H2 | ...] to nested, orthogonal columns.
+
+Level by level, the next model's embedding is regressed on the columns accumulated so far, and
+the principal directions of what is left become the new columns (Catrina et al., 2026,
+Algorithm 3). A level is computed from the moments of its own and the smaller models' columns
+alone, so a longer chain repeats a shorter one bit for bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..matrix._moments import Moments
+from ._regressors import EPS, regress
+from ._spaces import principal_directions, varying_space
+
+# New columns of a ridge, as a share of the degrees of freedom that the regression leaves. Beyond
+# it the principal directions of few rows are those in which just these rows vary little: other
+# rows vary more there, and a scaler would blow them up (measured; docs/design.rst).
+_MOST_NEW = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One model's share of the chain.
+
+    Attributes
+    ----------
+    components : ndarray of shape (n_new, n_columns)
+        Maps the centred columns of all models up to this one to this level's new columns;
+        rows beyond the numerical rank of the residual are exactly zero.
+    coef : ndarray of shape (n_prefix, width)
+        Predicts this model's centred embedding from the centred prefix.
+    r2 : float
+        Share of this model's variance that the prefix predicts.
+    explained_variance_ratio : float
+        Share of the residual's variance that the new columns keep.
+    rank : int
+        Numerical rank of the residual, or, with ridge, what few rows support of it; at most
+        `rank` new columns are not zero.
+    condition : float
+        Condition number of the prefix, on its numerical rank; with columns of unit variance
+        for least squares.
+    alpha : float
+        Penalty of the regression; zero unless it is a ridge.
+    n_prefix_components : int
+        Number of principal components of the prefix that the regression uses.
+    amplification : float
+        How many times larger than a new column the terms are that it is the sum of, for the
+        column where they cancel most.
+    """
+
+    components: NDArray[np.float64]
+    coef: NDArray[np.float64]
+    r2: float
+    explained_variance_ratio: float
+    rank: int
+    condition: float
+    alpha: float
+    n_prefix_components: int
+    amplification: float
+
+
+def solve_chain(
+    moments: Moments,
+    dims: Sequence[int],
+    n_new: Sequence[int],
+    *,
+    regressor: str,
+    alpha: float | None = None,
+    rank: int | None = None,
+) -> list[Level]:
+    """All levels above the first, whose columns are the first model's own.
+
+    Parameters
+    ----------
+    moments : Moments
+        Moments of the concatenated embeddings, one block of columns a model.
+    dims : sequence of int
+        Widths of the blocks.
+    n_new : sequence of int
+        Number of columns that each model after the first adds.
+    regressor : {"ols", "ridge", "pcr"}
+        The regression of a model's embedding on the prefix.
+    alpha : float, default=None
+        Ridge penalty; None takes the minimum of generalised cross-validation, per level.
+    rank : int, default=None
+        Number of components of the pcr; None takes Johnstone's threshold, per level.
+
+    Returns
+    -------
+    levels : list of Level
+    """
+    space = varying_space(moments)
+    regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
+    levels: list[Level] = []
+    prefix, to_prefix = space.prefix(dims[0]), np.eye(dims[0])
+    for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
+        if levels:
+            prefix = space.extended(prefix, levels[-1].components)
+            to_prefix = extend(to_prefix, levels[-1].components)
+        own = slice(start, stop)
+        prefix = space.beside(prefix, own)
+        levels.append(
+            _solve_level(space, prefix, to_prefix, own, moments.weight, n_columns, regression)
+        )
+    return levels
+
+
+def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
+    """The map from centred columns to the prefix, one level longer."""
+    padding = np.zeros((len(to_prefix), components.shape[1] - to_prefix.shape[1]))
+    return np.vstack([np.hstack([to_prefix, padding]), components])
+
+
+def _solve_level(space, prefix, to_prefix, own, weight, n_new, regression):
+    """Regress a model's own columns on the prefix, then reduce the residual."""
+    start, width = to_prefix.shape[1], own.stop - own.start
+    own_scale = space.scale[own]
+    total = float(own_scale @ own_scale)
+    spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
+    fit = regress(spectrum, total, weight, **regression)
+    tolerance = 8 * width * EPS * spectrum.condition
+    factor = space.residual(prefix, own, fit).factor(own_scale, tolerance)
+    rank, left = factor.shape[1], float(np.sum(factor**2))
+    if regression["regressor"] == "ridge":
+        rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
+    basis, variances, share = principal_directions(factor, min(n_new, rank))
+
+    components = np.zeros((n_new, start + width))
+    n_kept = basis.shape[1]
+    components[:n_kept, :start] = -(fit.coef @ basis).T @ to_prefix
+    components[:n_kept, start:] = basis.T
+    terms = np.linalg.norm(components[:n_kept] * space.scale[: own.stop], axis=1)
+    return Level(
+        components=components,
+        coef=fit.coef,
+        r2=1 - left / total if total > 0 else 0.0,
+        explained_variance_ratio=share,
+        rank=rank,
+        condition=spectrum.condition,
+        alpha=fit.alpha,
+        n_prefix_components=fit.n_components,
+        amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
+    )

@@ -1,0 +1,130 @@
+"""NaiveChain: the method's baseline, principal components again and again."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..matrix._layout import Blocks
+from ..matrix._moments import Moments
+from ..matrix._rows import check_rows_as_fitted, names_in
+from ..matrix._torch import tensor_as
+from ._base_chain import BaseChain
+from ._naive_steps import NaiveSteps, solve_steps
+from ._published import read_published_naive
+from ._solved_chain import warn_of_zero_components
+
+
+class NaiveChain(BaseChain):
+    """Embeddings of a chain of models, reduced without keeping a prefix.
+
+    The baseline of Reverse Distillation [1]_. Step by step, the columns accumulated so far and
+    the next model's embedding are reduced to that model's width by principal components::
+
+        A1 = H1
+        Ai = the leading principal components of [ A(i-1), Hi ], as many as Hi has columns
+
+    What two models give shares no coordinates, so there is one embedding a model:
+    :meth:`transform` returns the last one's, :meth:`truncate` gives the chain that ends at
+    another.
+
+    Read more in the :ref:`User Guide <user_guide>`.
+
+    Parameters
+    ----------
+    dims : sequence of int, default=None
+        Widths of the blocks, small model first. None recognises them as
+        :class:`ReverseDistiller` does.
+
+    Attributes
+    ----------
+    model_names_ : list of str
+        Names of the models; "block0", "block1", ... where nothing tells them.
+    dims_ : ndarray of shape (n_models,)
+        Widths of the models' embeddings.
+    mean_ : ndarray of shape (n_features,), float64
+        Where the columns are centred: their mean, if the chain was fitted here.
+    components_ : ndarray of shape (dims_[-1], n_features), float64
+        The linear map.
+    offset_ : ndarray of shape (dims_[-1],), float64
+        The output is ``(X - mean_) @ components_.T + offset_``.
+    explained_variance_ratio_ : ndarray of shape (n_models - 1,)
+        For each step, the share of the variance of its columns that it keeps.
+    n_features_in_ : int
+        Number of columns seen during fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns seen during fit, where all are strings.
+
+    See Also
+    --------
+    ReverseDistiller : Keeps the smaller embedding as a prefix.
+    sklearn.decomposition.PCA : Principal components of all columns at once.
+
+    Notes
+    -----
+    The steps follow from the mean and the second moment of the rows, which are taken in float64,
+    without a second pass. A chain of one model returns its columns as they are.
+
+    References
+    ----------
+    .. [1] Catrina, Bepler, Sledzieski and Singh (2026), "Reverse Distillation: Consistently
+       Scaling Protein Language Model Representations", ICLR, arXiv:2603.07710.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import NaiveChain
+    >>> X = np.random.default_rng(0).normal(size=(100, 9))
+    >>> chain = NaiveChain(dims=[2, 3, 4]).fit(X)
+    >>> chain.transform(X).shape
+    (100, 4)
+    >>> chain.truncate("block1").transform(X[:, :5]).shape
+    (100, 3)
+    """
+
+    _parameter_constraints: dict = {"dims": ["array-like", None]}
+
+    _read = staticmethod(read_published_naive)
+
+    def __init__(self, dims=None):
+        self.dims = dims
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """The last model's reduced embedding.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+
+        Returns
+        -------
+        A : ndarray of shape (n_samples, dims_[-1]), dtype of X
+        """
+        check_is_fitted(self)
+        rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+        return tensor_as(self._solved().transform(rows), X)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Names of the columns: `<model>_naive_<column>`, or those of the only model.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input's columns; None uses those seen during fit.
+
+        Returns
+        -------
+        names : ndarray of shape (dims_[-1],), object
+        """
+        check_is_fitted(self)
+        names = names_in(self, input_features)
+        if len(self.dims_) == 1:
+            return names
+        columns = range(self.dims_[-1])
+        return np.array([f"{self.model_names_[-1]}_naive_{i}" for i in columns], dtype=object)
+
+    def _solve(self, blocks: Blocks, moments: Moments) -> NaiveSteps:
+        return solve_steps(moments, blocks.dims)
+
+    def _warn(self, weight: float) -> None:
+        warn_of_zero_components(self._chain.n_zero, self.model_names_)

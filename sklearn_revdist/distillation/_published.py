@@ -1,0 +1,314 @@
+"""Published weights: the reference implementation's files as a solved chain.
+
+There is one file a step, ``<kind>-scaler-<smaller>-<larger>-<variant>.npz``. The kind is ``rd`` or
+``naive``, and a variant is ``<regressor>-<pca>-<number of sequences>``, as in
+``pcr-incremental-1k``, or ``None-incremental-1k`` for the naive kind, which has no regressor. Each
+step is affine, so the chain of them is the same map that a fit gives.
+"""
+
+import os
+import re
+import zipfile
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..matrix._layout import Blocks
+from ..utils._files import local_path
+from ..utils._hub import fetch
+from ..utils._messages import told
+from ..utils._models import ESM2
+from ._affine_chain import AffineChain
+from ._chain import Level, extend
+from ._naive_steps import NaiveSteps, Step
+
+_VARIANT = r"\w+-\w+-[\w.]+"
+_FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
+_READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
+
+# A repository's name on the hub: its owner's and its own.
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+_NOT_KNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
+
+_KEYS = {
+    *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
+    *("regressor__rank_", "regressor__singular_"),
+    *("regressor__input_mean_", "regressor__input_components_", "regressor__input_eigenvalues_"),
+    *("regressor__output_mean_", "regressor__n_significant_pcs_"),
+    *("regressor__johnstone_threshold_", "regressor__sigma_sq_"),
+    *("pca__mean_", "pca__components_", "pca__n_components"),
+    *("pca__explained_variance_", "pca__explained_variance_ratio_"),
+}
+
+# A naive step between the two largest models of ESM-2 holds an array of 315 MB in float64, and
+# numbers hardly get smaller by compression.
+_LARGEST_ARRAY = 2**29
+_SMALL = 2**24
+_COMPRESSION = 4
+
+
+def read_published(
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[dict[str, Any], Blocks, AffineChain] | None:
+    """Parameters, blocks and chain from the files of one variant.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A folder that holds the steps from 8M upwards, without a gap, or a repository of the hub,
+        as ``"owner/name"``, whose files are then fetched. What exists here is taken before what
+        may exist there.
+    variant : str, default=None
+        Which files to take; None takes the only variant that a folder has. The hub needs it.
+    revision : str, default=None
+        Commit of the hub's repository, which needs it.
+
+    Returns
+    -------
+    parameters : dict
+        Those of the estimator that has the chain.
+    blocks : Blocks
+    chain : AffineChain
+        Its mean is zero for the first model and, for others, what their steps predict there; what
+        only a fit knows of its data is nan.
+
+    None instead of all where it is neither a folder nor like the name of a repository.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing has that name, the hub cannot be reached, or the folder has no such files.
+    ValueError
+        If the commit or the variant is not said, or not as it must be, or a file is damaged or
+        of another kind.
+    ImportError
+        If huggingface_hub is not installed.
+    """
+    folder = _find(name_or_path, "rd", variant, revision)
+    if folder is None:
+        return None
+    dims, levels = [], []
+    mean, to_prefix = np.zeros(0), np.zeros((0, 0))
+    for path in _steps(folder, "rd", variant):
+        coef, intercept, basis = _read_step(path)
+        if not dims:
+            dims.append(len(coef))
+            mean, to_prefix = np.zeros(len(coef)), np.eye(len(coef))
+        _check_follows(path, len(coef), len(to_prefix))
+        components = np.hstack([-basis @ coef.T @ to_prefix, basis])
+        levels.append(
+            Level(
+                components=components,
+                coef=coef,
+                rank=len(basis),
+                n_prefix_components=len(coef),
+                **dict.fromkeys(_NOT_KNOWN, np.nan),
+            )
+        )
+        # The prefix is zero where the first model's embedding is, so only the intercept stays.
+        mean = np.concatenate([mean, intercept])
+        to_prefix = extend(to_prefix, components)
+        dims.append(coef.shape[1])
+    return {"dims": dims}, _blocks(dims), AffineChain(dims, mean, levels)
+
+
+def read_published_naive(
+    name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
+) -> tuple[dict[str, Any], Blocks, NaiveSteps]:
+    """Parameters, blocks and chain from files of the naive kind; all else as `read_published`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Also if what exists is no folder.
+    """
+    folder = _find(name_or_path, "naive", variant, revision)
+    if folder is None:
+        raise FileNotFoundError(
+            f"{str(name_or_path)!r} is no folder; give the one that holds the published "
+            "weights, or a repository on the hub."
+        )
+    dims, mean, steps = [], np.zeros(0), []
+    for path in _steps(folder, "naive", variant):
+        step, own_mean = _read_naive_step(path)
+        if not dims:
+            dims.append(len(step.prefix_mean))
+            mean = step.prefix_mean
+        _check_follows(path, len(step.prefix_mean), dims[-1])
+        mean = np.concatenate([mean, own_mean])
+        steps.append(step)
+        dims.append(len(step.basis))
+    return {"dims": dims}, _blocks(dims), NaiveSteps(dims, mean, steps)
+
+
+def _blocks(dims):
+    """Blocks of the first models of the family."""
+    return Blocks(tuple(model.name for model in ESM2[: len(dims)]), tuple(dims))
+
+
+def _find(name_or_path, kind, variant, revision):
+    """The folder that a name or a path means, its files fetched; None where it can mean none."""
+    path = local_path(name_or_path)
+    if os.path.exists(path):  # unlike the method, also of names that no file can have
+        if revision is not None:
+            raise ValueError(
+                f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "
+                "exists here and is read instead; leave `revision` out, or go to another folder."
+            )
+        return path if path.is_dir() else None
+    if not isinstance(name_or_path, str) or not _REPOSITORY.fullmatch(name_or_path):
+        return None
+    if revision is None:
+        raise FileNotFoundError(
+            f"There is nothing at {name_or_path!r}; correct the path or, if it is a repository on "
+            "the hub, say with `revision` the commit to read."
+        )
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(
+            f"revision={revision!r} may mean other weights tomorrow; give the 40 hexadecimal "
+            f"digits of a commit of {name_or_path!r}."
+        )
+    if variant is None or not re.fullmatch(_VARIANT, variant):
+        example = "None-incremental-1k" if kind == "naive" else "pcr-incremental-1k"
+        raise ValueError(
+            f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
+            f"published one, as {example!r}."
+        )
+    filenames = [f"weights/{name}" for name in _step_files(kind, variant)]
+    return fetch(name_or_path, revision, filenames)
+
+
+def _choose_variant(folder, kind, variant):
+    """The variant to read, of those in the folder."""
+    matches = [match for path in folder.iterdir() if (match := _FILE.fullmatch(path.name))]
+    variants = sorted({match["variant"] for match in matches if match["kind"] == kind})
+    if not variants and matches:
+        other = matches[0]["kind"]
+        raise FileNotFoundError(
+            f"{str(folder)!r} has files named {other}-scaler-... alone; read them with "
+            f"{_READERS[other]}.from_pretrained."
+        )
+    if not variants:
+        raise FileNotFoundError(
+            f"{str(folder)!r} has no files named {kind}-scaler-<smaller>-<larger>-<variant>.npz; "
+            "give the folder that holds the published weights."
+        )
+    if variant is None and len(variants) > 1:
+        raise ValueError(
+            f"{str(folder)!r} has several variants; choose one of {', '.join(variants)} with "
+            "`variant`."
+        )
+    if variant is not None and variant not in variants:
+        raise ValueError(
+            f"{str(folder)!r} has no variant {variant!r}; choose one of {', '.join(variants)}."
+        )
+    return variant or variants[0]
+
+
+def _step_files(kind, variant):
+    """Name of the file of each step of the whole family."""
+    models = [model.short for model in ESM2]
+    return [f"{kind}-scaler-{small}-{large}-{variant}.npz" for small, large in pairwise(models)]
+
+
+def _steps(folder, kind, variant):
+    """Files of the steps that the folder holds, after checking that none is left out."""
+    steps = [folder / name for name in _step_files(kind, _choose_variant(folder, kind, variant))]
+    held = [path.is_file() for path in steps]
+    n_steps = sum(held)
+    if not n_steps or not all(held[:n_steps]):
+        raise FileNotFoundError(
+            f"{str(folder)!r} has no file {steps[held.index(False)].name!r}; fetch all steps of "
+            "a variant into one folder."
+        )
+    return steps[:n_steps]
+
+
+def _check_follows(path, n_taken, n_given):
+    if n_taken != n_given:
+        raise ValueError(
+            f"{str(path)!r} takes {n_taken} columns, but the steps before it give {n_given}; take "
+            "all files from one release."
+        )
+
+
+def _read_step(path):
+    """Coefficients (n_prefix, width), intercept (width,) and basis (n_new, width) of a step.
+
+    The prediction is ``prefix @ coef``, and the new columns are the residual from it and from
+    the intercept, which includes the mean of the residuals, along the basis.
+    """
+    with _step_of(path) as arrays:
+        basis, residual_mean = arrays["pca__components_"], arrays["pca__mean_"]
+        coef, intercept = arrays["regressor__coef_"].T, arrays["regressor__intercept_"]
+        if "regressor__input_components_" in arrays:
+            axes = arrays["regressor__input_components_"][:, : len(coef)]
+            coef = axes @ coef
+            intercept = intercept + arrays["regressor__output_mean_"]
+            intercept = intercept - arrays["regressor__input_mean_"] @ coef
+        width = basis.shape[1]
+        if coef.shape[1] != width or intercept.shape != (width,) or residual_mean.shape != (width,):
+            raise ValueError("shapes do not fit together")
+    return coef, intercept + residual_mean, basis
+
+
+def _read_naive_step(path):
+    """A step, and where the larger model's columns are centred."""
+    with _step_of(path) as arrays:
+        basis, mean = arrays["pca__components_"], arrays["pca__mean_"]
+        width = int(arrays["pca__n_components"])
+        n_prefix = basis.shape[1] - width
+        if basis.shape != (width, *mean.shape) or n_prefix < 1:
+            raise ValueError("shapes do not fit together")
+        ratio = float(arrays["pca__explained_variance_ratio_"].sum())
+    return Step(mean[:n_prefix], basis, ratio), mean[n_prefix:]
+
+
+@contextmanager
+def _step_of(path):
+    """The arrays of a step, and the error where they make none."""
+    arrays = _read_arrays(path)
+    try:
+        yield arrays
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{str(path)!r} is no step of a published chain ({told(error)}); fetch it again."
+        ) from error
+
+
+def _read_arrays(path):
+    """The numbers of an npz file as float64; nothing in it is executed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive.infolist())
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
+        raise ValueError(
+            f"{str(path)!r} cannot be read as published weights ({told(error)}); fetch it again."
+        ) from error
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(
+                f"{str(path)!r} holds in {name!r} something else than finite numbers; fetch it "
+                "again."
+            )
+    return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+
+
+def _check_members(members):
+    """Refuse what would fill the memory, before anything is unpacked."""
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if name not in _KEYS:
+            raise ValueError(f"it holds {name!r}, which published weights do not have")
+        if member.file_size > _LARGEST_ARRAY:
+            raise ValueError(f"an array of {member.file_size} bytes is larger than any model's")
+    unpacked, packed = (
+        sum(getattr(member, size) for member in members) for size in ("file_size", "compress_size")
+    )
+    if len(members) > len(_KEYS) or unpacked > _SMALL + _COMPRESSION * packed:
+        raise ValueError(f"{len(members)} arrays of {unpacked} bytes are packed into {packed}")

@@ -1,0 +1,214 @@
+"""The chain with any regressor: fitted on rows, level by level, and applied to rows.
+
+A regressor that is no filter on the prefix's spectrum needs the rows themselves, and what it gives
+is no affine map. The prefix still is the smaller models' embedding, bit for bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from ..matrix._moments import Moments
+from ..matrix._torch import as_array
+from ._regressors import EPS
+from ._solved_chain import SolvedChain, of_levels
+from ._spaces import principal_directions, space_of
+
+
+@dataclass(frozen=True, eq=False)
+class RowLevel:
+    """One model's share of the chain.
+
+    Attributes
+    ----------
+    regressor : estimator
+        Predicts this model's embedding from the prefix.
+    residual_mean : ndarray of shape (width,)
+        Mean of what it leaves.
+    basis : ndarray of shape (width, n_new)
+        Directions of the new columns; beyond the rank exactly zero.
+    r2 : float
+        Share of this model's variance that it predicts, on the rows of the fit.
+    explained_variance_ratio : float
+        Share of the residual's variance that the new columns keep.
+    rank : int
+        Numerical rank of the residual.
+    """
+
+    regressor: Any
+    residual_mean: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    r2: float
+    explained_variance_ratio: float
+    rank: int
+
+
+class RowChain(SolvedChain):
+    """A chain whose levels are those of any regressor.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Widths of the models.
+    mean : ndarray of shape (sum(dims),)
+        Mean of the columns; that of new columns is zero.
+    levels : sequence of RowLevel
+        Those of the models after the first.
+    """
+
+    levels: list[RowLevel]
+
+    r2 = of_levels("r2")
+    explained_variance_ratio = of_levels("explained_variance_ratio")
+    ranks = of_levels("rank", int)
+
+    @cached_property
+    def prefix_lengths(self) -> NDArray[np.int64]:
+        """Number of nested columns up to and including each model."""
+        return np.cumsum([self.dims[0], *(level.basis.shape[1] for level in self.levels)])
+
+    @property
+    def regressors(self) -> list[Any]:
+        """The fitted regressor of each level."""
+        return [level.regressor for level in self.levels]
+
+    @property
+    def essentials(self) -> list[tuple]:
+        """What rows are mapped by, beside the mean."""
+        return [(level.regressor, level.residual_mean, level.basis) for level in self.levels]
+
+    def transform(self, X: Any, n_components: int) -> NDArray:
+        """Nested columns of rows; the first are those of X, bit for bit.
+
+        Parameters
+        ----------
+        X : ndarray or Tensor of shape (n_samples, n_features), float64 or float32
+            The concatenated embeddings.
+        n_components : int
+            Number of columns to return.
+
+        Returns
+        -------
+        A : ndarray of shape (n_samples, n_components), dtype of X
+        """
+        X = as_array(X)
+        prefix = X[:, : self.dims[0]]
+        for (start, stop), level in zip(pairwise(accumulate(self.dims)), self.levels, strict=True):
+            if prefix.shape[1] >= n_components:
+                break
+            new = _new_columns(level, prefix, X[:, start:stop])
+            prefix = np.hstack([prefix, new])
+        return prefix[:, :n_components].copy()
+
+    def inverse_transform(self, A: Any) -> NDArray:
+        """Embeddings of all models from nested columns.
+
+        Parameters
+        ----------
+        A : ndarray or Tensor of shape (n_samples, n_components), float64 or float32
+            All nested columns, or the first of them; those missing are taken at their means.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_features), dtype of A
+            The first model's columns are those of A, bit for bit.
+        """
+        A, first = as_array(A), self.dims[0]
+        nested = np.zeros((len(A), self.prefix_lengths[-1]), A.dtype)
+        nested[:, :first] = self.mean[:first]
+        nested[:, : A.shape[1]] = A
+        blocks = [nested[:, :first]]
+        for (start, stop), level in zip(pairwise(self.prefix_lengths), self.levels, strict=True):
+            residual = nested[:, start:stop] @ level.basis.T + level.residual_mean
+            prediction = _predict(level.regressor, nested[:, :start])
+            blocks.append((prediction + residual).astype(A.dtype))
+        return np.hstack(blocks)
+
+
+def fit_rows(
+    X: NDArray,
+    sample_weight: NDArray[np.float64] | None,
+    dims: Sequence[int],
+    n_new: Sequence[int],
+    regressor: Any,
+) -> RowChain:
+    """Fit a chain on rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float64 or float32
+        The concatenated embeddings.
+    sample_weight : ndarray of shape (n_samples,), or None
+        Weights of the rows; the regressor is given them.
+    dims : sequence of int
+        Widths of the blocks.
+    n_new : sequence of int
+        Number of columns that each model after the first adds.
+    regressor : estimator
+        A copy of it is fitted for each level, to all columns of a model at once.
+
+    Returns
+    -------
+    chain : RowChain
+
+    Raises
+    ------
+    ValueError
+        If there are weights, and the regressor takes none.
+    """
+    if isinstance(regressor, type):
+        name = regressor.__name__
+        raise TypeError(f"regressor={name} is a class; give an estimator, as in {name}().")
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    if weights and not has_fit_parameter(regressor, "sample_weight"):
+        raise ValueError(
+            f"{type(regressor).__name__} takes no sample_weight; leave the weights out, or choose "
+            "a regressor that takes them."
+        )
+    levels: list[RowLevel] = []
+    prefix = X[:, : dims[0]]
+    for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
+        own = X[:, start:stop]
+        fitted = clone(regressor).fit(prefix, own, **weights)
+        level, new = _reduce(fitted, prefix, own, sample_weight, n_columns)
+        levels.append(level)
+        prefix = np.hstack([prefix, new])
+    return RowChain(dims, np.average(X, axis=0, weights=sample_weight), levels)
+
+
+def _reduce(regressor, prefix, own, sample_weight, n_new):
+    """A level, and its new columns on the rows of the fit."""
+    residual = own - _predict(regressor, prefix)
+    left = Moments.of(residual, sample_weight)
+    total = Moments.of(own, sample_weight).scale()
+    factor = space_of(left).factor(total, 8 * residual.shape[1] * EPS)
+    directions, _, share = principal_directions(factor, n_new)
+    basis = np.zeros((residual.shape[1], n_new))
+    basis[:, : directions.shape[1]] = directions
+    power = float(np.sum(factor**2))
+    level = RowLevel(
+        regressor=regressor,
+        residual_mean=left.mean,
+        basis=basis,
+        r2=1 - power / float(total @ total) if total.any() else 0.0,
+        explained_variance_ratio=share,
+        rank=factor.shape[1],
+    )
+    return level, _new_columns(level, prefix, own)
+
+
+def _new_columns(level, prefix, own):
+    residual = own - _predict(level.regressor, prefix) - level.residual_mean
+    return (residual @ level.basis).astype(own.dtype)
+
+
+def _predict(regressor, prefix):
+    """Predictions as a matrix, also of a model that is one column wide, in float64."""
+    return np.asarray(regressor.predict(prefix), dtype=np.float64).reshape(len(prefix), -1)

@@ -1,0 +1,402 @@
+"""Where models' weights are, and reading them: files of fair-esm and Hugging Face (torch)."""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ..utils._file_states import FileState, file_digest, found_once
+from ..utils._hub import check_fetched
+from ..utils._messages import told
+from ..utils._models import ESM2, Model
+from ..utils._torch_settings import default_settings
+from ._hugging_face import check_vocabulary, fair_esm_name, read_config, read_json
+
+DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
+
+_PREFIXES = ("encoder.sentence_encoder.", "encoder.")
+_OLDER = {  # fair-esm's names of architectures
+    "protein_bert_base": "ESM-1",
+    "roberta_large": "ESM-1b or ESM-1v",
+    "msa_transformer": "the MSA Transformer",
+}
+_read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
+_intact: dict[tuple[FileState, ...], None] = {}
+_widths: dict[tuple[FileState, ...], int] = {}
+
+
+class Checkpoint(NamedTuple):
+    """Content of a checkpoint; the tensors stay in the file until they are used."""
+
+    path: Path
+    n_layers: int
+    width: int
+    n_heads: int
+    token_dropout: bool
+    tensors: dict[str, torch.Tensor]
+
+
+class Place(NamedTuple):
+    """Where the weights of a known model may be: a file, or a folder of Hugging Face's."""
+
+    name: str
+    path: Path
+
+
+def places(model: Model) -> list[Place]:
+    """Where the weights of a known model are looked for, in this order.
+
+    The environment's ``TORCH_HOME``, ``HF_HOME`` and ``HF_HUB_CACHE`` are respected.
+    """
+    file = f"{model.name}.pt"
+    bundled = Place(
+        "package", Path(str(resources.files("sklearn_revdist").joinpath("bundled", file)))
+    )
+    if model not in ESM2:
+        return [bundled]
+    return [
+        bundled,
+        Place("fair-esm", Path(torch.hub.get_dir(), "checkpoints", file)),
+        Place("Hugging Face", _snapshot(_hub_cache() / f"models--facebook--{model.name}")),
+    ]
+
+
+def locate(entry: Model | Path) -> Path:
+    """Path of the checkpoint of a known model, or of the file or folder that `entry` names.
+
+    A known model is taken from the package itself, else from fair-esm's cache
+    (``torch.hub.get_dir()/checkpoints``), else from Hugging Face's, else downloaded into
+    fair-esm's cache from its address, whole or not at all.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file; the message says where it was looked for and how to put
+        it there without a network.
+    ValueError
+        If a file of a folder says that its tokens are not ESM-2's. They are looked at each time,
+        since they are no part of what weights are known by.
+    """
+    if isinstance(entry, Path):
+        if not entry.exists():
+            raise FileNotFoundError(
+                f"There is no checkpoint {str(entry.absolute())!r}; correct the path in chain."
+            )
+        checkpoint_files(entry)
+        check_vocabulary(entry)
+        return entry
+
+    for place in places(entry):
+        if is_complete(place.path):
+            check_vocabulary(place.path)
+            return place.path
+    if entry not in ESM2:
+        raise FileNotFoundError(
+            f"The bundled model {entry.short!r} is not at {str(places(entry)[0].path)!r}; "
+            "reinstall the package."
+        )
+    _, cached, snapshot = (place.path for place in places(entry))
+    address = f"{DOWNLOAD_ADDRESS}/{entry.name}.pt"
+    try:
+        _download(address, cached)
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
+            f"{str(snapshot)!r}, and downloading {address} failed ({told(error)}); without a "
+            f"network, fetch that file elsewhere and copy it to {str(cached)!r}, or list its own "
+            f"path, or that of a folder of facebook/{entry.name} from Hugging Face, in chain."
+        ) from error
+    return cached
+
+
+def checkpoint_files(path: Path) -> list[Path]:
+    """Files of a checkpoint: a ``.pt`` file alone, or a folder's configuration and weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder lacks a file.
+    ValueError
+        If the folder's index is damaged.
+    """
+    if not path.is_dir():
+        return [path]
+    config, whole, index = (
+        path / name for name in ("config.json", "model.safetensors", "model.safetensors.index.json")
+    )
+    if whole.is_file() or not index.is_file():
+        files = [config, whole]
+    else:
+        try:
+            parts = sorted(set(read_json(index)["weight_map"].values()))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{str(index)!r} has no weight_map; replace the file.") from error
+        if not all(isinstance(part, str) and Path(part).name == part for part in parts):
+            raise ValueError(f"{str(index)!r} names files outside of its folder; replace it.")
+        files = [config, *(path / part for part in parts)]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{str(path)!r} has no file {file.name!r}, which a Hugging Face checkpoint in "
+                "safetensors format needs; copy it there."
+            )
+    return files
+
+
+def is_complete(path: Path) -> bool:
+    """Whether there is a checkpoint with all of its files."""
+    try:
+        return path.exists() and bool(checkpoint_files(path))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def weights_digest(files: Sequence[Path], digest_of: Callable[[Path], str] = file_digest) -> str:
+    """What a checkpoint is known by, wherever something of it is kept: the content of its files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Those that :func:`checkpoint_files` lists.
+    digest_of : callable
+        SHA-256 of a file, for whoever remembers those of files.
+
+    Returns
+    -------
+    digest : str
+        SHA-256 in hexadecimal digits, of several files that of their digests.
+    """
+    digests = [digest_of(file) for file in files]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def checkpoint_width(path: Path) -> int:
+    """Width of the embeddings of the model in a checkpoint.
+
+    What says it is read once for each state of the files, and their numbers are not, so that
+    damage to these is told when they are loaded.
+
+    Raises
+    ------
+    ValueError
+        If it is no checkpoint of an ESM-2 model.
+    """
+    return found_once(_widths, checkpoint_files(path), lambda: _read(path, check=False).width)
+
+
+def _hub_cache() -> Path:
+    """Hugging Face's cache, as its library finds it."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("HF_HOME", os.path.join(cache, "huggingface"))
+    hub = os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub"))
+    return Path(os.path.expandvars(hub)).expanduser()
+
+
+def _snapshot(repository: Path) -> Path:
+    """The revision `main` of a repository in the cache, else one that is complete."""
+    snapshots = repository / "snapshots"
+    revisions = sorted(path.name for path in snapshots.glob("*"))
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        revisions.insert(0, (repository / "refs" / "main").read_text(encoding="ascii").strip())
+    complete = (snapshots / name for name in revisions if is_complete(snapshots / name))
+    return next(complete, repository)
+
+
+def _download(address: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=target.stem, dir=target.parent) as folder:
+        partial = Path(folder, target.name)
+        try:
+            torch.hub.download_url_to_file(address, str(partial))
+        except HTTPError as error:
+            error.close()  # it holds the connection, which torch leaves open
+            raise
+        read_checkpoint(partial)  # a connection that breaks off is not noticed by torch
+        os.replace(partial, target)
+
+
+def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
+    """Shape and tensors of the model in a checkpoint, named as fair-esm names them.
+
+    Nothing in its files is executed, and tensors are mapped, not read.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.pt`` file of fair-esm's format, or a folder of Hugging Face's with
+        ``config.json`` and ``model.safetensors``, or its parts and their index.
+    expected : Model, default=None
+        The known model that the file is to hold.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a checkpoint of an ESM-2 model, or of another than `expected`.
+    """
+    checkpoint = _read(path, check=True)
+    if expected is not None and checkpoint[1:4] != expected[2:]:
+        raise ValueError(
+            f"{str(path)!r} holds a model of {checkpoint.n_layers} layers, width "
+            f"{checkpoint.width} and {checkpoint.n_heads} heads, but {expected.name} has "
+            f"{expected.n_layers}, {expected.width} and {expected.n_heads}; replace the file."
+        )
+    return checkpoint
+
+
+def _read(path: Path, check: bool) -> Checkpoint:
+    """A checkpoint; with `check`, once all of it is compared with the checksums that there are."""
+    with default_settings(torch.device("cpu")):
+        return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
+
+
+def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
+    content = _load(path, check)
+    _check_architecture(path, content)
+    try:
+        shape = vars(content["cfg"]["model"])
+        checkpoint = Checkpoint(
+            path=path,
+            n_layers=int(shape["encoder_layers"]),
+            width=int(shape["encoder_embed_dim"]),
+            n_heads=int(shape["encoder_attention_heads"]),
+            token_dropout=bool(shape["token_dropout"]),
+            tensors={_strip_prefix(name): tensor for name, tensor in content["model"].items()},
+        )
+        _check_size(checkpoint)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
+            f"{type(error).__name__} ({told(error)}) while reading its 'cfg' and 'model'."
+        ) from error
+    return checkpoint
+
+
+def _check_architecture(path: Path, content: Any) -> None:
+    """Refuse the models before ESM-2, some of which have other tokens, by their name."""
+    if isinstance(content, dict) and "cfg" not in content:
+        architecture = str(getattr(content.get("args"), "arch", None))
+        if architecture in _OLDER:
+            raise ValueError(
+                f"{str(path)!r} is not a checkpoint of an ESM-2 model but of "
+                f"{_OLDER[architecture]} (architecture {architecture!r}); name a file of ESM-2."
+            )
+
+
+def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
+    config_file, *files = checkpoint_files(path)
+    for file in (config_file, *files) if check else ():
+        check_fetched(file)
+    config = read_config(config_file)
+    tensors = {}
+    for file in files:
+        try:
+            tensors |= load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(
+                f"{str(file)!r} is not a safetensors file, or damaged ({told(error)}); replace it."
+            ) from error
+    try:
+        checkpoint = Checkpoint(
+            path=path,
+            n_layers=int(config["num_hidden_layers"]),
+            width=int(config["hidden_size"]),
+            n_heads=int(config["num_attention_heads"]),
+            token_dropout=bool(config["token_dropout"]),
+            tensors={fair_esm_name(name): tensor for name, tensor in tensors.items()},
+        )
+        _check_size(checkpoint)
+        frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
+            f"{type(error).__name__} ({told(error)}); replace the file."
+        ) from error
+    return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
+
+
+def _check_size(checkpoint: Checkpoint) -> None:
+    """Refuse a shape that no model of these tensors has, such as one larger than its file."""
+    _, n_layers, width, n_heads, _, tensors = checkpoint
+    if (
+        not 1 <= n_layers <= len(tensors)
+        or not any(width in tensor.shape for tensor in tensors.values())
+        or n_heads < 1
+        or width % n_heads
+    ):
+        raise ValueError(
+            f"{n_layers} layers, {width} columns and {n_heads} heads do not fit its tensors"
+        )
+
+
+def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.Tensor]:
+    """Frequencies of every layer: those that all layers share in the file, else computed.
+
+    Versions of transformers write them for each layer, once, or not at all. Where they are
+    missing, transformers computes them like this.
+    """
+    for name in ("rotary_embeddings.inv_freq", "layers.*.self_attn.rot_emb.inv_freq"):
+        if name in checkpoint.tensors:
+            frequencies = checkpoint.tensors[name]
+            break
+    else:
+        d = checkpoint.width // checkpoint.n_heads
+        frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32, device="cpu") / d)
+    return {
+        f"layers.{i}.self_attn.rot_emb.inv_freq": frequencies for i in range(checkpoint.n_layers)
+    }
+
+
+def _load(path: Path, check: bool) -> dict:
+    path.open("rb").close()  # a file that cannot be opened is not a damaged one
+    with _read_lock, contextlib.ExitStack() as stack:
+        if argparse.Namespace not in torch.serialization.get_safe_globals():
+            stack.enter_context(torch.serialization.safe_globals([argparse.Namespace]))
+        try:
+            _check_stored(path)
+            if check:
+                found_once(_intact, [path], lambda: _check_crc(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged or foreign file makes torch raise anything
+            raise ValueError(
+                f"{str(path)!r} is not a checkpoint that can be read safely; it is damaged, "
+                "incomplete or of another kind, so replace it by a .pt file of fair-esm's format."
+            ) from error
+
+
+def _check_stored(path: Path) -> None:
+    """Refuse parts that would take more memory than the file's size."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not stored or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("its parts are not stored one after the other, as torch stores them")
+
+
+def _check_crc(path: Path) -> None:
+    """Compare the file's parts with their checksums, which torch does not look at."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"the checksum of {damaged!r} does not match")
+
+
+def _strip_prefix(name: str) -> str:
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name

@@ -1,0 +1,542 @@
+"""ESMEmbedder: protein sequences to the embeddings of a chain of ESM-2 models."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain as flatten
+from itertools import pairwise
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..sequences._tokens import RESIDUES, Encoder, as_text, encode_sequences
+from ..sequences._windows import limit_length, split
+from ..utils._files import local_path
+from ..utils._fingerprint import fingerprint
+from ..utils._models import Model, model_name, resolve_chain
+from ._store import EmbeddingStore, Shown, Source
+
+FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
+
+
+class ESMEmbedder(TransformerMixin, BaseEstimator):
+    """Embed protein sequences with every model of a chain of ESM-2 models.
+
+    The result is one matrix ``[H1 | H2 | ...]``, a block of columns for each model, which
+    :class:`ReverseDistiller` turns into nested embeddings. A row is the mean of a model's
+    last representation over the residues of a sequence; beginning, end and padding never
+    enter it. It does not depend on which sequences are embedded together.
+
+    The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
+    they are first used, and kept for the whole process, so that copies of an embedder
+    share them. ESM-2 is described in [1]_; read more in the :ref:`User Guide <embedding>`.
+
+    Parameters
+    ----------
+    chain : str or list of str, default="650M"
+        A string names all models of the family up to that one: ``"650M"`` is 8M, 35M, 150M
+        and 650M, ``"demo"`` the small chain that comes with the package, which is no
+        substitute for ESM-2. A list names each model: ``["8M", "650M"]``, or the path of a
+        ``.pt`` file in fair-esm's format or of a folder in Hugging Face's (``config.json``
+        and ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
+        from Hugging Face's, else downloaded into the former.
+
+    pooling : {"mean"}, default="mean"
+        How residues become one row.
+
+    device : str, default=None
+        Device of torch, as in ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
+        time of use.
+
+    dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
+        Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
+        for sequences that overflow, and float32 elsewhere. The output is float32 always.
+
+    batch_tokens : int, default=None
+        Residues (and a beginning and end for each sequence) embedded at a time, on the CPU
+        by each of torch's threads, which bounds memory. A longer sequence is embedded alone.
+        If the memory of a GPU does not suffice, the number is halved until it does. None is
+        2048 on the CPU, which is the fastest there, and 16384 elsewhere.
+
+    max_length : int, default=None
+        Number of residues beyond which a sequence is treated according to `long`. None
+        embeds sequences of any length whole; ESM-2 has no limit, but it was trained on at
+        most 1022 residues.
+
+    long : {"window", "truncate", "error"}, default="window"
+        What becomes of sequences longer than `max_length`:
+
+        - ``"window"`` embeds windows of `max_length` residues that are spread evenly over
+          the sequence and share at least half of their residues with the next one. A
+          residue's representation is the average over the windows that see it, with
+          weights that grow linearly from a window's ends to its middle.
+        - ``"truncate"`` embeds the first `max_length` residues and warns.
+        - ``"error"`` raises ValueError.
+
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        What becomes of the ambiguous residues ``X B Z U O J``, and of ``*`` inside a sequence:
+
+        - ``"error"`` raises ValueError.
+        - ``"mask"`` takes ESM-2's mask token.
+        - ``"X"`` takes its token for any residue.
+        - ``"keep"`` takes its own token of each, as fair-esm does; ``J`` and ``*``, of which
+          it has none, are errors.
+
+        Gaps (``-`` and ``.``), as in an alignment, are no residues and always an error, like
+        every other character that is no amino acid; :func:`read_fasta` removes them.
+
+    store : str or path-like, default=None
+        A SQLite file that keeps the results of :meth:`transform`, made where there is none
+        (see :class:`EmbeddingStore`). A sequence that is in it, embedded with the same
+        weights, precision and windows, is not embedded again, and a model of which nothing
+        is missing is not loaded. Many processes may share the file; killed or not, they
+        leave what they have embedded.
+
+    verbose : bool, default=False
+        Whether to show progress on standard error.
+
+    See Also
+    --------
+    ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
+    read_fasta : Names and sequences of a FASTA file.
+    EmbeddingStore : What `store` names.
+
+    Notes
+    -----
+    Letters may be in either case, whitespace around a sequence is ignored, and ``<mask>``
+    inside a sequence is one masked residue. A ``*`` at its end, the stop codon of a
+    translation, is dropped with a warning that counts the sequences. Sequences that look like
+    nucleotides are embedded as the amino acids that their letters stand for, with a warning.
+
+    References
+    ----------
+    .. [1] Lin, Z. et al. (2023). Evolutionary-scale prediction of atomic-level protein
+       structure with a language model. Science 379, 1123-1130.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import ESMEmbedder
+    >>> embedder = ESMEmbedder("demo")
+    >>> embedder.get_feature_names_out()[[0, 48, -1]].tolist()
+    ['esm2_t3_100K_demo_0', 'esm2_t4_500K_demo_0', 'esm2_t6_2M_demo_159']
+    >>> embedder.transform(["MKTAYIAKQR", "GSHMLE<mask>K"]).shape
+    (2, 304)
+    """
+
+    _parameter_constraints: dict = {
+        "chain": [str, list, tuple],
+        "pooling": [StrOptions({"mean"})],
+        "device": [str, None],
+        "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
+        "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "long": [StrOptions({"window", "truncate", "error"})],
+        "unknown": [StrOptions(set(RESIDUES))],
+        "store": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        chain: str | Sequence[str] = "650M",
+        *,
+        pooling: str = "mean",
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        max_length: int | None = None,
+        long: str = "window",
+        unknown: str = "error",
+        store: str | os.PathLike | None = None,
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.pooling = pooling
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.long = long
+        self.unknown = unknown
+        self.store = store
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check parameters and sequences; nothing is learnt and no model is loaded.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ESMEmbedder
+            The embedder itself.
+        """
+        resolve_chain(self.chain)
+        Encoder(self.unknown).encode(X)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed sequences.
+
+        Sequences that occur several times are embedded once.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_sequences, n_features), float32
+            The blocks of the chain's models side by side, in the chain's order.
+
+        Raises
+        ------
+        TypeError
+            If `X` is not an array-like, or a record is not a string; the path of a file is
+            neither.
+        ValueError
+            If a record is empty, has a character that is no residue, or is too long for
+            ``long="error"``; the message names the record and the position. If a
+            checkpoint is not one of an ESM-2 model.
+        FileNotFoundError
+            If there are no weights; the message says where to put them.
+        MemoryError
+            If a single sequence does not fit into the memory of the GPU.
+        OSError, TimeoutError
+            If the store cannot be written; a damaged or foreign file is a ValueError.
+        """
+        chain, tokens = self._check(X)
+        if self.store is None:
+            return self._transform(chain, tokens, None)
+        with EmbeddingStore.create(self.store, exist_ok=True) as store:
+            return self._transform(chain, tokens, store)
+
+    def iter_residues(
+        self, X: Any, *, block_rows: int = 8192
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Embed sequences residue by residue, in blocks of rows.
+
+        Memory holds a few blocks, or batches, or the longest sequence at a time, however
+        many sequences there are. The models of the chain take turns.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences, as for :meth:`transform`. Sequences that occur several times
+            are returned as often.
+
+        block_rows : int, default=8192
+            Number of rows in a block; the last one may have fewer.
+
+        Yields
+        ------
+        rows : ndarray of shape (n_rows, n_features), float32
+            Representations of consecutive residues, the models' blocks side by side.
+
+        index : ndarray of shape (n_rows,), int64
+            For each row the index of its sequence in `X`; it never decreases.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, MemoryError
+            As :meth:`transform` does.
+        """
+        chain, tokens = self._check(X)
+        check_scalar(block_rows, "block_rows", Integral, min_val=1)
+        return self._residue_blocks(chain, tokens, block_rows, self._open(chain))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the output's columns: the model's name, an underscore and a number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_features,), object
+            Weights are needed only for models that are given by a path.
+        """
+        chain = resolve_chain(self.chain)
+        return np.array(
+            [
+                f"{model_name(entry)}_{j}"
+                for entry, block in zip(chain, _columns(chain), strict=True)
+                for j in range(block.stop - block.start)
+            ],
+            dtype=object,
+        )
+
+    def fingerprint(self) -> str:
+        """Text that changes whenever the embeddings of a sequence would, or their names.
+
+        It covers the content and the names of all models' weights, the precision that `dtype`
+        is on this machine, `pooling`, `max_length`, `long` and `unknown`; and that `store` keeps
+        float16, where it does, since its rounded embeddings are returned. It does not depend on
+        how the chain is written, nor on `device`, `batch_tokens` and `verbose`.
+
+        Returns
+        -------
+        fingerprint : str
+            64 hexadecimal digits.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or a file is none of an ESM-2 model or no store.
+        FileNotFoundError
+            If there are no weights, and they cannot be downloaded.
+
+        Notes
+        -----
+        Weights are read for it, once for each state of their files, by all processes that use
+        one `store` together, else by each process.
+        """
+        self._validate_params()
+        chain = resolve_chain(self.chain)
+        dtypes = self._open(chain).keywords["dtypes"]
+        kept_as = "float32"
+        if self.store is not None and local_path(self.store).exists():
+            with EmbeddingStore.create(self.store, exist_ok=True) as store:
+                kept_as = store.storage_dtype
+                sources = [self._source(entry, store.weights_digest, dtypes) for entry in chain]
+        else:
+            from ._checkpoints import weights_digest
+
+            sources = [self._source(entry, weights_digest, dtypes) for entry in chain]
+        # Names are those of columns, which a distiller or a file of embeddings keeps.
+        names = [model_name(entry) for entry in chain]
+        settings = self._settings()
+        del settings["dtype"]  # the sources tell what it is here
+        if self.max_length is None:
+            del settings["long"]
+        return fingerprint(names, [tuple(source) for source in sources], settings, kept_as)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+    def _check(self, X: Any) -> tuple[tuple[Model | Path, ...], list[NDArray[np.uint8]]]:
+        self._validate_params()
+        chain = resolve_chain(self.chain)
+        tokens = limit_length(encode_sequences(X, self.unknown), self.max_length, self.long)
+        return chain, tokens
+
+    def _settings(self) -> dict[str, Any]:
+        """Parameters that embeddings depend on, beside the models of the chain."""
+        how = ("device", "batch_tokens", "store", "verbose")
+        return {k: v for k, v in self.get_params().items() if k not in ("chain", *how)}
+
+    def _open(self, chain: tuple[Model | Path, ...]) -> partial:
+        """`embed` with this embedder's settings, once the device and all weights are there."""
+        from ._checkpoints import locate
+        from ._inference import embed, resolve_batch_tokens, resolve_device, resolve_dtypes
+
+        device = resolve_device(self.device)
+        for entry in chain:
+            locate(entry)
+        return partial(
+            embed,
+            device=device,
+            dtypes=resolve_dtypes(self.dtype, device),
+            batch_tokens=resolve_batch_tokens(self.batch_tokens, device),
+        )
+
+    def _transform(
+        self,
+        chain: tuple[Model | Path, ...],
+        tokens: list[NDArray[np.uint8]],
+        store: EmbeddingStore | None,
+    ) -> NDArray[np.float32]:
+        embed_with = self._open(chain)
+        first = _first_occurrences(tokens)
+        distinct = {int(record): tokens[record] for record in np.unique(first)}
+        columns = _columns(chain)
+        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
+        for entry, block in zip(chain, columns, strict=True):
+            if store is None:
+                parts = self._means(entry, distinct, embed_with)
+            else:
+                parts = self._stored_means(entry, distinct, embed_with, store)
+            for means in parts:
+                for record, mean in means.items():
+                    out[record, block] = mean
+        repeated = first != np.arange(len(first))
+        out[repeated] = out[first[repeated]]
+        return out
+
+    def _means(
+        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: partial
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        """Means over residues, of those records that each batch completes."""
+        pieces = [
+            piece
+            for record, tokens in records.items()
+            for piece in split(record, tokens, self.max_length)
+        ]
+        n_missing = Counter(piece.record for piece in pieces)
+        means: dict[int, NDArray[np.float32]] = {}
+        with self._progress(model_name(entry), sum(len(piece.tokens) for piece in pieces)) as bar:
+            for batch in embed_with(entry, pieces, pool=True):
+                for piece, total in batch:
+                    share = total / len(records[piece.record])
+                    means[piece.record] = means.get(piece.record, 0) + share
+                    n_missing[piece.record] -= 1
+                yield {r: means.pop(r) for r in list(means) if not n_missing[r]}
+                bar.update(sum(len(piece.tokens) for piece, _ in batch))
+
+    def _stored_means(
+        self,
+        entry: Model | Path,
+        records: dict[int, NDArray[np.uint8]],
+        embed_with: partial,
+        store: EmbeddingStore,
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        """Means over residues from the store, which is first given those it has not."""
+        source = self._source(entry, store.weights_digest, embed_with.keywords["dtypes"])
+        shown = {record: self._shown(tokens) for record, tokens in records.items()}
+
+        def read(records):
+            stored = store.read(source, [shown[record] for record in records])
+            return {r: stored[shown[r]] for r in records if shown[r] in stored}
+
+        stored = read(records)
+        yield stored
+        missing = {record: records[record] for record in records if record not in stored}
+        if not missing:
+            return
+        for means in _gathered(self._means(entry, missing, embed_with)):
+            store.write(source, model_name(entry), {shown[r]: means[r] for r in means})
+            yield means
+        # the store's values count: rounded, or another process's, which was faster
+        yield read(missing)
+
+    def _source(
+        self,
+        entry: Model | Path,
+        digest_of: Callable[[list[Path]], str],
+        dtypes: tuple[Any, ...],
+    ) -> Source:
+        """What a model's embeddings depend on, in the store and in fingerprints alike."""
+        from ._checkpoints import checkpoint_files, locate
+
+        return Source(
+            weights=digest_of(checkpoint_files(locate(entry))),
+            layer=-1,
+            pooling=self.pooling,
+            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),
+            width=_width(entry),
+        )
+
+    def _shown(self, tokens: NDArray[np.uint8]) -> Shown:
+        whole = self.max_length is None or len(tokens) <= self.max_length
+        return Shown(as_text(tokens), 0 if whole else self.max_length)
+
+    def _residue_blocks(
+        self,
+        chain: tuple[Model | Path, ...],
+        tokens: list[NDArray[np.uint8]],
+        block_rows: int,
+        embed_with: partial,
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        lengths = [len(sequence) for sequence in tokens]
+        columns = _columns(chain)
+        rows = np.empty((0, columns[-1].stop), dtype=np.float32)
+        index = np.empty(0, dtype=np.int64)
+        with self._progress("residues", sum(lengths)) as bar:
+            for records in _chunks(lengths, max(block_rows, embed_with.keywords["batch_tokens"])):
+                new_index = np.repeat(records, [lengths[record] for record in records])
+                new_rows = np.zeros((len(new_index), rows.shape[1]), dtype=np.float32)
+                pieces = [
+                    piece
+                    for record in records
+                    for piece in split(record, tokens[record], self.max_length)
+                ]
+                for entry, block in zip(chain, columns, strict=True):
+                    for piece, values in flatten.from_iterable(
+                        embed_with(entry, pieces, pool=False)
+                    ):
+                        at = np.searchsorted(new_index, piece.record) + piece.start
+                        new_rows[at : at + len(values), block] += values
+                rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
+                bar.update(len(new_index))
+                while len(rows) >= block_rows:
+                    yield rows[:block_rows], index[:block_rows]
+                    rows, index = rows[block_rows:], index[block_rows:]
+        if len(rows):
+            yield rows, index
+
+    def _progress(self, what: str, n_residues: int):
+        from ..utils._progress import ProgressBar
+
+        return ProgressBar(
+            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
+        )
+
+
+def _gathered(
+    parts: Iterator[dict[int, NDArray[np.float32]]],
+) -> Iterator[dict[int, NDArray[np.float32]]]:
+    """Consecutive parts, as many together as arrive within FLUSH_SECONDS."""
+    together: dict[int, NDArray[np.float32]] = {}
+    start = time.monotonic()
+    for part in parts:
+        together |= part
+        if together and time.monotonic() - start >= FLUSH_SECONDS:
+            yield together
+            together = {}
+            start = time.monotonic()
+    if together:
+        yield together
+
+
+def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:
+    """Columns of each model in the output."""
+    stops = np.cumsum([_width(entry) for entry in chain]).tolist()
+    return [slice(start, stop) for start, stop in pairwise([0, *stops])]
+
+
+def _width(entry: Model | Path) -> int:
+    if isinstance(entry, Model):
+        return entry.width
+    from ._checkpoints import checkpoint_width, locate
+
+    return checkpoint_width(locate(entry))
+
+
+def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """For each sequence the index of the first one that is equal to it."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])
+
+
+def _chunks(lengths: list[int], n_rows: int) -> Iterator[range]:
+    """Consecutive records, as few as have together at least `n_rows` residues."""
+    start = n_residues = 0
+    for stop, length in enumerate(lengths, start=1):
+        n_residues += length
+        if n_residues >= n_rows or stop == len(lengths):
+            yield range(start, stop)
+            start, n_residues = stop, 0

@@ -1,0 +1,312 @@
+"""Running a model over many pieces: device, precision, and batches within a budget (torch)."""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
+from itertools import chain as flatten
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..sequences._windows import Piece
+from ..utils._file_states import FileState
+from ..utils._models import Model, model_name
+from ..utils._torch_settings import default_settings
+from ._checkpoints import checkpoint_files, locate, read_checkpoint
+from ._esm2 import ESM2, N_SPECIAL, to_device
+
+
+def resolve_device(device: str | None) -> torch.device:
+    """Device of that name, or the first of CUDA, MPS and CPU that is there."""
+    if device is None:
+        if torch.cuda.is_available():
+            device = "cuda"
+        elif torch.backends.mps.is_available():
+            device = "mps"
+        else:
+            device = "cpu"
+    try:
+        with default_settings(torch.device("cpu")):
+            return torch.empty(0, device=device).device  # with the index of the current GPU
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used with this machine and installation of torch; "
+            "set device='cpu', or device=None to take the best there is."
+        ) from error
+
+
+def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
+    """Precisions to compute in; each next one is for what overflows in the one before."""
+    if dtype != "auto":
+        return (getattr(torch, dtype),)
+    if device.type == "cuda":
+        return torch.float16, torch.bfloat16
+    return (torch.float32,)
+
+
+def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
+    """Budget of a batch: the number itself, or what suits the device."""
+    if batch_tokens is not None:
+        return batch_tokens
+    # Measured on two CPU cores: 8M, 35M and 150M are fastest at 2048. A GPU has more to fill.
+    return 2048 if device.type == "cpu" else 16384
+
+
+class _Models:
+    """The models used last in this process, each loaded once, safe to use from threads."""
+
+    def __init__(self, max_models: int):
+        self.max_models = max_models
+        self._models: OrderedDict[tuple, ESM2] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, entry: Model | Path, device: torch.device, dtype: torch.dtype) -> ESM2:
+        path = locate(entry)
+        states = tuple(FileState.of(file) for file in checkpoint_files(path))
+        key = (states, device, dtype)
+        with self._lock:
+            if key not in self._models:
+                while len(self._models) >= self.max_models:
+                    self._models.popitem(last=False)
+                expected = entry if isinstance(entry, Model) else None
+                with default_settings(device):
+                    self._models[key] = self._load(path, expected, device, dtype)
+            self._models.move_to_end(key)
+            return self._models[key]
+
+    def _load(
+        self, path: Path, expected: Model | None, device: torch.device, dtype: torch.dtype
+    ) -> ESM2:
+        checkpoint = read_checkpoint(path, expected)
+        try:
+            return ESM2(checkpoint, device=device, dtype=dtype)
+        except torch.OutOfMemoryError:
+            if not self._models:
+                raise
+        self._models.clear()
+        torch.cuda.empty_cache()
+        return ESM2(checkpoint, device=device, dtype=dtype)
+
+    def keep_only(self, model: ESM2) -> bool:
+        """Drop all other models; whether there were any."""
+        with self._lock:
+            others = [key for key, other in self._models.items() if other is not model]
+            for key in others:
+                del self._models[key]
+        return bool(others)
+
+
+_models = _Models(max_models=8)  # all of ESM-2, and some in a second precision
+
+
+def embed(
+    entry: Model | Path,
+    pieces: list[Piece],
+    *,
+    device: torch.device,
+    dtypes: tuple[torch.dtype, ...],
+    batch_tokens: int,
+    pool: bool,
+) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
+    """Weighted residue rows of every piece, or their sum, batch by batch.
+
+    Batches are filled with the longest pieces first. On the CPU each of torch's threads takes
+    a batch of its own. On CUDA, when memory runs out, other models are dropped, then the budget
+    is halved. What is not finite in one precision is computed again in the next one.
+
+    Parameters
+    ----------
+    entry : Model or Path
+    pieces : list of Piece
+    device : torch.device
+    dtypes : tuple of torch.dtype
+    batch_tokens : int
+        Budget of a batch. A longer piece is a batch of its own.
+    pool : bool
+        Whether to sum over the residues of a piece.
+
+    Yields
+    ------
+    batch : list of (Piece, ndarray)
+        Each piece once, in no particular order, with float32 values of shape
+        (n_residues, width) or, if pooled, (width,).
+
+    Raises
+    ------
+    MemoryError
+        If a single piece does not fit.
+    ValueError
+        If there are values that are not finite in the last precision.
+    """
+    model = _models.get(entry, device, dtypes[0])
+    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
+    if device.type == "cpu":
+        batches = _side_by_side(model, entry, waiting, batch_tokens, pool)
+    elif device.type == "cuda":
+        batches = _one_ahead(_in_turn(model, entry, waiting, batch_tokens, pool))
+    else:
+        batches = _in_turn(model, entry, waiting, batch_tokens, pool)
+    overflowed: list[Piece] = []
+    for batch in batches:
+        finite = []
+        for piece, value in zip(batch.pieces, batch.values(), strict=True):
+            if np.isfinite(value).all():
+                finite.append((piece, value))
+            elif len(dtypes) > 1:
+                overflowed.append(piece)
+            else:
+                raise ValueError(_not_finite(entry, piece, dtypes[0]))
+        yield finite
+    if overflowed:
+        yield from embed(
+            entry,
+            overflowed,
+            device=device,
+            dtypes=dtypes[1:],
+            batch_tokens=batch_tokens,
+            pool=pool,
+        )
+
+
+class _Batch(NamedTuple):
+    """Pieces, and what a model makes of them, which CUDA may still be computing."""
+
+    pieces: list[Piece]
+    result: NDArray[np.float32]  # memory that CUDA may still be writing to
+    arrived: torch.cuda.Event | None
+    pooled: bool
+
+    def values(self) -> list[NDArray[np.float32]]:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        if self.pooled:
+            return list(self.result)
+        ends = [*accumulate(len(piece.tokens) for piece in self.pieces)]
+        return np.split(self.result, ends[:-1])
+
+
+def _side_by_side(
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
+) -> Iterator[_Batch]:
+    """A batch on each of torch's threads, and in turn those that are too few for that.
+
+    A thread with a batch of its own waits for no other, and keeps it in its core's cache.
+    """
+    n_threads = torch.get_num_threads()
+    batches, start = [], 0
+    while start < len(waiting):
+        batches.append(_fill_batch(waiting, start, batch_tokens))
+        start += len(batches[-1])
+    n_rounds = len(batches) // n_threads if n_threads > 1 else 0
+    if n_rounds:
+        launched: deque[Future[_Batch]] = deque()
+        threads = ThreadPoolExecutor(n_threads, initializer=_compute_alone)
+        try:
+            for batch in batches[: n_rounds * n_threads]:
+                launched.append(threads.submit(_launch, model, batch, pool))
+                if len(launched) > n_threads:
+                    yield launched.popleft().result()
+            while launched:
+                yield launched.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+    rest = [*flatten.from_iterable(batches[n_rounds * n_threads :])]
+    yield from _in_turn(model, entry, rest, batch_tokens, pool)
+
+
+def _compute_alone() -> None:
+    """Let torch compute in the calling thread without help of others."""
+    torch.get_num_threads()  # gives a new thread its number of helpers, which is then changed
+    threadpool_limits(1, user_api="openmp")
+
+
+def _in_turn(
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
+) -> Iterator[_Batch]:
+    """Batches one after the other."""
+    start = 0
+    while start < len(waiting):
+        batch = _fill_batch(waiting, start, batch_tokens)
+        try:
+            launched = _launch(model, batch, pool)
+        except torch.OutOfMemoryError as error:
+            if not _models.keep_only(model):
+                if len(batch) == 1:
+                    raise MemoryError(_too_long(entry, batch[0], model.device)) from error
+                batch_tokens = sum(_n_tokens(piece) for piece in batch) // 2
+            launched = None
+        if launched is None:  # outside of the handler, which keeps the failed batch alive
+            torch.cuda.empty_cache()
+            continue
+        start += len(batch)
+        yield launched
+
+
+def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Each batch when the next one is on its way, so that the device never waits for the host."""
+    previous = next(batches, None)
+    while previous is not None:
+        try:
+            following = next(batches, None)
+        except MemoryError:
+            yield previous
+            raise
+        yield previous
+        previous = following
+
+
+def _launch(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
+    with default_settings(model.device), torch.inference_mode():
+        return _compute(model, batch, pool)
+
+
+def _compute(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
+    weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
+    weights = weight[:, None].split([len(piece.tokens) for piece in batch])
+    rows = model.forward([piece.tokens for piece in batch])
+    weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
+    result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
+    if model.device.type != "cuda":
+        return _Batch(batch, result.cpu().numpy(), None, pool)
+    result = result.to("cpu", non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record(torch.cuda.current_stream(model.device))
+    return _Batch(batch, result.numpy(), arrived, pool)
+
+
+def _n_tokens(piece: Piece) -> int:
+    return len(piece.tokens) + N_SPECIAL
+
+
+def _fill_batch(pieces: list[Piece], start: int, batch_tokens: int) -> list[Piece]:
+    stop, n_tokens = start + 1, _n_tokens(pieces[start])
+    while stop < len(pieces) and n_tokens + _n_tokens(pieces[stop]) <= batch_tokens:
+        n_tokens += _n_tokens(pieces[stop])
+        stop += 1
+    return pieces[start:stop]
+
+
+def _too_long(entry: Model | Path, piece: Piece, device: torch.device) -> str:
+    n_residues = len(piece.tokens)
+    return (
+        f"Record {piece.record} (counting from 0): {n_residues} residues at once are too many for "
+        f"{model_name(entry)} in the memory of {device}; set max_length below {n_residues}, a "
+        "half-precision dtype, or device='cpu'."
+    )
+
+
+def _not_finite(entry: Model | Path, piece: Piece, dtype: torch.dtype) -> str:
+    if dtype is torch.float32:
+        remedy = "the checkpoint is damaged, replace it"
+    else:
+        remedy = "set dtype='float32'"
+    return (
+        f"{model_name(entry)} gives values that are not finite in {str(dtype).split('.')[1]} for "
+        f"record {piece.record} (counting from 0); {remedy}."
+    )

@@ -1,0 +1,1 @@
+"""Scores of embeddings of every size on many tasks, beside the baselines."""

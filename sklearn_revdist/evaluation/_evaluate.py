@@ -1,0 +1,374 @@
+"""Scores of a probe on nested embeddings and baselines of every size, over many tasks."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ..distillation._reverse_distiller import ReverseDistiller
+from ..tasks._task import Task
+from ..utils._files import local_path
+from ._fold_scores import SCORED, score_folds
+from ._probes import make_probe
+from ._representations import FITTED_ON, REPRESENTATIONS, Maps, Sizes, list_representations
+from ._score_files import file_name, read_scores, scores_key, write_scores
+from ._splits import SPLITS, checked_folds
+
+COLUMNS = ["task", "rows", "metric", "split", *SCORED]
+# Sequences embedded at a time: an interrupted task has stored what came before.
+_EMBEDDED_AT_A_TIME = 2000
+
+
+@validate_params(
+    {
+        "embedder": [HasMethods(["transform"])],
+        "distiller": [ReverseDistiller],
+        "representations": ["array-like"],
+        "fitted_on": ["array-like"],
+        "splits": ["array-like"],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "probe": [str, HasMethods(["fit", "predict"]), None],
+        "output": [str, os.PathLike, None],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=False,
+)
+def evaluate(
+    tasks: Iterable[Task],
+    embedder: Any,
+    distiller: ReverseDistiller,
+    *,
+    representations: Sequence[str] = REPRESENTATIONS,
+    fitted_on: Sequence[str] = FITTED_ON,
+    splits: Sequence[str] = ("random",),
+    n_folds: int = 5,
+    probe: str | BaseEstimator | None = None,
+    output: str | os.PathLike | None = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Score a probe on nested embeddings and baselines of every size, over many tasks.
+
+    At each model of the chain, representations that are as wide as the nested embedding up to
+    that model get the same folds and the same probe:
+
+    plain
+        that model's own embedding;
+    distilled
+        the prefix of the nested embedding that ends at that model;
+    jump
+        the distilled embedding of a chain of the smallest model and that one alone;
+    concat_pca
+        principal components of the concatenated embeddings of all models up to that one;
+    naive
+        the reference implementation's baseline: principal components of what it made of the
+        models before and the next embedding, in turn;
+    largest_pca, largest_first
+        principal components, or the first columns, of the chain's largest model;
+    concat
+        the whole concatenation up to that model, which is wider.
+
+    Maps are fitted on "natural" data, those of the distiller (its `moments_`), and anew on
+    every training "fold". Where two are the same, as are plain and distilled embeddings of the
+    smallest model, one may be left out. Read more in the :ref:`User Guide <evaluation>`.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Tasks, as :func:`read_tasks` reads them.
+    embedder : ESMEmbedder
+        Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
+        Any object with `transform` and, for tasks of residues, `iter_residues` serves.
+    distiller : ReverseDistiller
+        Fitted, it is taken as it is for "natural". Baselines on "natural" need its `moments_`,
+        which one read from a file does not have. Unfitted, everything is fitted on folds.
+    representations : sequence of str, default=all
+        Which of the above.
+    fitted_on : sequence of {"natural", "fold"}, default=both
+        Which data maps are fitted on.
+    splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
+        How tasks without a split of their own are split: "random" shuffles and keeps sequences
+        whole; "contiguous" and "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`,
+        for scans of single substitutions, and are skipped elsewhere.
+    n_folds : int, default=5
+        Number of folds.
+    probe : {"ridge", "logistic"}, estimator or None, default=None
+        None is ridge for regressions and logistic regression for classifications, both on
+        columns of unit variance; penalties are searched inside each training fold.
+    output : str or path-like, default=None
+        A folder that keeps the scores of each task in a file of its own. A task whose data,
+        embedder (weights included), distiller and settings have not changed is read from there,
+        not scored. An embedder, probe or regressor that is neither from this package nor a
+        scikit-learn estimator then needs a method ``fingerprint()``, which returns a string that
+        changes whenever its results do.
+    n_jobs : int, default=None
+        Probes fitted at a time, in threads.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    scores : DataFrame
+        One row for each task, split, subset, model and representation:
+
+        task : str
+            Name.
+        rows : {"variants", "proteins", "residues"}
+            What a target belongs to.
+        metric : {"spearman", "aupr"}
+            Spearman correlation for regressions; for classifications the area under the
+            precision-recall curve, of the second class in sorted order where there are two, else
+            the mean over those classes that are among the test rows. Classes that only training
+            rows have are learnt, but are no part of it.
+        split : {"given", "random", "contiguous", "modulo"}
+            How rows were split; "given" is the task's own.
+        subset : str
+            "all" test rows, or those with "1" to "4" or "5+" substitutions.
+        model, representation : str
+            Largest model of the representation, and its name.
+        fitted_on : {"", "natural", "fold"}
+            Empty where there is nothing to fit.
+        n_columns : int
+            Width of the representation.
+        score, score_std : float
+            Mean and standard deviation over the folds.
+        n_folds, n_test : int
+            Number of folds in which the subset could be scored, and of their test rows.
+        penalty : float
+            Geometric mean over the folds of the penalties that the probe chose.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not known, two tasks have one name, a task cannot be split, has a test
+        fold with a class that its training fold has not, or a probe is not for its kind.
+    TypeError
+        If there is an `output`, and nothing identifies the embedder, the distiller or the probe;
+        nothing has been embedded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import ESMEmbedder, ReverseDistiller, Task, evaluate
+    >>> rng = np.random.default_rng(0)
+    >>> proteins = ["".join(rng.choice(list("ACDEFGHIKL"), 30)) for _ in range(60)]
+    >>> alanines = np.array([float(protein.count("A")) for protein in proteins])
+    >>> task = Task("alanines", proteins, alanines, np.arange(60))
+    >>> distiller = ReverseDistiller.from_pretrained("demo")
+    >>> scores = evaluate(
+    ...     [task], ESMEmbedder("demo"), distiller, representations=["plain", "distilled"],
+    ...     fitted_on=["natural"],
+    ... )
+    >>> scores[["model", "representation", "n_columns", "n_test"]]
+                    model representation  n_columns  n_test
+    0  esm2_t3_100K_demo          plain         48      60
+    1  esm2_t3_100K_demo      distilled         48      60
+    2  esm2_t4_500K_demo          plain         96      60
+    3  esm2_t4_500K_demo      distilled         96      60
+    4    esm2_t6_2M_demo          plain        160      60
+    5    esm2_t6_2M_demo      distilled        160      60
+    """
+    for setting, values, known in (
+        ("representations", representations, REPRESENTATIONS),
+        ("fitted_on", fitted_on, FITTED_ON),
+        ("splits", splits, SPLITS[1:]),
+    ):
+        unknown = [value for value in values if value not in known]
+        if unknown:
+            raise ValueError(
+                f"{setting} has {unknown[0]!r}; choose from {', '.join(map(repr, known))}."
+            )
+    for setting, values in (("representations", representations), ("splits", splits)):
+        if len(values) == 0:
+            raise ValueError(f"{setting} is empty; give at least one.")
+    if not isinstance(tasks, Iterable):
+        raise TypeError(
+            f"tasks must be an iterable of Task, but it is of type {type(tasks).__name__}; put a "
+            "single one into a list."
+        )
+    settings = {
+        "representations": tuple(representations),
+        "fitted_on": tuple(fitted_on),
+        "splits": tuple(splits),
+        "n_folds": n_folds,
+        "probe": probe,
+    }
+    folder = None if output is None else local_path(output)
+    key = None if folder is None else scores_key(embedder, distiller, settings)
+    checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
+    if isinstance(tasks, Sequence):
+        checked = list(checked)
+    settings |= {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
+    score = partial(_score_task, **settings)
+    tables = []
+    for task in checked:
+        if folder is None:
+            tables.append(score(task))
+            continue
+        path = folder / file_name(task, key)
+        if not path.exists():
+            table = score(task)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_scores(table, path)
+        tables.append(read_scores(path))
+    return pd.concat(tables, ignore_index=True)
+
+
+def checked_tasks(
+    tasks: Iterable[Task],
+    splits: tuple[str, ...],
+    n_folds: int,
+    probe: str | BaseEstimator | None = None,
+) -> Iterator[Task]:
+    """Tasks, each after checking that it can be scored, as far as can be known before the work.
+
+    Parameters
+    ----------
+    tasks, splits, n_folds, probe
+        Of :func:`evaluate`.
+
+    Yields
+    ------
+    task : Task
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`evaluate`.
+    """
+    names: set[str] = set()
+    n_splits = 0
+    for task in tasks:
+        if not isinstance(task, Task):
+            raise TypeError(
+                f"tasks has an entry of type {type(task).__name__}; give objects of Task, as "
+                "read_tasks reads them."
+            )
+        if task.name in names:
+            raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
+        names.add(task.name)
+        make_probe(probe, task.kind)
+        n_splits += len(checked_folds(task, splits, n_folds))
+        yield task
+    if not names:
+        raise ValueError("There are no tasks to score; give at least one.")
+    if not n_splits:
+        raise ValueError(
+            f"No task has the positions of single substitutions that the splits "
+            f"{', '.join(map(repr, splits))} need; add 'random'."
+        )
+
+
+def _score_task(
+    task,
+    embedder,
+    distiller,
+    *,
+    representations,
+    fitted_on,
+    splits,
+    n_folds,
+    probe,
+    n_jobs,
+    verbose,
+):
+    """The rows of one task."""
+    folds_of = checked_folds(task, splits, n_folds)
+    if not folds_of:
+        return pd.DataFrame([], columns=COLUMNS)
+    probe = make_probe(probe, task.kind)
+    X = embed_task(task, embedder).astype(np.float64)
+    try:
+        check_is_fitted(distiller)
+        sizes = Sizes.of_fitted(distiller)
+        natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
+    except NotFittedError:
+        names = getattr(embedder, "get_feature_names_out", lambda: None)()
+        sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
+        natural = Maps(X, sizes, distiller)
+        fitted_on = tuple(data for data in fitted_on if data != "natural")
+    listed = [
+        each
+        for each in list_representations(len(sizes.models), representations, fitted_on)
+        if each.fitted_on != "natural" or each.name == "distilled" or natural.moments is not None
+    ]
+    subsets = _subsets(task)
+    rows = []
+    for split, folds in folds_of.items():
+        scored = score_folds(
+            natural,
+            listed,
+            folds,
+            probe,
+            task.target,
+            task.groups(),
+            task.metric,
+            subsets,
+            n_jobs=n_jobs,
+            progress=f"{task.name}, {split}" if verbose else None,
+        )
+        rows += [(task.name, task.rows, task.metric, split, *row) for row in scored]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
+    """Embeddings of a task's rows, proteins or residues.
+
+    Parameters
+    ----------
+    task : Task
+    embedder : ESMEmbedder
+        Or an object with `transform` and, for residues, `iter_residues`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_features)
+    """
+    proteins = task.sequences
+    if task.residue is None:
+        parts = [
+            np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
+            for start in range(0, len(proteins), _EMBEDDED_AT_A_TIME)
+        ]
+        return np.concatenate(parts)[task.protein]
+    starts = np.cumsum([0, *map(len, proteins)])
+    wanted = starts[task.protein] + task.residue
+    order = wanted.argsort(kind="stable")
+    wanted = wanted[order]
+    parts, n_rows = [], 0
+    for block, _ in embedder.iter_residues(proteins):
+        first, stop = np.searchsorted(wanted, [n_rows, n_rows + len(block)])
+        parts.append(block[wanted[first:stop] - n_rows])
+        n_rows += len(block)
+    if n_rows != starts[-1]:
+        raise ValueError(
+            f"{task.name!r} has {starts[-1]} residues, but the embedder gave {n_rows} rows; set "
+            'its `long` to "window".'
+        )
+    X = np.empty((len(order), parts[0].shape[1]), dtype=parts[0].dtype)
+    X[order] = np.concatenate(parts)
+    return X
+
+
+def _subsets(task):
+    """Rows by number of substitutions, where that differs."""
+    subsets = {"all": np.ones(len(task.target), bool)}
+    if task.n_mutations is not None and task.n_mutations.max() > 1:
+        for count in range(1, 5):
+            subsets[str(count)] = task.n_mutations == count
+        subsets["5+"] = task.n_mutations >= 5
+    return subsets

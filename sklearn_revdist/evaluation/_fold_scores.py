@@ -1,0 +1,138 @@
+"""Scores of a probe on every representation of some rows, fold by fold."""
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from ..utils._progress import ProgressBar
+from ._probes import fit_probe, outputs, penalty, score
+from ._representations import Maps, Representation
+from ._splits import Folds
+
+# Columns of a score: what it is of, and what it is.
+SCORED = [
+    "subset",
+    "model",
+    "representation",
+    "fitted_on",
+    "n_columns",
+    "score",
+    "score_std",
+    "n_folds",
+    "n_test",
+    "penalty",
+]
+# A correlation over fewer rows says little.
+_FEWEST_IN_SUBSET = 10
+
+
+def _columns_by_fold(
+    natural: Maps, listed: list[Representation], folds: Folds
+) -> Iterator[tuple[Representation, int, NDArray[np.float64]]]:
+    """Every representation and fold, and the columns of all rows."""
+    for each in listed:
+        if each.fitted_on != "fold":
+            columns = natural.columns(each.level, each.name)
+            for fold in range(len(folds)):
+                yield each, fold, columns
+    of_fold = [each for each in listed if each.fitted_on == "fold"]
+    for fold, (train, _) in enumerate(folds if of_fold else []):
+        maps = Maps(natural.X, natural.sizes, natural.distiller, rows=train)
+        for each in of_fold:
+            yield each, fold, maps.columns(each.level, each.name)
+
+
+def score_folds(
+    natural: Maps,
+    listed: list[Representation],
+    folds: Folds,
+    probe: BaseEstimator,
+    y: NDArray,
+    groups: NDArray,
+    metric: str,
+    subsets: dict[str, NDArray[np.bool_]],
+    *,
+    n_jobs: int | None,
+    progress: str | None,
+) -> list[tuple]:
+    """Score every representation on every subset of the test rows.
+
+    Parameters
+    ----------
+    natural : Maps
+        All rows, and the maps that are not fitted on folds.
+    listed : list of Representation
+        What is scored.
+    folds : Folds
+        Indices of training and test rows.
+    probe : estimator
+        Fitted anew on each training fold.
+    y : ndarray of shape (n_rows,)
+        Targets.
+    groups : ndarray of shape (n_rows,), int64
+        Rows that the probe's own folds keep together.
+    metric : {"spearman", "aupr"}
+    subsets : dict of str to ndarray of shape (n_rows,), bool
+        Test rows to be scored by themselves; "all" is scored however few they are.
+    n_jobs : int or None
+        Probes fitted at a time, in threads.
+    progress : str or None
+        Text of the progress bar; None shows none.
+
+    Returns
+    -------
+    rows : list of tuple
+        Values of `SCORED`, by subset, and in the order of `listed`.
+    """
+
+    def one(each, fold, columns):
+        train, test = folds[fold]
+        fitted = fit_probe(probe, columns[train], y[train], groups[train])
+        predicted = outputs(fitted, columns[test])
+        classes = getattr(fitted, "classes_", None)
+        scores = {
+            name: score(metric, y[test][rows[test]], predicted[rows[test]], classes)
+            for name, rows in subsets.items()
+            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
+        }
+        return each, fold, columns.shape[1], penalty(fitted), scores
+
+    jobs = ProgressBar(
+        _columns_by_fold(natural, listed, folds),
+        desc=progress,
+        total=len(listed) * len(folds),
+        unit="probe",
+        disable=progress is None,
+    )
+    with warnings.catch_warnings():
+        # What a training fold may be too small for; the widths stay equal all the same.
+        for expected in ("beyond the numerical rank", "fewer than its", "prefix may reach"):
+            warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
+        results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
+            delayed(one)(*job) for job in jobs
+        )
+    results.sort(key=lambda result: result[1])
+    rows = []
+    for subset, in_subset in subsets.items():
+        n_test = [int(in_subset[test].sum()) for _, test in folds]
+        for each in dict.fromkeys(listed):
+            finite = [
+                (n_test[fold], n_columns, chosen, scores[subset])
+                for scored, fold, n_columns, chosen, scores in results
+                if scored == each and np.isfinite(scores.get(subset, np.nan))
+            ]
+            if finite:
+                what = subset, natural.sizes.models[each.level], each.name, each.fitted_on
+                rows.append((*what, *_over_folds(*zip(*finite, strict=True))))
+    return rows
+
+
+def _over_folds(n_test, n_columns, penalties, scores):
+    """From values by fold to those of `SCORED`."""
+    with np.errstate(divide="ignore"):
+        penalty = float(np.exp(np.mean(np.log(penalties))))
+    return min(n_columns), np.mean(scores), np.std(scores), len(scores), sum(n_test), penalty

@@ -1,0 +1,52 @@
+"""Files that keep scores, named after all that the scores depend on."""
+
+import copy
+import os
+import re
+
+import pandas as pd
+from sklearn.base import clone
+
+from ..utils._files import local_path, replaced
+from ..utils._fingerprint import fingerprint
+
+# Increase it when scores are computed in another way, so that old files are not used.
+_DEFINITION = 3
+
+
+def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table, in one step; scores with six decimals, beyond the reach of rounding."""
+    with replaced(local_path(path)) as part:
+        table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def read_scores(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a table that :func:`write_scores` wrote."""
+    text = ["task", "subset", "fitted_on"]
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={column: [""] for column in ("score", "score_std", "penalty")},
+    )
+
+
+def scores_key(embedder, distiller, settings):
+    """Fingerprint of all that scores depend on except the task."""
+    embedded_by = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
+    probe = settings["probe"]
+    if not isinstance(probe, str | None):
+        settings = {**settings, "probe": clone(probe)}  # as folds are given it
+    hasattr(distiller, "components_")  # solves the chain here, where that is due, not in a copy
+    # The map is taken whole; parameters are those of the copies that are fitted on folds.
+    whole = copy.copy(distiller).set_params(n_components=None, memory=None)
+    moments = vars(whole).get("moments_")
+    natural = moments if moments is None else vars(moments)
+    parameters = whole.get_params(deep=False)
+    return fingerprint(_DEFINITION, embedded_by, whole, parameters, natural, settings)
+
+
+def file_name(task, key):
+    """Name of a task's file, with a digest of all that its scores depend on."""
+    digest = fingerprint(key, task)
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"

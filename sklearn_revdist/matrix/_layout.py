@@ -1,0 +1,203 @@
+"""Blocks: which columns of a wide matrix are which model's embedding.
+
+Widths given by the user come first, then the embedder's column names, then the widths of the
+known models, whose sums are all distinct.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from itertools import groupby
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..tables._columns import check_once
+from ..utils._models import blocks_of_width, is_chain
+
+# ColumnTransformer and FeatureUnion put "<step>__" in front.
+_COLUMN_NAME = re.compile(r"(?:.*__)?(?P<model>.+)_(?P<column>\d+)")
+
+
+class Blocks(NamedTuple):
+    """Names and widths of the models' blocks of columns, in the order of the columns."""
+
+    names: tuple[str, ...]
+    dims: tuple[int, ...]
+
+
+def find_blocks(
+    dims: Sequence[int] | None, feature_names: Sequence[str] | None, n_features: int
+) -> Blocks:
+    """The blocks that `n_features` columns form.
+
+    Parameters
+    ----------
+    dims : sequence of int or None
+        Widths of the blocks where the user knows them.
+    feature_names : sequence of str or None
+        Names of the columns; `<model>_<column>`, numbered from 0, is recognised.
+    n_features : int
+        Number of columns.
+
+    Returns
+    -------
+    blocks : Blocks
+        One block of all columns, with a warning, where nothing tells more. With another where
+        nothing but the sum of the widths tells them, and the models are no chain from its
+        smallest on, which is what ESMEmbedder gives in a pipeline.
+
+    Raises
+    ------
+    ValueError
+        If `dims` are not positive, do not add up to `n_features` or contradict the names of the
+        columns, the names are those of models in another order, or two columns or blocks have
+        one name.
+    """
+    named = None
+    if feature_names is not None:
+        check_once(feature_names, "X")
+        check_numbers_in_order(feature_names)
+        named = blocks_of_names(feature_names)
+        if named is None:
+            _check_order(feature_names)
+    if dims is None:
+        blocks = named or _known_blocks(n_features)
+        doubt = None
+        if blocks is None:
+            blocks = Blocks(("block0",), (n_features,))
+            doubt = (
+                f"The {n_features} columns of X are neither named by ESMEmbedder nor as wide as a "
+                "known chain of models, so they are taken as one block and returned as they are; "
+                "say their widths with `dims`."
+            )
+        elif named is None and not is_chain(blocks.names):
+            doubt = (
+                f"The {n_features} columns of X have no names that tell their models and are taken "
+                f"as {_spelled(blocks)}, whose widths add up to as many; if they are of other "
+                "models, the result is wrong: say their widths with `dims`."
+            )
+        if doubt:
+            warnings.warn(doubt, UserWarning, stacklevel=4)
+    else:
+        dims = tuple(whole_numbers(dims, "dims"))
+        if min(dims, default=1) < 1:
+            raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
+        if sum(dims) != n_features:
+            raise ValueError(
+                f"dims={list(dims)} add up to {sum(dims)} columns, but X has {n_features}; give "
+                "the width of each model's embedding in the order of the columns."
+            )
+        if named is not None and len(named.dims) > 1 and named.dims != dims:
+            raise ValueError(
+                f"dims={list(dims)} contradict the names of the columns, which say "
+                f"{_spelled(named)}; leave out `dims` or mend the order of the columns."
+            )
+        candidates = (named, _known_blocks(n_features))
+        names = next((b.names for b in candidates if b and b.dims == dims), None)
+        blocks = Blocks(names or tuple(f"block{i}" for i in range(len(dims))), dims)
+    if len(set(blocks.names)) < len(blocks.names):
+        raise ValueError(
+            f"The columns of X say {_spelled(blocks)}: a model occurs twice; keep one of its "
+            "blocks."
+        )
+    return blocks
+
+
+def column_names(feature_names: Any, n_features: int) -> list[str] | None:
+    """Names of columns that are given beside them, checked; None where there are none."""
+    if feature_names is None:
+        return None
+    names = np.asarray(feature_names, dtype=object)
+    if names.shape != (n_features,) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"feature_names must be {n_features} texts, a name for each column of the moments."
+        )
+    return names.tolist()
+
+
+def whole_numbers(values: Sequence[int], parameter: str) -> list[int]:
+    """The values as int, or the error that names the one that is no whole number."""
+    for i, value in enumerate(values):
+        if not isinstance(value, Integral):
+            raise ValueError(
+                f"{parameter}[{i}]={value!r} is not a whole number; give numbers of columns."
+            )
+    return [int(value) for value in values]
+
+
+def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
+    """Blocks of columns that are all named `<model>_<column>` with columns from 0, or None."""
+    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
+    if not all(matches):
+        return None
+    names, dims = [], []
+    for model, columns in groupby(matches, key=lambda match: match["model"]):
+        numbers = [int(match["column"]) for match in columns]
+        if numbers != list(range(len(numbers))):
+            return None
+        names.append(model)
+        dims.append(len(numbers))
+    return Blocks(tuple(names), tuple(dims))
+
+
+def names_of_blocks(blocks: Blocks) -> list[str]:
+    """The names that tell these blocks."""
+    return [f"{name}_{i}" for name, width in zip(*blocks, strict=True) for i in range(width)]
+
+
+def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
+    """Refuse columns that have numbers for names and are out of order, as after sorting as text."""
+    if not all(_is_number(name) for name in feature_names):
+        return
+    numbers = [int(name) for name in feature_names]
+    in_order = sorted(numbers)
+    if numbers != in_order and in_order in (
+        list(range(len(numbers))),
+        list(range(1, len(numbers) + 1)),
+    ):
+        at = next(i for i, number in enumerate(numbers) if number != in_order[i])
+        raise ValueError(
+            f"The columns of X are numbered, but not in order: {in_order[at]} is expected where "
+            f"{numbers[at]} stands; put them in order, as in X[sorted(X.columns, key=int)]."
+        )
+
+
+def _is_number(name):
+    return isinstance(name, Integral) or (isinstance(name, str) and name.isdecimal())
+
+
+def _check_order(feature_names):
+    """Refuse the columns of models in another order than the models', as after sorting."""
+    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
+    if not all(matches):
+        return
+    columns: dict[str, list[int]] = {}
+    for match in matches:
+        columns.setdefault(match["model"], []).append(int(match["column"]))
+    for model, numbers in columns.items():
+        if sorted(numbers) != list(range(len(numbers))):
+            return  # numbers of something else
+        wrong = next((i for i, number in enumerate(numbers) if i != number), None)
+        if wrong is not None:
+            raise ValueError(
+                f"The columns of {model} in X are not in order: {model}_{wrong} is expected where "
+                f"{model}_{numbers[wrong]} stands; put them in the order of the embedder's "
+                "get_feature_names_out()."
+            )
+    raise ValueError(
+        f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
+        "embedder's get_feature_names_out(), one model after the other."
+    )
+
+
+def _known_blocks(n_features):
+    models = blocks_of_width(n_features)
+    if models is None:
+        return None
+    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
+
+
+def _spelled(blocks):
+    return ", ".join(f"{name} ({width})" for name, width in zip(*blocks, strict=True))

@@ -1,0 +1,335 @@
+"""Moments: all that a linear chain needs to know of its data, in one mergeable object.
+
+Total weight, mean and centred second moment determine every least-squares regression and
+every principal direction. They add up over batches, files and machines, so fitting at once,
+in pieces and apart are the same algorithm.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import blas
+from sklearn.utils._param_validation import Interval, validate_params
+
+from ._dask import as_blocks, is_dask, sum_of_blocks
+from ._torch import on_cuda, sums_on_device
+
+# A block of at most this many numbers (16 MB in float64) bounds the memory of a pass over any
+# number of rows and is large enough for the matrix product to run at full speed. Of few columns
+# 1 MB is enough, and still in the cache when it is multiplied.
+_BLOCK_SIZE = 2**21
+_CACHED_SIZE = 2**17
+
+# The mean of this many rows is near enough to that of all to measure from.
+_FIRST_ROWS = 16
+
+# A matrix is mirrored in squares of this many columns, without a copy of it.
+_SQUARE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weight, mean and centred second moment of weighted rows.
+
+    The second moment is kept as one of two things: fewer rows than columns as a `root`, whose
+    Gram matrix it is, so that nothing of the size n_features x n_features is ever made; more
+    rows as the matrix itself, the `scatter`.
+
+    Parameters
+    ----------
+    weight : float
+        Sum of the row weights; the number of rows where there are none.
+    mean : ndarray of shape (n_features,), float64
+        Weighted mean of each column.
+    root : ndarray of shape (n_rows, n_features), float64, default=None
+        Centred rows, times the roots of their weights; ``root.T @ root`` is the scatter.
+    scatter : ndarray of shape (n_features, n_features), float64, default=None
+        Weighted sum of the outer products of the centred rows, exactly symmetric.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub, R. J. LeVeque (1983), "Algorithms for Computing the Sample
+    Variance: Analysis and Recommendations", The American Statistician 37:242.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import Moments
+    >>> X = np.arange(12.0).reshape(6, 2)
+    >>> merged = Moments.of(X[:4]) + Moments.of(X[4:])
+    >>> np.allclose(merged.scatter, Moments.of(X).scatter)
+    True
+    """
+
+    weight: float
+    mean: NDArray[np.float64]
+    root: NDArray[np.float64] | None = None
+    scatter: NDArray[np.float64] | None = None
+
+    def __post_init__(self):
+        """Refuse sums that have overflowed, which would spoil all that is added to them."""
+        if (self.root is None) == (self.scatter is None):
+            raise ValueError("Moments have a root or a scatter, not both; use Moments.of.")
+        if self.root is not None:
+            with np.errstate(over="ignore"):
+                squares = np.einsum("ij,ij->j", self.root, self.root)
+        else:
+            squares = square(self).diagonal()
+        if not np.isfinite(squares).all():
+            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+            raise ValueError(
+                f"Numbers of column {column} (counting from 0) are too large to be squared in "
+                "float64; drop these rows, or scale the columns."
+            )
+
+    @classmethod
+    def of(cls, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Moments of the rows of a matrix, in one pass and bounded memory.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers of any real dtype; sums are taken in float64, of a tensor of torch on
+            its device, of an array of dask in its blocks, on its workers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; an integer weight counts a row that many times.
+
+        Returns
+        -------
+        moments : Moments
+
+        Raises
+        ------
+        ValueError
+            If `X` is no matrix of real numbers, or `sample_weight` are no weights of its rows.
+        """
+        if is_dask(X):
+            return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
+        if on_cuda(X):
+            weights = check_weights(sample_weight, len(X))
+            weight, mean, scatter = sums_on_device(X, weights)
+            return cls(weight, mean, scatter=scatter)
+        X = _matrix(X)
+        n_samples, n_features = X.shape
+        weights = check_weights(sample_weight, n_samples)
+        if n_samples == 0:
+            return cls.zeros(n_features)
+        # Where to measure from; a copy, so that no layout of X in memory changes its bits.
+        mean = X[:_FIRST_ROWS].astype(np.float64, order="C").mean(axis=0)
+        if n_samples <= n_features:
+            weight, delta, root = _measured(X, weights, mean, np.empty(X.shape))
+            if weight == 0.0:
+                return cls.zeros(n_features)
+            root -= delta
+            return cls(weight, mean + delta, root=_weighted(root, weights))
+        n_rows = min(n_samples, _block_rows(n_features))
+        weight = 0.0
+        # Only the upper triangle is summed; columns first, as BLAS keeps its matrices.
+        scatter = np.zeros((n_features, n_features), order="F")
+        buffer = np.empty((n_rows, n_features))
+        for start in range(0, n_samples, n_rows):
+            rows = slice(start, start + n_rows)
+            block_weights = None if weights is None else weights[rows]
+            block_weight, delta, block = _measured(X[rows], block_weights, mean, buffer)
+            if block_weight == 0.0:
+                continue
+            total = weight + block_weight
+            between = weight * block_weight / total
+            if block_weight > weight:
+                block -= delta
+            else:
+                # Another pass over the block is saved: measured from the mean of no fewer rows,
+                # its second moment is too large by no more than the distance of the means adds.
+                between -= block_weight
+            block = _weighted(block, block_weights)
+            scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)
+            scatter = blas.dsyr(between, delta, a=scatter, overwrite_a=1)
+            weight, mean = total, mean + delta * (block_weight / total)
+        return cls(weight, mean, scatter=_symmetric(scatter))
+
+    @classmethod
+    @validate_params(
+        {"n_features": [Interval(Integral, 0, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
+    def zeros(cls, n_features: int) -> Self:
+        """Moments of no rows: the neutral element of addition.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns.
+
+        Returns
+        -------
+        moments : Moments
+            Of weight 0.
+        """
+        return cls(0.0, np.zeros(n_features), root=np.zeros((0, n_features)))
+
+    def __add__(self, other: Self) -> Self:
+        """Moments of the rows of both (Chan, Golub and LeVeque, 1983)."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if other.mean.shape != self.mean.shape:
+            raise ValueError(
+                f"Moments of {self.mean.size} columns and of {other.mean.size} columns cannot be "
+                "added; give both the same columns."
+            )
+        if other.weight == 0.0:
+            return self
+        if self.weight == 0.0:
+            return other
+        delta = other.mean - self.mean
+        weight = self.weight + other.weight
+        mean = self.mean + delta * (other.weight / weight)
+        # The row that the distance of the means adds to the root.
+        shift = delta * np.sqrt(self.weight * other.weight / weight)
+        if self.root is not None and other.root is not None:
+            root = np.vstack([self.root, other.root, shift])
+            if len(root) <= mean.size:
+                return type(self)(weight, mean, root=root)
+        scatter = square(self) + square(other)
+        scatter += np.outer(shift, shift)
+        return type(self)(weight, mean, scatter=scatter)
+
+    @validate_params(
+        {"n_features": [Interval(Integral, 1, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
+    def leading(self, n_features: int) -> Self:
+        """Moments of the first columns alone.
+
+        Parameters
+        ----------
+        n_features : int
+            How many of them.
+
+        Returns
+        -------
+        moments : Moments
+            Those that the columns have by themselves, bit for bit.
+        """
+        if n_features > self.mean.size:
+            raise ValueError(
+                f"n_features={n_features} is more than the {self.mean.size} there are."
+            )
+        return select_columns(self, slice(n_features))
+
+    def scale(self) -> NDArray[np.float64]:
+        """Root of the second moment's diagonal, exactly zero for columns that are constant.
+
+        A column counts as constant where its spread is that of the rounding of its mean.
+
+        Returns
+        -------
+        scale : ndarray of shape (n_features,), float64
+            In the unit of the columns, times the root of the weight.
+        """
+        if self.root is not None:
+            spread = np.linalg.norm(self.root, axis=0)
+        else:
+            spread = np.sqrt(np.diag(square(self)).clip(0))
+        rounding = 16 * np.finfo(np.float64).eps * np.abs(self.mean) * np.sqrt(self.weight)
+        return np.where(spread > rounding, spread, 0.0)
+
+
+def square(moments: Moments) -> NDArray[np.float64]:
+    """The second moment itself, also where its root is kept."""
+    if moments.root is not None:
+        return moments.root.T @ moments.root
+    return moments.scatter  # type: ignore[return-value]  # one of the two is there
+
+
+def select_columns(moments: Moments, columns: slice | NDArray[np.integer]) -> Any:
+    """Moments of some columns alone, those that they have by themselves bit for bit."""
+    mean = moments.mean[columns].copy()
+    if moments.root is not None:
+        return type(moments)(moments.weight, mean, root=moments.root[:, columns].copy(order="K"))
+    scatter = np.ascontiguousarray(square(moments)[:, columns][columns])
+    return type(moments)(moments.weight, mean, scatter=scatter)
+
+
+def check_moments(moments: Any) -> None:
+    """Refuse what is not Moments."""
+    if not isinstance(moments, Moments):
+        raise TypeError(
+            f"moments must be Moments, but it is of type {type(moments).__name__}; make them with "
+            "Moments.of."
+        )
+
+
+def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+    """Weights of rows as an array, or None where there are none."""
+    if sample_weight is None:
+        return None
+    weights = _unboxed(sample_weight)
+    fits = weights.shape == (n_samples,) and weights.dtype.kind in "fiub"
+    if not fits or not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(
+            f"sample_weight must be {n_samples} finite numbers, none below 0; one for each row."
+        )
+    return weights.astype(np.float64, copy=False)
+
+
+def _matrix(X):
+    """An array of rows of real numbers."""
+    X = _unboxed(X)
+    if X.ndim != 2 or X.dtype.kind not in "fiub":
+        raise ValueError(
+            f"X must be a matrix of real numbers, but it has the shape {X.shape} and the type "
+            f"{X.dtype}; give a row for each embedding."
+        )
+    return X
+
+
+def _unboxed(values):
+    """An array; of floats where its objects are numbers, as those of columns with gaps are."""
+    values = np.asarray(values)
+    if values.dtype.kind == "O":
+        with suppress(TypeError, ValueError):
+            return values.astype(np.float64)
+    return values
+
+
+def _block_rows(n_features):
+    """Rows of a block: twice as tall as wide, within the bounds of memory."""
+    least = max(256, _CACHED_SIZE // n_features)
+    return max(256, min(max(2 * n_features, least), _BLOCK_SIZE // n_features))
+
+
+def _measured(X, weights, near, out):
+    """Weight of some rows, the distance of their mean from a point, and the rows from there.
+
+    The rows are written to the first of `out`. Going by way of a point near the mean leaves
+    nothing of a mean that is thousands of sigma large.
+    """
+    rows = np.subtract(X, near, out=out[: len(X)])
+    weight = float(len(rows) if weights is None else weights.sum())
+    if weight == 0.0:
+        return 0.0, np.zeros_like(near), rows[:0]
+    # SciPy's BLAS as for the scatter: NumPy's has threads of its own, which would be in the way.
+    delta = blas.dgemv(1 / weight, rows.T, np.ones(len(rows)) if weights is None else weights)
+    return weight, delta, rows
+
+
+def _weighted(rows, weights):
+    """Rows times the roots of their weights, in place."""
+    if weights is not None:
+        rows *= np.sqrt(weights)[:, np.newaxis]
+    return rows
+
+
+def _symmetric(upper):
+    """The symmetric matrix whose upper triangle is given, zeros below it; in place."""
+    size = len(upper)
+    for start in range(0, size, _SQUARE):
+        rows = slice(start, start + _SQUARE)
+        corner = upper[rows, rows]
+        corner += np.triu(corner, 1).T
+        upper[start + _SQUARE :, rows] = upper[rows, start + _SQUARE :].T
+    return upper.T

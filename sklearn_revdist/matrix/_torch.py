@@ -1,0 +1,186 @@
+"""Tensors of torch as rows: where they are on CUDA, as arrays of the same memory on the CPU.
+
+Nothing here imports torch: whoever hands over a tensor has done so.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Rows are summed on the device this many at a time.
+_ROWS = 2**14
+
+
+def is_tensor(X: Any) -> bool:
+    """Whether X is a tensor of torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(X, torch.Tensor)
+
+
+def on_cuda(X: Any) -> bool:
+    """Whether X is a tensor in the memory of a CUDA device."""
+    return is_tensor(X) and X.device.type == "cuda"
+
+
+def at_default_settings(function: Callable) -> Callable:
+    """Let a function or a method of rows compute with tensors as torch does by default."""
+
+    @wraps(function)
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        rows = next(filter(is_tensor, args), None)
+        if rows is None:
+            return function(*args, **kwargs)
+        from ..utils._torch_settings import default_settings
+
+        with default_settings(rows.device):
+            return function(*args, **kwargs)
+
+    return computed
+
+
+def as_array(X: Any) -> NDArray:
+    """Rows as an array, in the memory of the CPU."""
+    return X.cpu().numpy() if is_tensor(X) else X
+
+
+def stacked(X: Any) -> Any:
+    """A list of tensors, one for each row, as one tensor; anything else as it is."""
+    if not isinstance(X, list | tuple) or not X or not all(map(is_tensor, X)):
+        return X
+    import torch
+
+    for i, row in enumerate(X):
+        if row.ndim != 1 or row.shape != X[0].shape or row.device != X[0].device:
+            raise ValueError(
+                f"X is a list of tensors, of which number {i} (counting from 0) has the shape "
+                f"{tuple(row.shape)} on {row.device}, and the first {tuple(X[0].shape)} on "
+                f"{X[0].device}; give a vector of the same length for each row, or one matrix, as "
+                "by torch.cat."
+            )
+    return torch.stack(list(X))
+
+
+def as_rows(X: Any) -> Any:
+    """Check a tensor and give it as rows: on CUDA as it is, else as an array.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features)
+        float64 and float32 stay; half precision becomes float32, integers float64.
+
+    Returns
+    -------
+    rows : Tensor or ndarray of shape (n_samples, n_features), float64 or float32
+        Without gradients.
+
+    Raises
+    ------
+    ValueError
+        If it is not a matrix of real numbers in memory, has no rows or holds numbers that are not
+        finite.
+    """
+    import torch
+
+    _check_holds_numbers(X)
+    X = X.detach()
+    if X.ndim != 2 or 0 in X.shape:
+        raise ValueError(
+            f"The tensor has the shape {tuple(X.shape)}; give one with a row for each sample and a "
+            "column for each feature."
+        )
+    if X.dtype not in (torch.float32, torch.float64):
+        X = X.to(torch.float32 if X.dtype.is_floating_point else torch.float64)
+    if not torch.isfinite(X).all():
+        raise ValueError(
+            "The tensor holds NaN or infinity; drop these rows, or embed them in higher precision."
+        )
+    return X if on_cuda(X) else as_array(X)
+
+
+def _check_holds_numbers(X):
+    """Refuse tensors of kinds whose numbers are not a matrix in memory, or not real."""
+    for wrong, what, remedy in (
+        (X.is_meta, "on the device meta, which holds no numbers", "compute it on another device"),
+        (X.is_nested, "nested", "give its rows as one matrix"),
+        (X.layout is not sys.modules["torch"].strided, "sparse", "give X.to_dense()"),
+        (X.is_complex(), "of complex numbers", "give real ones"),
+    ):
+        if wrong:
+            raise ValueError(f"The tensor is {what}; {remedy}.")
+
+
+def tensor_as(rows: Any, given: Any) -> Any:
+    """Rows that were computed from `given`: a tensor where it is one, on its device."""
+    if is_tensor(given) and not is_tensor(rows):
+        import torch
+
+        return torch.from_numpy(rows).to(given.device)
+    return rows
+
+
+def like(values: NDArray[np.float64], X: Any, *, exact: bool = False) -> Any:
+    """Numbers as X holds its own, tensor or array; in float64 where they shall be exact."""
+    if is_tensor(X):
+        import torch
+
+        dtype = torch.float64 if exact else X.dtype
+        return torch.from_numpy(np.ascontiguousarray(values)).to(X.device, dtype)
+    return values if exact else values.astype(X.dtype)
+
+
+def dtype_of(X: Any) -> np.dtype:
+    """NumPy's name for the precision of an array or a tensor."""
+    return np.dtype(str(X.dtype).removeprefix("torch."))
+
+
+def empty_like(X: Any, n_rows: int, n_columns: int) -> Any:
+    """Rows to be written, as X holds its own."""
+    if is_tensor(X):
+        return X.new_empty(n_rows, n_columns)
+    return np.empty((n_rows, n_columns), X.dtype)
+
+
+@at_default_settings
+def sums_on_device(
+    X: Any, sample_weight: NDArray[np.float64] | None = None
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Weight, mean and centred second moment of a tensor's rows, in float64 on its device.
+
+    What leaves the device is as large as the moments, not as the rows.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,), default=None
+
+    Returns
+    -------
+    weight : float
+    mean : ndarray of shape (n_features,)
+    scatter : ndarray of shape (n_features, n_features)
+    """
+    import torch
+
+    if sample_weight is None:
+        sample_weight = np.ones(len(X))
+    total, mean = 0.0, X[:1].to(torch.float64).mean(0)
+    scatter = mean.new_zeros(len(mean), len(mean))
+    for start in range(0, len(X), _ROWS):
+        rows = X[start : start + _ROWS].to(torch.float64) - mean
+        weights = sample_weight[start : start + _ROWS]
+        weight = float(weights.sum())
+        if weight == 0.0:
+            continue
+        weights = like(weights, rows, exact=True)
+        delta = weights @ rows / weight
+        rows = (rows - delta) * weights.sqrt()[:, None]
+        scatter.addmm_(rows.T, rows)
+        scatter.addr_(delta, delta, alpha=total * weight / (total + weight))
+        total += weight
+        mean = mean + delta * (weight / total)
+    scatter = torch.triu(scatter) + torch.triu(scatter, 1).T
+    return total, mean.cpu().numpy(), scatter.cpu().numpy()

@@ -1,0 +1,318 @@
+"""PrefixRidgeCV, PrefixRidgeClassifierCV: ridge on the prefix and penalty that predict best."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_X_y
+from sklearn.utils.metadata_routing import _raise_for_params
+from sklearn.utils.multiclass import check_classification_targets
+
+from ..matrix._rows import check_classes, check_targets
+from ._base import BasePrefixRidgeCV
+
+
+class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
+    """Ridge regression on the prefix of the columns that predicts best.
+
+    Prefix length and penalty are chosen together, by default by leaving out one row after the
+    other. All prefixes are scored at once: a penalty takes one factorisation, whatever the number
+    of prefixes and rows. The scores are those of :class:`sklearn.linear_model.Ridge`, refitted for
+    each prefix without each row, on columns of unit variance.
+
+    It is made for nested embeddings, such as those of :class:`ReverseDistiller`, whose columns
+    are ordered from general to special. Pass them as they are: columns are scaled inside, which
+    keeps the nesting.
+
+    Read more in the :ref:`User Guide <user_guide>`.
+
+    Parameters
+    ----------
+    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
+        Penalties to try, positive, as in :class:`sklearn.linear_model.Ridge` on columns of unit
+        variance, or with ``scale=False`` on the columns as they are.
+
+    prefixes : "all", "models" or array-like of int, default="all"
+        Lengths to try: all from 1 to the number of columns; those at which a model of the chain
+        ends, read from the column names (use `set_output(transform="pandas")` on the distiller);
+        or an increasing list.
+
+    scale : bool, default=True
+        Whether columns are divided by their standard deviations on the training rows (constant
+        ones are left alone), so that neither their unit nor their spread decides how much they
+        are penalised. `coef_` is for the columns as they are given.
+
+    cv : int, cross-validation splitter or iterable, default=None
+        None leaves out each row in turn, exactly and without refitting: the score is that of the
+        predictions of all rows, whatever their order. An int is a number of folds, shuffled with
+        a fixed seed; splitters and iterables are as in
+        :class:`sklearn.model_selection.GridSearchCV`.
+
+    scoring : str or callable, default=None
+        The scorer to maximise: any name that scikit-learn knows, "spearman" for the rank
+        correlation, or a scorer ``scorer(estimator, X, y)``. None is "r2". "r2",
+        "neg_mean_squared_error" and "spearman" take all prefixes at once; others are called
+        once for each prefix, penalty and fold. With ``cv=None`` a callable is given an estimator
+        that has nothing but the predictions to be scored, which are also its `X`.
+
+    one_standard_error : bool, default=False
+        Whether to choose, instead of the prefix with the best score, the shortest one whose
+        score is at most one standard error below it: over the folds, or with ``cv=None`` over
+        the rows.
+
+    Attributes
+    ----------
+    n_prefix_ : int
+        Number of columns chosen. Ties go to the shortest prefix, then to the largest penalty.
+    alpha_ : float
+        Penalty chosen.
+    best_score_ : float
+        Score of the chosen prefix and penalty.
+    prefixes_ : ndarray of shape (n_prefixes,)
+        Lengths tried.
+    cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
+        Scores of the left-out rows, or mean scores over the folds.
+    cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
+        Their standard errors, over the rows or over the folds; NaN with a single fold, and with
+        ``cv=None`` for scorers that take one prefix at a time.
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients, fitted on all rows; zero beyond the prefix.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercept.
+    n_features_in_ : int
+        Number of columns seen during fit.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns seen during fit, where all are strings.
+
+    See Also
+    --------
+    PrefixRidgeClassifierCV : The same for classes.
+    PrefixCurveDisplay : Draws the scores.
+    sklearn.linear_model.RidgeCV : All columns, the penalty alone.
+
+    Notes
+    -----
+    With centred training rows X and ``X'X + alpha I = L L'``, the factor of the first k columns is
+    the leading block of L, so that the prediction of the k-column regression is the sum of the
+    first k of the terms ``(L^-1 x)_j (L^-1 X'y)_j``, and the leverage of a row x is ``1 / n`` and
+    the sum of the first k of ``(L^-1 x)_j^2``. A residual over one minus the leverage is what the
+    regression without that row leaves [1]_, so that leave-one-out scores of all prefixes follow
+    from the one factor. Standard deviations of the columns are those of all rows, as after a
+    :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the columns, or
+    where columns depend on each other so closely that the Cholesky factor would lose digits, an
+    equivalent factorisation in the space of the rows replaces it. As `alpha` tends to zero,
+    predictions tend to those of the least-squares solution with the smallest coefficients; a
+    warning is raised where rounding may matter.
+
+    `sample_weight` weights the regressions, and the score where the scorer takes weights. Further
+    metadata, such as `groups` for the splitter, need
+    ``sklearn.set_config(enable_metadata_routing=True)``; then the scorer, too, gets what it
+    requests.
+
+    The best of many scores is optimistic. For an honest score, cross-validate the estimator
+    itself. Rows of one sequence belong together, and so do rows of one position where the
+    question is about other positions: leave them out together, with a splitter in `cv`.
+
+    References
+    ----------
+    .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression. Chapman
+       and Hall, section 2.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import PrefixRidgeCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 50))
+    >>> y = X[:, :3] @ [1.0, -1.0, 1.0] + 0.1 * rng.normal(size=200)
+    >>> model = PrefixRidgeCV(one_standard_error=True).fit(X, y)
+    >>> model.n_prefix_
+    3
+    >>> model.cv_scores_.shape
+    (50, 9)
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params
+    ) -> Self:
+        """Choose prefix and penalty, then fit them on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns whose order is the order of the prefixes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+        **params : dict
+            Metadata for the splitter and the scorer, with metadata routing enabled.
+
+        Returns
+        -------
+        self : PrefixRidgeCV
+
+        Raises
+        ------
+        ValueError
+            If X or y is not finite or holds text, a parameter does not fit them, or a score does
+            not exist; the estimator is left unchanged.
+        """
+        _raise_for_params(params, self, "fit")
+        y = check_targets(y, "PrefixRidgeClassifierCV")
+        data, y = check_X_y(
+            X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
+        )
+        Y = y.reshape(len(y), -1).astype(np.float64)
+        return self._fit(X, data, Y, y, sample_weight, params)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict from the chosen prefix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns as in the fit; those beyond the prefix are not used.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        return self._linear(X)
+
+
+class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
+    """Ridge classifier on the prefix of the columns that classifies best.
+
+    As :class:`sklearn.linear_model.RidgeClassifier`, it regresses on targets of -1 and 1, one
+    for each class where there are more than two. Prefix length and penalty are chosen together,
+    as in :class:`PrefixRidgeCV`, which has the details.
+
+    Read more in the :ref:`User Guide <user_guide>`.
+
+    Parameters
+    ----------
+    alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
+        Penalties to try, as in :class:`PrefixRidgeCV`.
+
+    prefixes : "all", "models" or array-like of int, default="all"
+        Lengths to try, as in :class:`PrefixRidgeCV`.
+
+    scale : bool, default=True
+        Whether columns are divided by their standard deviations, as in :class:`PrefixRidgeCV`.
+
+    cv : int, cross-validation splitter or iterable, default=None
+        As in :class:`PrefixRidgeCV`, but the folds of an int are stratified.
+
+    scoring : str or callable, default=None
+        As in :class:`PrefixRidgeCV`, except that None is "accuracy", the only score that takes
+        all prefixes at once, and that scorers of probabilities cannot be used.
+
+    one_standard_error : bool, default=False
+        Whether to choose the shortest prefix within one standard error of the best, as in
+        :class:`PrefixRidgeCV`.
+
+    Attributes
+    ----------
+    n_prefix_, alpha_, best_score_, prefixes_, cv_scores_, cv_standard_errors_ : object
+        As in :class:`PrefixRidgeCV`.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients, fitted on all rows; zero beyond the prefix.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    n_features_in_, feature_names_in_ : object
+        As in :class:`PrefixRidgeCV`.
+
+    See Also
+    --------
+    PrefixRidgeCV : The same for numbers.
+    PrefixCurveDisplay : Draws the scores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_revdist import PrefixRidgeClassifierCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 50))
+    >>> y = np.where(X[:, 0] + X[:, 1] > 0, "soluble", "insoluble")
+    >>> model = PrefixRidgeClassifierCV().fit(X, y)
+    >>> model.predict(X[:2]).tolist()
+    ['insoluble', 'insoluble']
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params
+    ) -> Self:
+        """Choose prefix and penalty, then fit them on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns whose order is the order of the prefixes.
+        y : array-like of shape (n_samples,)
+            Classes, two or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+        **params : dict
+            Metadata for the splitter and the scorer, with metadata routing enabled.
+
+        Returns
+        -------
+        self : PrefixRidgeClassifierCV
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, a class is missing, there are fewer than two classes, a parameter
+            does not fit them, or a score does not exist; the estimator is left unchanged.
+        """
+        _raise_for_params(params, self, "fit")
+        check_classes(y)
+        data, y = check_X_y(X, y, dtype=np.float64, estimator=self)
+        check_classification_targets(y)
+        binarizer = LabelBinarizer(neg_label=-1).fit(y)
+        classes = binarizer.classes_
+        if len(classes) < 2:
+            raise ValueError(
+                f"All targets are of one class, {classes[0]}; give rows of at least two classes."
+            )
+        Y = binarizer.transform(y).astype(np.float64)
+        return self._fit(X, data, Y, y, sample_weight, params, classes_=classes)
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Confidence scores from the chosen prefix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns as in the fit; those beyond the prefix are not used.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes, positive for the second of `classes_`.
+        """
+        scores = self._linear(X)
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict classes from the chosen prefix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Columns as in the fit; those beyond the prefix are not used.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        code = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[code]

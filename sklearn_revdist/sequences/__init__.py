@@ -1,0 +1,1 @@
+"""Protein sequences: reading them from files, and turning them into tokens."""

@@ -1,0 +1,176 @@
+"""FASTA files: names and sequences, and errors that say what another file looks like."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from sklearn.utils._param_validation import validate_params
+
+from ._text import LONGEST, open_text
+from ._tokens import remove_gaps as _without_gaps
+
+# How files of other formats begin.
+_OTHER_FORMATS = {
+    "mmCIF": "data_",
+    "PDB": "HEADER |TITLE  |REMARK |COMPND |EXPDTA |SEQRES |CRYST1|MODEL  |ATOM  |HETATM",
+    "GenBank": r"LOCUS\s",
+    "EMBL or UniProt text": "ID   ",
+    "Stockholm": "# ?STOCKHOLM",
+    "Clustal": "CLUSTAL|MUSCLE",
+}
+
+# So many records say whether a file has a line of labels in each.
+_LOOKED_AT = 10
+
+
+@validate_params(
+    {"path": [str, os.PathLike], "remove_gaps": ["boolean"]}, prefer_skip_nested_validation=True
+)
+def read_fasta(
+    path: str | os.PathLike, *, remove_gaps: bool = False
+) -> tuple[list[str], list[str]]:
+    r"""Read names and sequences of a FASTA file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A FASTA file, plain or compressed; also a pipe. Lines between a header and its sequence that
+        begin with ``;`` are comments, and so are those before the first header that begin with
+        ``;`` or ``#``.
+
+    remove_gaps : bool, default=False
+        Whether ``-`` and ``.`` are left out, as in the rows of an alignment (aligned FASTA, A2M,
+        A3M). Lower-case letters, which are insertions there, are residues like others.
+
+    Returns
+    -------
+    names : list of str
+        What follows ``>`` on each header line, without whitespace around it. Names may be empty
+        or repeat.
+
+    sequences : list of str
+        The lines up to the next header, joined. Their characters are not checked here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is empty, does not begin with a header, has a record without a sequence or of
+        more than 16 million letters, has a line of labels after each sequence (.3line), is not
+        text, or is compressed and damaged. The message says what another format it looks like.
+
+    See Also
+    --------
+    ESMEmbedder : Embeds the sequences.
+    read_tasks : Reads sequences with what is to be predicted of them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn_revdist import read_fasta
+    >>> folder = TemporaryDirectory()
+    >>> path = Path(folder.name, "proteins.fasta")
+    >>> _ = path.write_text(">first\nMKTAY\nIAKQR\n>second\nGS-HM\n")
+    >>> read_fasta(path)
+    (['first', 'second'], ['MKTAYIAKQR', 'GS-HM'])
+    >>> names, sequences = read_fasta(path, remove_gaps=True)
+    >>> sequences
+    ['MKTAYIAKQR', 'GSHM']
+    >>> folder.cleanup()
+    """
+    names, sequences = zip(*iter_fasta(path), strict=True)
+    if remove_gaps:
+        return list(names), list(map(_without_gaps, sequences))
+    return list(names), list(sequences)
+
+
+def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Records of a FASTA file, one after the other; see :func:`read_fasta`.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Yields
+    ------
+    name, sequence : str
+    """
+    with open_text(path) as file:
+        yield from _records_of(file, os.fspath(path))
+
+
+def _records_of(file, path):
+    if re.search(r"\.3line(\.\w+)?$", path):
+        raise ValueError(_three_lines(path))
+    index, name, start, parts, size = -1, "", 0, [], 0
+    looked_at = []  # lengths of the lines of the first records
+    for number, line in enumerate(file, start=1):
+        line = line.strip()
+        if line.startswith(">"):
+            if index >= 0:
+                yield name, _joined(parts, path, index, name, start)
+                _look(looked_at, parts, path)
+            index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
+        elif index < 0:
+            _check_before_header(line, number, path)
+        elif line and (parts or not line.startswith(";")):
+            parts.append(line)
+            size += len(line)
+            if size > LONGEST:
+                raise ValueError(
+                    f"Record {index} (counting from 0) of {path!r}, named {name!r} in line "
+                    f"{start}, has more than {LONGEST} letters, which no protein has; check that "
+                    "it is the right file."
+                )
+    if index < 0:
+        raise ValueError(f"{path!r} has no FASTA records; check that it is complete.")
+    yield name, _joined(parts, path, index, name, start)
+    _look(looked_at, parts, path, last=True)
+
+
+def _check_before_header(line: str, number: int, path: str) -> None:
+    """Refuse what is neither blank nor a comment, and comments that other formats begin with."""
+    for other, beginning in _OTHER_FORMATS.items():
+        if re.match(beginning, line + " "):
+            raise ValueError(
+                f"{path!r} is not a FASTA file: by its line {number} it looks like {other}; "
+                "convert it to FASTA, as Biopython's SeqIO.convert does."
+            )
+    if line and line[0] not in ";#":
+        raise ValueError(
+            f"{path!r} is not a FASTA file: its line {number} comes before any header; put a line "
+            "that begins with '>' before each sequence."
+        )
+
+
+def _joined(lines: list[str], path: str, index: int, name: str, start: int) -> str:
+    if not lines:
+        raise ValueError(
+            f"Record {index} (counting from 0) of {path!r}, named {name!r} in line {start}, has "
+            "no sequence; give it one or remove its header."
+        )
+    return "".join(lines)
+
+
+def _look(looked_at: list, lines: list[str], path: str, *, last: bool = False) -> None:
+    """Refuse a file whose first records have each two lines of one length, not all the same one.
+
+    Lines that are wrapped are of the same length in all records.
+    """
+    if len(looked_at) == _LOOKED_AT:
+        return
+    looked_at.append([len(line) for line in lines])
+    if last or len(looked_at) == _LOOKED_AT:
+        pairs = all(len(lengths) == 2 and lengths[0] == lengths[1] for lengths in looked_at)
+        if pairs and any(lengths != looked_at[0] for lengths in looked_at):
+            raise ValueError(_three_lines(path))
+
+
+def _three_lines(path: str) -> str:
+    return (
+        f"{path!r} is no FASTA file of sequences alone but has three lines a record: the name, the "
+        "sequence, and a label for each residue; write a file without every third line, as "
+        "awk 'NR % 3' does."
+    )

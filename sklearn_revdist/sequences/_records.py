@@ -1,0 +1,247 @@
+"""Records: named sequences from FASTA, tables of text or Parquet, one after the other."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..tables._table import import_parquet, reading_as
+from ._fasta import iter_fasta
+from ._packed import plain_suffix
+from ._text_tables import open_rows, recognise
+
+FORMATS = {
+    **dict.fromkeys((".fasta", ".fa", ".faa", ".fas", ".fna", ".pep"), "fasta"),
+    **dict.fromkeys((".csv", ".xlsx", ".xlsm", ".xls"), "csv"),
+    **dict.fromkeys((".tsv", ".tab"), "tsv"),
+    ".parquet": "parquet",
+}
+
+_BATCH = 2**14  # rows of Parquet read at a time
+_STRINGS = ("string", "large_string", "string_view")
+
+
+def format_of_records(
+    path: Path, name: str | None = None, sequence_column: str | None = None
+) -> str:
+    """Format of a file of sequences.
+
+    Parameters
+    ----------
+    path : Path
+    name : {"fasta", "csv", "tsv", "parquet"}, default=None
+        The format, if it is given.
+    sequence_column : str, default=None
+        Column that shows that a file is a table; None is "sequence".
+
+    Returns
+    -------
+    name : {"fasta", "csv", "tsv", "parquet"}
+        What is given, or what the suffix says; where it says nothing, what the first line shows.
+    """
+    known = name or FORMATS.get(plain_suffix(path))
+    if known or not path.is_file():
+        return known or "fasta"
+    column = sequence_column or "sequence"
+    found = recognise(path, column)
+    if found is None:
+        raise ValueError(
+            f"{str(path)!r} begins neither with '>', as FASTA does, nor with a header that has the "
+            f"column {column!r}; give its format (--input-format csv, say) and the column of the "
+            "sequences (--sequence-column)."
+        )
+    return found
+
+
+def read_records(
+    path: Path,
+    name: str | None = None,
+    *,
+    sequence_column: str | None = None,
+    name_column: str | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Names and sequences of a file.
+
+    Parameters
+    ----------
+    path : Path
+        FASTA or a table of text, plain or compressed, an Excel workbook, or Parquet.
+    name : {"fasta", "csv", "tsv", "parquet"}, default=None
+        Format of the file, where neither its suffix nor its first line says it.
+    sequence_column : str, default=None
+        Column of a table that holds the sequences; None is "sequence".
+    name_column : str, default=None
+        Column of a table that holds the names; None takes "name" where there is one or, of a
+        Parquet table, an index of text that has no name, and else leaves them empty.
+
+    Yields
+    ------
+    name : str
+        Any text; names may repeat.
+    sequence : str
+        Not checked, but that there is no blank in a table's.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If there is no such file, or it may not be read.
+    ImportError
+        If its format needs a package that is not installed.
+    ValueError
+        If the file is not of its format, is damaged, or has no records.
+    """
+    for _, label, sequence in _placed(path, name, sequence_column, name_column):
+        yield label, sequence
+
+
+def place_of(
+    index: int,
+    path: Path,
+    name: str | None = None,
+    *,
+    sequence_column: str | None = None,
+    name_column: str | None = None,
+) -> str:
+    """Where a record of a table is, file and line; "" in a format without lines.
+
+    Parameters
+    ----------
+    index : int
+        Number of the record, counted from 0.
+    path, name, sequence_column, name_column
+        As for :func:`read_records`.
+    """
+    if format_of_records(path, name, sequence_column) not in ("csv", "tsv"):
+        return ""
+    records = _placed(path, name, sequence_column, name_column)
+    return next((place for i, (place, *_) in enumerate(records) if i == index), "")
+
+
+def in_parts(
+    records: Iterable[tuple[str, str]], n_residues: int
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Consecutive records that have together at least so many residues, but for the last part.
+
+    Yields
+    ------
+    first : int
+        Number of the first record.
+    names, sequences : list of str
+    """
+    first = 0
+    names: list[str] = []
+    sequences: list[str] = []
+    size = 0
+    for name, sequence in records:
+        names.append(name)
+        sequences.append(sequence)
+        size += len(sequence)
+        if size >= n_residues:
+            yield first, names, sequences
+            first += len(names)
+            names, sequences, size = [], [], 0
+    if names:
+        yield first, names, sequences
+
+
+def _placed(path, name, sequence_column, name_column):
+    """Place, name and sequence of each record."""
+    found = format_of_records(path, name, sequence_column)
+    if found == "fasta":
+        yield from (("", *record) for record in iter_fasta(path))
+        return
+    sequence_column = sequence_column or "sequence"
+    rename = f"or rename it {sequence_column!r}"
+    needed = {
+        sequence_column: f"name the one that holds the sequences (--sequence-column), {rename}"
+    }
+    if name_column is not None:
+        needed.setdefault(name_column, "name the one that holds the names (--name-column)")
+    if found == "parquet":
+        records = _parquet(path, sequence_column, name_column, needed)
+    else:
+        records = _text(path, sequence_column, name_column, needed, found)
+    first = next(records, None)
+    if first is None:
+        raise ValueError(f"{str(path)!r} has no records; check that it is complete.")
+    yield first
+    yield from records
+
+
+def _text(path, sequence_column, name_column, needed, found):
+    label = name_column or "name"
+    with open_rows(path, needed, wanted=(label,), name=found) as table:
+        sequence_at = table.columns.index(sequence_column)
+        name_at = table.columns.index(label) if label in table.columns else None
+        for number, row in table.rows:
+            sequence = row[sequence_at]
+            if len(sequence.split()) > 1:
+                raise ValueError(_blank(table.place(number), sequence))
+            yield table.place(number), "" if name_at is None else row[name_at], sequence
+
+
+def _blank(place, sequence):
+    at, blank = next((i, letter) for i, letter in enumerate(sequence) if letter.isspace())
+    what = "a line break" if blank in "\r\n" else f"whitespace ({blank!r})"
+    return f"{place}: the sequence has {what} behind position {at}; remove it."
+
+
+def _parquet(path, sequence_column, name_column, needed):
+    parquet = import_parquet()
+    _check_regular(path)
+    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        fields = {field.name: field.type for field in schema}
+        # what pandas calls an index that has no name
+        index = [name for name in fields if name.startswith("__index_level_")]
+        names = [name for name in schema.names if name not in index]
+    label = name_column or ("name" if "name" in names else None)
+    for column, remedy in needed.items():
+        if column not in names:
+            listed = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+            raise ValueError(f"{str(path)!r} has no column {column!r} but {listed}; {remedy}.")
+    for column in {sequence_column, label} - {None}:
+        if names.count(column) > 1:
+            raise ValueError(
+                f"{str(path)!r} has {names.count(column)} columns {column!r}; rename all but one."
+            )
+    texts = [column for column in index if _plain_type(fields[column]) in _STRINGS]
+    label = label or (texts[0] if len(texts) == 1 else None)
+    _check_types(path, fields, sequence_column, label)
+    wanted = list(dict.fromkeys([sequence_column, *([label] if label else [])]))
+    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+        for part in file.iter_batches(_BATCH, columns=wanted):
+            columns = {c: [_as_text(value) for value in part.column(c).to_pylist()] for c in wanted}
+            sequences = columns[sequence_column]
+            labels = columns[label] if label else [""] * len(sequences)
+            yield from zip([""] * len(sequences), labels, sequences, strict=True)
+
+
+def _check_regular(path):
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
+    if not path.is_file():
+        raise ValueError(f"{str(path)!r} is no file, which Parquet has to be; name one.")
+
+
+def _check_types(path, fields, sequence_column, label):
+    """Refuse what is no text; anything but bytes can be a name."""
+    for column in dict.fromkeys([sequence_column, label]):
+        kind = _plain_type(fields[column]) if column else "string"
+        if "binary" in kind or (column == sequence_column and kind not in (*_STRINGS, "null")):
+            raise ValueError(
+                f"The column {column!r} of {str(path)!r} holds {kind}, which is no text; convert "
+                "it to strings."
+            )
+
+
+def _plain_type(kind):
+    """What an Arrow type is called, of a dictionary what its values are."""
+    return str(getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind)
+
+
+def _as_text(value):
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        # pandas makes floats of whole numbers with gaps
+        value = int(value) if value.is_integer() else value
+    return "" if value is None else str(value)

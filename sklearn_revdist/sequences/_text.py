@@ -1,0 +1,144 @@
+"""Text files of others: UTF-8 or UTF-16, compressed or plain, in lines of bounded length."""
+
+import codecs
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from ._packed import Content, Unreadable, open_content
+
+# No protein, and no row of a table, is as long: only a file made to fill the memory.
+LONGEST = 2**24
+
+_CHUNK = 2**16
+
+# The longer marks first: one of UTF-32 begins as one of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+
+
+@contextmanager
+def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterator[TextIO]:
+    """Open a file of text: plain or compressed, also a pipe or a device.
+
+    Parameters
+    ----------
+    path : str or path-like
+        UTF-8, or with a byte order mark UTF-16 or UTF-32; compressed as
+        :func:`~._packed_files.open_content` knows it.
+    newline : str, default=None
+        As for :func:`open`.
+
+    Yields
+    ------
+    file : text file
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, ImportError
+        As :func:`~._packed_files.open_content` does.
+    Unreadable
+        If the file is no text; while it is read, if there are bytes that are no characters, a
+        line is longer than any protein, or the file is compressed and damaged.
+    """
+    with open_content(path) as content:
+        if content.is_workbook:
+            raise Unreadable(
+                f"{os.fspath(path)!r} is an Excel workbook, which is read as a table alone; name "
+                "it as one (.xlsx), or save the sheet as text."
+            )
+        yield as_text(content, path, newline=newline)
+
+
+def as_text(
+    content: Content,
+    path: str | os.PathLike,
+    *,
+    newline: str | None = None,
+    may_hold_nul: bool = True,
+) -> TextIO:
+    """Text of a file's content; see :func:`open_text`.
+
+    Parameters
+    ----------
+    content : Content
+    path : str or path-like
+        Names the file in errors.
+    newline : str, default=None
+        As for :func:`open`.
+    may_hold_nul : bool, default=True
+        Whether NUL characters, which have no place in a table, are let through.
+
+    Returns
+    -------
+    file : text file
+    """
+    head = content.file.head
+    mark, encoding = next((m for m in _MARKS if head.startswith(m[0])), (b"", "utf-8"))
+    content.file.read(len(mark))
+    raw = _BoundedLines(content.file, encoding, os.fspath(path), may_hold_nul)
+    return io.TextIOWrapper(raw, "utf-8", newline=newline)
+
+
+class _BoundedLines(io.RawIOBase):
+    """A file's text as UTF-8, as long as it is text and its lines end."""
+
+    def __init__(self, file, encoding, path, may_hold_nul):
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._path = path
+        self._may_hold_nul = may_hold_nul
+        self._rest = b""
+        self._line = 1  # that in which the next character is
+        self._since = 0  # characters in it so far
+        self._after_return = False
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        while not self._rest and (read := self._file.read(_CHUNK)):
+            self._rest = self._checked(read)
+        if not self._rest:
+            self._rest = self._checked(b"", final=True)
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+    def _checked(self, read, *, final=False):
+        try:
+            text = self._decoder.decode(read, final)
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode(self._encoding)
+            raise self._wrong(
+                before, f"bytes that are no {self._encoding.upper()}", "convert the file to UTF-8"
+            ) from error
+        nul = -1 if self._may_hold_nul else text.find("\0")
+        if nul >= 0:
+            raise self._wrong(text[:nul], "a NUL character", "take it out")
+        n_ends = self._n_ends(text)
+        end = max(text.rfind("\n"), text.rfind("\r")) + 1
+        self._since = len(text) - end + (0 if end else self._since)
+        self._line += n_ends
+        if self._since > LONGEST:
+            raise self._wrong(
+                "", f"more than {LONGEST} characters", "check that it is the right file"
+            )
+        self._after_return = text[-1:] == "\r" or (not text and self._after_return)
+        return text.encode()
+
+    def _n_ends(self, text):
+        n_ends = text.count("\n") + text.count("\r") - text.count("\r\n")
+        return n_ends - (self._after_return and text[:1] == "\n")
+
+    def _wrong(self, before, what, remedy):
+        line = self._line + self._n_ends(before)
+        return Unreadable(f"{self._path!r}, line {line}, has {what}; {remedy}.")

@@ -1,0 +1,195 @@
+"""Columns of a file that are its embedding, chosen by their names and put in order.
+
+Whatever other numbers stand beside them are labels.
+"""
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
+
+from ..utils._models import DEMO, ESM2
+
+_KNOWN = {model.name: model for model in ESM2 + DEMO}
+_FULL = {model.short: model.name for model in ESM2 + DEMO}
+# `8M_0`, `0`, and the number at a place of a list, which the reader of Parquet calls `8M[0]`.
+# ColumnTransformer and FeatureUnion put "<step>__" in front.
+_NUMBERED = re.compile(r"(?:(?:.*__)?(?P<model>.+)_)?(?P<number>\d+)")
+_LISTED = re.compile(r"(?P<model>.+)\[(?P<number>\d+)\]")
+
+
+class Choice(NamedTuple):
+    """Columns of a file in the order of the embedding, and their names, where they say anything."""
+
+    columns: list[str]
+    names: list[str] | None
+
+
+def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | None = None) -> Choice:
+    """Columns that a distiller is fitted on.
+
+    Those of known models, in the order of the chain, or else all that are numbered without a gap,
+    `<model>_0` to `<model>_<n - 1>`, or else all.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of numbers, in the order of the file.
+    where : str
+        The file, for messages.
+    dims : sequence of int, default=None
+        Widths of the models, where the user has said them.
+
+    Returns
+    -------
+    choice : Choice
+
+    Raises
+    ------
+    ValueError
+        If the names leave open which columns are the embedding.
+    """
+    check_once(columns, where)
+    numbered = _numbered(columns, where)
+    runs = {model: found for model, found in numbered.items() if _is_complete(found)}
+    nested = next((model for model in runs if model.endswith("_residual")), None)
+    if nested is not None:
+        raise ValueError(
+            f"{where} holds a nested embedding, of which {runs[nested][0]!r} is a column; give the "
+            "embeddings that it was made from."
+        )
+    known = [model for model in _KNOWN if model in numbered]
+    for model in known:
+        _check_width(numbered[model], model, _KNOWN[model].width, where)
+    if known:
+        return _known_columns(columns, known, runs, where, dims)
+    listed = _lists(columns)
+    if listed and len(runs) > 1:
+        widths = ", ".join(f"{model!r} ({len(found)})" for model, found in runs.items())
+        raise ValueError(
+            f"{where} has several embeddings, {widths}; keep one, or name each by its model, as "
+            f"{ESM2[0].name!r}."
+        )
+    if len(runs) == 1:
+        ((model, found),) = runs.items()
+        in_order = [found[number] for number in sorted(found)]
+        return Choice(in_order, None if model in ("", *listed) else in_order)
+    of_runs = {column for found in runs.values() for column in found.values()}
+    of_any = {column for found in numbered.values() for column in found.values()}
+    taken = of_runs or (of_any if len(of_any) > 1 else set(columns))
+    in_file = [column for column in columns if column in taken]
+    return Choice(in_file, in_file)
+
+
+def columns_to_transform(
+    columns: Sequence[str], where: str, chains: Iterable[tuple[Sequence[str], Sequence[int]]]
+) -> Choice:
+    """Columns that a fitted distiller takes.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of numbers, in the order of the file.
+    where : str
+        The file, for messages.
+    chains : iterable of tuple
+        Names and widths of the models of each chain that would do, the best first.
+
+    Returns
+    -------
+    choice : Choice
+        Columns of the first of the chains that is there. Where no column has the name of any
+        model, those that :func:`columns_to_fit` takes.
+
+    Raises
+    ------
+    ValueError
+        If some columns are missing, or the names leave open which are the embedding.
+    """
+    check_once(columns, where)
+    numbered = _numbered(columns, where)
+    for models, dims in chains:
+        if all(model in numbered for model in models):
+            for model, width in zip(models, dims, strict=True):
+                _check_width(numbered[model], model, width, where)
+            return _in_order(numbered, models)
+    missing = [model for model in models if model not in numbered]
+    if len(missing) < len(models):
+        raise ValueError(
+            f"{where} has no columns of {', '.join(missing)}, which the distiller was fitted on; "
+            "embed with the same chain."
+        )
+    return columns_to_fit(columns, where, dims)
+
+
+def _known_columns(columns, known, runs, where, dims):
+    """Columns of known models, unless others may be of models of the same chain."""
+    others = [model for model in runs if model not in known]
+    widths = {model: len(runs[model]) for model in (*known, *others)}
+    if dims is not None and sum(dims) == sum(widths.values()):
+        taken = {column for model in widths for column in runs[model].values()}
+        in_file = [column for column in columns if column in taken]
+        return Choice(in_file, in_file)
+    narrowest = min(widths[model] for model in known)
+    if (dims is not None and list(dims) == [widths[model] for model in known]) or not any(
+        widths[model] >= narrowest for model in others
+    ):
+        return _in_order(runs, known)
+    spelled = ", ".join(f"{model} ({width})" for model, width in widths.items())
+    raise ValueError(
+        f"{where} has embeddings of known models and of others, {spelled}; say the widths of those "
+        "that form the chain with --dims, or leave the others out of the file."
+    )
+
+
+def _numbered(columns, where):
+    """For each model in the names of columns its columns by number."""
+    found: dict[str, dict[int, str]] = {}
+    for column in columns:
+        match = _LISTED.fullmatch(column) or _NUMBERED.fullmatch(column)
+        if match:
+            model = match["model"] or ""
+            numbers = found.setdefault(_FULL.get(model, model), {})
+            number = int(match["number"])
+            if number in numbers:
+                raise ValueError(
+                    f"{where} has two columns for number {number} of {model!r}, "
+                    f"{numbers[number]!r} and {column!r}; keep one."
+                )
+            numbers[number] = column
+    return found
+
+
+def _is_complete(found):
+    """Whether numbers are two or more, from 0 or 1 on without a gap."""
+    first = min(found)
+    return len(found) > 1 and first in (0, 1) and max(found) - first == len(found) - 1
+
+
+def _lists(columns):
+    """Names of the columns that are lists of numbers."""
+    return {match["model"] for column in columns if (match := _LISTED.fullmatch(column))}
+
+
+def _in_order(numbered, models):
+    columns = [numbered[model][i] for model in models for i in sorted(numbered[model])]
+    names = [f"{model}_{i}" for model in models for i in range(len(numbered[model]))]
+    return Choice(columns, names)
+
+
+def _check_width(found, model, width, where):
+    if len(found) != width or not (_is_complete(found) or width == 1):
+        gap = next((i for i in range(min(min(found), 1), max(found)) if i not in found), None)
+        which = "" if gap is None else f", without number {gap}"
+        raise ValueError(
+            f"{where} has {len(found)} columns of {model}{which}, but {width} are expected; write "
+            "its whole embedding."
+        )
+
+
+def check_once(columns: Iterable[Hashable], where: str) -> None:
+    """Refuse two columns of one name."""
+    seen: set[Hashable] = set()
+    for column in columns:
+        if column in seen:
+            raise ValueError(f"{where} has two columns named {column!r}; keep one, or rename it.")
+        seen.add(column)

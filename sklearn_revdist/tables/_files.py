@@ -1,0 +1,159 @@
+"""Files of embeddings: which format each has, and tables opened and written in it.
+
+Parquet and HDF5 hold numbers and labels, npz holds both to be read, npy the numbers alone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils._files import replaced
+from ._columns import Choice, columns_to_fit
+from ._hdf5 import hdf5_writer, open_hdf5
+from ._npy import npy_writer, open_npy, open_npz
+from ._parquet import open_parquet, parquet_writer
+from ._table import Batch, Table, batch_rows
+
+FORMATS = {".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5", ".npy": "npy"}
+# These are read, but not written.
+READ = {**FORMATS, ".npz": "npz"}
+STORES = (".sqlite", ".db")
+
+_OPENERS = {"hdf5": open_hdf5, "npy": open_npy, "npz": open_npz}
+_WRITERS = {"parquet": parquet_writer, "hdf5": hdf5_writer, "npy": npy_writer}
+# To read these of torch and of pickle may execute what is in them; how to, where it is trusted.
+_TENSOR = 'torch.load("x.pt", map_location="cpu", weights_only=True).float()'
+_OBJECT = 'pandas.read_pickle("x.pkl")'
+_CODE = {".pt": _TENSOR, ".pth": _TENSOR, ".pkl": _OBJECT, ".pickle": _OBJECT}
+
+
+def format_of(path: Path, name: str | None = None, formats: dict[str, str] = FORMATS) -> str:
+    """Format that is named, or that the suffix of the path says."""
+    if name is not None:
+        return name
+    try:
+        return formats[path.suffix.lower()]
+    except KeyError:
+        raise ValueError(
+            f"{str(path)!r} ends in none of {', '.join(formats)}; choose one of them, or name the "
+            "format."
+        ) from None
+
+
+def check_holds_no_code(path: Path) -> None:
+    """Refuse a file of torch or of pickle, and say how to convert it."""
+    read = _CODE.get(path.suffix.lower())
+    if read is not None:
+        raise ValueError(
+            f"{str(path)!r} is a file of Python objects, which may run code when it is read; write "
+            f'its matrix to npy, as in numpy.save("x.npy", {read}).'
+        )
+
+
+def open_table(
+    path: Path,
+    name: str | None = None,
+    choose: Callable[[Sequence[str]], Choice] | None = None,
+) -> Table:
+    """Open a file of embeddings.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet, HDF5, npy or npz file.
+    name : {"parquet", "hdf5", "npy", "npz"}, default=None
+        Format of the file, where its suffix does not say it.
+    choose : callable, default=None
+        Says which of the columns of numbers are the embedding, and in which order; the others are
+        labels. None takes those that a distiller would be fitted on.
+
+    Returns
+    -------
+    table : Table
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, of another format, or holds no embeddings.
+    ImportError
+        If the format needs a package that is not installed; the message names the extra.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
+    choose = choose or partial(columns_to_fit, where=repr(str(path)))
+    format_name = format_of(path, name, READ)
+    if format_name == "parquet":
+        table = open_parquet(path, choose)
+    else:
+        table = chosen(_OPENERS[format_name](path), choose)
+    if table.n_rows == 0 or table.n_columns == 0:
+        raise ValueError(f"{str(path)!r} has no embeddings; check how it was written.")
+    return table
+
+
+def chosen(table: Table, choose: Callable[[Sequence[str]], Choice]) -> Table:
+    """The table with some of its columns as the embedding, and the others as labels."""
+    if table.columns is None:
+        return table
+    columns, names = choose(table.columns)
+    if columns == table.columns:
+        return table._replace(columns=names)
+    place = {column: i for i, column in enumerate(table.columns)}
+    kept = [place[column] for column in columns]
+    others = {column: place[column] for column in set(table.columns) - set(columns)}
+
+    def batches() -> Iterator[Batch]:
+        for labels, rows in table.batches():
+            more = {column: rows[:, i] for column, i in others.items()}
+            yield Batch({**labels, **more}, rows[:, kept])
+
+    return Table(table.n_rows, names, len(kept), batches)
+
+
+@contextmanager
+def writing(
+    path: Path, columns: Sequence[str], name: str | None = None
+) -> Iterator[Callable[[dict[str, Any], NDArray], None]]:
+    """Write a file of embeddings, which appears when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        Names of the numbers' columns.
+    name : {"parquet", "hdf5", "npy"}, default=None
+        Format of the file, where its suffix does not say it.
+
+    Yields
+    ------
+    write : callable
+        Takes labels and rows, and writes them behind those before.
+    """
+    writer = _WRITERS[format_of(path, name)]
+    with replaced(path) as part, writer(part, list(columns)) as write:
+        waiting: list[Batch] = []
+
+        def flush():
+            if waiting:
+                labels = {
+                    key: np.concatenate([batch.labels[key] for batch in waiting])
+                    for key in waiting[0].labels
+                }
+                write(Batch(labels, np.concatenate([batch.rows for batch in waiting])))
+                waiting.clear()
+
+        def gather(labels, rows):
+            waiting.append(Batch({key: np.asarray(label) for key, label in labels.items()}, rows))
+            # Few large pieces make a file that is read faster than many small ones.
+            if sum(len(batch.rows) for batch in waiting) >= batch_rows(len(columns)):
+                flush()
+
+        yield gather
+        flush()

@@ -1,0 +1,213 @@
+"""Files of Parquet: the embedding in columns of numbers or of lists, all else labels."""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._columns import Choice, check_once
+from ._table import Batch, Table, batch_rows, import_parquet, reading_as
+
+_FLOATS = ("halffloat", "float", "double")
+_LISTS = re.compile(r"\w*list<[^:]+: (halffloat|float|double)( not null)?>(\[\d+\])?")
+# pandas' name for an index without one
+_INDEX = re.compile(r"__index_level_\d+__")
+# Beyond it, floats are no whole numbers.
+_EXACT = 2**53
+
+
+def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table:
+    """Open a file, whose columns of numbers, and the places of its lists, are chosen among."""
+    parquet = import_parquet()
+    where = repr(str(path))
+    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+        n_rows, schema = file.metadata.num_rows, file.schema_arrow
+        widths = _list_widths(file, schema)
+    check_once(schema.names, where)
+    index = _index_columns(schema)
+    sources = {}  # columns that may be the embedding, and which column of the file each is in
+    for field in schema:
+        if field.name in widths:
+            sources.update({f"{field.name}[{i}]": field.name for i in range(widths[field.name])})
+        elif str(field.type) in _FLOATS and field.name not in index:
+            sources[field.name] = field.name
+    columns, names = choose(list(sources)) if sources else Choice([], None)
+    taken = [sources[column] for column in columns]
+    embedding = set(taken)
+    labels = [name for name in schema.names if name not in embedding]
+    renamed = _renamed(labels, index)
+    # what the rows hold beside the embedding may be larger
+    step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
+    with reading_as("Parquet", path):
+        gaps = {name for name in labels if _has_gaps(parquet, path, schema, name, renamed)}
+
+    def parts() -> Iterator[Any]:
+        with reading_as("Parquet", path), parquet.ParquetFile(path, pre_buffer=False) as file:
+            yield from file.iter_batches(step)
+
+    def batches() -> Iterator[Batch]:
+        start = 0
+        for part in parts():
+            with reading_as("Parquet", path):
+                kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
+            pieces = [
+                _listed(part[source], source, widths[source], where, start, kept.get("name"))
+                if source in widths
+                else part[source].to_numpy(zero_copy_only=False)[:, np.newaxis]
+                for source, _ in groupby(taken)
+            ]
+            start += len(part)
+            yield Batch(kept, np.concatenate(pieces, axis=1))
+
+    return Table(n_rows, names, len(columns), batches)
+
+
+def parquet_columns(path: Path) -> tuple[list[str], bool]:
+    """Names of a file's columns, and whether any may be an embedding."""
+    parquet = import_parquet()
+    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+    index = _index_columns(schema)
+    return list(schema.names), any(
+        field.name not in index
+        and (str(field.type) in _FLOATS or _LISTS.fullmatch(str(field.type)))
+        for field in schema
+    )
+
+
+def _list_widths(file, schema):
+    """Lengths of the lists of numbers in each column, as the first of them has."""
+    lists = [field.name for field in schema if _LISTS.fullmatch(str(field.type))]
+    widths = {}
+    for name in lists:
+        fixed = getattr(schema.field(name).type, "list_size", None)
+        widths[name] = fixed or next(
+            (
+                len(value.as_py())
+                for part in file.iter_batches(1024, columns=[name])
+                for value in part[0]
+                if value.is_valid
+            ),
+            0,
+        )
+    return {name: width for name, width in widths.items() if width}
+
+
+def _index_columns(schema):
+    """Names of the columns that are the index of a data frame of pandas."""
+    described = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    found = [name for name in described.get("index_columns", []) if isinstance(name, str)]
+    unnamed = [name for name in schema.names if _INDEX.fullmatch(name)]
+    return list(dict.fromkeys([*found, *unnamed]))
+
+
+def _renamed(labels, index):
+    """What labels are called: an index without a name holds names."""
+    unnamed = next((name for name in index if _INDEX.fullmatch(name) and name in labels), None)
+    called = {name: name for name in labels}
+    if unnamed is not None and "name" not in labels:
+        called[unnamed] = "name"
+    return called
+
+
+def _has_gaps(parquet, path, schema, name, renamed):
+    """Whether a label is of whole numbers with gaps, also where pandas has made them floats."""
+    kind = str(schema.field(name).type)
+    whole = kind.startswith(("int", "uint"))
+    if not whole and not (kind in _FLOATS and renamed[name] == "name"):
+        return False
+    n_gaps = 0
+    with parquet.ParquetFile(path) as file:
+        for part in file.iter_batches(columns=[name]):
+            values = part[0].drop_null().to_numpy(zero_copy_only=False)
+            if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
+                return False
+            n_gaps += part[0].null_count
+    return n_gaps > 0
+
+
+def _label(column, whole):
+    """A label as an array; gaps are None, and whole numbers beside them stay whole."""
+    from pyarrow.lib import ArrowException
+
+    try:
+        return _values(column, whole)
+    except ArrowException as error:  # text that is none
+        raise ValueError(str(error)) from error
+
+
+def _values(column, whole):
+    if whole:
+        column = column.cast("int64") if str(column.type) in _FLOATS else column
+    elif column.null_count == 0 or str(column.type) in _FLOATS:
+        return column.to_numpy(zero_copy_only=False)
+    label = np.empty(len(column), dtype=object)
+    label[:] = column.to_pylist()
+    return label
+
+
+def _listed(column, name, width, where, start, labels):
+    """Lists of equal length as a matrix."""
+    from pyarrow import compute
+
+    lengths = compute.fill_null(compute.list_value_length(column), -1).to_numpy()
+    wrong = lengths != width
+    if wrong.any():
+        row = int(wrong.argmax())
+        whose = "" if labels is None else f" ({labels[row]!r})"
+        has = "nothing" if lengths[row] < 0 else f"{lengths[row]} numbers"
+        raise ValueError(
+            f"{where} has {has} in row {start + row}{whose} of the column {name!r} where {width} "
+            "are expected; embed all sequences with the same models."
+        )
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)
+
+
+@contextmanager
+def parquet_writer(path, columns):
+    """Write labels and numbers as columns."""
+    parquet = import_parquet()
+    import pyarrow
+
+    with contextlib.ExitStack() as stack:
+        writers = []
+
+        def write(batch):
+            numbers = np.asfortranarray(batch.rows)
+            # the gaps of labels that are floats have been NaN
+            labels = [
+                pyarrow.array(label, from_pandas=label.dtype.kind == "f")
+                for label in batch.labels.values()
+            ]
+            arrays = [*labels, *map(pyarrow.array, numbers.T)]
+            table = pyarrow.table(arrays, [*batch.labels, *columns])
+            if not writers:
+                # every float differs: dictionaries of them are of no use
+                writer = parquet.ParquetWriter(
+                    path,
+                    _typed(table.schema),
+                    use_dictionary=[*batch.labels],
+                    write_statistics=False,
+                )
+                writers.append(stack.enter_context(writer))
+            writers[0].write_table(table.cast(writers[0].schema))
+
+        yield write
+
+
+def _typed(schema):
+    """The schema with text in place of labels that begin with nothing but gaps."""
+    import pyarrow
+
+    return pyarrow.schema(
+        [
+            field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field
+            for field in schema
+        ]
+    )

@@ -1,0 +1,1 @@
+"""What is to be predicted: scans, and labels of proteins or residues, read from files."""

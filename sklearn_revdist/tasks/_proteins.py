@@ -1,0 +1,182 @@
+"""Protein labels: a number or a class for each protein, in the files in which people have them."""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from ..sequences._fasta import read_fasta
+from ._classes import finish
+from ._headers import header_values, identifier
+from ._sets import as_sets, set_in_header, wrong_set
+from ._targets import as_targets
+from ._task import Task
+from ._text_rows import Rejects, read_text, task_name, without_stops, wrong_letter
+
+
+def read_table(
+    path: str | os.PathLike | dict[str, str | os.PathLike],
+    *,
+    name: str | None = None,
+    sequence: str = "sequence",
+    target: str = "target",
+    split: str | None = None,
+    columns: Sequence[str] | None = None,
+    kind: str | None = None,
+    unknown: str = "error",
+    skip_invalid: bool = False,
+) -> Task:
+    """Read proteins and their targets from tables of text.
+
+    Parameters
+    ----------
+    path : path-like, or dict of path-like
+        A table with commas or, ending in ``.tsv``, ``.tab`` or ``.txt``, tabulators between
+        columns, plain or compressed, or an Excel workbook. A dict has files for "train",
+        "validation" and "test".
+    name : str, default=None
+        Name of the task; None takes that of the (first) file.
+    sequence, target : str
+        Columns of the sequences and of what to predict.
+    split : str, default=None
+        Column that says "train", "validation" (or "valid", "val", "dev") or "test", in any
+        capitals; not beside files for sets.
+    columns : sequence of str, default=None
+        Names of the columns of files that have no header.
+    kind : {"regression", "classification"}, default=None
+        None takes targets for numbers if at least half of those that are not missing are some,
+        and numbers for a regression, unless they are at most 20 distinct whole ones. Stated, it
+        holds: with "classification" whatever is not empty is a class, as NA and None.
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        The embedder's policy on ambiguous residues.
+    skip_invalid : bool, default=False
+        Leave out bad rows and count them, instead of raising an error.
+
+    Returns
+    -------
+    task : Task
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or, unless they are skipped, a row has a letter that is no
+        residue, no target, no known set, a sequence that occurred before or a class that cannot
+        be learnt and tested; the message names file and line.
+    """
+    if split and isinstance(path, dict):
+        raise ValueError(f"split={split!r} and files for sets both say sets; leave one out.")
+    records = []
+    for set_name, file in _files(path):
+        table = read_text(file, [sequence, target, *([split] if split else [])], columns=columns)
+        sets = table[split] if split else [set_name] * len(table)
+        records += zip(table.index, table[sequence], table[target], sets, strict=True)
+    return _protein_task(path, records, name, kind, unknown, Rejects(skip_invalid))
+
+
+def read_labelled_fasta(
+    path: str | os.PathLike | dict[str, str | os.PathLike],
+    *,
+    name: str | None = None,
+    target: str = "TARGET",
+    kind: str | None = None,
+    unknown: str = "error",
+    skip_invalid: bool = False,
+) -> Task:
+    """Read proteins whose targets are in the headers of a FASTA file.
+
+    Parameters
+    ----------
+    path : path-like, or dict of path-like
+        A FASTA file, or files for "train", "validation" and "test"; plain or compressed.
+    target : str, default="TARGET"
+        Key of the target, in headers such as FLIP's ``>id TARGET=1.5 SET=train
+        VALIDATION=False``, in any capitals; the target goes on to the next key. Or a regular
+        expression with one group, which is the target.
+    name, kind, unknown, skip_invalid
+        As for :func:`read_table`.
+
+    Returns
+    -------
+    task : Task
+
+    Raises
+    ------
+    ValueError
+        As for :func:`read_table`; the message names file and record.
+    """
+    find = _target_finder(target)
+    rejects = Rejects(skip_invalid)
+    records = []
+    for set_name, file in _files(path):
+        names, sequences = read_fasta(file)
+        for i, (header, sequence) in enumerate(zip(names, sequences, strict=True)):
+            place = f"{str(file)!r}, record {i + 1} ({identifier(header)})"
+            found = find(header)
+            if len(found) > 1:
+                what = f"the header has {target} twice, as {found[0]!r} and {found[1]!r}"
+                rejects.add(place, what, "a target given twice")
+                continue
+            label = found[0] if found else ""
+            records.append((place, sequence, label, set_name or set_in_header(header)))
+    return _protein_task(path, records, name, kind, unknown, rejects)
+
+
+def _target_finder(target):
+    """Function that gives the targets in a header."""
+    if "(" not in target:
+        return partial(header_values, key=target)
+    try:
+        pattern = re.compile(target)
+    except re.error as error:
+        raise ValueError(
+            f"target={target!r} is no regular expression ({error}); mend it."
+        ) from error
+    if pattern.groups != 1:
+        raise ValueError(
+            f"target={target!r} has {pattern.groups} groups; give a regular expression with one."
+        )
+
+    def find(header):
+        found = pattern.search(header)
+        return [found[1]] if found and found[1] else []
+
+    return find
+
+
+def _protein_task(path, records, name, kind, unknown, rejects):
+    """The task of records (place, sequence, target, set) of a file, or of several."""
+    places, sequences, labels, names = zip(*records, strict=True) if records else ([], [], [], [])
+    first_file = _files(path)[0][1]
+    sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
+    targets = as_targets(labels, kind, places)
+    sets = as_sets(names)
+    seen: dict[str, str] = {}
+    rows = []
+    for row, (place, sequence) in enumerate(zip(places, sequences, strict=True)):
+        if targets.wrong[row]:
+            rejects.add(place, *targets.wrong[row])
+        elif sets is not None and sets[row] is None:
+            rejects.add(place, *wrong_set(names[row]))
+        elif wrong := wrong_letter(sequence, unknown):
+            rejects.add(place, wrong, "unknown letters")
+        elif sequence in seen:
+            rejects.add(place, f"the sequence of {seen[sequence]}, again", "a duplicate")
+        else:
+            seen[sequence] = place
+            rows.append(row)
+    rejects.check_any_left(first_file, len(rows))
+    task = Task(
+        name=name or task_name(first_file),
+        sequences=[sequences[row] for row in rows],
+        target=targets.values[rows],
+        protein=np.arange(len(rows)),
+        split=None if sets is None else np.array([sets[row] for row in rows]),
+    )
+    return finish(task, [places[row] for row in rows], rejects)
+
+
+def _files(path):
+    """Pairs of a set's name, or None, and a file."""
+    return list(path.items()) if isinstance(path, dict) else [(None, path)]

@@ -1,0 +1,176 @@
+"""Residue labels: a class for each residue, as a letter beside it in a FASTA file."""
+
+import os
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from ..sequences._fasta import read_fasta
+from ._classes import class_name, finish, one_spelling
+from ._headers import identifier
+from ._sets import as_sets, set_in_header, wrong_set
+from ._task import Task
+from ._text_rows import Rejects, task_name, without_stops, wrong_letter
+
+
+def read_residue_labels(
+    sequences: str | os.PathLike,
+    labels: str | os.PathLike,
+    *,
+    name: str | None = None,
+    mask: str | os.PathLike | None = None,
+    ignore: str = "",
+    positive: str | None = None,
+    max_train_proteins: int | None = None,
+    unknown: str = "error",
+    skip_invalid: bool = False,
+) -> Task:
+    """Read a class for each residue from a FASTA file beside that of the sequences.
+
+    Parameters
+    ----------
+    sequences, labels : str or path-like
+        FASTA files whose headers begin with the same names. A label is one letter a residue:
+        three letters make Q3, eight Q8. Headers of `labels` may have ``SET=train`` and
+        ``VALIDATION=True``. A final ``*`` beyond the sequence is no label. Sequences without
+        labels are not used.
+    name : str, default=None
+        Name of the task; None takes that of the file of labels.
+    mask : str or path-like, default=None
+        A FASTA file with 1 for the residues to use and 0 for others.
+    ignore : str, default=""
+        Labels of residues that are not used.
+    positive : str, default=None
+        Labels that make one class, "1", against all others, "0".
+    max_train_proteins : int, default=None
+        Learn from at most so many proteins, drawn at random.
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        The embedder's policy on ambiguous residues.
+    skip_invalid : bool, default=False
+        Leave out bad proteins and count them, instead of raising an error.
+
+    Returns
+    -------
+    task : Task
+
+    Raises
+    ------
+    ValueError
+        If, unless they are skipped, a protein's labels or mask are not as long as its sequence,
+        have a blank, or are another mask than 0 and 1, a sequence occurs twice, a letter is no
+        residue, a set is not known or a class cannot be learnt and tested; the message names
+        file and record. If letters of `ignore` or `positive` are labels in other capitals only.
+    """
+    headers, label_strings = read_fasta(labels)
+    _check_capitals(label_strings, {"ignore": ignore, "positive": positive or ""})
+    residues = sequences_by_name(sequences)
+    masks = None if mask is None else sequences_by_name(mask)
+    set_names = [set_in_header(header) for header in headers]
+    sets = as_sets(set_names)
+    rejects = Rejects(skip_invalid)
+    proteins, target, protein, residue, split = [], [], [], [], []
+    places: dict[str, str] = {}
+    for i, (header, letters) in enumerate(zip(headers, label_strings, strict=True)):
+        key = identifier(header)
+        at = f"{str(labels)!r}, record {i + 1} ({key})"
+        sequence = residues.get(key)
+        if sequence is None:
+            rejects.add(at, f"{str(sequences)!r} has no such sequence", "proteins without sequence")
+        elif sequence in places:
+            rejects.add(at, "its sequence occurred before", "proteins that occur again")
+        elif wrong := wrong_letter(sequence, unknown):
+            rejects.add(at, wrong, "proteins with unknown letters")
+        elif sets is not None and sets[i] is None:
+            what, reason = wrong_set(set_names[i])
+            rejects.add(at, what, f"proteins in {reason}")
+        elif masks is not None and key not in masks:
+            rejects.add(at, f"{str(mask)!r} has no such protein", "proteins without a mask")
+        else:
+            letters = _without_stop(letters, sequence)
+            used = None if masks is None else _without_stop(masks[key], sequence)
+            if wrong := _wrong_string(letters, used, sequence):
+                rejects.add(at, *wrong)
+                continue
+            places[sequence] = at
+            at_all = [
+                j
+                for j, letter in enumerate(letters)
+                if letter not in ignore and (used is None or used[j] == "1")
+            ]
+            residue += at_all
+            target += [class_name(letters[j]) for j in at_all]
+            protein += [len(proteins)] * len(at_all)
+            split += [sets and sets[i]] * len(at_all)
+            proteins.append(sequence)
+    rejects.check_any_left(labels, len(target))
+    if n_unlabelled := len(residues.keys() - set(map(identifier, headers))):
+        rejects.counts["proteins without labels"] = n_unlabelled
+    task = Task(
+        name=name or task_name(labels),
+        sequences=proteins,
+        target=np.array(target, dtype=object),
+        protein=np.array(protein),
+        residue=np.array(residue),
+        split=None if sets is None else np.array(split),
+        excluded=dict(rejects.counts),
+    )
+    if max_train_proteins is not None:
+        task = task.sample_proteins(max_train_proteins)
+    at = [places[task.sequences[i]] for i in task.protein]
+    if positive is not None:
+        task, at = one_spelling(task, at, rejects)
+        classes = [str(int(letter in positive)) for letter in task.target]
+        task = replace(task, target=np.array(classes, dtype=object))
+    return finish(task, at, rejects)
+
+
+def _check_capitals(label_strings, given):
+    """Refuse letters that are labels in other capitals only."""
+    found = set().union(*label_strings)
+    for parameter, letters in given.items():
+        for letter in letters:
+            other = letter.swapcase()
+            if letter not in found and other in found:
+                raise ValueError(
+                    f"{parameter}={letters!r} has {letter!r}, but labels have {other!r}; write "
+                    "them alike."
+                )
+
+
+def _without_stop(letters, sequence):
+    """Letters without a final ``*`` that stands beyond the sequence."""
+    beyond = len(letters) == len(sequence) + 1 and letters.endswith("*")
+    return letters[:-1] if beyond else letters
+
+
+def _wrong_string(letters, mask, sequence):
+    """What is wrong with a protein's labels or mask, and the reason by which it counts."""
+    if blank := re.search(r"\s", letters):
+        what = (
+            f"labels have a blank at position {blank.start() + 1}, and each residue needs a letter"
+        )
+        return what, "proteins with blanks among their labels"
+    if mask is not None and (other := re.search("[^01]", mask)):
+        what = f"its mask has {other[0]!r} at position {other.start() + 1}, not 0 or 1"
+        return what, "proteins with other letters than 0 and 1 in their mask"
+    if len(letters) == len(sequence) and (mask is None or len(mask) == len(sequence)):
+        return None
+    masked = "" if mask is None else f" and a mask of {len(mask)}"
+    what = f"{len(letters)} labels{masked} for {len(sequence)} residues"
+    return what, "proteins with labels of another length"
+
+
+def sequences_by_name(path):
+    """Sequences, or what stands in their place, by the first word of the header."""
+    names, sequences = read_fasta(path)
+    proteins = without_stops(sequences, path)
+    found: dict[str, str] = {}
+    for i, (name, sequence) in enumerate(zip(map(identifier, names), proteins, strict=True)):
+        if name in found:
+            raise ValueError(
+                f"{str(path)!r}, record {i + 1} ({name}): the name occurred before; rename or "
+                "remove one of the records."
+            )
+        found[name] = sequence.upper()
+    return found

@@ -1,0 +1,163 @@
+"""The command `revdist demo`: results on standard output, progress on standard error."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.utils import Bunch
+
+import sklearn_revdist
+from sklearn_revdist.cli import _demo as _cli_demo
+from sklearn_revdist.cli._console import OUTPUT
+from sklearn_revdist.cli._demo import _finding, _table
+from sklearn_revdist.cli._main import main
+from sklearn_revdist.utils._models import DEMO
+
+PNG = b"\x89PNG"
+WIDTHS = [model.width for model in DEMO]
+
+
+@pytest.fixture
+def revdist(tmp_path, monkeypatch):
+    """Run a command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def _short_assay(monkeypatch):
+    assay = sklearn_revdist.load_if1_ecoli()
+    rows = np.arange(0, len(assay.data), 20)
+    short = Bunch(data=assay.data[rows], target=assay.target[rows], wild_type=assay.wild_type)
+    monkeypatch.setattr(_cli_demo, "load_if1_ecoli", lambda: short)
+
+
+def scores_of(plain, distilled, concat_pca):
+    """A table of scores with 0.05 standard deviation."""
+    rows = [
+        (model, representation, width, score, 0.05)
+        for model, width, *triple in zip("ab", (48, 96), plain, distilled, concat_pca, strict=True)
+        for representation, score in zip(("plain", "distilled", "concat_pca"), triple, strict=True)
+    ]
+    return pd.DataFrame(
+        rows, columns=["model", "representation", "n_columns", "score_mean", "score_std"]
+    )
+
+
+def best_of(n_columns, score):
+    return {"n_columns": n_columns, "alpha": 1.0, "score_mean": score, "score_std": 0.04}
+
+
+@pytest.mark.slow
+def test_the_demo_runs_as_a_process(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "sklearn_revdist", "demo"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    assert "not ESM-2" in lines[0]
+    for width in WIDTHS:
+        assert any(f" {width} " in line and line.count("±") == 3 for line in lines)
+    assert sum(line.lstrip().startswith("best prefix ") for line in lines) == 1
+    assert "%" in process.stderr
+    assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
+    assert str(tmp_path / "demo.png") in lines[-1]
+
+
+@pytest.mark.usefixtures("_short_assay")
+def test_json_is_all_of_standard_output(revdist, tmp_path):
+    result = revdist("demo", "--json", "--output", "picture")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert "not ESM-2" in report["note"]
+    assert "not ESM-2" in result.stderr.splitlines()[0]
+    assert report["n_sequences"] == 69
+    distilled = [row for row in report["scores"] if row["representation"] == "distilled"]
+    assert [row["n_columns"] for row in distilled] == WIDTHS
+    assert report["curve"]["n_columns"] == list(range(1, WIDTHS[-1] + 1))
+    assert len(report["curve"]["score_mean"]) == WIDTHS[-1]
+    assert 1 <= report["best_prefix"]["n_columns"] <= WIDTHS[-1]
+    assert report["picture"] == str(tmp_path / "picture")
+    assert (tmp_path / "picture").read_bytes().startswith(PNG)
+
+
+@pytest.mark.usefixtures("_short_assay")
+def test_the_last_line_says_where_the_picture_is(revdist, tmp_path):
+    result = revdist("demo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("±") == 10
+    assert result.stdout.splitlines()[-1] == f"Picture: {tmp_path / 'demo.png'}"
+    assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.usefixtures("_short_assay")
+def test_without_matplotlib_the_table_is_printed_and_the_extra_is_named(revdist, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = revdist("demo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("±") == 10
+    assert 'pip install "sklearn-revdist[plot]"' in result.stdout.splitlines()[-1]
+
+
+def test_an_output_folder_that_does_not_exist_is_refused_before_the_work(revdist, tmp_path):
+    result = revdist("demo", "--output", "nowhere/demo.png")
+    assert result.exit_code == OUTPUT
+    assert f"There is no folder '{tmp_path / 'nowhere'}'" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_table_has_a_line_a_model_and_one_for_the_best_prefix():
+    table = _table(scores_of([0.1, 0.2], [0.1, 0.3], [0.15, 0.25]), best_of(77, 0.31))
+    lines = [" ".join(line.split()) for line in table.splitlines()]
+    assert lines == [
+        "model columns plain distilled PCA of concatenation",
+        "a 48 0.100 ± 0.050 0.100 ± 0.050 0.150 ± 0.050",
+        "b 96 0.200 ± 0.050 0.300 ± 0.050 0.250 ± 0.050",
+        "best prefix 77 0.310 ± 0.040",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plain", "distilled", "concat_pca", "words"),
+    [
+        (
+            [0.1, 0.2],
+            [0.1, 0.3],
+            [0.1, 0.25],
+            "The distilled score rises with every model, the plain one rises with every model. "
+            "At 96 columns: distilled is 0.100 above plain; distilled is 0.050 above PCA of "
+            "concatenation (folds scatter by up to 0.050).",
+        ),
+        (
+            [0.2, 0.1],
+            [0.2, 0.2],
+            [0.2, 0.2],
+            "The distilled score does not rise with every model, the plain one does not rise with "
+            "every model. At 96 columns: distilled is 0.100 above plain; distilled equals PCA of "
+            "concatenation (folds scatter by up to 0.050).",
+        ),
+        (
+            [0.2, 0.3],
+            [0.2, 0.1],
+            [0.2, 0.4],
+            "The distilled score does not rise with every model, the plain one rises with every "
+            "model. At 96 columns: distilled is 0.200 below plain; distilled is 0.300 below PCA of "
+            "concatenation (folds scatter by up to 0.050).",
+        ),
+    ],
+)
+def test_the_finding_follows_from_the_numbers(plain, distilled, concat_pca, words):
+    scores = scores_of(plain, distilled, concat_pca)
+    found = _finding(scores, best_of(77, distilled[-1] + 0.01))
+    assert found == words + (
+        " The best prefix has 77 columns; chosen anew in each training fold, it is 0.010 above all "
+        "96."
+    )

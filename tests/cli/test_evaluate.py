@@ -1,0 +1,236 @@
+"""The command `evaluate`: all tables from one line, resumed after a stop, errors with places."""
+
+import sys
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+import sklearn_revdist.cli._evaluate as command
+from sklearn_revdist import load_if1_ecoli
+
+SETTINGS = ["-m", "demo", "--representations", "plain,distilled", "-q"]
+TABLES = ["scores", "tasks", "means", "wins", "growth"]
+
+
+@pytest.fixture(scope="module")
+def variants():
+    assay = load_if1_ecoli()
+    frame = pd.DataFrame(
+        {"mutant": assay.mutant, "mutated_sequence": assay.data, "DMS_score": assay.target}
+    )
+    return frame.sample(80, random_state=0)
+
+
+@pytest.fixture
+def scans(variants, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    variants[:40].to_csv(folder / "one.csv", index=False)
+    variants[40:].to_csv(folder / "two.csv", index=False)
+    return folder
+
+
+def contents(folder):
+    return {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
+
+
+def test_one_command_makes_all_tables_and_a_second_run_the_same(in_process, scans, tmp_path):
+    line = ["evaluate", scans, *SETTINGS, "--distiller", "demo", "--output", "out"]
+    first = in_process(*line)
+    assert first.code == 0, first.err
+    folder = tmp_path / "out"
+    tables = contents(folder)
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False)
+    assert scores["task"].unique().tolist() == ["one", "two"]
+    assert set(scores["fitted_on"]) == {"", "natural", "fold"}
+    described = pd.read_csv(folder / "tasks.csv")
+    assert described["n_rows"].tolist() == [40, 40]
+    assert described["longest"].tolist() == [72, 72]
+    picture = matplotlib.image.imread(folder / "scaling.png")
+    assert picture.shape[0] > 300
+    assert np.ptp(picture) > 0.5
+    assert (picture[:, [0, -1]] == 1).all()  # nothing is cut off at the sides
+    assert "Mean spearman of 2 tasks (variants, random split):" in first.text
+    assert "demo-160 distilled (natural) over demo-160 plain" in first.text
+
+    kept = {path: path.stat().st_mtime_ns for path in (folder / "tasks").iterdir()}
+    second = in_process(*line)
+    assert second.text == first.text
+    assert contents(folder) == tables
+    assert {path: path.stat().st_mtime_ns for path in (folder / "tasks").iterdir()} == kept
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same(in_process, scans, tmp_path, monkeypatch):
+    line = ["evaluate", scans, *SETTINGS, "--fitted-on", "fold", "--output"]
+    whole = in_process(*line, "whole")
+    assert whole.code == 0, whole.err
+    told = command._told
+
+    def interrupted(tasks):
+        yield from told(tasks[:1])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "_told", interrupted)
+        stopped = in_process(*line, "broken")
+    assert stopped.code == 130
+    assert "run the same command to go on" in stopped.err
+    (done,) = (tmp_path / "broken" / "tasks").iterdir()
+    before = done.stat().st_mtime_ns
+    assert in_process(*line, "broken").code == 0
+    assert done.stat().st_mtime_ns == before
+    assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+
+
+def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path):
+    with open(scans / "two.csv", "a") as file:
+        file.write("M1W,AAAA,0.5\n")
+    line = ["evaluate", scans, *SETTINGS, "--fitted-on", "fold", "--output", "out"]
+    ended = in_process(*line)
+    assert ended.code == 3
+    assert "two.csv', line 42: 'M1W' does not lead to its mutated_sequence" in ended.err
+    assert not (tmp_path / "out").exists()
+
+    ended = in_process(*line, "--skip-invalid")
+    assert ended.code == 0, ended.err
+    assert "Left out of 'two': a mutant that does not match its sequence: 1." in ended.err
+    assert "Left out of 'one'" not in ended.err
+    described = pd.read_csv(tmp_path / "out" / "tasks.csv", keep_default_na=False)
+    assert described["left_out"].tolist() == ["", "a mutant that does not match its sequence: 1"]
+    assert described["n_rows"].tolist() == [40, 40]
+
+
+def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
+    fasta = tmp_path / "natural.fasta"
+    rng = np.random.default_rng(0)
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    fasta.write_text("".join(f">p\n{''.join(rng.choice(letters, 60))}\n" for _ in range(12)))
+    line = ["evaluate", scans / "one.csv", "-m", "demo", "-q", "--fit-on", fasta]
+    line += ["--fit-sequences", "10", "--representations", "distilled,naive", "--output", "out"]
+    first = in_process(*line)
+    assert first.code == 0, first.err
+    assert "Residues of 10 proteins drawn from 12 records\n" in first.err
+    assert "Residues of" not in in_process(*line).err
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
+    assert "natural" in set(scores.loc[scores["representation"] == "naive", "fitted_on"])
+    assert len(list((tmp_path / "out").glob("moments-*.npz"))) == 1
+
+
+def test_proteins_to_fit_on_are_drawn_as_fit_draws_them(in_process, scans, tmp_path, rng):
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    proteins = ["".join(rng.choice(letters, 60)) for _ in range(12)]
+    pd.DataFrame({"sequence": [*proteins, "MKX", proteins[0]]}).to_csv("n.csv", index=False)
+    line = ["-m", "demo", "-q", "--representations", "distilled", "--fitted-on", "natural"]
+    line += ["--fit-sequences", "10", "--output"]
+    ended = in_process("evaluate", scans / "one.csv", *line, "a", "--fit-on", "n.csv")
+    assert ended.code == 0, ended.err
+    assert "drawn from 14 records, without 1 with other letters than the 20" in ended.err
+    (tmp_path / "n.fasta").write_text("".join(f">p\n{p}\n" for p in proteins[::-1]))
+    fit = ("fit", "n.fasta", "-m", "demo", "-q", "--sequences", "10", "-o", "n.safetensors")
+    assert in_process(*fit).code == 0
+    line += ["b", "--distiller", "n.safetensors"]
+    assert in_process("evaluate", scans / "one.csv", *line).code == 0
+    a, b = (pd.read_csv(tmp_path / folder / "scores.csv") for folder in "ab")
+    assert len(a) > 0
+    np.testing.assert_allclose(a["score"], b["score"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("asked", [("demo-96", "--alone"), ("model",)])
+def test_one_model_alone(in_process, scans, tmp_path, asked, hugging_face):
+    hugging_face(tmp_path / "model")
+    line = ["evaluate", scans / "one.csv", "-q", "--representations", "plain", "-m", *asked]
+    ended = in_process(*line, "--output", "out")
+    assert ended.code == 0, ended.err
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(scores["model"]) == {"model" if asked == ("model",) else "esm2_t4_500K_demo"}
+
+
+def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
+    in_process, scans, tmp_path, write_checkpoint, replace_checkpoint
+):
+    chain = [
+        write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))
+    ]
+    fasta = tmp_path / "natural.fasta"
+    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(12, 60))
+    fasta.write_text("".join(f">p\n{''.join(row)}\n" for row in letters))
+    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", fasta]
+    line += ["--representations", "plain,distilled", "--output"]
+    summing = "Residues of 12 proteins drawn from 12 records"
+    assert summing in in_process(*line, "out").err
+    assert summing not in in_process(*line, "out").err
+    before = pd.read_csv(tmp_path / "out" / "scores.csv")
+    replace_checkpoint(chain[1])
+    assert summing in in_process(*line, "out").err
+    assert in_process(*line, "fresh").code == 0
+    after = pd.read_csv(tmp_path / "out" / "scores.csv")
+    pd.testing.assert_frame_equal(after, pd.read_csv(tmp_path / "fresh" / "scores.csv"))
+    changed = after["score"] != before["score"]
+    assert changed[after["model"] == "b"].all()
+    assert not changed[(after["model"] == "a") & (after["representation"] == "plain")].any()
+
+
+def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    line = ["evaluate", scans / "one.csv", *SETTINGS, "--fitted-on", "fold", "--output", "out"]
+    ended = in_process(*line)
+    assert ended.code == 0, ended.err
+    assert 'pip install "sklearn-revdist[plot]"' in ended.err
+    assert not (tmp_path / "out" / "scaling.png").exists()
+    assert (tmp_path / "out" / "means.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--representations", "raw"], 2, "'raw' is not one of plain, distilled"),
+        (["--splits", "given"], 2, "'given' is not one of random, contiguous, modulo"),
+        (["--distiller", "demo", "--fit-on", "scans"], 2, "is fitted already"),
+        (["-m", "8M", "--distiller", "demo"], 2, "is for 304 columns and --model gives 320"),
+        (["-m", "9M"], 2, "9M"),
+        (["--distiller", "no-such-file"], 3, "no-such-file"),
+        (["--data", "nowhere"], 3, "There is no file or folder 'nowhere'; check the path."),
+        (["--fit-on", "scans", "--fit-on", "none.fa"], 3, "There is no file or folder 'none.fa'"),
+        (["--folds", "500"], 3, "'one' has too few positions or proteins for 500 folds"),
+        (["--folds", "1"], 2, "--folds"),
+        (["--jobs", "0"], 2, "--jobs"),
+        (["--max-length", "0"], 2, "--max-length"),
+        (["--fit-sequences", "0"], 2, "--fit-sequences"),
+    ],
+)
+def test_a_mistake_ends_with_its_code_and_one_sentence(in_process, scans, options, code, message):
+    chain = [] if "-m" in options else ["-m", "demo"]
+    ended = in_process("evaluate", scans, "-q", *chain, *options)
+    assert ended.code == code
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_path):
+    entry = '[[task]]\nformat = "scan"\npath = "scans/one.csv"\nname = "x"\n'
+    (tmp_path / "tasks.toml").write_text(entry * 2)
+    ended = in_process("evaluate", "tasks.toml", *SETTINGS, "--output", "out")
+    assert ended.code == 3
+    assert ended.err.strip() == "Error: Two tasks are named 'x'; rename one."
+    assert not (tmp_path / "out").exists()
+
+
+def test_tasks_that_are_not_there_are_an_input_that_is_missing(in_process):
+    ended = in_process("evaluate", "nothing", "-m", "demo")
+    assert ended.code == 3
+    assert ended.err == "Error: There is no file or folder 'nothing'; check the path.\n"
+
+
+@pytest.mark.parametrize("suffix", [".csv.xz", ".csv.zip", ".csv;"])
+def test_a_scan_is_read_in_any_dialect(in_process, scans, tmp_path, suffix):
+    frame = pd.read_csv(scans / "one.csv")
+    (tmp_path / "others").mkdir()
+    path = tmp_path / "others" / f"one{suffix.rstrip(';')}"
+    frame.to_csv(path, index=False, sep=";" if suffix.endswith(";") else ",")
+    line = ["-m", "demo-48", "-q", "--representations", "plain", "--output"]
+    first = in_process("evaluate", scans / "one.csv", *line, "first")
+    again = in_process("evaluate", tmp_path / "others", *line, "again")
+    assert first.code == again.code == 0, first.err + again.err
+    assert contents(tmp_path / "first") == contents(tmp_path / "again")

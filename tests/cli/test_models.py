@@ -1,0 +1,44 @@
+"""The command `revdist models`."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from sklearn_revdist.cli._main import main
+from sklearn_revdist.cli._models import _size
+from sklearn_revdist.embedding import _checkpoints
+from sklearn_revdist.utils._models import DEMO
+
+
+def test_models_are_listed_with_their_places(tmp_path, monkeypatch, write_checkpoint, hugging_face):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    file = write_checkpoint(tmp_path / "checkpoints" / "esm2_t6_8M_UR50D.pt")
+    folder = tmp_path / "hf" / "models--facebook--esm2_t6_8M_UR50D" / "snapshots" / "c731"
+    hugging_face(folder)
+    result = CliRunner().invoke(main, ["models"])
+    assert result.exit_code == 0, result.output
+    head, *lines = (line.split() for line in result.stdout.splitlines())
+    assert head == ["model", "name", "width", "where", "size", "path"]
+    assert [line[0] for line in lines] == [
+        *(model.short for model in DEMO),
+        *("8M", "8M", "35M", "150M", "650M", "3B", "15B"),
+    ]
+    assert lines[2][1:6] == ["esm2_t6_2M_demo", "160", "package", "3.8", "MB"]
+    assert lines[3][3:] == ["fair-esm", "0.1", "MB", str(file)]
+    assert lines[4][3:6] + lines[4][-1:] == ["Hugging", "Face", "0.1", str(folder)]
+    missing = tmp_path / "checkpoints" / "esm2_t48_15B_UR50D.pt"
+    assert lines[-1] == ["15B", "esm2_t48_15B_UR50D", "5120", "missing", str(missing)]
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(200_899, "0.2 MB"), (593_000_000, "593.0 MB"), (30e9, "30.0 GB")]
+)
+def test_sizes(n_bytes, text):
+    assert _size(n_bytes) == text
+
+
+def test_a_bundled_model_that_is_missing_is_shown_with_its_place(monkeypatch, tmp_path):
+    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    lines = CliRunner().invoke(main, ["models"]).stdout.splitlines()
+    assert lines[1].split()[3:] == ["missing", str(tmp_path / "bundled" / f"{DEMO[0].name}.pt")]

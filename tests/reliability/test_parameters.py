@@ -1,0 +1,444 @@
+"""A wrong type or value of any public parameter: one sentence that names the parameter."""
+
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LinearRegression
+
+import sklearn_revdist
+from sklearn_revdist import (
+    EmbeddingStore,
+    ESMEmbedder,
+    Moments,
+    NaiveChain,
+    NestedVarianceDisplay,
+    PrefixCurveDisplay,
+    PrefixRidgeClassifierCV,
+    PrefixRidgeCV,
+    PrefixScoreDisplay,
+    ReverseDistiller,
+    ScalingDisplay,
+    Task,
+    prefix_scores,
+)
+from sklearn_revdist.embedding._store import Shown, Source
+
+DIMS = [3, 5]
+X = np.random.default_rng(0).normal(size=(40, 8))
+Y = X[:, 0] + X[:, 5]
+CLASSES = np.repeat(["a", "b"], 20)
+
+# What no parameter takes, whatever it is.
+ODD = [object(), 1j]
+NO_BOOLEAN = ["yes", None, 2]
+NO_VERBOSE = ["yes", None, -1]
+NO_PATH = [5, ["a"]]
+NO_COUNT = [0, -1, 1.5, "many", np.nan, [3]]
+
+WIDTHS = [5, "ab", [0, 8], [-1, 9], [2.5, 5.5], ["a", "b"], [3], [[3, 5]], [None, 8], []]
+RIDGE = {
+    "alphas": [5, None, "abc", ["a"], [], [[1.0]], [0.0], [-1.0], [np.nan], [np.inf], [None]],
+    "prefixes": [5, None, "nosuch", "models", [], [0], [99], [2, 1], [2, 2], [1.5], ["a"], [[1]]],
+    "scale": NO_BOOLEAN,
+    "cv": [0, 1, -3, 2.5, "five"],
+    "scoring": ["nosuch", 5, ["r2"]],
+    "one_standard_error": NO_BOOLEAN,
+}
+ESTIMATORS = {
+    ESMEmbedder: {
+        "chain": ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}],
+        "pooling": ["max", None, 5],
+        "device": ["nosuch", "cuda:99", 5],
+        "dtype": ["float64", None, np.float32],
+        "batch_tokens": NO_COUNT,
+        "max_length": NO_COUNT,
+        "long": ["cut", None, True],
+        "unknown": ["x", None, "skip", True],
+        "store": NO_PATH,
+        "verbose": NO_VERBOSE,
+    },
+    NaiveChain: {"dims": WIDTHS},
+    ReverseDistiller: {
+        "dims": WIDTHS,
+        "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
+        "n_new": [3, "some", [9], [-1], [1.5], [1, 2], ["a"], [None], []],
+        "regressor": ["lasso", None, 5, ["ols"], LinearRegression],
+        "alpha": [0, -1.0, "big", np.nan, np.inf, [1.0]],
+        "rank": NO_COUNT,
+        "memory": [5, ["a"]],
+    },
+    PrefixRidgeCV: RIDGE,
+    PrefixRidgeClassifierCV: RIDGE,
+}
+
+
+def use(estimator):
+    """What first uses the parameters of an estimator."""
+    if isinstance(estimator, ESMEmbedder):
+        return estimator.transform(["MKT"])
+    y = CLASSES if isinstance(estimator, PrefixRidgeClassifierCV) else Y
+    fitted = estimator.fit(X, y)
+    return fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict(X)
+
+
+GOOD = {ESMEmbedder: {"chain": "demo-48"}}
+GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
+
+TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
+SCORES = {
+    "scores": [5, None, "scores.csv", [[1.0]], pd.DataFrame({"score": [1.0]})],
+    "n_bootstrap": NO_COUNT,
+    "seed": [-1, 1.5, "a", None],
+}
+AX = [5, "ax", [1, 2], np.array([None])]
+DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
+COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
+INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
+
+WEIGHTS = {
+    "sample_weight": [
+        *(5, "abc", [1.0], [[1.0]] * 40, ["a"] * 40, [1j] * 40),
+        *([value] * 40 for value in (-1.0, np.nan, np.inf, 0.0)),
+    ]
+}
+MOMENTS = {
+    "moments": [5, None, "abc", X],
+    "feature_names": [5, "abc", ["a"], [["a"] * 8], list(range(8))],
+}
+MODEL = {"model": [5, None, "nosuch", ["block0"]]}
+NAMES = {"input_features": [5, "abc", ["a"], [["a"] * 8], list(range(8))]}
+PUBLISHED = {
+    "name_or_path": [*NO_PATH, None, b"demo"],
+    "variant": [5, ["a"], "nosuch", "", "../a", "a\0"],
+    "revision": [5, ["a"], "main", ""],
+}
+# What is chosen, by the columns of a store.
+CHOICE = {
+    "model": [5, None, {"a": 1}, [["a"]], ["a", 5]],
+    "max_length": ["long", None, 1.5, [0, "a"]],
+}
+
+# By what is called: for each parameter values that it does not take. What is missing is open: data,
+# whose errors are tested where they are read.
+CALLS = {
+    "ContiguousKFold": {"n_splits": [1, 0, -3, 2.5, "5", None]},
+    "ModuloKFold": {"n_splits": [1, 0, -3, 2.5, "5", None]},
+    "load_if1_ecoli": {"return_X_y": NO_BOOLEAN, "as_frame": NO_BOOLEAN},
+    "load_secondary_structure": {"subset": ["all", None, 5], "return_X_y": NO_BOOLEAN},
+    "fetch_proteingym": {
+        "data_home": NO_PATH,
+        "download_if_missing": NO_BOOLEAN,
+        "n_retries": [-1, 1.5, "many", None],
+        "delay": [-1.0, "long", np.nan, None],
+        "url": [5, None, "ftp://a.org", "/etc/passwd", "file:///etc/passwd", ""],
+        "sha256": [5, "", "abc", "g" * 64, "a" * 63],
+    },
+    "prefix_scores": {
+        "distiller": DISTILLER,
+        "cv": [0, 1, -3, 2.5, "five", None],
+        "verbose": NO_VERBOSE,
+    },
+    "evaluate": {
+        "tasks": [5, None, "ab", [5], [None], TASK, [], [TASK, TASK]],
+        "embedder": ["demo", None, 5],
+        "distiller": DISTILLER,
+        "representations": ["plain", ["nosuch"], [5], [], 5, None],
+        "fitted_on": ["fold", ["nosuch"], [5], 5, None],
+        "splits": ["random", ["given"], ["nosuch"], [5], 5, None],
+        "n_folds": [0, 1, -1, 2.5, "five", None],
+        "probe": ["svm", 5, ["ridge"]],
+        "output": NO_PATH,
+        "n_jobs": [1.5, "all", 0],
+        "verbose": NO_VERBOSE,
+    },
+    "read_tasks": {
+        "path": [*NO_PATH, None],
+        "data": NO_PATH,
+        "unknown": ["x", None, True],
+        "skip_invalid": NO_BOOLEAN,
+    },
+    "read_fasta": {"path": [*NO_PATH, None], "remove_gaps": NO_BOOLEAN},
+    "mean_scores": SCORES,
+    "win_rates": SCORES,
+    "growth": SCORES,
+    "embed_to_parquet": {
+        "embedder": ["demo", None, 5, ESMEmbedder],
+        "folder": [*NO_PATH, None],
+        "names": ["ab", 5, ["a"], [["a", "b"]]],
+        "client": [5, "tcp://localhost:8786"],
+        "tokens_per_part": [*NO_COUNT, None],
+    },
+    "EmbeddingStore": {"path": [*NO_PATH, None]},
+    "EmbeddingStore.create": {
+        "path": [*NO_PATH, None],
+        "dtype": ["float64", None, np.float16],
+        "exist_ok": NO_BOOLEAN,
+    },
+    "Moments.of": {
+        "X": [5, "abc", None, [1.0, 2.0], [["a"]], [[1j]], [[[1.0]]]],
+        "sample_weight": [5, "abc", [1.0], [[1.0, 1.0]], ["a", "b"], [-1.0, 2.0], [np.nan, 1.0]],
+    },
+    "Moments.zeros": {"n_features": [-1, 1.5, "many", None]},
+    "Moments.leading": {"n_features": [*NO_COUNT, None, 9]},
+    "Task": {
+        "name": [5, None, ["t"]],
+        "sequences": [5, None, "MKT", [5], [None, "MKT"]],
+        "target": [5, None, "abc", [1.0] * 8, np.zeros((8, 1)), np.array(0.0)],
+        "protein": [*INTEGERS, None, np.full(8, 8), np.full(8, -1)],
+        "residue": [*INTEGERS, np.full(8, -1)],
+        "split": [*COLUMN, ["train"] * 8, np.array(["valid"] * 8), np.zeros(8)],
+        "position": INTEGERS,
+        "n_mutations": INTEGERS,
+        "excluded": [5, None, ["a"]],
+    },
+    "Task.sample_proteins": {"n_train": [*NO_COUNT, None], "seed": [-1, 1.5, "a", None]},
+    "Task.ranked": {"n_classes": [*NO_COUNT, None]},
+    "PrefixScoreDisplay.from_estimator": {
+        "distiller": DISTILLER,
+        "cv": [0, 1, -3, 2.5, "five", None],
+        "ax": AX,
+    },
+    "PrefixScoreDisplay.from_scores": {"scores": SCORES["scores"], "ax": AX},
+    "PrefixScoreDisplay.plot": {"ax": AX},
+    "PrefixCurveDisplay.from_estimator": {
+        "estimator": ["ridge", None, 5, PrefixRidgeCV, LinearRegression()],
+        "models": [5, "abc", ["a"], {"a": "b"}, {5: 3}, {"a": 0}],
+        "ax": AX,
+    },
+    "PrefixCurveDisplay.plot": {"ax": AX},
+    "ScalingDisplay.from_table": {
+        "table": SCORES["scores"],
+        "representations": ["plain", 5, None, [], ["nosuch"], [5]],
+        "subset": ["nosuch", None, 5],
+        "ax": AX,
+    },
+    "ScalingDisplay.plot": {"ax": AX},
+    "NestedVarianceDisplay.from_estimator": {"distiller": DISTILLER, "ax": AX},
+    "NestedVarianceDisplay.plot": {"ax": AX},
+    "ReverseDistiller.fit": WEIGHTS,
+    "ReverseDistiller.partial_fit": WEIGHTS,
+    "ReverseDistiller.score": WEIGHTS,
+    "ReverseDistiller.fit_moments": MOMENTS,
+    "ReverseDistiller.fit_residues": {"embedder": ["demo", None, 5, ESMEmbedder, PrefixRidgeCV()]},
+    "ReverseDistiller.truncate": MODEL,
+    "ReverseDistiller.get_feature_names_out": NAMES,
+    "ReverseDistiller.save_pretrained": {"path": [*NO_PATH, None, b"a", "a\0b"]},
+    "ReverseDistiller.from_pretrained": PUBLISHED,
+    "NaiveChain.fit": WEIGHTS,
+    "NaiveChain.fit_moments": MOMENTS,
+    "NaiveChain.truncate": MODEL,
+    "NaiveChain.get_feature_names_out": NAMES,
+    "NaiveChain.from_pretrained": PUBLISHED,
+    "PrefixRidgeCV.fit": WEIGHTS,
+    "PrefixRidgeClassifierCV.fit": WEIGHTS,
+    "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "EmbeddingStore.to_frame": CHOICE,
+    "EmbeddingStore.as_table": CHOICE,
+    "EmbeddingStore.export": {"path": [*NO_PATH, None, b"a.h5", "a\0b.h5"], **CHOICE},
+    "EmbeddingStore.read": {
+        "source": [5, None, "a", ("0", -1, "mean", "float32", 2)],
+        "sequences": [5, None, "MKT", ["MKT"], [("MKT", 0)]],
+    },
+    "EmbeddingStore.write": {
+        "source": [5, None, "a", ("0", -1, "mean", "float32", 2)],
+        "model": [5, None, ["m"]],
+        "embeddings": [
+            *(5, None, "MKT", ["MKT"], {"MKT": np.zeros(2)}, {Shown("MKT", 0): [1.0, 2.0]}),
+            *({Shown("MKT", 0): np.array(values)} for values in ([1.0], [1, 2], [np.nan, 1.0])),
+        ],
+    },
+    "EmbeddingStore.weights_digest": {"files": [5, None, "a.pt", [], ["a.pt"], [5]]},
+}
+# Data and names of columns or files; what is chosen by the columns of a store.
+OPEN = {
+    "prefix_scores": {"X", "y"},
+    "embed_to_parquet": {"sequences"},
+    "PrefixScoreDisplay.from_estimator": {"X", "y"},
+    "NestedVarianceDisplay.from_estimator": {"X"},
+    "ReverseDistiller.fit_residues": {"sequences"},
+    "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
+    **{
+        f"{name}.{method}": {"X", "y", "groups"}
+        for name in ("ContiguousKFold", "ModuloKFold")
+        for method in ("split", "get_n_splits")
+    },
+}
+DATA = {"X", "y"}  # of the methods of estimators
+# Made by the package: what holds results, or is a step between public ones.
+MADE = {
+    "Moments",
+    "Task.take",
+    "Task.leave_out",
+    "PrefixScoreDisplay",
+    "PrefixCurveDisplay",
+    "ScalingDisplay",
+    "NestedVarianceDisplay",
+}
+
+
+def parameters(function):
+    given = inspect.signature(function).parameters
+    names = {name for name, p in given.items() if p.kind is not p.VAR_KEYWORD}
+    return names - {"self", "cls"} | (CHOICE.keys() if "which" in given else set())
+
+
+def public():
+    """All that is public, and its parameters; those of estimators when made are elsewhere."""
+    for name in sklearn_revdist.__all__:
+        made = getattr(sklearn_revdist, name)
+        is_estimator = inspect.isclass(made) and issubclass(made, BaseEstimator)
+        if not is_estimator:
+            yield name, parameters(made)
+        classes = made.__mro__ if inspect.isclass(made) else []
+        ours = [vars(each) for each in classes if each.__module__.startswith("sklearn_revdist")]
+        for method in dict.fromkeys(name for names in ours for name in names):
+            function = getattr(made, method)
+            if method.startswith(("_", "set_")) or not inspect.isroutine(function):
+                continue
+            if left := parameters(function) - (DATA if is_estimator else set()):
+                yield f"{name}.{method}", left
+
+
+def test_every_parameter_has_a_case():
+    for name in sklearn_revdist.__all__:
+        made = getattr(sklearn_revdist, name)
+        if inspect.isclass(made) and issubclass(made, BaseEstimator):
+            assert set(ESTIMATORS[made]) == parameters(made), name
+            assert set(made._parameter_constraints) == parameters(made), name
+    for name, taken in public():
+        assert (name in CALLS or name in OPEN) != (name in MADE), name
+        if name not in MADE:
+            assert CALLS.get(name, {}).keys() | OPEN.get(name, set()) == taken, name
+
+
+def refuses(call, parameter):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        call()
+    told = str(raised.value)
+    assert re.search(rf"\b{parameter}\b", told), told
+    assert re.fullmatch(r"[^\n]+\.", told), told
+
+
+@pytest.mark.parametrize(
+    ("estimator", "parameter"),
+    [(made, name) for made, names in ESTIMATORS.items() for name in names],
+)
+def test_a_wrong_parameter_of_an_estimator_is_named(estimator, parameter):
+    use(estimator(**GOOD.get(estimator, {})))
+    for value in [*ESTIMATORS[estimator][parameter], *ODD]:
+        made = estimator(**{**GOOD.get(estimator, {}), parameter: value})
+        refuses(lambda made=made: use(made), parameter)
+
+
+def published(variant):
+    return {"name_or_path": Path(__file__).parents[1] / "published", "variant": variant}
+
+
+@pytest.fixture
+def good(tmp_path):
+    """Arguments that are right, by what is called, and what it is called on."""
+    distiller, moments = ReverseDistiller(DIMS).fit(X), Moments.of(X)
+    chain = NaiveChain(DIMS).fit(X)
+    few = {"distiller": distiller, "X": X, "y": Y}
+    scores = prefix_scores(distiller, X, Y, cv=2)
+    table = pd.DataFrame(
+        [
+            ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
+            ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
+        ],
+        columns=sklearn_revdist.evaluation._evaluate.COLUMNS,
+    )
+    embedder = ESMEmbedder("demo")
+    store = EmbeddingStore.create(tmp_path / "store.sqlite")
+    source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
+    kept = {"source": source, "model": "m", "embeddings": {Shown("MKT", 0): values}}
+    store.write(**kept)
+    curve = PrefixRidgeCV().fit(X, Y)
+    yield {
+        "ContiguousKFold": (None, {"n_splits": 5}),
+        "ModuloKFold": (None, {"n_splits": 5}),
+        "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
+        "prefix_scores": (None, few),
+        "evaluate": (
+            None,
+            {
+                "tasks": [TASK],
+                "embedder": embedder,
+                "distiller": ReverseDistiller.from_pretrained("demo"),
+                "representations": ["plain"],
+                "n_folds": 2,
+            },
+        ),
+        "read_tasks": (None, {"path": "nosuch.toml"}),
+        "read_fasta": (None, {"path": "nosuch.fasta"}),
+        **dict.fromkeys(["mean_scores", "win_rates", "growth"], (None, {"scores": table})),
+        "embed_to_parquet": (
+            None,
+            {"embedder": embedder, "sequences": ["MKT", "MKV"], "folder": tmp_path / "out"},
+        ),
+        "EmbeddingStore.create": (EmbeddingStore, {"path": tmp_path / "a.sqlite"}),
+        "EmbeddingStore.to_frame": (store, {}),
+        "EmbeddingStore.as_table": (store, {}),
+        "EmbeddingStore.export": (store, {"path": tmp_path / "a.h5"}),
+        "EmbeddingStore.read": (store, {"source": source, "sequences": [Shown("MKT", 0)]}),
+        "EmbeddingStore.write": (store, kept),
+        "EmbeddingStore.weights_digest": (store, {}),
+        "Moments.of": (Moments, {"X": X[:2]}),
+        "Moments.zeros": (Moments, {}),
+        "Moments.leading": (moments, {}),
+        "Task": (
+            None,
+            {
+                "name": "t",
+                "sequences": TASK.sequences,
+                "target": TASK.target,
+                "protein": TASK.protein,
+            },
+        ),
+        "Task.sample_proteins": (TASK, {"n_train": 2}),
+        "Task.ranked": (TASK, {}),
+        "PrefixScoreDisplay.from_estimator": (PrefixScoreDisplay, few),
+        "PrefixScoreDisplay.from_scores": (PrefixScoreDisplay, {"scores": scores}),
+        "PrefixScoreDisplay.plot": (PrefixScoreDisplay(scores), {}),
+        "PrefixCurveDisplay.from_estimator": (PrefixCurveDisplay, {"estimator": curve}),
+        "PrefixCurveDisplay.plot": (PrefixCurveDisplay([1], np.ones(1), np.ones(1), 1), {}),
+        "ScalingDisplay.from_table": (ScalingDisplay, {"table": table}),
+        "ScalingDisplay.plot": (ScalingDisplay(table), {}),
+        "NestedVarianceDisplay.from_estimator": (NestedVarianceDisplay, {"distiller": distiller}),
+        "NestedVarianceDisplay.plot": (NestedVarianceDisplay(np.ones((1, 1)), {"m": 1}), {}),
+        **{f"ReverseDistiller.{name}": (distiller, {"X": X}) for name in ("fit", "score")},
+        "ReverseDistiller.partial_fit": (ReverseDistiller(DIMS), {"X": X}),
+        "ReverseDistiller.fit_moments": (ReverseDistiller(DIMS), {"moments": moments}),
+        "ReverseDistiller.fit_residues": (ReverseDistiller(), {"sequences": ["MKT"]}),
+        "ReverseDistiller.truncate": (distiller, {}),
+        "ReverseDistiller.get_feature_names_out": (distiller, {}),
+        "ReverseDistiller.save_pretrained": (distiller, {}),
+        "ReverseDistiller.from_pretrained": (ReverseDistiller, published("pcr-fbpca-1k")),
+        "NaiveChain.fit": (chain, {"X": X}),
+        "NaiveChain.fit_moments": (NaiveChain(DIMS), {"moments": moments}),
+        "NaiveChain.truncate": (chain, {}),
+        "NaiveChain.get_feature_names_out": (chain, {}),
+        "NaiveChain.from_pretrained": (NaiveChain, published("None-fbpca-1k")),
+        "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
+        "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
+        "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+    }
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [(name, parameter) for name, names in CALLS.items() for parameter in names],
+)
+def test_a_wrong_parameter_of_a_function_is_named(name, parameter, good, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib").use("agg")
+    monkeypatch.chdir(tmp_path)
+    on, given = good.get(name, (None, {}))
+    call = getattr(on or sklearn_revdist, name.partition(".")[2] if on else name)
+    for value in [*CALLS[name][parameter], *ODD]:
+        refuses(lambda value=value: call(**{**given, parameter: value}), parameter)

@@ -1,0 +1,282 @@
+"""Scans: what is read is what the variants say, and each bad variant is named or counted."""
+
+import csv
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_revdist.tasks._proteins import read_table
+from sklearn_revdist.tasks._scans import read_scan, scan_files
+
+WILD = "MKTAYIAKQR"
+
+
+def variant(mutant):
+    letters = list(WILD)
+    for substitution in mutant.split(":"):
+        letters[int(substitution[1:-1]) - 1] = substitution[-1]
+    return "".join(letters)
+
+
+GOOD = [(m, variant(m), str(i / 10)) for i, m in enumerate(["M1A", "K2A", "T3C", "K2A:T3G"])]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(rows, name="scan.csv", columns=("mutant", "mutated_sequence", "DMS_score")):
+        path = tmp_path / name
+        opener = gzip.open if name.endswith("gz") else open
+        with opener(path, "wt", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+        return path
+
+    return write
+
+
+def test_a_scan_is_read_with_what_folds_need(write):
+    task = read_scan(write(GOOD, "ASSAY.csv.gz"))
+    assert task.name == "ASSAY"
+    assert task.sequences == [row[1] for row in GOOD]
+    assert task.target.tolist() == [0.0, 0.1, 0.2, 0.3]
+    assert task.n_mutations.tolist() == [1, 1, 1, 2]
+    assert task.position is None  # not every variant has exactly one
+    assert read_scan(write(GOOD[:3])).position.tolist() == [1, 2, 3]
+
+
+def test_lower_case_and_blanks_are_no_matter(write):
+    rows = [(f" {m.lower()}", f"{s.lower()} ", score) for m, s, score in GOOD]
+    task = read_scan(write(rows))
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
+
+
+BAD = {
+    "a mutant that does not match its sequence": [
+        ("K2C", variant("K2A"), "1"),
+        ("W2C", variant("K2C"), "1"),
+        ("K0A", variant("K2A"), "1"),
+        ("K2C:K2C", variant("K2C"), "1"),
+        ("A2C:K2A", variant("K2C"), "1"),
+        ("", variant("K2C"), "1"),
+        ("WT", variant("K2C"), "1"),
+        ("W2W", WILD, "1"),
+        ("K2C:K2K", variant("K2C"), "1"),
+        ("K2C", variant("K2C")[:-1], "1"),
+    ],
+    "no known notation of substitutions": [
+        ("nonsense", variant("K2C"), "1"),
+        ("K2?", variant("K2C"), "1"),
+    ],
+    "a stop": [("K2*", variant("K2*"), "1"), ("p.Lys2Ter", "M", "1")],
+    "an insertion or a deletion": [("K2-", variant("K2-"), "1"), ("p.Lys2del", "MTAYIAKQR", "1")],
+    "a whole sequence": [(3 * WILD, 3 * WILD, "1")],
+    "no score": [("K2C", variant("K2C"), ""), ("K2C", variant("K2C"), "high")],
+    "unknown letters": [
+        ("K2X", variant("K2X"), "1"),
+        ("K2C", variant("K2C:Q9?"), "1"),
+        ("WT", "", "1"),
+    ],
+    "a duplicate": [("K2A", variant("K2A"), "1"), ("T3G:K2A", variant("K2A:T3G"), "1")],
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "row"), [(reason, row) for reason, rows in BAD.items() for row in rows]
+)
+def test_a_bad_variant_is_named_by_file_and_line_or_counted(write, reason, row):
+    path = write([*GOOD, row])
+    with pytest.raises(ValueError, match=r"scan\.csv', line 6: "):
+        read_scan(path)
+    task = read_scan(path, skip_invalid=True)
+    assert task.excluded == {reason: 1}
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
+
+
+def test_the_message_says_what_is_wrong(write):
+    for row, message in [
+        (("p.Lys2Cys", variant("K2A"), "1"), "'p.Lys2Cys' does not lead to .* A at position 2;"),
+        (("W2C", variant("K2C"), "1"), "'W2C' does not start from .* has K at position 2;"),
+        (("K12C", variant("K2C"), "1"), "'K12C' does not lead .* positions 1 to 10, not 12;"),
+        (("wt", variant("K2C"), "1"), "'wt' does not .* C at position 2, where the wild .* K;"),
+        (("p.Lys2Ter", "M", "1"), "'p.Lys2Ter' is a stop;"),
+        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is no number"),
+        (
+            ("K2X", variant("K2X"), "1"),
+            r"in 'K2X' the sequence has 'X' at position 2 .*see `unknown`",
+        ),
+        (("K2A", variant("K2A"), "1"), r"'K2A' has the sequence of .*line 3, again"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            read_scan(write([*GOOD, row]))
+
+
+NOTATIONS = ["p.Met1Ala", "p.(Lys2Ala)", "t3c", "p.[Lys2Ala;Thr3Gly]"]
+
+
+@pytest.mark.parametrize("double", [NOTATIONS[3], "K2A;T3G", "K2A/T3G", "K2A,T3G", "K2A_T3G"])
+def test_notations_are_no_matter(write, double):
+    rows = [(m, *row[1:]) for m, row in zip([*NOTATIONS[:3], double], GOOD, strict=True)]
+    assert read_scan(write(rows)).fingerprint() == read_scan(write(GOOD)).fingerprint()
+
+
+@pytest.mark.parametrize("skip_invalid", [False, True])
+def test_rows_of_the_wild_type_are_left_out_and_counted(write, skip_invalid):
+    names = ["WT", "wild-type", "_wt", "p.=", "", "K2K", "p.Thr3="]
+    rows = [(name, WILD, score) for name, score in zip(names, [*"123456", ""], strict=True)]
+    task = read_scan(write([*rows, *GOOD]), skip_invalid=skip_invalid)
+    assert task.excluded == {"the wild type": len(names)}
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
+
+
+def test_a_synonymous_substitution_beside_others_is_none(write):
+    task = read_scan(write([*GOOD[:3], ("K2K:T3D", variant("T3D"), "1")]))
+    assert task.n_mutations.tolist() == [1, 1, 1, 1]
+    assert task.position.tolist() == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("skip_invalid", [False, True])
+@pytest.mark.parametrize("first", [0, 11, 331])
+def test_another_numbering_is_recognised_and_may_be_set(write, first, skip_invalid):
+    wild = 6 * WILD
+    rows = [
+        (f"{old}{i + first}{new}", wild[:i] + new + wild[i + 1 :], f"{i}.5")
+        for i, old in enumerate(wild)
+        for new in "CDW"
+    ]
+    good = [row for i, row in enumerate(rows) if i % 33]
+    bad = [(m, s[::-1], y) for i, (m, s, y) in enumerate(rows) if not i % 33]  # 3 %
+    path = write([*bad, *good])
+    message = f"most rows fit if numbering starts at {first}; set first_position={first} "
+    with pytest.raises(ValueError, match=message):
+        read_scan(path, skip_invalid=skip_invalid)
+    task = read_scan(path, first_position=first, skip_invalid=True)
+    assert task.excluded == {"a mutant that does not match its sequence": len(bad)}
+    # positions count in the sequence
+    assert [s[p - 1] for s, p in zip(task.sequences, task.position, strict=True)] == [
+        m[-1] for m, _, _ in good
+    ]
+    with pytest.raises(ValueError, match=f"if numbering starts at {first}; set"):
+        read_scan(path, first_position=first + 3, skip_invalid=True)
+
+
+def test_a_scan_of_which_nearly_nothing_fits_is_refused(write):
+    mutants = [f"{old}{i}{new}" for i, old in enumerate(WILD, start=1) for new in "CDW"]
+    rows = [(m, variant(mutants[i - 4]), "1") for i, m in enumerate(mutants)]
+    with pytest.raises(ValueError, match=r"scan\.csv': 0 of 30 mutants lead from one wild type"):
+        read_scan(write(rows), skip_invalid=True)
+    with pytest.raises(ValueError, match=r"line 2: 'M1C' does not lead .* M at position 1"):
+        read_scan(write(rows))
+
+
+def test_a_file_of_insertions_and_deletions_is_a_table(write):
+    sequences = [3 * WILD, 3 * WILD[1:], 2 * WILD + WILD[:3]]
+    path = write([(s, s, f"{i}.5") for i, s in enumerate(sequences)])
+    for skip_invalid in (False, True):
+        with pytest.raises(ValueError, match=r'whole sequences for mutants.* format="table" with'):
+            read_scan(path, skip_invalid=skip_invalid)
+    assert read_table(path, sequence="mutated_sequence", target="DMS_score").sequences == sequences
+
+
+def test_ambiguous_residues_follow_the_policy(write):
+    row = ("K2X", variant("K2X"), "1")
+    assert len(read_scan(write([*GOOD, row]), unknown="mask").target) == 5
+
+
+def test_a_wild_type_with_another_letter_is_named_though_no_variant_changes_it(write):
+    rows = [(m, f"{s}X", score) for m, s, score in GOOD]
+    for skip_invalid in (False, True):
+        with pytest.raises(ValueError, match=r"scan\.csv': in the wild type .* 'X' .*`unknown`"):
+            read_scan(write(rows), skip_invalid=skip_invalid)
+    assert read_scan(write(rows), unknown="X").sequences == [row[1] for row in rows]
+
+
+def test_of_many_variants_so_many_of_each_number_are_drawn(write):
+    letters = "ACDEFGHILN"
+    singles = [f"{WILD[i]}{i + 1}{a}" for i in range(10) for a in letters if a != WILD[i]]
+    doubles = [f"{a}:{b}" for a in singles[:9] for b in singles[20:29]]
+    rows = [(m, variant(m), str(i)) for i, m in enumerate(singles + doubles)]
+    whole, drawn = read_scan(write(rows)), read_scan(write(rows), max_per_count=30)
+    assert np.unique(drawn.n_mutations, return_counts=True)[1].tolist() == [30, 30]
+    (n_left_out,) = drawn.excluded.values()
+    assert n_left_out == len(whole.target) - 60
+    assert read_scan(write(rows), max_per_count=30).fingerprint() == drawn.fingerprint()
+    assert read_scan(write(rows), max_per_count=30, seed=1).fingerprint() != drawn.fingerprint()
+    # a scan of single substitutions stays whole
+    assert len(read_scan(write(rows[: len(singles)]), max_per_count=30).target) == len(singles)
+
+
+def test_a_draw_of_none_or_with_a_negative_seed_is_refused(write):
+    for setting in ({"max_per_count": 0}, {"max_per_count": -1}, {"seed": -1}):
+        ((key, value),) = setting.items()
+        with pytest.raises(ValueError, match=rf"scan\.csv': {key}={value} is too small; give"):
+            read_scan(write(GOOD), **setting)
+
+
+def test_a_file_without_the_columns_or_without_valid_rows_is_refused(write):
+    with pytest.raises(ValueError, match=r"scan\.csv' has no column 'mutant'"):
+        read_scan(write(GOOD, columns=("a", "mutated_sequence", "DMS_score")))
+    with pytest.raises(ValueError, match=r"scan\.csv' has no valid row \(it is empty\)"):
+        read_scan(write([]))
+    with pytest.raises(ValueError, match=r"no valid row \(2 with unknown letters\)"):
+        read_scan(write([("WT", "", "1"), ("", "", "2")]), skip_invalid=True)
+    with pytest.raises(ValueError, match=r"no valid row \(1 with the wild type\)"):
+        read_scan(write([("WT", WILD, "1")]))
+    with pytest.raises(ValueError, match=r"no valid row \(1 with no score\)"):
+        read_scan(write([("K2A", variant("K2A"), "")]), skip_invalid=True)
+
+
+def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
+    write(GOOD, "b.csv.gz")
+    write(GOOD, "a.csv")
+    write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
+    reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
+    (tmp_path / "notes.txt").write_text("no scan")
+    with pytest.warns(UserWarning, match=r"holds 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
+        assert list(scan_files(tmp_path)) == ["a", "b"]
+    with pytest.warns(UserWarning, match=r"holds 1 \.csv files without .* \(INDEX\.csv\)"):
+        assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
+    assert list(scan_files(tmp_path / "a.csv")) == ["a"]
+
+
+def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        scan_files(tmp_path / "missing")
+    with pytest.raises(ValueError, match="holds no scan"):
+        scan_files(tmp_path)
+    write(GOOD, "a.csv")
+    write(GOOD, "a.csv.gz")
+    with pytest.raises(ValueError, match="both named 'a'"):
+        scan_files(tmp_path)
+
+
+@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
+def test_scans_of_proteingym_are_read_as_its_reference_says():
+    data = Path(os.environ["REVDIST_DATA"])
+    reference = data / "reference" / "ProteinGym_DMS_substitutions.csv"
+    with pytest.warns(UserWarning, match=r"passed over \(INDEX\.csv\)"):
+        files = scan_files(data / "dms", reference)
+    with reference.open() as file:
+        expected = {row["DMS_id"]: row for row in csv.DictReader(file)}
+    checked = 0
+    for name in ("IF1_ECOLI_Kelsic_2016", "SUMO1_HUMAN_Weile_2017", "TRPC_THEMA_Chan_2017"):
+        task = read_scan(files[name], name=name)
+        assert len(task.target) == int(expected[name]["DMS_total_number_mutants"])
+        assert task.excluded == {}
+        wild = expected[name]["target_seq"]
+        differ = [sum(a != b for a, b in zip(s, wild, strict=True)) for s in task.sequences]
+        assert differ == task.n_mutations.tolist()
+        checked += 1
+    assert checked == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
+def test_gb1_with_up_to_four_substitutions_is_capped():
+    path = Path(os.environ["REVDIST_DATA"]) / "dms" / "GB1_Wu_2016_four_mutations.csv.gz"
+    task = read_scan(path, max_per_count=5000)
+    counts = np.unique(task.n_mutations, return_counts=True)
+    assert counts[0].tolist() == [1, 2, 3, 4]
+    assert counts[1].tolist() == [76, 2091, 5000, 5000]
+    assert sum(task.excluded.values()) + len(task.target) == 149360

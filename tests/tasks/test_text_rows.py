@@ -1,0 +1,92 @@
+"""Rows of text know their line; letters are checked, and bad rows named or counted."""
+
+import gzip
+
+import pytest
+
+from sklearn_revdist.sequences._tokens import RESIDUES
+from sklearn_revdist.tasks._text_rows import Rejects, read_text, without_stops, wrong_letter
+
+
+def test_the_index_has_file_and_line_also_past_blank_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,x\n\n2,\n\n")
+    table = read_text(path, ["a", "b"])
+    assert table["a"].tolist() == ["1", "2"]
+    assert table["b"].tolist() == ["x", ""]
+    assert table.index.tolist() == [f"{str(path)!r}, line 2", f"{str(path)!r}, line 4"]
+
+
+def test_nothing_is_taken_for_a_gap(tmp_path):
+    path = tmp_path / "t.tsv.gz"
+    path.write_bytes(gzip.compress(b"NA\tNaN\nnull\tNone\n"))
+    table = read_text(path, ["x"], columns=["x", "y"])
+    assert table.to_numpy().tolist() == [["NA", "NaN"], ["null", "None"]]
+    assert table.index[0].endswith("line 1")
+
+
+def test_what_is_no_table_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "t.csv"
+    for content, message in [
+        (b"", r"t\.csv' is empty; check that it is complete"),
+        (b"a,b\n1,2\n1,2,3\n", r"t\.csv', line 3, has 3 cells where there are 2 columns"),
+        (b"\x1f\x8b\x08\x00damaged", r"t\.csv' is damaged"),
+    ]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            read_text(path, ["a"])
+
+
+def test_rows_without_text_are_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,\n1,2,\n,,\n 3 , 4 ,\n")
+    table = read_text(path, ["b"])
+    assert table.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+    assert table.index[1].endswith("line 4")
+
+
+def test_a_missing_file_or_column_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*t\.csv"):
+        read_text(tmp_path / "t.csv", ["a"])
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; say in a"):
+        read_text(tmp_path / "t.csv", ["a", "c"])
+
+
+def test_letters_are_checked_by_the_embedders_policy():
+    assert wrong_letter("ACDacd", "error") is None
+    assert wrong_letter("", "mask") == "the sequence is empty"
+    assert wrong_letter("AC1", "mask") == "the sequence has '1' at position 3"
+    assert "'X' at position 2 (see `unknown`)" in wrong_letter("AXA", "error")
+    assert wrong_letter("AXAZ*", "mask") is None
+    assert wrong_letter("AXBZUO", "keep") is None
+    for letter in "J*":
+        assert f"{letter!r} at position 2 (see `unknown`)" in wrong_letter(f"A{letter}A", "keep")
+    for unknown in RESIDUES:
+        for gap in "-.":
+            told = f"the sequence has {gap!r} at position 2, a gap as in an alignment"
+            assert wrong_letter(f"A{gap}A", unknown) == told
+    assert wrong_letter("A\u017fA", "mask") is not None  # its upper case is S
+
+
+def test_stop_codons_of_a_file_are_told_once():
+    with pytest.warns(UserWarning, match=r"'t\.csv': 2 of 3 sequences end in '\*'") as caught:
+        assert without_stops(["ACD*", "A*C", "A*"], "t.csv") == ["ACD", "A*C", "A"]
+    assert len(caught) == 1
+    assert without_stops(["ACD"], "t.csv") == ["ACD"]
+
+
+def test_a_bad_row_is_an_error_or_a_count():
+    with pytest.raises(ValueError, match=r"^line 6: no target; mend it, or leave such rows out"):
+        Rejects(False).add("line 6", "no target", "no score")
+    rejects = Rejects(True)
+    rejects.add("line 6", "no target", "no score")
+    rejects.add("line 9", "no target", "no score")
+    assert rejects.counts == {"no score": 2}
+
+
+def test_nothing_left_is_an_error_that_counts_the_reasons():
+    rejects = Rejects(True)
+    rejects.add("line 2", "no score", "no score")
+    with pytest.raises(ValueError, match=r"'t\.csv' has no valid row \(1 with no score\)"):
+        rejects.check_any_left("t.csv", 0)

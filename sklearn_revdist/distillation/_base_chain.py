@@ -14,7 +14,7 @@ from ..matrix._layout import Blocks, column_names, find_blocks
 from ..matrix._moments import Moments, check_moments
 from ..matrix._prefixes import model_index
 from ..matrix._rows import check_row_weights, check_rows, string_columns
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ._solved_chain import ATTRIBUTES, SolvedChain
 
 _SOURCE_CONSTRAINTS = {
@@ -195,7 +195,7 @@ class BaseChain(TransformerMixin, BaseEstimator):
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{str(name_or_path)!r} holds parameters that do not fit its chain "
-                f"({told(error)}); save or fetch it again."
+                f"({first_line(error)}); save or fetch it again."
             ) from error
         estimator.n_features_in_ = sum(blocks.dims)
         estimator._set_fit(blocks, chain)

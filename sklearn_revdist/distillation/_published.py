@@ -18,7 +18,7 @@ import numpy as np
 from ..matrix._layout import Blocks
 from ..utils._files import local_path
 from ..utils._hub import fetch
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ..utils._models import ESM2
 from ._affine_chain import AffineChain
 from ._chain import Level, extend
@@ -275,7 +275,7 @@ def _step_of(path):
         yield arrays
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{str(path)!r} is no step of a published chain ({told(error)}); fetch it again."
+            f"{str(path)!r} is no step of a published chain ({first_line(error)}); fetch it again."
         ) from error
 
 
@@ -288,7 +288,7 @@ def _read_arrays(path):
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
         raise ValueError(
-            f"{str(path)!r} cannot be read as published weights ({told(error)}); fetch it again."
+            f"{str(path)!r} cannot be read as published weights ({first_line(error)}); fetch it again."
         ) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():

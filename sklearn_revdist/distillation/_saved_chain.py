@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from ..matrix._layout import Blocks, whole_numbers
 from ..utils._files import local_path, replaced
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ._affine_chain import AffineChain
 from ._chain import Level
 from ._published import read_published
@@ -142,7 +142,7 @@ def _read(path):
         return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as a saved distiller ({told(error)}); save it again "
+            f"{str(path)!r} cannot be read as a saved distiller ({first_line(error)}); save it again "
             "with ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
 

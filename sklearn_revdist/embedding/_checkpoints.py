@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from ..utils._file_states import FileState, file_digest, found_once
 from ..utils._hub import check_fetched
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ..utils._models import ESM2, Model
 from ..utils._torch_settings import default_settings
 from ._hugging_face import check_vocabulary, fair_esm_name, read_config, read_json
@@ -114,7 +114,7 @@ def locate(entry: Model | Path) -> Path:
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
-            f"{str(snapshot)!r}, and downloading {address} failed ({told(error)}); without a "
+            f"{str(snapshot)!r}, and downloading {address} failed ({first_line(error)}); without a "
             f"network, fetch that file elsewhere and copy it to {str(cached)!r}, or list its own "
             f"path, or that of a folder of facebook/{entry.name} from Hugging Face, in chain."
         ) from error
@@ -280,7 +280,7 @@ def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
-            f"{type(error).__name__} ({told(error)}) while reading its 'cfg' and 'model'."
+            f"{type(error).__name__} ({first_line(error)}) while reading its 'cfg' and 'model'."
         ) from error
     return checkpoint
 
@@ -307,7 +307,7 @@ def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
             tensors |= load_file(file)
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{str(file)!r} is not a safetensors file, or damaged ({told(error)}); replace it."
+                f"{str(file)!r} is not a safetensors file, or damaged ({first_line(error)}); replace it."
             ) from error
     try:
         checkpoint = Checkpoint(
@@ -323,7 +323,7 @@ def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
-            f"{type(error).__name__} ({told(error)}); replace the file."
+            f"{type(error).__name__} ({first_line(error)}); replace the file."
         ) from error
     return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..sequences._tokens import MASK, TOKENS
-from ..utils._messages import told
+from ..utils._messages import first_line
 
 _NAMES = (  # patterns, in this order, and what fair-esm calls it
     (r"^esm\.", ""),
@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({told(error)}); replace the file.") from error
+        raise ValueError(f"{str(path)!r} is no JSON ({first_line(error)}); replace the file.") from error
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..utils._messages import told
+from ..utils._messages import first_line
 
 BUSY_SECONDS = 60.0
 
@@ -99,11 +99,11 @@ def _one_sentence(path: Path) -> Iterator[None]:
             ) from error
         if code in _WRITE_ERRORS:
             raise OSError(
-                f"The store {str(path)!r} cannot be opened or written ({told(error)}); check "
+                f"The store {str(path)!r} cannot be opened or written ({first_line(error)}); check "
                 "the disk and permissions, what was stored is kept."
             ) from error
         if code == sqlite3.SQLITE_NOTADB:
             raise ValueError(
                 f"{str(path)!r} is not a SQLite file; choose another path for the store."
             ) from error
-        raise ValueError(damaged(path, told(error))) from error
+        raise ValueError(damaged(path, first_line(error))) from error

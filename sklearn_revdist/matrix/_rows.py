@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names_in, validate_data
 
 from ..tables._columns import check_once
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ._dask import as_blocks, header, is_dask
 from ._layout import check_numbers_in_order, find_blocks
 from ._moments import check_weights
@@ -54,7 +54,7 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
         except (ValueError, TypeError) as error:
             for theirs, ours in _SAID.items():
                 if theirs in str(error):
-                    raise type(error)(ours.format(told(error))) from None
+                    raise type(error)(ours.format(first_line(error))) from None
             raise
     rows = as_rows(X)
     if len(rows) < ensure_min_samples:

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..utils._messages import told
+from ..utils._messages import first_line
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -149,7 +149,7 @@ def _zipfile(file: BinaryIO, path: Path) -> zipfile.ZipFile:
 def _damaged(path: Path, error: BaseException) -> Unreadable:
     """The error of a compressed file that cannot be unpacked."""
     return Unreadable(
-        f"{str(path)!r} is damaged: it cannot be decompressed ({told(error)}); copy or download it "
+        f"{str(path)!r} is damaged: it cannot be decompressed ({first_line(error)}); copy or download it "
         "again."
     )
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numpy.typing import NDArray
 
-from ..utils._messages import told
+from ..utils._messages import first_line
 
 # A batch of this many numbers takes 32 MB in float32.
 _BATCH_SIZE = 2**23
@@ -62,7 +62,7 @@ def reading_as(name, path):
         if isinstance(error, PermissionError):
             raise
         raise ValueError(
-            f"{str(path)!r} cannot be read as {name} ({told(error)}); check that it is "
+            f"{str(path)!r} cannot be read as {name} ({first_line(error)}); check that it is "
             "complete and of that format."
         ) from error
 

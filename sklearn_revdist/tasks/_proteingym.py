@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..utils._files import replaced
-from ..utils._messages import told
+from ..utils._messages import first_line
 
 # Where its README (github.com/OATML-Markslab/ProteinGym) has the archives of each version.
 _PROTEINGYM = (
@@ -243,7 +243,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(part)
         archive.unlink()
         raise ValueError(
-            f"The archive {str(archive)!r} was not unpacked: {told(error)}. It was "
+            f"The archive {str(archive)!r} was not unpacked: {first_line(error)}. It was "
             "removed; check the address, or fetch it again."
         ) from error
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..sequences._tokens import RESIDUES
-from ..utils._messages import told
+from ..utils._messages import first_line
 from ._proteins import read_labelled_fasta, read_table
 from ._residue_tables import read_residue_table
 from ._residues import read_residue_labels
@@ -118,7 +118,7 @@ def task_readers(
         try:
             content = tomllib.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:  # also what is no UTF-8
-            raise ValueError(f"{str(path)!r} is no TOML file: {told(error)}; mend it.") from error
+            raise ValueError(f"{str(path)!r} is no TOML file: {first_line(error)}; mend it.") from error
     entries = content.get("task")
     if not isinstance(entries, list) or set(content) != {"task"}:
         raise ValueError(

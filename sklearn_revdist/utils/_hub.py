@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ._messages import told
+from ._messages import first_line
 
 
 def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
@@ -55,7 +55,7 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
                 break
             raise FileNotFoundError(
                 f"Fetching {filename!r} of {repository!r} at the commit {revision} failed "
-                f"({type(error).__name__}: {told(error)}); correct the name or the commit, or "
+                f"({type(error).__name__}: {first_line(error)}); correct the name or the commit, or "
                 "without a network fetch the files elsewhere and give the folder that holds them."
             ) from error
         folder = Path(path).parent

@@ -3,7 +3,7 @@
 _LONGEST = 200  # text of a file may be part of it
 
 
-def told(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's words, or its type where it has none.
 
     Parameters

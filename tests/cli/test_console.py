@@ -88,7 +88,7 @@ def test_every_code_is_explained():
 def test_a_shell_completes_commands_that_are_imported_when_they_run():
     places = {
         "models": ("._models", "models_command", "List the models."),
-        "demo": ("._cli_demo", "demo", "Do all of it."),
+        "demo": ("._demo", "demo", "Do all of it."),
     }
     program = Commands("program", places=places)
     program.add_command(click.Command("more"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_revdist.utils._messages import told
+from sklearn_revdist.utils._messages import first_line
 
 
 @pytest.mark.parametrize(
@@ -18,5 +18,5 @@ from sklearn_revdist.utils._messages import told
         ("a" * 201, "a" * 200 + " ..."),
     ],
 )
-def test_the_first_line_is_told(words, line):
-    assert told(ValueError(words)) == line
+def test_an_error_is_one_line(words, line):
+    assert first_line(ValueError(words)) == line

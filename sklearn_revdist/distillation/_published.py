@@ -288,7 +288,8 @@ def _read_arrays(path):
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
         raise ValueError(
-            f"{str(path)!r} cannot be read as published weights ({first_line(error)}); fetch it again."
+            f"{str(path)!r} cannot be read as published weights ({first_line(error)}); fetch it "
+            "again."
         ) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():

@@ -142,8 +142,8 @@ def _read(path):
         return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as a saved distiller ({first_line(error)}); save it again "
-            "with ReverseDistiller.save_pretrained, or fetch it again."
+            f"{str(path)!r} cannot be read as a saved distiller ({first_line(error)}); save it "
+            "again with ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
 
 

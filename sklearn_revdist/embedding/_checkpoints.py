@@ -307,7 +307,8 @@ def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
             tensors |= load_file(file)
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{str(file)!r} is not a safetensors file, or damaged ({first_line(error)}); replace it."
+                f"{str(file)!r} is not a safetensors file, or damaged ({first_line(error)}); "
+                "replace it."
             ) from error
     try:
         checkpoint = Checkpoint(

@@ -48,7 +48,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({first_line(error)}); replace the file.") from error
+        raise ValueError(
+            f"{str(path)!r} is no JSON ({first_line(error)}); replace the file."
+        ) from error
 
 
 def read_config(path: Path) -> dict[str, Any]:

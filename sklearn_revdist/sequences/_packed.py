@@ -149,8 +149,8 @@ def _zipfile(file: BinaryIO, path: Path) -> zipfile.ZipFile:
 def _damaged(path: Path, error: BaseException) -> Unreadable:
     """The error of a compressed file that cannot be unpacked."""
     return Unreadable(
-        f"{str(path)!r} is damaged: it cannot be decompressed ({first_line(error)}); copy or download it "
-        "again."
+        f"{str(path)!r} is damaged: it cannot be decompressed ({first_line(error)}); copy or "
+        "download it again."
     )
 
 

@@ -199,7 +199,8 @@ def _wrong_cell(path, start, text, delimiter, error):
     """What is wrong with the quotes of a row, or with the length of a cell."""
     found = _wrong_quote(text, delimiter)
     if found is None or "limit" in str(error):
-        found = 0, f"a cell that cannot be read ({first_line(error)})", "check that quotes are closed"
+        unreadable = f"a cell that cannot be read ({first_line(error)})"
+        found = 0, unreadable, "check that quotes are closed"
     at, what, remedy = found
     before = text[:at]
     line = start + before.count("\n") + before.count("\r") - before.count("\r\n")
@@ -306,8 +307,8 @@ def _sheet(file, path):
                     others.append(sheet.title)
     except Exception as error:  # damaged files raise errors of any class there
         raise Unreadable(
-            f"{str(path)!r} cannot be read as an Excel workbook ({first_line(error)}); save it anew, or "
-            "as CSV."
+            f"{str(path)!r} cannot be read as an Excel workbook ({first_line(error)}); save it "
+            "anew, or as CSV."
         ) from error
     if others:
         warnings.warn(

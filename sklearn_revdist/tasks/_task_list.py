@@ -118,7 +118,9 @@ def task_readers(
         try:
             content = tomllib.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:  # also what is no UTF-8
-            raise ValueError(f"{str(path)!r} is no TOML file: {first_line(error)}; mend it.") from error
+            raise ValueError(
+                f"{str(path)!r} is no TOML file: {first_line(error)}; mend it."
+            ) from error
     entries = content.get("task")
     if not isinstance(entries, list) or set(content) != {"task"}:
         raise ValueError(

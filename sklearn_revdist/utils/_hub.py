@@ -56,7 +56,7 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
             raise FileNotFoundError(
                 f"Fetching {filename!r} of {repository!r} at the commit {revision} failed "
                 f"({type(error).__name__}: {first_line(error)}); correct the name or the commit, "
-                "or without a network fetch the files elsewhere and give the folder that holds them."
+                "or without a network fetch the files elsewhere and give their folder."
             ) from error
         folder = Path(path).parent
     if folder is None:

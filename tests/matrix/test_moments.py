@@ -99,9 +99,7 @@ def test_objects_that_are_numbers_are_rows_of_numbers(rng):
             ValueError, match=r"^X must be a matrix of real .* \(30, 3\) and .* obj"
         ):
             Moments.of(rows)
-    with pytest.raises(
-        ValueError, match=r"^X must be .* \(3,\) .* give a row for each embedding\.$"
-    ):
+    with pytest.raises(ValueError, match=r"^X must be .* \(3,\) .* give one row per embedding\.$"):
         Moments.of(X[0])
 
 
@@ -137,7 +135,7 @@ def test_a_constant_that_was_merged_is_constant_still(rng):
         assert scale[0] == 0.0 < scale[1]
 
 
-def test_other_things_are_no_moments(rng):
+def test_other_things_are_not_moments(rng):
     with pytest.raises(
         TypeError, match=r"^moments must be Moments, .* type ndarray; make them .* Moments\.of\.$"
     ):

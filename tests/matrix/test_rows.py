@@ -96,7 +96,9 @@ def test_names_stand_in_for_those_of_the_fit(fitted):
     assert names_in(fitted, None).tolist() == ["x0", "x1", "x2"]
     assert names_in(fitted, ["a", "b", "c"]).tolist() == ["a", "b", "c"]
     for wrong in (["a", "b"], ["a", "b", 3], "abc"):
-        with pytest.raises(ValueError, match="input_features must be 3 texts, a name for each col"):
+        with pytest.raises(
+            ValueError, match="input_features are not 3 strings; give one name per col"
+        ):
             names_in(fitted, wrong)
 
 
@@ -123,11 +125,14 @@ def test_a_list_of_tensors_is_a_row_each(X, rng):
     [
         (np.ones((3, 2)) * 1j, "Complex data not supported; X must hold real numbers."),
         ([[1.0, 2.0], [1.0]], "The rows of X are not equally long; give each the same columns"),
-        (np.array([[1, {}]], dtype=object), "X holds what is no number .*'dict'.*; give a matrix"),
+        (
+            np.array([[1, {}]], dtype=object),
+            "X holds something that is not a number .*'dict'.*; give a matrix",
+        ),
         (csr_array(np.eye(3)), "Sparse data was passed.* dense data is required"),
     ],
 )
-def test_what_is_no_matrix_of_real_numbers_is_told_in_one_line(rows, message):
+def test_what_is_not_a_matrix_of_real_numbers_is_refused_in_one_line(rows, message):
     with pytest.raises((ValueError, TypeError), match=message) as error:
         check_rows(rows, Ridge())
     assert "\n" not in str(error.value)

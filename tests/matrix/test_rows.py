@@ -127,7 +127,7 @@ def test_a_list_of_tensors_is_a_row_each(X, rng):
         ([[1.0, 2.0], [1.0]], "The rows of X are not equally long; give each the same columns"),
         (
             np.array([[1, {}]], dtype=object),
-            "X holds something that is not a number .*'dict'.*; give a matrix",
+            "something that is not a number .*'dict'.*; give a matrix",
         ),
         (csr_array(np.eye(3)), "Sparse data was passed.* dense data is required"),
     ],

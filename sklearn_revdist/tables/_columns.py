@@ -73,11 +73,9 @@ def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | Non
         ((model, found),) = runs.items()
         in_order = [found[number] for number in sorted(found)]
         return Choice(in_order, None if model in ("", *listed) else in_order)
-    of_runs = {column for found in runs.values() for column in found.values()}
-    of_any = {column for found in numbered.values() for column in found.values()}
-    taken = of_runs or (of_any if len(of_any) > 1 else set(columns))
-    in_file = [column for column in columns if column in taken]
-    return Choice(in_file, in_file)
+    several = sum(map(len, numbered.values())) > 1
+    taken = runs or (numbered if several else {"": dict(enumerate(columns))})
+    return _in_order_of_file(columns, taken.values())
 
 
 def columns_to_transform(
@@ -126,9 +124,7 @@ def _known_columns(columns, known, runs, where, dims):
     others = [model for model in runs if model not in known]
     widths = {model: len(runs[model]) for model in (*known, *others)}
     if dims is not None and sum(dims) == sum(widths.values()):
-        taken = {column for model in widths for column in runs[model].values()}
-        in_file = [column for column in columns if column in taken]
-        return Choice(in_file, in_file)
+        return _in_order_of_file(columns, [runs[model] for model in widths])
     narrowest = min(widths[model] for model in known)
     if (dims is not None and list(dims) == [widths[model] for model in known]) or not any(
         widths[model] >= narrowest for model in others
@@ -163,6 +159,12 @@ def _is_complete(found):
     """Whether there are two or more numbers, counted from 0 or 1 without a gap."""
     first = min(found)
     return len(found) > 1 and first in (0, 1) and max(found) - first == len(found) - 1
+
+
+def _in_order_of_file(columns, numbered):
+    taken = {column for found in numbered for column in found.values()}
+    kept = [column for column in columns if column in taken]
+    return Choice(kept, kept)
 
 
 def _in_order(numbered, models):

@@ -16,12 +16,12 @@ def open_hdf5(path):
     """
     h5py = import_h5py()
     with reading_as("HDF5", path), h5py.File(path) as file:
-        groups = [key for key, value in file.items() if isinstance(value, h5py.Group)]
-        pandas = next((key for key in groups if "pandas_type" in file[key].attrs), None)
+        groups = {key: value for key, value in file.items() if isinstance(value, h5py.Group)}
+        pandas = [key for key, group in groups.items() if "pandas_type" in group.attrs]
         arrays = {} if pandas else _arrays(h5py, file)
-    if pandas is not None:
+    if pandas:
         raise ValueError(
-            f"{str(path)!r} holds {pandas!r} in the format of pandas.to_hdf; write it with "
+            f"{str(path)!r} holds {pandas[0]!r} in the format of pandas.to_hdf; write it with "
             "to_parquet."
         )
     inside = _common_group(arrays)

@@ -36,7 +36,7 @@ def open_npy(path):
 
 def open_npz(path):
     """Open a file with one matrix and its labels, or with one array per protein."""
-    with reading_as("npz", path), _unzipped(path) as archive:
+    with _opened(path) as archive:
         arrays = {}
         for member in archive.namelist():
             with archive.open(member) as file:
@@ -48,7 +48,7 @@ def open_npz(path):
 
     @contextmanager
     def reading():
-        with reading_as("npz", path), _unzipped(path) as archive:
+        with _opened(path) as archive:
             next_rows = {}
 
             def read(key, rows=None):
@@ -64,12 +64,10 @@ def open_npz(path):
 
 
 @contextmanager
-def _unzipped(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise ValueError(str(error)) from error
+def _opened(path):
+    errors = zipfile.BadZipFile, zlib.error
+    with reading_as("npz", path, *errors), zipfile.ZipFile(path) as archive:
+        yield archive
 
 
 def _read_header(file):

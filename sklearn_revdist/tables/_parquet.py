@@ -24,9 +24,8 @@ _EXACT = 2**53
 
 def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table:
     """Open a file; `choose` takes from its columns of numbers and the entries of its lists."""
-    parquet = import_parquet()
     where = repr(str(path))
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         n_rows, schema = file.metadata.num_rows, file.schema_arrow
         widths = _list_widths(file, schema)
     check_once(schema.names, where)
@@ -44,17 +43,18 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     renamed = _renamed(labels, index)
     # labels may be larger than the embedding
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
-    with reading_as("Parquet", path):
-        gaps = {name for name in labels if _has_gaps(parquet, path, schema, name, renamed)}
+    gaps = {name for name in labels if _has_gaps(path, schema, name, renamed)}
 
     def parts() -> Iterator[Any]:
-        with reading_as("Parquet", path), parquet.ParquetFile(path, pre_buffer=False) as file:
+        with _opened(path, pre_buffer=False) as file:
             yield from file.iter_batches(step)
 
     def batches() -> Iterator[Batch]:
+        from pyarrow.lib import ArrowException
+
         start = 0
         for part in parts():
-            with reading_as("Parquet", path):
+            with reading_as("Parquet", path, ArrowException):  # of bytes that are not text
                 kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
             pieces = [
                 _listed(part[source], source, widths[source], where, start, kept.get("name"))
@@ -70,8 +70,7 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
 
 def parquet_columns(path: Path) -> tuple[list[str], bool]:
     """Names of all columns of a file, and whether any may be an embedding."""
-    parquet = import_parquet()
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         schema = file.schema_arrow
     index = _index_columns(schema)
     return list(schema.names), any(
@@ -79,6 +78,12 @@ def parquet_columns(path: Path) -> tuple[list[str], bool]:
         and (str(field.type) in _FLOATS or _LISTS.fullmatch(str(field.type)))
         for field in schema
     )
+
+
+@contextmanager
+def _opened(path, **options):
+    with reading_as("Parquet", path), import_parquet().ParquetFile(path, **options) as file:
+        yield file
 
 
 def _list_widths(file, schema):
@@ -114,14 +119,14 @@ def _renamed(labels, index):
     return renamed if "name" in labels or not unnamed else renamed | {unnamed[0]: "name"}
 
 
-def _has_gaps(parquet, path, schema, name, renamed):
+def _has_gaps(path, schema, name, renamed):
     """Whether a label is of whole numbers with gaps, of which pandas may have made floats."""
     kind = str(schema.field(name).type)
     whole = kind.startswith(("int", "uint"))
     if not whole and not (kind in _FLOATS and renamed[name] == "name"):
         return False
     n_gaps = 0
-    with parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         for part in file.iter_batches(columns=[name]):
             values = part[0].drop_null().to_numpy(zero_copy_only=False)
             if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
@@ -132,16 +137,11 @@ def _has_gaps(parquet, path, schema, name, renamed):
 
 def _label(column, whole):
     """A label as an array; gaps are None, and whole numbers beside them stay whole."""
-    from pyarrow.lib import ArrowException
-
     is_float = str(column.type) in _FLOATS
+    if not whole and (is_float or column.null_count == 0):
+        return column.to_numpy(zero_copy_only=False)
     label = np.empty(len(column), dtype=object)
-    try:
-        if not whole and (is_float or column.null_count == 0):
-            return column.to_numpy(zero_copy_only=False)
-        label[:] = (column.cast("int64") if is_float else column).to_pylist()
-    except ArrowException as error:  # bytes that are not text
-        raise ValueError(str(error)) from error
+    label[:] = (column.cast("int64") if is_float else column).to_pylist()
     return label
 
 

@@ -56,11 +56,11 @@ def slices(n_rows: int, n_columns: int) -> list[slice]:
 
 
 @contextmanager
-def reading_as(name, path):
-    """Turn errors of reading into one sentence that names the file and its format."""
+def reading_as(name, path, *others):
+    """Turn errors of reading, and those of other types, into one that names file and format."""
     try:
         yield
-    except (OSError, ValueError, EOFError, RuntimeError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, *others) as error:
         if isinstance(error, PermissionError):
             raise
         raise ValueError(

@@ -300,23 +300,3 @@ def test_nothing_of_dask_is_imported_without_it():
 def test_an_error_of_moments_names_them(X):
     with pytest.raises(ValueError, match=r"^Moments got a dask collection \(Array\) that is not"):
         Moments.of(da.from_array(X[0], 9))
-
-
-def test_columns_out_of_order_are_refused(X):
-    names = [f"{m}_{i}" for m, n in zip("abc", [4, 7, 12], strict=True) for i in range(n)]
-    distiller = ReverseDistiller([4, 7, 12]).fit(X)
-    for columns, message in [
-        (names, "c_2 is expected where c_10 stands"),
-        ([str(i) for i in range(23)], "numbered, but not in order: 2 is expected where 10"),
-    ]:
-        frame = pd.DataFrame(X, columns=columns).sort_index(axis=1)
-        shuffled = dd.from_pandas(frame, npartitions=3)
-        for method in (
-            ReverseDistiller([4, 7, 12]).fit,
-            ReverseDistiller([4, 7, 12]).partial_fit,
-            NaiveChain([4, 7, 12]).fit,
-            distiller.transform,
-            distiller.score,
-        ):
-            with pytest.raises(ValueError, match=message):
-                method(shuffled)

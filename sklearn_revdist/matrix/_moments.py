@@ -142,8 +142,8 @@ class Moments:
             if block_weight > weight:
                 block -= delta
             else:
-                # Another pass over the block is saved: about the mean of no fewer rows, its
-                # second moment exceeds its own by no more than the distance of the means adds.
+                # Another pass over the block is saved: about the mean of no fewer rows, its second
+                # moment is too large by no more than the distance of the means adds.
                 between -= block_weight
             block = _weighted(block, block_weights)
             scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)

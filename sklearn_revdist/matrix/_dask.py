@@ -172,12 +172,17 @@ def _weights_of_blocks(sample_weight, X):
                 "X.compute_chunk_sizes() before."
             )
         sample_weight = np.asarray(sample_weight)
-        _check_shape(sample_weight.shape, X)
-        return np.split(sample_weight, np.cumsum(X.chunks[0])[:-1])
-    if hasattr(sample_weight, "to_dask_array"):
+    elif hasattr(sample_weight, "to_dask_array"):
         sample_weight = sample_weight.to_dask_array()
-    if known and not np.isnan(sample_weight.shape).any():
-        _check_shape(sample_weight.shape, X)
+    shape = sample_weight.shape
+    known = known and not np.isnan(shape).any()
+    if known and shape != X.shape[:1]:
+        raise ValueError(
+            f"sample_weight.shape == {shape}, expected {X.shape[:1]}; give one weight per row."
+        )
+    if isinstance(sample_weight, np.ndarray):
+        return np.split(sample_weight, np.cumsum(X.chunks[0])[:-1])
+    if known:
         sample_weight = sample_weight.rechunk(X.chunks[:1])
     if sample_weight.numblocks != X.numblocks[:1]:
         raise ValueError(
@@ -185,13 +190,6 @@ def _weights_of_blocks(sample_weight, X):
             "of unknown numbers of rows; give both the same blocks."
         )
     return sample_weight.to_delayed().ravel()
-
-
-def _check_shape(shape, X):
-    if shape != X.shape[:1]:
-        raise ValueError(
-            f"sample_weight.shape == {shape}, expected {X.shape[:1]}; give one weight per row."
-        )
 
 
 def _checked(function, rows, weights, place):

@@ -79,10 +79,10 @@ class Moments:
                 squares = np.einsum("ij,ij->j", self.root, self.root)
         else:
             squares = square(self).diagonal()
-        if not np.isfinite(squares).all():
-            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+        overflowed = np.flatnonzero(~np.isfinite(squares))
+        if overflowed.size:
             raise ValueError(
-                f"Numbers of column {column} (counting from 0) are too large to be squared in "
+                f"Numbers of column {overflowed[0]} (counting from 0) are too large to be squared in "
                 "float64; drop these rows, or scale the columns."
             )
 

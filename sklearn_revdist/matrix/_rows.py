@@ -44,26 +44,22 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
     X = stacked(X)
     if is_dask(X):
         return as_blocks(X, type(estimator).__name__, ensure_min_samples)
-    if not is_tensor(X):
-        try:
-            return check_array(
-                X,
-                dtype=[np.float64, np.float32],
-                ensure_min_samples=ensure_min_samples,
-                estimator=estimator,
+    if is_tensor(X):
+        rows = as_rows(X)
+        if len(rows) < ensure_min_samples:
+            raise ValueError(
+                f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
+                f"{ensure_min_samples} to fit; give more rows."
             )
-        except (ValueError, TypeError) as error:
-            for theirs, ours in _MESSAGES.items():
-                if theirs in str(error):
-                    raise type(error)(ours.format(first_line(error))) from None
-            raise
-    rows = as_rows(X)
-    if len(rows) < ensure_min_samples:
-        raise ValueError(
-            f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
-            f"{ensure_min_samples} to fit; give more rows."
-        )
-    return rows
+        return rows
+    options = {"ensure_min_samples": ensure_min_samples, "estimator": estimator}
+    try:
+        return check_array(X, dtype=[np.float64, np.float32], **options)
+    except (ValueError, TypeError) as error:
+        for theirs, ours in _MESSAGES.items():
+            if theirs in str(error):
+                raise type(error)(ours.format(first_line(error))) from None
+        raise
 
 
 def check_rows_as_fitted(

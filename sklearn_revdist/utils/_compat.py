@@ -11,7 +11,11 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.metadata_routing import _raise_for_params
-from sklearn.utils.validation import _check_feature_names_in
+from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_method_params,
+    _get_feature_names,
+)
 
 validate_params = partial(_param_validation.validate_params, prefer_skip_nested_validation=True)

@@ -82,8 +82,8 @@ class Moments:
         overflowed = np.flatnonzero(~np.isfinite(squares))
         if overflowed.size:
             raise ValueError(
-                f"Numbers of column {overflowed[0]} (counting from 0) are too large to be squared in "
-                "float64; drop these rows, or scale the columns."
+                f"Numbers of column {overflowed[0]} (counting from 0) are too large to be squared "
+                "in float64; drop these rows, or scale the columns."
             )
 
     @classmethod

@@ -80,7 +80,7 @@ def test_other_numbers_are_computed_with_in_double_precision(dtype, X):
     np.testing.assert_allclose(nested.compute(), expected.transform(X.astype(float)), atol=1e-9)
 
 
-def test_finite_rows_whose_sum_overflows_are_no_error():
+def test_finite_rows_whose_sum_overflows_are_accepted():
     X = da.full((6, 1), 1e308, chunks=(3, 1))
     assert sum_of_blocks(lambda rows, weights: len(rows), X) == 6
 

@@ -72,8 +72,8 @@ def find_blocks(
             )
         elif named is None and not is_chain(blocks.names):
             doubt = (
-                f"have no names of models and are taken as {_spelled(blocks)}, whose widths add up to "
-                "as many; if they are of other models, the result is wrong"
+                f"have no names of models and are taken as {_spelled(blocks)}, whose widths add up "
+                "to as many; if they are of other models, the result is wrong"
             )
         if doubt:
             message = f"The {n_features} columns of X {doubt}; say their widths with `dims`."

@@ -150,7 +150,7 @@ def check_targets(y: Any, for_classes: str) -> Any:
         at = tuple(np.argwhere(wrong)[0].tolist())
         remedy = "drop the row, or give its number"
         if isinstance(given[at], str):
-            remedy = f"give numbers, or use {for_classes} for classes"
+            remedy = f"give numbers, or take {for_classes} for classes"
         raise ValueError(f"{_at(given, at)}, which is not a finite number; {remedy}.")
     return numbers
 

@@ -1,6 +1,6 @@
-"""Arrays and data frames of dask as rows: summed in a tree, mapped a block at a time.
+"""Dask arrays and data frames as rows: summed in a tree, mapped one block at a time.
 
-Nothing here imports dask before it is needed: whoever hands over a collection has done so.
+Dask is only imported if a collection is given.
 """
 
 import operator
@@ -13,29 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-# So many sums are added in one task. Two would be the fastest where the network is the limit, and
-# a worker holds as many sums as this at a time; with more there are fewer tasks to schedule.
+# Number of sums that one task adds, and that a worker holds at a time. Two would be the fastest if
+# the network is the limit; with more there are fewer tasks to schedule.
 _FAN_IN = 4
 
 
 def is_dask(X: Any) -> bool:
-    """Whether X is a collection of dask."""
+    """Whether X is a dask collection."""
     dask = sys.modules.get("dask")
     return dask is not None and dask.is_dask_collection(X)
 
 
 def as_blocks(X: Any, name: str, n_rows: int = 1) -> Any:
-    """Give a collection as an array whose blocks hold whole rows; nothing is computed.
+    """Convert a collection to an array whose blocks hold whole rows; nothing is computed.
 
     Parameters
     ----------
-    X : Array or DataFrame of dask, of shape (n_samples, n_features)
+    X : dask Array or DataFrame of shape (n_samples, n_features)
         Its numbers of rows may be unknown. float64 and float32 stay, other numbers become
         float64.
     name : str
-        Of the estimator that asks, for messages.
+        Name of the estimator, for messages.
     n_rows : int, default=1
-        How many rows there must be, where their number is known.
+        Least number of rows, checked if their number is known.
 
     Returns
     -------
@@ -49,10 +49,10 @@ def as_blocks(X: Any, name: str, n_rows: int = 1) -> Any:
     rows = X.to_dask_array() if hasattr(X, "to_dask_array") else X
     if getattr(rows, "ndim", None) != 2 or rows.dtype.kind not in "fiub" or rows.shape[1] == 0:
         raise ValueError(
-            f"{name} got a collection of dask ({type(X).__name__}) that is no matrix of numbers; "
-            "give an array or a data frame with a row for each sample and numbers alone."
+            f"{name} got a dask collection ({type(X).__name__}) that is not a matrix of numbers; "
+            "give an array or a data frame of numbers with one row per sample."
         )
-    if rows.shape[0] < n_rows:  # never so where the number is unknown, which is NaN
+    if rows.shape[0] < n_rows:  # an unknown number is NaN
         raise ValueError(
             f"The array has {rows.shape[0]} rows, but {name} needs at least {n_rows}; give more."
         )
@@ -62,14 +62,14 @@ def as_blocks(X: Any, name: str, n_rows: int = 1) -> Any:
 
 
 def header(X: Any) -> Any:
-    """What tells the columns of X: of a data frame of dask an empty one of pandas, else X."""
+    """Return an empty pandas data frame with the columns of a dask data frame; else X."""
     return X._meta if is_dask(X) and hasattr(X, "columns") else X
 
 
 def sum_of_blocks(
     function: Callable[[Any, Any], Any], X: Any, sample_weight: ArrayLike | None = None
 ) -> Any:
-    """Sum of what a function gives for each block of rows, added in a tree, in one computation.
+    """Sum the results of a function for all blocks of rows, in a tree, in one computation.
 
     The tree depends on the number of blocks alone, so that the sum is the same bit for bit
     whichever workers take part, and whichever are lost on the way.
@@ -81,8 +81,7 @@ def sum_of_blocks(
     X : dask Array of shape (n_samples, n_features)
         As :func:`as_blocks` gives it.
     sample_weight : array-like or dask collection of shape (n_samples,), default=None
-        Weights of the rows. Where the numbers of rows are unknown, a collection with the same
-        blocks.
+        Weights of the rows; a collection with the same blocks if numbers of rows are unknown.
 
     Returns
     -------
@@ -100,32 +99,27 @@ def sum_of_blocks(
     n_rows = X.chunks[0]
     firsts = np.cumsum([0, *n_rows[:-1]])  # NaN where unknown
     weights = _weights_of_blocks(sample_weight, X)
-    of_block = dask.delayed(partial(_of_block, function), pure=False)
-    sums = [
-        of_block(*part, i)
-        for i, part in enumerate(zip(blocks, weights, firsts.tolist(), strict=True))
-    ]
+    of_block = dask.delayed(partial(_checked, function), pure=False)
+    places = enumerate(firsts.tolist())
+    sums = [of_block(*part) for part in zip(blocks, weights, places, strict=True)]
     add = dask.delayed(_add, pure=False)
     while len(sums) > 1:
         groups = (sums[i : i + _FAN_IN] for i in range(0, len(sums), _FAN_IN))
         sums = [add(group) if len(group) > 1 else group[0] for group in groups]
     (total,) = dask.compute(sums[0])
     if total is None:
-        raise ValueError(
-            "There are no rows"
-            + (" with a positive sample_weight" if sample_weight is not None else "")
-            + "; give some."
-        )
+        which = "" if sample_weight is None else " with a positive sample_weight"
+        raise ValueError(f"There are no rows{which}; give some.")
     return total
 
 
 def map_blocks(method: Callable[[Any], Any], X: Any, n_columns: int) -> Any:
-    """Rows made from rows, when they are asked for.
+    """Transform rows one block at a time, when the result is computed.
 
     Parameters
     ----------
     method : callable
-        Takes the rows of a block and gives as many.
+        Takes the rows of a block and returns as many.
     X : dask Array of shape (n_samples, n_features)
         As :func:`as_blocks` gives it.
     n_columns : int
@@ -166,7 +160,7 @@ def score_of_blocks(distiller: Any, X: Any, sample_weight: ArrayLike | None = No
 
 
 def _weights_of_blocks(sample_weight, X):
-    """For each block of X its weights, or a task that gives them."""
+    """Weights of each block of X, or the task that computes them."""
     if sample_weight is None:
         return repeat(None, X.numblocks[0])
     known = not np.isnan(X.shape[0])
@@ -178,12 +172,17 @@ def _weights_of_blocks(sample_weight, X):
                 "X.compute_chunk_sizes() before."
             )
         sample_weight = np.asarray(sample_weight)
-        _check_shape(sample_weight.shape, X)
-        return np.split(sample_weight, np.cumsum(X.chunks[0])[:-1])
-    if hasattr(sample_weight, "to_dask_array"):
+    elif hasattr(sample_weight, "to_dask_array"):
         sample_weight = sample_weight.to_dask_array()
-    if known and not np.isnan(sample_weight.shape).any():
-        _check_shape(sample_weight.shape, X)
+    shape = sample_weight.shape
+    known = known and not np.isnan(shape).any()
+    if known and shape != X.shape[:1]:
+        raise ValueError(
+            f"sample_weight.shape == {shape}, expected {X.shape[:1]}; give one weight per row."
+        )
+    if isinstance(sample_weight, np.ndarray):
+        return np.split(sample_weight, np.cumsum(X.chunks[0])[:-1])
+    if known:
         sample_weight = sample_weight.rechunk(X.chunks[:1])
     if sample_weight.numblocks != X.numblocks[:1]:
         raise ValueError(
@@ -193,33 +192,25 @@ def _weights_of_blocks(sample_weight, X):
     return sample_weight.to_delayed().ravel()
 
 
-def _check_shape(shape, X):
-    if shape != X.shape[:1]:
-        raise ValueError(
-            f"sample_weight.shape == {shape}, expected {X.shape[:1]}; give a weight for each row."
-        )
-
-
-def _of_block(function, rows, weights, first, block):
-    """What a function gives for a block, once it is checked; None without rows that count."""
+def _checked(function, rows, weights, place):
+    """Check a block and apply the function to it; None if no row has a positive weight."""
     rows = np.asarray(rows)
-    _check_finite(rows, first, block)
+    _check_finite(rows, place)
     if weights is not None:
         weights = np.asarray(weights, dtype=np.float64)
         if weights.shape != rows.shape[:1]:
             raise ValueError(
-                f"Block {block} (counting from 0) has {len(rows)} rows, but weights of shape "
-                f"{weights.shape}; give a weight for each row."
+                f"Block {place[0]} (counting from 0) has {len(rows)} rows, but weights of shape "
+                f"{weights.shape}; give one weight per row."
             )
         wrong = ~(weights >= 0) | np.isinf(weights)
         if wrong.any():
             raise ValueError(
-                f"sample_weight is {weights[wrong][0]} for {_row(wrong, first, block)}; give "
+                f"sample_weight is {weights[wrong][0]} for {_row(wrong, place)}; give "
                 "weights that are finite and not negative."
             )
-    if len(rows) == 0 or (weights is not None and not weights.any()):
-        return None
-    return function(rows, weights)
+    counts = len(rows) > 0 and (weights is None or weights.any())
+    return function(rows, weights) if counts else None
 
 
 def _add(sums):
@@ -230,13 +221,13 @@ def _add(sums):
 def _map_block(rows, method, n_columns, block_info):
     if len(rows) == 0:
         return np.empty((0, n_columns), rows.dtype)
-    place = block_info[0]
-    _check_finite(rows, place["array-location"][0][0], place["chunk-location"][0])
+    found = block_info[0]
+    _check_finite(rows, (found["chunk-location"][0], found["array-location"][0][0]))
     return method(rows)
 
 
 def _powers(distiller, rows, weights):
-    """By column: weight, sum and sum of squares of rows less the fit's mean, and what is lost."""
+    """Per column: weight, sum and sum of squares about the fit's mean, and reconstruction error."""
     weights = np.ones(len(rows)) if weights is None else weights
     centred = rows - distiller.mean_
     lost = rows - distiller.inverse_transform(distiller.transform(rows)).astype(np.float64)
@@ -244,21 +235,21 @@ def _powers(distiller, rows, weights):
     return np.stack([np.full(rows.shape[1], weights.sum()), *sums])
 
 
-def _check_finite(rows, first, block):
+def _check_finite(rows, place):
     with np.errstate(all="ignore"):
-        if np.isfinite(rows.sum()):  # one pass without a copy tells it of nearly all rows
+        if np.isfinite(rows.sum()):  # one pass without a copy is enough for nearly all rows
             return
     wrong = ~np.isfinite(rows).all(axis=1)
     if wrong.any():
         raise ValueError(
-            f"X holds NaN or infinity, first in {_row(wrong, first, block)}; drop such rows, or "
+            f"X holds NaN or infinity, first in {_row(wrong, place)}; drop such rows, or "
             "embed them in higher precision."
         )
 
 
-def _row(wrong, first, block):
-    """Where the first of some rows is: in X, or where that is unknown, in its block."""
-    at = int(np.argmax(wrong))
+def _row(wrong, place):
+    """Name the first wrong row: by its place in X, or, if that is unknown, in its block."""
+    at, (block, first) = int(np.argmax(wrong)), place
     if np.isnan(first):
         return f"row {at} of block {block} (both counting from 0)"
     return f"row {int(first) + at} (counting from 0)"

@@ -1,4 +1,4 @@
-"""Blocks: which columns of a wide matrix are which model's embedding.
+"""Blocks: which columns of a wide matrix belong to which model.
 
 Widths given by the user come first, then the embedder's column names, then the widths of the
 known models, whose sums are all distinct.
@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import groupby
 from numbers import Integral
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +31,12 @@ class Blocks(NamedTuple):
 def find_blocks(
     dims: Sequence[int] | None, feature_names: Sequence[str] | None, n_features: int
 ) -> Blocks:
-    """The blocks that `n_features` columns form.
+    """Find the blocks that `n_features` columns form.
 
     Parameters
     ----------
     dims : sequence of int or None
-        Widths of the blocks where the user knows them.
+        Widths of the blocks, if the user gives them.
     feature_names : sequence of str or None
         Names of the columns; `<model>_<column>`, numbered from 0, is recognised.
     n_features : int
@@ -44,18 +45,17 @@ def find_blocks(
     Returns
     -------
     blocks : Blocks
-        One block of all columns, with a warning, where nothing tells more. With another where
-        nothing but the sum of the widths tells them, and the models are no chain from its
-        smallest on, which is what ESMEmbedder gives in a pipeline.
+        One block of all columns, with a warning, if nothing is known about them. Another warning
+        is given if blocks are only inferred from the sum of their widths and do not begin with
+        the smallest model of a family, as those of ESMEmbedder in a pipeline do.
 
     Raises
     ------
     ValueError
         If `dims` are not positive, do not add up to `n_features` or contradict the names of the
-        columns, the names are those of models in another order, or two columns or blocks have
-        one name.
+        columns; if columns of models are out of order; or if two columns or blocks have one name.
     """
-    named = None
+    named, known = None, _known_blocks(n_features)
     if feature_names is not None:
         check_once(feature_names, "X")
         check_numbers_in_order(feature_names)
@@ -63,23 +63,21 @@ def find_blocks(
         if named is None:
             _check_order(feature_names)
     if dims is None:
-        blocks = named or _known_blocks(n_features)
+        blocks = named or known or Blocks(("block0",), (n_features,))
         doubt = None
-        if blocks is None:
-            blocks = Blocks(("block0",), (n_features,))
+        if named is known is None:
             doubt = (
-                f"The {n_features} columns of X are neither named by ESMEmbedder nor as wide as a "
-                "known chain of models, so they are taken as one block and returned as they are; "
-                "say their widths with `dims`."
+                "are neither named by ESMEmbedder nor as wide as a known chain of models, so they "
+                "are taken as one block and returned as they are"
             )
         elif named is None and not is_chain(blocks.names):
             doubt = (
-                f"The {n_features} columns of X have no names that tell their models and are taken "
-                f"as {_spelled(blocks)}, whose widths add up to as many; if they are of other "
-                "models, the result is wrong: say their widths with `dims`."
+                f"have no names of models and are taken as {_spelled(blocks)}, whose widths add up "
+                "to as many; if they are of other models, the result is wrong"
             )
         if doubt:
-            warnings.warn(doubt, UserWarning, stacklevel=4)
+            message = f"The {n_features} columns of X {doubt}; say their widths with `dims`."
+            warnings.warn(message, UserWarning, stacklevel=4)
     else:
         dims = tuple(whole_numbers(dims, "dims"))
         if min(dims, default=1) < 1:
@@ -92,33 +90,32 @@ def find_blocks(
         if named is not None and len(named.dims) > 1 and named.dims != dims:
             raise ValueError(
                 f"dims={list(dims)} contradict the names of the columns, which say "
-                f"{_spelled(named)}; leave out `dims` or mend the order of the columns."
+                f"{_spelled(named)}; leave out `dims` or correct the order of the columns."
             )
-        candidates = (named, _known_blocks(n_features))
-        names = next((b.names for b in candidates if b and b.dims == dims), None)
+        names = next((b.names for b in (named, known) if b and b.dims == dims), None)
         blocks = Blocks(names or tuple(f"block{i}" for i in range(len(dims))), dims)
     if len(set(blocks.names)) < len(blocks.names):
         raise ValueError(
-            f"The columns of X say {_spelled(blocks)}: a model occurs twice; keep one of its "
+            f"The columns of X are of {_spelled(blocks)}: a model occurs twice; keep one of its "
             "blocks."
         )
     return blocks
 
 
-def column_names(feature_names: Any, n_features: int) -> list[str] | None:
-    """Names of columns that are given beside them, checked; None where there are none."""
-    if feature_names is None:
+def column_names(names: Any, n_features: int, parameter: str = "feature_names") -> list[str] | None:
+    """Names of columns as a list, or None; refuse anything else."""
+    if names is None:
         return None
-    names = np.asarray(feature_names, dtype=object)
+    names = np.asarray(names, dtype=object)
     if names.shape != (n_features,) or not all(isinstance(name, str) for name in names):
         raise ValueError(
-            f"feature_names must be {n_features} texts, a name for each column of the moments."
+            f"{parameter} are not {n_features} strings; give one name per column, or None."
         )
     return names.tolist()
 
 
 def whole_numbers(values: Sequence[int], parameter: str) -> list[int]:
-    """The values as int, or the error that names the one that is no whole number."""
+    """The values as int; an error names the first that is not a whole number."""
     for i, value in enumerate(values):
         if not isinstance(value, Integral):
             raise ValueError(
@@ -129,34 +126,34 @@ def whole_numbers(values: Sequence[int], parameter: str) -> list[int]:
 
 def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
     """Blocks of columns that are all named `<model>_<column>` with columns from 0, or None."""
-    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
-    if not all(matches):
-        return None
     names, dims = [], []
-    for model, columns in groupby(matches, key=lambda match: match["model"]):
-        numbers = [int(match["column"]) for match in columns]
+    for model, columns in groupby(_models_and_numbers(feature_names), key=itemgetter(0)):
+        numbers = [number for _, number in columns]
         if numbers != list(range(len(numbers))):
             return None
         names.append(model)
         dims.append(len(numbers))
-    return Blocks(tuple(names), tuple(dims))
+    return Blocks(tuple(names), tuple(dims)) if names else None
+
+
+def _models_and_numbers(feature_names):
+    """Model and number of each column; nothing unless all are named `<model>_<column>`."""
+    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
+    return [(match["model"], int(match["column"])) for match in matches] if all(matches) else []
 
 
 def names_of_blocks(blocks: Blocks) -> list[str]:
-    """The names that tell these blocks."""
+    """Names of the columns of blocks, as ESMEmbedder gives them."""
     return [f"{name}_{i}" for name, width in zip(*blocks, strict=True) for i in range(width)]
 
 
 def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
-    """Refuse columns that have numbers for names and are out of order, as after sorting as text."""
-    if not all(_is_number(name) for name in feature_names):
+    """Refuse columns that have numbers for names and are out of order, as if sorted as text."""
+    if not all(isinstance(name, Integral) or str(name).isdecimal() for name in feature_names):
         return
     numbers = [int(name) for name in feature_names]
-    in_order = sorted(numbers)
-    if numbers != in_order and in_order in (
-        list(range(len(numbers))),
-        list(range(1, len(numbers) + 1)),
-    ):
+    in_order, n_columns = sorted(numbers), len(numbers)
+    if numbers != in_order and in_order in ([*range(n_columns)], [*range(1, n_columns + 1)]):
         at = next(i for i, number in enumerate(numbers) if number != in_order[i])
         raise ValueError(
             f"The columns of X are numbered, but not in order: {in_order[at]} is expected where "
@@ -164,18 +161,11 @@ def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
         )
 
 
-def _is_number(name):
-    return isinstance(name, Integral) or (isinstance(name, str) and name.isdecimal())
-
-
 def _check_order(feature_names):
     """Refuse the columns of models in another order than the models', as after sorting."""
-    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
-    if not all(matches):
-        return
     columns: dict[str, list[int]] = {}
-    for match in matches:
-        columns.setdefault(match["model"], []).append(int(match["column"]))
+    for model, number in _models_and_numbers(feature_names):
+        columns.setdefault(model, []).append(number)
     for model, numbers in columns.items():
         if sorted(numbers) != list(range(len(numbers))):
             return  # numbers of something else
@@ -186,10 +176,11 @@ def _check_order(feature_names):
                 f"{model}_{numbers[wrong]} stands; put them in the order of the embedder's "
                 "get_feature_names_out()."
             )
-    raise ValueError(
-        f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
-        "embedder's get_feature_names_out(), one model after the other."
-    )
+    if columns:
+        raise ValueError(
+            f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
+            "embedder's get_feature_names_out(), one model after the other."
+        )
 
 
 def _known_blocks(n_features):

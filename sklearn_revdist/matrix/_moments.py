@@ -1,8 +1,8 @@
-"""Moments: all that a linear chain needs to know of its data, in one mergeable object.
+"""Moments: all that a linear chain needs to know about its data, in one mergeable object.
 
 Total weight, mean and centred second moment determine every least-squares regression and
-every principal direction. They add up over batches, files and machines, so fitting at once,
-in pieces and apart are the same algorithm.
+every principal direction. They add up over batches, files and machines, so that fitting all rows
+at once, in batches or on several machines is the same algorithm.
 """
 
 from contextlib import suppress
@@ -13,21 +13,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import blas
-from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils._compat import Interval, validate_params
 from ._dask import as_blocks, is_dask, sum_of_blocks
 from ._torch import on_cuda, sums_on_device
 
 # A block of at most this many numbers (16 MB in float64) bounds the memory of a pass over any
-# number of rows and is large enough for the matrix product to run at full speed. Of few columns
-# 1 MB is enough, and still in the cache when it is multiplied.
+# number of rows and is large enough for the matrix product to run at full speed. For few columns
+# 1 MB is enough, and is still in the cache when it is multiplied.
 _BLOCK_SIZE = 2**21
 _CACHED_SIZE = 2**17
 
-# The mean of this many rows is near enough to that of all to measure from.
+# The mean of this many rows is near enough to that of all rows to measure distances from it.
 _FIRST_ROWS = 16
 
-# A matrix is mirrored in squares of this many columns, without a copy of it.
+# A matrix is made symmetric in squares of this many columns, without a copy of it.
 _SQUARE = 512
 
 
@@ -35,9 +35,9 @@ _SQUARE = 512
 class Moments:
     """Weight, mean and centred second moment of weighted rows.
 
-    The second moment is kept as one of two things: fewer rows than columns as a `root`, whose
-    Gram matrix it is, so that nothing of the size n_features x n_features is ever made; more
-    rows as the matrix itself, the `scatter`.
+    The second moment of no more rows than columns is kept as a `root`, whose Gram matrix it is,
+    so that no matrix of shape (n_features, n_features) is made; that of more rows as the matrix
+    itself, the `scatter`.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Moments:
     mean : ndarray of shape (n_features,), float64
         Weighted mean of each column.
     root : ndarray of shape (n_rows, n_features), float64, default=None
-        Centred rows, times the roots of their weights; ``root.T @ root`` is the scatter.
+        Centred rows times the square roots of their weights; ``root.T @ root`` is the scatter.
     scatter : ndarray of shape (n_features, n_features), float64, default=None
         Weighted sum of the outer products of the centred rows, exactly symmetric.
 
@@ -71,7 +71,7 @@ class Moments:
     scatter: NDArray[np.float64] | None = None
 
     def __post_init__(self):
-        """Refuse sums that have overflowed, which would spoil all that is added to them."""
+        """Refuse sums that have overflowed."""
         if (self.root is None) == (self.scatter is None):
             raise ValueError("Moments have a root or a scatter, not both; use Moments.of.")
         if self.root is not None:
@@ -79,22 +79,22 @@ class Moments:
                 squares = np.einsum("ij,ij->j", self.root, self.root)
         else:
             squares = square(self).diagonal()
-        if not np.isfinite(squares).all():
-            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+        overflowed = np.flatnonzero(~np.isfinite(squares))
+        if overflowed.size:
             raise ValueError(
-                f"Numbers of column {column} (counting from 0) are too large to be squared in "
-                "float64; drop these rows, or scale the columns."
+                f"Numbers of column {overflowed[0]} (counting from 0) are too large to be squared "
+                "in float64; drop these rows, or scale the columns."
             )
 
     @classmethod
     def of(cls, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Moments of the rows of a matrix, in one pass and bounded memory.
+        """Compute the moments of the rows of a matrix, in one pass and bounded memory.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Finite numbers of any real dtype; sums are taken in float64, of a tensor of torch on
-            its device, of an array of dask in its blocks, on its workers.
+            Finite numbers of any real dtype; sums are taken in float64: of a torch tensor on its
+            device, of the blocks of a dask array on its workers.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; an integer weight counts a row that many times.
 
@@ -105,7 +105,7 @@ class Moments:
         Raises
         ------
         ValueError
-            If `X` is no matrix of real numbers, or `sample_weight` are no weights of its rows.
+            If `X` is not a matrix of real numbers, or `sample_weight` does not fit its rows.
         """
         if is_dask(X):
             return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
@@ -118,7 +118,7 @@ class Moments:
         weights = check_weights(sample_weight, n_samples)
         if n_samples == 0:
             return cls.zeros(n_features)
-        # Where to measure from; a copy, so that no layout of X in memory changes its bits.
+        # Distances are measured from here; a copy, so that the layout of X changes no bit.
         mean = X[:_FIRST_ROWS].astype(np.float64, order="C").mean(axis=0)
         if n_samples <= n_features:
             weight, delta, root = _measured(X, weights, mean, np.empty(X.shape))
@@ -142,8 +142,8 @@ class Moments:
             if block_weight > weight:
                 block -= delta
             else:
-                # Another pass over the block is saved: measured from the mean of no fewer rows,
-                # its second moment is too large by no more than the distance of the means adds.
+                # Another pass over the block is saved: about the mean of no fewer rows, its second
+                # moment is too large by no more than the distance of the means adds.
                 between -= block_weight
             block = _weighted(block, block_weights)
             scatter = blas.dsyrk(1.0, block.T, 1.0, scatter, overwrite_c=1)
@@ -152,12 +152,9 @@ class Moments:
         return cls(weight, mean, scatter=_symmetric(scatter))
 
     @classmethod
-    @validate_params(
-        {"n_features": [Interval(Integral, 0, None, closed="left")]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"n_features": [Interval(Integral, 0, None, closed="left")]})
     def zeros(cls, n_features: int) -> Self:
-        """Moments of no rows: the neutral element of addition.
+        """Return the moments of no rows, the neutral element of addition.
 
         Parameters
         ----------
@@ -172,7 +169,7 @@ class Moments:
         return cls(0.0, np.zeros(n_features), root=np.zeros((0, n_features)))
 
     def __add__(self, other: Self) -> Self:
-        """Moments of the rows of both (Chan, Golub and LeVeque, 1983)."""
+        """Return the moments of the rows of both (Chan, Golub and LeVeque, 1983)."""
         if not isinstance(other, Moments):
             return NotImplemented
         if other.mean.shape != self.mean.shape:
@@ -197,22 +194,19 @@ class Moments:
         scatter += np.outer(shift, shift)
         return type(self)(weight, mean, scatter=scatter)
 
-    @validate_params(
-        {"n_features": [Interval(Integral, 1, None, closed="left")]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"n_features": [Interval(Integral, 1, None, closed="left")]})
     def leading(self, n_features: int) -> Self:
-        """Moments of the first columns alone.
+        """Return the moments of the first columns alone.
 
         Parameters
         ----------
         n_features : int
-            How many of them.
+            Number of columns.
 
         Returns
         -------
         moments : Moments
-            Those that the columns have by themselves, bit for bit.
+            The same, bit for bit, as if there were no other columns.
         """
         if n_features > self.mean.size:
             raise ValueError(
@@ -221,14 +215,14 @@ class Moments:
         return select_columns(self, slice(n_features))
 
     def scale(self) -> NDArray[np.float64]:
-        """Root of the second moment's diagonal, exactly zero for columns that are constant.
+        """Return the square root of the scatter's diagonal, exactly zero for constant columns.
 
-        A column counts as constant where its spread is that of the rounding of its mean.
+        A column is constant if its spread is no larger than the rounding error of its mean.
 
         Returns
         -------
         scale : ndarray of shape (n_features,), float64
-            In the unit of the columns, times the root of the weight.
+            In the unit of the columns, times the square root of the weight.
         """
         if self.root is not None:
             spread = np.linalg.norm(self.root, axis=0)
@@ -239,14 +233,14 @@ class Moments:
 
 
 def square(moments: Moments) -> NDArray[np.float64]:
-    """The second moment itself, also where its root is kept."""
+    """Scatter of moments, also if they have a root."""
     if moments.root is not None:
         return moments.root.T @ moments.root
     return moments.scatter  # type: ignore[return-value]  # one of the two is there
 
 
 def select_columns(moments: Moments, columns: slice | NDArray[np.integer]) -> Any:
-    """Moments of some columns alone, those that they have by themselves bit for bit."""
+    """Moments of some columns alone; the same, bit for bit, as if there were no others."""
     mean = moments.mean[columns].copy()
     if moments.root is not None:
         return type(moments)(moments.weight, mean, root=moments.root[:, columns].copy(order="K"))
@@ -255,7 +249,7 @@ def select_columns(moments: Moments, columns: slice | NDArray[np.integer]) -> An
 
 
 def check_moments(moments: Any) -> None:
-    """Refuse what is not Moments."""
+    """Refuse anything but Moments."""
     if not isinstance(moments, Moments):
         raise TypeError(
             f"moments must be Moments, but it is of type {type(moments).__name__}; make them with "
@@ -264,31 +258,31 @@ def check_moments(moments: Any) -> None:
 
 
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
-    """Weights of rows as an array, or None where there are none."""
+    """Check weights and return them as an array, or None if there are none."""
     if sample_weight is None:
         return None
-    weights = _unboxed(sample_weight)
+    weights = _as_array(sample_weight)
     fits = weights.shape == (n_samples,) and weights.dtype.kind in "fiub"
     if not fits or not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(
-            f"sample_weight must be {n_samples} finite numbers, none below 0; one for each row."
+            f"sample_weight must be {n_samples} finite numbers, none below 0; give one per row."
         )
     return weights.astype(np.float64, copy=False)
 
 
 def _matrix(X):
-    """An array of rows of real numbers."""
-    X = _unboxed(X)
+    """Check that X is a matrix of real numbers and return it as an array."""
+    X = _as_array(X)
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise ValueError(
             f"X must be a matrix of real numbers, but it has the shape {X.shape} and the type "
-            f"{X.dtype}; give a row for each embedding."
+            f"{X.dtype}; give one row per embedding."
         )
     return X
 
 
-def _unboxed(values):
-    """An array; of floats where its objects are numbers, as those of columns with gaps are."""
+def _as_array(values):
+    """Values as an array; of floats if its objects are numbers, as in columns with gaps."""
     values = np.asarray(values)
     if values.dtype.kind == "O":
         with suppress(TypeError, ValueError):
@@ -303,29 +297,29 @@ def _block_rows(n_features):
 
 
 def _measured(X, weights, near, out):
-    """Weight of some rows, the distance of their mean from a point, and the rows from there.
+    """Weight of rows, and their mean and the rows themselves as measured from a point `near` it.
 
-    The rows are written to the first of `out`. Going by way of a point near the mean leaves
-    nothing of a mean that is thousands of sigma large.
+    The rows are written to the first rows of `out`. Measuring from a point near the mean keeps all
+    digits of rows whose mean is thousands of standard deviations large.
     """
     rows = np.subtract(X, near, out=out[: len(X)])
     weight = float(len(rows) if weights is None else weights.sum())
     if weight == 0.0:
         return 0.0, np.zeros_like(near), rows[:0]
-    # SciPy's BLAS as for the scatter: NumPy's has threads of its own, which would be in the way.
+    # SciPy's BLAS as for the scatter: the threads of NumPy's would slow it down.
     delta = blas.dgemv(1 / weight, rows.T, np.ones(len(rows)) if weights is None else weights)
     return weight, delta, rows
 
 
 def _weighted(rows, weights):
-    """Rows times the roots of their weights, in place."""
+    """Multiply rows by the square roots of their weights, in place."""
     if weights is not None:
         rows *= np.sqrt(weights)[:, np.newaxis]
     return rows
 
 
 def _symmetric(upper):
-    """The symmetric matrix whose upper triangle is given, zeros below it; in place."""
+    """Copy the upper triangle of a matrix to the lower one, which is zero, in place."""
     size = len(upper)
     for start in range(0, size, _SQUARE):
         rows = slice(start, start + _SQUARE)

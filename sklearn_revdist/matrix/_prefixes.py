@@ -1,4 +1,4 @@
-"""Prefixes: how many columns each model adds, and where in the nested embedding it ends."""
+"""Prefixes: how many columns each model adds, and where it ends in the nested embedding."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -11,7 +11,7 @@ from ._layout import Blocks, blocks_of_names, whole_numbers
 
 
 def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
-    """Number of columns that each model after the first adds.
+    """Return the number of columns that each model after the first adds.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
 def prefix_length(
     n_components: int | str | None, model_names: Sequence[str], lengths: NDArray[np.integer]
 ) -> int:
-    """Number of columns that `n_components` means: all, so many, or up to a model.
+    """Return the number of columns that `n_components` means: all, a number, or up to a model.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def prefix_length(
     Raises
     ------
     ValueError
-        If there are not so many columns, or no such model.
+        If there are not enough columns, or no such model.
     """
     total = int(lengths[-1])
     if n_components is None:
@@ -98,12 +98,12 @@ def prefix_length(
 def nested_names(
     first: Sequence[str], model_names: Sequence[str], lengths: NDArray[np.integer]
 ) -> list[str]:
-    """Names of the columns of a nested embedding.
+    """Return the names of the columns of a nested embedding.
 
     Parameters
     ----------
     first : sequence of str
-        Those of the first model's columns.
+        Names of the first model's columns.
     model_names : sequence of str
         The chain's models.
     lengths : ndarray of shape (n_models,)
@@ -112,23 +112,23 @@ def nested_names(
     Returns
     -------
     names : list of str
-        Those of new columns are `<model>_residual_<column>`.
+        New columns are named `<model>_residual_<column>`.
     """
     new = zip(model_names[1:], np.diff(lengths), strict=True)
     return [*first, *(f"{model}_residual_{i}" for model, n in new for i in range(n))]
 
 
 def check_prefix(n_columns: int, names: Sequence[str] | None, nested: Sequence[str]) -> None:
-    """Refuse columns that are more than the nested ones, or these in another order.
+    """Refuse more columns than the nested embedding has, or its columns in another order.
 
     Parameters
     ----------
     n_columns : int
         Number of columns.
     names : sequence of str or None
-        Their names, where they have some.
+        Their names, if known.
     nested : sequence of str
-        Names of the nested embedding's.
+        Names of the columns of the nested embedding.
     """
     if n_columns > len(nested):
         raise ValueError(
@@ -143,7 +143,7 @@ def check_prefix(n_columns: int, names: Sequence[str] | None, nested: Sequence[s
 
 
 def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None:
-    """Where each model ends in a nested embedding, from the names of its columns.
+    """Find where each model ends in a nested embedding, from the names of its columns.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None
     Returns
     -------
     prefixes : dict of str to int, or None
-        Number of columns up to and including each model; None where the names do not tell.
+        Number of columns up to and including each model; None if the names are not such.
     """
     blocks = None if feature_names is None else blocks_of_names(feature_names)
     if blocks is None:
@@ -163,7 +163,7 @@ def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None
 
 
 def model_index(model: str, model_names: Sequence[str], parameter: str) -> int:
-    """Place of a model in the chain, by its short or its full name."""
+    """Index of a model in the chain, by its short or its full name."""
     name = next((known.name for known in ESM2 + DEMO if known.short == model), model)
     if name not in model_names:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Rows: what an estimator takes as embeddings, and which errors it gives for anything else."""
+"""Check rows and targets that are given to estimators, with errors that say what to do."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,17 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_feature_names_in, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..tables._columns import check_once
+from ..utils._compat import _check_feature_names_in
 from ..utils._messages import first_line
 from ._dask import as_blocks, header, is_dask
-from ._layout import check_numbers_in_order, find_blocks
+from ._layout import check_numbers_in_order, column_names, find_blocks
 from ._moments import check_weights
 from ._torch import as_array, as_rows, is_tensor, stacked
 
-# What others say of rows that are no numbers, and what we say; {} is what they said.
-_SAID = {
+# Messages of other libraries about rows that are not numbers, and ours; {} is theirs.
+_MESSAGES = {
     "could not convert string to float": (
         "X holds text, not numbers; embed sequences with ESMEmbedder first, and leave out columns "
         "of names."
@@ -29,46 +30,42 @@ _SAID = {
         "The rows of X are not equally long; give each the same columns, as one matrix."
     ),
     "argument must be a string or a real number": (
-        "X holds what is no number ({}); give a matrix of numbers."
+        "X holds something that is not a number ({}); give a matrix of numbers."
     ),
 }
 
 
 def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1) -> Any:
-    """Finite rows of floating point numbers: an array, a tensor on CUDA, or an array of dask.
+    """Check that rows are finite: return a float array, a tensor on CUDA, or a dask array.
 
-    The last one's numbers are looked at when they are computed.
+    Numbers of a dask array are checked when they are computed.
     """
-    string_columns(X)  # refuses names before others speak of them in several lines
+    string_columns(X)  # its errors have one line, those of scikit-learn several
     X = stacked(X)
     if is_dask(X):
         return as_blocks(X, type(estimator).__name__, ensure_min_samples)
-    if not is_tensor(X):
-        try:
-            return check_array(
-                X,
-                dtype=[np.float64, np.float32],
-                ensure_min_samples=ensure_min_samples,
-                estimator=estimator,
+    if is_tensor(X):
+        rows = as_rows(X)
+        if len(rows) < ensure_min_samples:
+            raise ValueError(
+                f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
+                f"{ensure_min_samples} to fit; give more rows."
             )
-        except (ValueError, TypeError) as error:
-            for theirs, ours in _SAID.items():
-                if theirs in str(error):
-                    raise type(error)(ours.format(first_line(error))) from None
-            raise
-    rows = as_rows(X)
-    if len(rows) < ensure_min_samples:
-        raise ValueError(
-            f"The tensor has {len(rows)} row, but {type(estimator).__name__} needs at least "
-            f"{ensure_min_samples} to fit; give more rows."
-        )
-    return rows
+        return rows
+    options = {"ensure_min_samples": ensure_min_samples, "estimator": estimator}
+    try:
+        return check_array(X, dtype=[np.float64, np.float32], **options)
+    except (ValueError, TypeError) as error:
+        for theirs, ours in _MESSAGES.items():
+            if theirs in str(error):
+                raise type(error)(ours.format(first_line(error))) from None
+        raise
 
 
 def check_rows_as_fitted(
     X: Any, estimator: BaseEstimator, dims: Sequence[int], model_names: Sequence[str]
 ) -> Any:
-    """The same, with the columns of the fit; the embedder's names need no names in the fit."""
+    """Check rows and that their columns are those of the fit, which may have had no names."""
     feature_names = string_columns(X)
     if feature_names is not None and not hasattr(estimator, "feature_names_in_"):
         blocks = find_blocks(dims, feature_names, len(feature_names))
@@ -85,7 +82,7 @@ def check_rows_as_fitted(
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Any) -> Any:
-    """Weights of the rows as float64, not negative and not all zero; with dask checked later."""
+    """Check that weights are not negative and not all zero; with dask they are checked later."""
     if sample_weight is None or is_dask(X):
         return sample_weight
     weights = check_weights(sample_weight, len(X))
@@ -95,20 +92,13 @@ def check_row_weights(sample_weight: ArrayLike | None, X: Any) -> Any:
 
 
 def names_in(estimator: BaseEstimator, input_features: Any) -> NDArray:
-    """Names of the columns of the fit, or of as many by which they may go instead."""
-    if input_features is not None:
-        input_features = np.asarray(input_features, dtype=object)
-        texts = all(isinstance(name, str) for name in input_features.ravel())
-        if input_features.shape != (estimator.n_features_in_,) or not texts:
-            raise ValueError(
-                f"input_features must be {estimator.n_features_in_} texts, a name for each column "
-                "of the fit, or None."
-            )
-    return _check_feature_names_in(estimator, input_features)
+    """Names of the columns of the fit, or other names for them."""
+    names = column_names(input_features, estimator.n_features_in_, "input_features")
+    return _check_feature_names_in(estimator, names)
 
 
 def string_columns(X: Any) -> list[str] | None:
-    """Column names of a data frame, where all are strings.
+    """Column names of a data frame, if all are strings; else None.
 
     Raises
     ------
@@ -121,7 +111,7 @@ def string_columns(X: Any) -> list[str] | None:
     if getattr(columns, "nlevels", 1) > 1:
         raise ValueError(
             f"The columns of X have names of {columns.nlevels} levels, as a pivoted table has; "
-            "give each one text, as in X.columns.map('_'.join)."
+            "give each one string, as in X.columns.map('_'.join)."
         )
     names = list(columns)
     check_once(names, "X")
@@ -130,13 +120,13 @@ def string_columns(X: Any) -> list[str] | None:
 
 
 def check_targets(y: Any, for_classes: str) -> Any:
-    """Targets of a regression in float64, all finite; what is no array of them is left as it is.
+    """Check that targets of a regression are finite; what is not an array is returned as it is.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
     for_classes : str
-        What serves classes, where there are texts.
+        Estimator to suggest for classes, if there are strings.
 
     Returns
     -------
@@ -161,32 +151,34 @@ def check_targets(y: Any, for_classes: str) -> Any:
         remedy = "drop the row, or give its number"
         if isinstance(given[at], str):
             remedy = f"give numbers, or take {for_classes} for classes"
-        raise ValueError(f"{_at(given, at)}, which is no finite number; {remedy}.")
+        raise ValueError(f"{_at(given, at)}, which is not a finite number; {remedy}.")
     return numbers
 
 
 def check_classes(y: Any) -> None:
-    """Refuse targets of a classification of which one is missing, or a text beside numbers."""
+    """Refuse targets of a classification if one is missing, or strings and numbers are mixed."""
     given = _targets(y)
     if given is None or given.ndim != 1:
         return
     for i, value in enumerate(given.tolist()):
         missing = value is None or type(value).__name__ == "NAType" or value != value
         if missing or value in (np.inf, -np.inf):
-            raise ValueError(f"{_at(given, (i,))}, which is no class; drop the row, or name one.")
+            raise ValueError(
+                f"{_at(given, (i,))}, which is not a class; drop the row, or name one."
+            )
         if isinstance(value, str) != isinstance(given[0], str):
             raise ValueError(
-                f"{_at(given, (i,))} and {given[0]!r} in row 0; give classes that are all texts, "
-                "or all numbers."
+                f"{_at(given, (i,))} and {given[0]!r} in row 0; give classes that are all "
+                "strings, or all numbers."
             )
 
 
 def _targets(y):
-    """Targets as an array, where they can be one with an entry for each row."""
+    """Targets as an array with one entry per row, if possible; else None."""
     if y is None or issparse(y):
         return None
     try:
-        # in an array of its own, NumPy would make a text of a number beside texts
+        # otherwise NumPy would turn numbers beside strings into strings
         dtype = object if isinstance(y, list | tuple) else None
         given = np.asarray(as_array(y.detach()) if is_tensor(y) else y, dtype)
     except ValueError:  # of unequal lengths
@@ -196,6 +188,5 @@ def _targets(y):
 
 def _at(given, at):
     column = f", column {at[1]}" if len(at) > 1 else ""
-    value = given[at]
-    shown = value.item() if isinstance(value, np.generic) else value
-    return f"y has {shown!r} in row {at[0]}{column} (counting from 0)"
+    value = given[at].item() if isinstance(given[at], np.generic) else given[at]
+    return f"y has {value!r} in row {at[0]}{column} (counting from 0)"

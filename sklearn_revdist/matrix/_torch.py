@@ -1,6 +1,6 @@
-"""Tensors of torch as rows: where they are on CUDA, as arrays of the same memory on the CPU.
+"""Torch tensors as rows: unchanged on CUDA, as arrays that share their memory on the CPU.
 
-Nothing here imports torch: whoever hands over a tensor has done so.
+Torch is only imported if a tensor is given.
 """
 
 import sys
@@ -16,7 +16,7 @@ _ROWS = 2**14
 
 
 def is_tensor(X: Any) -> bool:
-    """Whether X is a tensor of torch."""
+    """Whether X is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(X, torch.Tensor)
 
@@ -27,7 +27,7 @@ def on_cuda(X: Any) -> bool:
 
 
 def at_default_settings(function: Callable) -> Callable:
-    """Let a function or a method of rows compute with tensors as torch does by default."""
+    """Make a function of rows compute with torch's default settings if it is given a tensor."""
 
     @wraps(function)
     def computed(*args: Any, **kwargs: Any) -> Any:
@@ -48,7 +48,7 @@ def as_array(X: Any) -> NDArray:
 
 
 def stacked(X: Any) -> Any:
-    """A list of tensors, one for each row, as one tensor; anything else as it is."""
+    """Stack a list of tensors, one per row; return anything else as it is."""
     if not isinstance(X, list | tuple) or not X or not all(map(is_tensor, X)):
         return X
     import torch
@@ -58,14 +58,14 @@ def stacked(X: Any) -> Any:
             raise ValueError(
                 f"X is a list of tensors, of which number {i} (counting from 0) has the shape "
                 f"{tuple(row.shape)} on {row.device}, and the first {tuple(X[0].shape)} on "
-                f"{X[0].device}; give a vector of the same length for each row, or one matrix, as "
-                "by torch.cat."
+                f"{X[0].device}; give one vector of the same length per row, or one matrix, as "
+                "from torch.cat."
             )
     return torch.stack(list(X))
 
 
 def as_rows(X: Any) -> Any:
-    """Check a tensor and give it as rows: on CUDA as it is, else as an array.
+    """Check a tensor and return its rows: on CUDA as a tensor, else as an array.
 
     Parameters
     ----------
@@ -85,12 +85,19 @@ def as_rows(X: Any) -> Any:
     """
     import torch
 
-    _check_holds_numbers(X)
+    for wrong, what, remedy in (
+        (X.is_meta, "on the device meta, which holds no numbers", "compute it on another device"),
+        (X.is_nested, "nested", "give its rows as one matrix"),
+        (X.layout is not torch.strided, "sparse", "give X.to_dense()"),
+        (X.is_complex(), "of complex numbers", "give real ones"),
+    ):
+        if wrong:
+            raise ValueError(f"The tensor is {what}; {remedy}.")
     X = X.detach()
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(
-            f"The tensor has the shape {tuple(X.shape)}; give one with a row for each sample and a "
-            "column for each feature."
+            f"The tensor has the shape {tuple(X.shape)}; give one with one row per sample and one "
+            "column per feature."
         )
     if X.dtype not in (torch.float32, torch.float64):
         X = X.to(torch.float32 if X.dtype.is_floating_point else torch.float64)
@@ -101,20 +108,8 @@ def as_rows(X: Any) -> Any:
     return X if on_cuda(X) else as_array(X)
 
 
-def _check_holds_numbers(X):
-    """Refuse tensors of kinds whose numbers are not a matrix in memory, or not real."""
-    for wrong, what, remedy in (
-        (X.is_meta, "on the device meta, which holds no numbers", "compute it on another device"),
-        (X.is_nested, "nested", "give its rows as one matrix"),
-        (X.layout is not sys.modules["torch"].strided, "sparse", "give X.to_dense()"),
-        (X.is_complex(), "of complex numbers", "give real ones"),
-    ):
-        if wrong:
-            raise ValueError(f"The tensor is {what}; {remedy}.")
-
-
 def tensor_as(rows: Any, given: Any) -> Any:
-    """Rows that were computed from `given`: a tensor where it is one, on its device."""
+    """Return rows computed from `given` as a tensor on its device if it is a tensor."""
     if is_tensor(given) and not is_tensor(rows):
         import torch
 
@@ -123,7 +118,7 @@ def tensor_as(rows: Any, given: Any) -> Any:
 
 
 def like(values: NDArray[np.float64], X: Any, *, exact: bool = False) -> Any:
-    """Numbers as X holds its own, tensor or array; in float64 where they shall be exact."""
+    """Values as a tensor or an array like X, in its precision, or in float64 if `exact`."""
     if is_tensor(X):
         import torch
 
@@ -133,12 +128,12 @@ def like(values: NDArray[np.float64], X: Any, *, exact: bool = False) -> Any:
 
 
 def dtype_of(X: Any) -> np.dtype:
-    """NumPy's name for the precision of an array or a tensor."""
+    """NumPy's dtype of an array or a tensor."""
     return np.dtype(str(X.dtype).removeprefix("torch."))
 
 
 def empty_like(X: Any, n_rows: int, n_columns: int) -> Any:
-    """Rows to be written, as X holds its own."""
+    """Rows without values, a tensor or an array like X."""
     if is_tensor(X):
         return X.new_empty(n_rows, n_columns)
     return np.empty((n_rows, n_columns), X.dtype)
@@ -150,7 +145,7 @@ def sums_on_device(
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Weight, mean and centred second moment of a tensor's rows, in float64 on its device.
 
-    What leaves the device is as large as the moments, not as the rows.
+    Only the moments leave the device, not the rows.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Columns of a file that are its embedding, chosen by their names and put in order.
+"""Choose the columns of a file that are its embedding by their names, and put them in order.
 
-Whatever other numbers stand beside them are labels.
+Other columns of numbers are labels.
 """
 
 import re
@@ -11,24 +11,24 @@ from ..utils._models import DEMO, ESM2
 
 _KNOWN = {model.name: model for model in ESM2 + DEMO}
 _FULL = {model.short: model.name for model in ESM2 + DEMO}
-# `8M_0`, `0`, and the number at a place of a list, which the reader of Parquet calls `8M[0]`.
+# `8M_0`, `0`, and an entry of a list, which the Parquet reader calls `8M[0]`.
 # ColumnTransformer and FeatureUnion put "<step>__" in front.
 _NUMBERED = re.compile(r"(?:(?:.*__)?(?P<model>.+)_)?(?P<number>\d+)")
 _LISTED = re.compile(r"(?P<model>.+)\[(?P<number>\d+)\]")
 
 
 class Choice(NamedTuple):
-    """Columns of a file in the order of the embedding, and their names, where they say anything."""
+    """Columns of a file in the order of the embedding, and their names; None if meaningless."""
 
     columns: list[str]
     names: list[str] | None
 
 
 def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | None = None) -> Choice:
-    """Columns that a distiller is fitted on.
+    """Choose the columns that a distiller is fitted on.
 
-    Those of known models, in the order of the chain, or else all that are numbered without a gap,
-    `<model>_0` to `<model>_<n - 1>`, or else all.
+    Take those of known models, in the order of the chain; or else all that are numbered without a
+    gap, `<model>_0` to `<model>_<n - 1>`; or else all.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | Non
     where : str
         The file, for messages.
     dims : sequence of int, default=None
-        Widths of the models, where the user has said them.
+        Widths of the models, if the user gives them.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | Non
         _check_width(numbered[model], model, _KNOWN[model].width, where)
     if known:
         return _known_columns(columns, known, runs, where, dims)
-    listed = _lists(columns)
+    listed = {match["model"] for column in columns if (match := _LISTED.fullmatch(column))}
     if listed and len(runs) > 1:
         widths = ", ".join(f"{model!r} ({len(found)})" for model, found in runs.items())
         raise ValueError(
@@ -73,17 +73,15 @@ def columns_to_fit(columns: Sequence[str], where: str, dims: Sequence[int] | Non
         ((model, found),) = runs.items()
         in_order = [found[number] for number in sorted(found)]
         return Choice(in_order, None if model in ("", *listed) else in_order)
-    of_runs = {column for found in runs.values() for column in found.values()}
-    of_any = {column for found in numbered.values() for column in found.values()}
-    taken = of_runs or (of_any if len(of_any) > 1 else set(columns))
-    in_file = [column for column in columns if column in taken]
-    return Choice(in_file, in_file)
+    several = sum(map(len, numbered.values())) > 1
+    taken = runs or (numbered if several else {"": dict(enumerate(columns))})
+    return _in_order_of_file(columns, taken.values())
 
 
 def columns_to_transform(
     columns: Sequence[str], where: str, chains: Iterable[tuple[Sequence[str], Sequence[int]]]
 ) -> Choice:
-    """Columns that a fitted distiller takes.
+    """Choose the columns that a fitted distiller takes.
 
     Parameters
     ----------
@@ -92,13 +90,13 @@ def columns_to_transform(
     where : str
         The file, for messages.
     chains : iterable of tuple
-        Names and widths of the models of each chain that would do, the best first.
+        Names and widths of the models of each suitable chain, the best first.
 
     Returns
     -------
     choice : Choice
-        Columns of the first of the chains that is there. Where no column has the name of any
-        model, those that :func:`columns_to_fit` takes.
+        Columns of the first chain that is complete. If no column has the name of a model, those
+        that :func:`columns_to_fit` takes.
 
     Raises
     ------
@@ -122,13 +120,11 @@ def columns_to_transform(
 
 
 def _known_columns(columns, known, runs, where, dims):
-    """Columns of known models, unless others may be of models of the same chain."""
+    """Columns of known models, unless others could belong to the same chain."""
     others = [model for model in runs if model not in known]
     widths = {model: len(runs[model]) for model in (*known, *others)}
     if dims is not None and sum(dims) == sum(widths.values()):
-        taken = {column for model in widths for column in runs[model].values()}
-        in_file = [column for column in columns if column in taken]
-        return Choice(in_file, in_file)
+        return _in_order_of_file(columns, [runs[model] for model in widths])
     narrowest = min(widths[model] for model in known)
     if (dims is not None and list(dims) == [widths[model] for model in known]) or not any(
         widths[model] >= narrowest for model in others
@@ -136,13 +132,13 @@ def _known_columns(columns, known, runs, where, dims):
         return _in_order(runs, known)
     spelled = ", ".join(f"{model} ({width})" for model, width in widths.items())
     raise ValueError(
-        f"{where} has embeddings of known models and of others, {spelled}; say the widths of those "
-        "that form the chain with --dims, or leave the others out of the file."
+        f"{where} has embeddings of known models and of others, {spelled}; give the widths of "
+        "those that form the chain with --dims, or leave the others out of the file."
     )
 
 
 def _numbered(columns, where):
-    """For each model in the names of columns its columns by number."""
+    """For each model that column names contain, its columns by number."""
     found: dict[str, dict[int, str]] = {}
     for column in columns:
         match = _LISTED.fullmatch(column) or _NUMBERED.fullmatch(column)
@@ -160,14 +156,15 @@ def _numbered(columns, where):
 
 
 def _is_complete(found):
-    """Whether numbers are two or more, from 0 or 1 on without a gap."""
+    """Whether there are two or more numbers, counted from 0 or 1 without a gap."""
     first = min(found)
     return len(found) > 1 and first in (0, 1) and max(found) - first == len(found) - 1
 
 
-def _lists(columns):
-    """Names of the columns that are lists of numbers."""
-    return {match["model"] for column in columns if (match := _LISTED.fullmatch(column))}
+def _in_order_of_file(columns, numbered):
+    taken = {column for found in numbered for column in found.values()}
+    kept = [column for column in columns if column in taken]
+    return Choice(kept, kept)
 
 
 def _in_order(numbered, models):

@@ -1,6 +1,6 @@
-"""Files of embeddings: which format each has, and tables opened and written in it.
+"""Files of embeddings: choose the format, then open or write a table.
 
-Parquet and HDF5 hold numbers and labels, npz holds both to be read, npy the numbers alone.
+Parquet, HDF5 and npz hold numbers and labels, npy numbers alone; npz is only read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,33 +20,31 @@ from ._parquet import open_parquet, parquet_writer
 from ._table import Batch, Table, batch_rows
 
 FORMATS = {".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5", ".npy": "npy"}
-# These are read, but not written.
 READ = {**FORMATS, ".npz": "npz"}
 STORES = (".sqlite", ".db")
 
 _OPENERS = {"hdf5": open_hdf5, "npy": open_npy, "npz": open_npz}
 _WRITERS = {"parquet": parquet_writer, "hdf5": hdf5_writer, "npy": npy_writer}
-# To read these of torch and of pickle may execute what is in them; how to, where it is trusted.
+# Reading files of torch or pickle may execute code in them; this is how to, if they are trusted.
 _TENSOR = 'torch.load("x.pt", map_location="cpu", weights_only=True).float()'
 _OBJECT = 'pandas.read_pickle("x.pkl")'
 _CODE = {".pt": _TENSOR, ".pth": _TENSOR, ".pkl": _OBJECT, ".pickle": _OBJECT}
 
 
 def format_of(path: Path, name: str | None = None, formats: dict[str, str] = FORMATS) -> str:
-    """Format that is named, or that the suffix of the path says."""
+    """Return the given format, or that of the suffix of the path."""
     if name is not None:
         return name
     try:
         return formats[path.suffix.lower()]
     except KeyError:
         raise ValueError(
-            f"{str(path)!r} ends in none of {', '.join(formats)}; choose one of them, or name the "
-            "format."
+            f"{str(path)!r} ends in none of {', '.join(formats)}; choose one, or name the format."
         ) from None
 
 
 def check_holds_no_code(path: Path) -> None:
-    """Refuse a file of torch or of pickle, and say how to convert it."""
+    """Refuse a file of torch or pickle, and say how to convert it."""
     read = _CODE.get(path.suffix.lower())
     if read is not None:
         raise ValueError(
@@ -67,10 +65,10 @@ def open_table(
     path : Path
         A Parquet, HDF5, npy or npz file.
     name : {"parquet", "hdf5", "npy", "npz"}, default=None
-        Format of the file, where its suffix does not say it.
+        Format of the file; None takes that of its suffix.
     choose : callable, default=None
-        Says which of the columns of numbers are the embedding, and in which order; the others are
-        labels. None takes those that a distiller would be fitted on.
+        Returns the columns of the embedding, in order, from all columns of numbers; the others
+        are labels. None takes those that a distiller would be fitted on.
 
     Returns
     -------
@@ -99,19 +97,18 @@ def open_table(
 
 
 def chosen(table: Table, choose: Callable[[Sequence[str]], Choice]) -> Table:
-    """The table with some of its columns as the embedding, and the others as labels."""
+    """Return the table with the chosen columns as the embedding, and the others as labels."""
     if table.columns is None:
         return table
     columns, names = choose(table.columns)
     if columns == table.columns:
         return table._replace(columns=names)
     place = {column: i for i, column in enumerate(table.columns)}
-    kept = [place[column] for column in columns]
-    others = {column: place[column] for column in set(table.columns) - set(columns)}
+    kept = [place.pop(column) for column in columns]
 
     def batches() -> Iterator[Batch]:
         for labels, rows in table.batches():
-            more = {column: rows[:, i] for column, i in others.items()}
+            more = {column: rows[:, i] for column, i in place.items()}
             yield Batch({**labels, **more}, rows[:, kept])
 
     return Table(table.n_rows, names, len(kept), batches)
@@ -127,14 +124,14 @@ def writing(
     ----------
     path : Path
     columns : sequence of str
-        Names of the numbers' columns.
+        Names of the columns of numbers.
     name : {"parquet", "hdf5", "npy"}, default=None
-        Format of the file, where its suffix does not say it.
+        Format of the file; None takes that of its suffix.
 
     Yields
     ------
     write : callable
-        Takes labels and rows, and writes them behind those before.
+        Takes labels and rows, and appends them.
     """
     writer = _WRITERS[format_of(path, name)]
     with replaced(path) as part, writer(part, list(columns)) as write:
@@ -151,7 +148,7 @@ def writing(
 
         def gather(labels, rows):
             waiting.append(Batch({key: np.asarray(label) for key, label in labels.items()}, rows))
-            # Few large pieces make a file that is read faster than many small ones.
+            # a file of few large pieces is read faster than one of many small ones
             if sum(len(batch.rows) for batch in waiting) >= batch_rows(len(columns)):
                 flush()
 

@@ -1,4 +1,4 @@
-"""Files of HDF5: read whoever wrote them, and written so that a full disk is an error."""
+"""HDF5 files: reading those of other programs too, and writing so that a full disk is an error."""
 
 import io
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from ._table import import_h5py, reading_as
 
 
 def open_hdf5(path):
-    """Open a file of one matrix and its labels, or of a data set for each protein.
+    """Open a file with one matrix and its labels, or with one data set per protein.
 
-    The data sets may be in one group, or each in a group of its own.
+    The data sets may be in one group, or each in its own group.
     """
     h5py = import_h5py()
     with reading_as("HDF5", path), h5py.File(path) as file:
-        groups = [key for key, value in file.items() if isinstance(value, h5py.Group)]
-        pandas = next((key for key in groups if "pandas_type" in file[key].attrs), None)
+        groups = {key: value for key, value in file.items() if isinstance(value, h5py.Group)}
+        pandas = [key for key, group in groups.items() if "pandas_type" in group.attrs]
         arrays = {} if pandas else _arrays(h5py, file)
-    if pandas is not None:
+    if pandas:
         raise ValueError(
-            f"{str(path)!r} holds {pandas!r} in the format of pandas.to_hdf; write it with "
+            f"{str(path)!r} holds {pandas[0]!r} in the format of pandas.to_hdf; write it with "
             "to_parquet."
         )
     inside = _common_group(arrays)
@@ -42,7 +42,7 @@ def open_hdf5(path):
 
 
 def _arrays(h5py, file):
-    """Data sets one level deep, by key; one that is alone in a group is named as the group."""
+    """Data sets at most one level deep, by key; the only one of a group has the group's name."""
     outside, inside = {}, {}
     for key, value in file.items():
         if isinstance(value, h5py.Dataset):
@@ -54,7 +54,7 @@ def _arrays(h5py, file):
                 inside[f"{key}/{member}"] = _array(h5py, dataset, name)
         elif value is None:
             raise ValueError(f"{key!r} leads nowhere")
-    # beside a matrix, groups are something else
+    # beside a matrix, groups hold something else
     alone = any(len(array.shape) == 2 for array in outside.values())
     return outside if alone else {**outside, **inside}
 
@@ -78,9 +78,9 @@ def hdf5_writer(path, columns):
     h5py = import_h5py()
     text = h5py.string_dtype()
 
-    def append(key, values, dtype):
+    def append(key, values):
         if key not in file:
-            shape = values.shape[1:]
+            shape, dtype = values.shape[1:], text if values.dtype.kind == "O" else values.dtype
             file.create_dataset(key, (0, *shape), dtype, maxshape=(None, *shape), chunks=True)
         dataset = file[key]
         dataset.resize(len(dataset) + len(values), axis=0)
@@ -88,34 +88,8 @@ def hdf5_writer(path, columns):
 
     def write(batch):
         for key, label in batch.labels.items():
-            if key in ("columns", "embeddings"):
-                raise ValueError(
-                    f"A label is named {key!r}, as what is written beside it in HDF5; write "
-                    "Parquet, or rename it."
-                )
-            if label.dtype.kind == "O" and any(isinstance(v, np.ndarray | list) for v in label):
-                raise ValueError(
-                    f"The label {key!r} holds lists, which HDF5 has no column for; write Parquet, "
-                    "or leave the label out."
-                )
-            begun = file[key].dtype.kind if key in file else label.dtype.kind
-            if begun not in "biuf":
-                texts = ["" if value is None else str(value) for value in label]
-                nul = next((text for text in texts if "\0" in text), None)
-                if nul is not None:
-                    raise ValueError(
-                        f"The label {key!r} has the text {nul!r}, whose NUL character HDF5 cannot "
-                        "hold; write Parquet, or take it out."
-                    )
-                append(key, np.array(texts, dtype=object), text)
-            elif label.dtype.kind in "biuf":
-                append(key, label, label.dtype)
-            else:
-                raise ValueError(
-                    f"The label {key!r} has gaps between numbers, which HDF5 has no word for; "
-                    "write Parquet, or leave the label out."
-                )
-        append("embeddings", batch.rows, batch.rows.dtype)
+            append(key, _checked_label(key, label, file.get(key, label).dtype.kind))
+        append("embeddings", batch.rows)
         disk.check()
 
     with _Disk(path, "w+b") as disk:
@@ -125,11 +99,32 @@ def hdf5_writer(path, columns):
         disk.check()
 
 
-class _Disk(io.FileIO):
-    """A file that keeps an error of writing until it is asked for.
+def _checked_label(key, label, kind):
+    """Numbers as they are, where the first rows had numbers; anything else as strings."""
 
-    HDF5 ends the process where a file cannot be closed because the disk is full. So all that
-    comes after the first error is dropped, and closing succeeds.
+    def refuse(what, remedy):
+        raise ValueError(f"The label {key!r} {what}; write Parquet, or {remedy}.")
+
+    if key in ("columns", "embeddings"):
+        refuse("has the name of a data set that HDF5 files hold beside labels", "rename it")
+    if label.dtype.kind == "O" and any(isinstance(value, np.ndarray | list) for value in label):
+        refuse("holds lists, which HDF5 cannot represent", "leave the label out")
+    if kind in "biuf":
+        if label.dtype.kind not in "biuf":
+            refuse("has gaps between numbers, which HDF5 cannot represent", "leave the label out")
+        return label
+    texts = ["" if value is None else str(value) for value in label]
+    nul = next((value for value in texts if "\0" in value), None)
+    if nul is not None:
+        refuse(f"has the value {nul!r}, whose NUL character HDF5 cannot hold", "remove it")
+    return np.array(texts, dtype=object)
+
+
+class _Disk(io.FileIO):
+    """A file that keeps the first error of writing until `check`.
+
+    HDF5 ends the process if a full disk keeps a file from being closed. So nothing is written
+    after the first error, and closing succeeds.
     """
 
     error: OSError | None = None

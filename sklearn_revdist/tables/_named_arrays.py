@@ -1,7 +1,7 @@
-"""Named arrays of one file as a table: a matrix with labels, or an array for each protein.
+"""Named arrays of one file as a table: a matrix with labels, or one array per protein.
 
-HDF5 and npz hold arrays by name. Other programs write a vector for each protein, or a matrix with
-a row for each of its residues, under the protein's name.
+HDF5 and npz hold arrays by name. Other programs write one vector per protein, or one matrix per
+protein with one row per residue, under the protein's name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,15 +18,15 @@ Read = Callable[..., NDArray]
 
 
 class Array(NamedTuple):
-    """What is known of an array before it is read.
+    """Description of an array that has not been read yet.
 
     Attributes
     ----------
     shape : tuple of int
     kind : str
-        As NumPy's dtypes have it; "T" for text.
+        As in NumPy's dtypes; "T" for strings.
     name : str
-        Of the protein, where it is one's.
+        Name of the protein, if the array is one.
     """
 
     shape: tuple[int, ...]
@@ -37,12 +37,12 @@ class Array(NamedTuple):
 def table_of_arrays(
     arrays: Mapping[str, Array], reading: Callable[[], AbstractContextManager[Read]], where: str
 ) -> Table:
-    """The table that the arrays of a file are.
+    """Make a table of the arrays of a file.
 
     Parameters
     ----------
     arrays : mapping of str to Array
-        By key, in the order of the rows where each is a protein's.
+        By key; proteins are in the order of the rows.
     reading : callable
         Opens the file for ``read(key, rows)``, where `rows` is a slice, or left out.
     where : str
@@ -51,15 +51,14 @@ def table_of_arrays(
     Returns
     -------
     table : Table
-        With one matrix of numbers its rows, and as labels the arrays that are as long; names of
-        its columns are an array of text, ``columns``. With a vector for each protein, or several
-        matrices, rows labelled with the name, those of residues also with the record and the
-        position.
+        Of one matrix of numbers: its rows, with arrays of the same length as labels; the array
+        of strings ``columns`` names its columns. Of one vector per protein, or several matrices:
+        rows labelled with the name; those of residues also with the record and the position.
 
     Raises
     ------
     ValueError
-        If it is neither, or the vectors of proteins are not equally wide.
+        If it is neither, or the arrays of proteins are not equally wide.
     """
     matrices = [key for key, a in arrays.items() if len(a.shape) == 2 and a.kind in "fiu"]
     if len(matrices) == 1:
@@ -68,8 +67,8 @@ def table_of_arrays(
     proteins = matrices or vectors
     if not proteins:
         raise ValueError(
-            f"{where} has neither a matrix of numbers nor a vector for each protein; check how it "
-            "was written."
+            f"{where} has neither a matrix of numbers nor one vector per protein; check how it was "
+            "written."
         )
     of_proteins = {key: arrays[key] for key in proteins}
     other = next((key for key, a in arrays.items() if a.shape and key not in of_proteins), None)
@@ -77,7 +76,7 @@ def table_of_arrays(
         what = "matrices" if matrices else "vectors"
         raise ValueError(
             f"{where} has {len(proteins)} {what} of numbers, {proteins[0]!r} among them, and "
-            f"{other!r}, which is none of a protein; keep one matrix, or the {what} alone."
+            f"{other!r}, which belongs to no protein; keep one matrix, or the {what} alone."
         )
     return _of_proteins(of_proteins, reading, where)
 
@@ -89,7 +88,7 @@ def _of_matrix(matrix, arrays, reading, where):
         if arrays["columns"].shape != shape[1:]:
             raise ValueError(
                 f"{where} has a matrix of {shape[1]} columns, but 'columns' is of shape "
-                f"{arrays['columns'].shape}; give a name for each."
+                f"{arrays['columns'].shape}; give one name per column."
             )
         labels = [key for key in labels if key != "columns"]
         with reading() as read:
@@ -98,7 +97,7 @@ def _of_matrix(matrix, arrays, reading, where):
     if unread is not None:
         raise ValueError(
             f"{where} has Python objects in {unread!r}, which are not read because they may run "
-            "code; write them as text or numbers."
+            "code; write them as strings or numbers."
         )
 
     def batches() -> Iterator[Batch]:
@@ -117,33 +116,23 @@ def _of_proteins(arrays, reading, where):
                 f"{where} has {array.shape[-1]} numbers for {array.name!r} where {first!r} has "
                 f"{width}; embed all with the same models."
             )
-    of_residues = len(next(iter(arrays.values())).shape) == 2
-    n_rows = sum(array.shape[0] for array in arrays.values()) if of_residues else len(arrays)
+    keys, names = list(arrays), np.array([array.name for array in arrays.values()], dtype=object)
+    of_residues = len(arrays[keys[0]].shape) == 2
+    lengths = [array.shape[0] if of_residues else 1 for array in arrays.values()]
     step = batch_rows(width)
 
     def batches() -> Iterator[Batch]:
-        names: list[str] = []
-        parts: list[NDArray] = []
-        record = size = 0
-
-        def batch():
-            lengths = [len(part) for part in parts]
-            labels = {"name": np.repeat(np.array(names, dtype=object), lengths)}
-            if of_residues:
-                labels["record"] = np.repeat(np.arange(record - len(parts), record), lengths)
-                labels["position"] = np.concatenate([np.arange(1, n + 1) for n in lengths])
-            return Batch(labels, np.concatenate(parts))
-
+        stop = 0
         with reading() as read:
-            for key, array in arrays.items():
-                if size >= step:
-                    yield batch()
-                    names, parts, size = [], [], 0
-                part = np.atleast_2d(read(key))
-                names.append(array.name)
-                parts.append(part)
-                record, size = record + 1, size + len(part)
-        if parts:
-            yield batch()
+            while stop < len(keys):
+                start, size = stop, 0
+                while stop < len(keys) and size < step:
+                    size, stop = size + lengths[stop], stop + 1
+                records, n_rows = np.arange(start, stop), lengths[start:stop]
+                labels = {"name": np.repeat(names[start:stop], n_rows)}
+                if of_residues:
+                    labels["record"] = np.repeat(records, n_rows)
+                    labels["position"] = np.concatenate([np.arange(n) + 1 for n in n_rows])
+                yield Batch(labels, np.vstack([read(key) for key in keys[start:stop]]))
 
-    return Table(n_rows, None, width, batches)
+    return Table(sum(lengths), None, width, batches)

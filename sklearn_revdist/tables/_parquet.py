@@ -1,4 +1,4 @@
-"""Files of Parquet: the embedding in columns of numbers or of lists, all else labels."""
+"""Parquet files: the embedding in columns of numbers or of lists; all else are labels."""
 
 import contextlib
 import json
@@ -18,20 +18,19 @@ _FLOATS = ("halffloat", "float", "double")
 _LISTS = re.compile(r"\w*list<[^:]+: (halffloat|float|double)( not null)?>(\[\d+\])?")
 # pandas' name for an index without one
 _INDEX = re.compile(r"__index_level_\d+__")
-# Beyond it, floats are no whole numbers.
+# Larger floats do not represent every whole number.
 _EXACT = 2**53
 
 
 def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table:
-    """Open a file, whose columns of numbers, and the places of its lists, are chosen among."""
-    parquet = import_parquet()
+    """Open a file; `choose` takes from its columns of numbers and the entries of its lists."""
     where = repr(str(path))
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         n_rows, schema = file.metadata.num_rows, file.schema_arrow
         widths = _list_widths(file, schema)
     check_once(schema.names, where)
     index = _index_columns(schema)
-    sources = {}  # columns that may be the embedding, and which column of the file each is in
+    sources = {}  # each possible column of the embedding: the column of the file that holds it
     for field in schema:
         if field.name in widths:
             sources.update({f"{field.name}[{i}]": field.name for i in range(widths[field.name])})
@@ -42,19 +41,20 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     embedding = set(taken)
     labels = [name for name in schema.names if name not in embedding]
     renamed = _renamed(labels, index)
-    # what the rows hold beside the embedding may be larger
+    # labels may be larger than the embedding
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
-    with reading_as("Parquet", path):
-        gaps = {name for name in labels if _has_gaps(parquet, path, schema, name, renamed)}
+    gaps = {name for name in labels if _has_gaps(path, schema, name, renamed)}
 
     def parts() -> Iterator[Any]:
-        with reading_as("Parquet", path), parquet.ParquetFile(path, pre_buffer=False) as file:
+        with _opened(path, pre_buffer=False) as file:
             yield from file.iter_batches(step)
 
     def batches() -> Iterator[Batch]:
+        from pyarrow.lib import ArrowException
+
         start = 0
         for part in parts():
-            with reading_as("Parquet", path):
+            with reading_as("Parquet", path, ArrowException):  # of bytes that are not text
                 kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
             pieces = [
                 _listed(part[source], source, widths[source], where, start, kept.get("name"))
@@ -69,9 +69,8 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
 
 
 def parquet_columns(path: Path) -> tuple[list[str], bool]:
-    """Names of a file's columns, and whether any may be an embedding."""
-    parquet = import_parquet()
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
+    """Names of all columns of a file, and whether any may be an embedding."""
+    with _opened(path) as file:
         schema = file.schema_arrow
     index = _index_columns(schema)
     return list(schema.names), any(
@@ -81,8 +80,14 @@ def parquet_columns(path: Path) -> tuple[list[str], bool]:
     )
 
 
+@contextmanager
+def _opened(path, **options):
+    with reading_as("Parquet", path), import_parquet().ParquetFile(path, **options) as file:
+        yield file
+
+
 def _list_widths(file, schema):
-    """Lengths of the lists of numbers in each column, as the first of them has."""
+    """Length of the first list in each column of lists of numbers."""
     lists = [field.name for field in schema if _LISTS.fullmatch(str(field.type))]
     widths = {}
     for name in lists:
@@ -100,7 +105,7 @@ def _list_widths(file, schema):
 
 
 def _index_columns(schema):
-    """Names of the columns that are the index of a data frame of pandas."""
+    """Names of the columns that are the index of a pandas data frame."""
     described = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
     found = [name for name in described.get("index_columns", []) if isinstance(name, str)]
     unnamed = [name for name in schema.names if _INDEX.fullmatch(name)]
@@ -108,22 +113,20 @@ def _index_columns(schema):
 
 
 def _renamed(labels, index):
-    """What labels are called: an index without a name holds names."""
-    unnamed = next((name for name in index if _INDEX.fullmatch(name) and name in labels), None)
-    called = {name: name for name in labels}
-    if unnamed is not None and "name" not in labels:
-        called[unnamed] = "name"
-    return called
+    """New names of labels: an index without a name holds names."""
+    unnamed = [name for name in index if _INDEX.fullmatch(name) and name in labels]
+    renamed = {name: name for name in labels}
+    return renamed if "name" in labels or not unnamed else renamed | {unnamed[0]: "name"}
 
 
-def _has_gaps(parquet, path, schema, name, renamed):
-    """Whether a label is of whole numbers with gaps, also where pandas has made them floats."""
+def _has_gaps(path, schema, name, renamed):
+    """Whether a label is of whole numbers with gaps, of which pandas may have made floats."""
     kind = str(schema.field(name).type)
     whole = kind.startswith(("int", "uint"))
     if not whole and not (kind in _FLOATS and renamed[name] == "name"):
         return False
     n_gaps = 0
-    with parquet.ParquetFile(path) as file:
+    with _opened(path) as file:
         for part in file.iter_batches(columns=[name]):
             values = part[0].drop_null().to_numpy(zero_copy_only=False)
             if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
@@ -134,21 +137,11 @@ def _has_gaps(parquet, path, schema, name, renamed):
 
 def _label(column, whole):
     """A label as an array; gaps are None, and whole numbers beside them stay whole."""
-    from pyarrow.lib import ArrowException
-
-    try:
-        return _values(column, whole)
-    except ArrowException as error:  # text that is none
-        raise ValueError(str(error)) from error
-
-
-def _values(column, whole):
-    if whole:
-        column = column.cast("int64") if str(column.type) in _FLOATS else column
-    elif column.null_count == 0 or str(column.type) in _FLOATS:
+    is_float = str(column.type) in _FLOATS
+    if not whole and (is_float or column.null_count == 0):
         return column.to_numpy(zero_copy_only=False)
     label = np.empty(len(column), dtype=object)
-    label[:] = column.to_pylist()
+    label[:] = (column.cast("int64") if is_float else column).to_pylist()
     return label
 
 
@@ -160,11 +153,11 @@ def _listed(column, name, width, where, start, labels):
     wrong = lengths != width
     if wrong.any():
         row = int(wrong.argmax())
-        whose = "" if labels is None else f" ({labels[row]!r})"
+        name_of_row = "" if labels is None else f" ({labels[row]!r})"
         has = "nothing" if lengths[row] < 0 else f"{lengths[row]} numbers"
         raise ValueError(
-            f"{where} has {has} in row {start + row}{whose} of the column {name!r} where {width} "
-            "are expected; embed all sequences with the same models."
+            f"{where} has {has} in row {start + row}{name_of_row} of the column {name!r} where "
+            f"{width} are expected; embed all sequences with the same models."
         )
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)
 
@@ -180,7 +173,7 @@ def parquet_writer(path, columns):
 
         def write(batch):
             numbers = np.asfortranarray(batch.rows)
-            # the gaps of labels that are floats have been NaN
+            # in labels of floats, NaN stands for a gap
             labels = [
                 pyarrow.array(label, from_pandas=label.dtype.kind == "f")
                 for label in batch.labels.values()
@@ -188,26 +181,15 @@ def parquet_writer(path, columns):
             arrays = [*labels, *map(pyarrow.array, numbers.T)]
             table = pyarrow.table(arrays, [*batch.labels, *columns])
             if not writers:
-                # every float differs: dictionaries of them are of no use
-                writer = parquet.ParquetWriter(
-                    path,
-                    _typed(table.schema),
-                    use_dictionary=[*batch.labels],
-                    write_statistics=False,
-                )
+                # labels may begin with nothing but gaps
+                fields = [
+                    field.with_type(pyarrow.string()) if str(field.type) == "null" else field
+                    for field in table.schema
+                ]
+                # embeddings hardly repeat a number, so dictionaries would only cost space
+                encoding = {"use_dictionary": [*batch.labels], "write_statistics": False}
+                writer = parquet.ParquetWriter(path, pyarrow.schema(fields), **encoding)
                 writers.append(stack.enter_context(writer))
             writers[0].write_table(table.cast(writers[0].schema))
 
         yield write
-
-
-def _typed(schema):
-    """The schema with text in place of labels that begin with nothing but gaps."""
-    import pyarrow
-
-    return pyarrow.schema(
-        [
-            field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field
-            for field in schema
-        ]
-    )

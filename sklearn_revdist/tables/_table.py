@@ -1,11 +1,13 @@
-"""Tables: rows of embeddings, read a batch at a time, from whatever they are kept in.
+"""Tables: rows of embeddings, read one batch at a time, whatever holds them.
 
-A row of a table has numbers, the embedding, and labels, which is all else that is known of it: a
-name, a position.
+A row has numbers, which are the embedding, and labels, such as a name or a position.
 """
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from types import ModuleType
 from typing import NamedTuple
 
 from numpy.typing import NDArray
@@ -30,10 +32,10 @@ class Table(NamedTuple):
     ----------
     n_rows : int
     columns : list of str or None
-        Names of the numbers' columns, where there are some.
+        Names of the columns of numbers, if known.
     n_columns : int
     batches : callable
-        Reads from the beginning and yields a Batch at a time.
+        Reads from the beginning and yields one Batch at a time.
     """
 
     n_rows: int
@@ -43,22 +45,22 @@ class Table(NamedTuple):
 
 
 def batch_rows(n_columns: int) -> int:
-    """Number of rows of a batch with so many numbers in each."""
+    """Number of rows in a batch."""
     return max(1, _BATCH_SIZE // max(1, n_columns))
 
 
 def slices(n_rows: int, n_columns: int) -> list[slice]:
-    """Rows of each batch of a matrix."""
+    """The batches that a matrix is read in."""
     step = batch_rows(n_columns)
     return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
 @contextmanager
-def reading_as(name, path):
-    """Say in one sentence that a file is not what it should be."""
+def reading_as(name, path, *others):
+    """Turn errors of reading, and those of other types, into one that names file and format."""
     try:
         yield
-    except (OSError, ValueError, EOFError, RuntimeError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, *others) as error:
         if isinstance(error, PermissionError):
             raise
         raise ValueError(
@@ -67,26 +69,16 @@ def reading_as(name, path):
         ) from error
 
 
-def import_h5py():
-    """The package that reads and writes HDF5."""
+def import_optional(module: str, name: str) -> ModuleType:
+    """Import what reads and writes a format, or name the extra that has it."""
     try:
-        import h5py
+        return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(_needs("HDF5", "h5py")) from error
-    return h5py
+        raise ImportError(
+            f"{name} files need {module.partition('.')[0]}, which is not installed; run "
+            '`pip install "sklearn-revdist[io]"`.'
+        ) from error
 
 
-def import_parquet():
-    """The module that reads and writes Parquet."""
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(_needs("Parquet", "pyarrow")) from error
-    return parquet
-
-
-def _needs(name, package):
-    return (
-        f"{name} files need {package}, which is not installed; run "
-        '`pip install "sklearn-revdist[io]"`.'
-    )
+import_h5py = partial(import_optional, "h5py", "HDF5")
+import_parquet = partial(import_optional, "pyarrow.parquet", "Parquet")

@@ -1,1 +1,1 @@
-"""Utilities that know nothing of proteins: files, tables, names of models, fingerprints."""
+"""Utilities: files, names of models, fingerprints, settings of torch, parts of scikit-learn."""

@@ -1,4 +1,4 @@
-"""States of files: what was found in a file, known for as long as its state stays the same."""
+"""Remember what was found in a file as long as the file does not change."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class FileState(NamedTuple):
-    """What a change of a file's content changes, too; nobody can set the time `ctime_ns`."""
+    """What changes whenever a file's content does; users cannot set the time `ctime_ns`."""
 
     path: str
     size: int
@@ -22,13 +22,13 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """The state of the file that a path leads to, through links."""
+        """Return the state of the file at a path, following links."""
         status = path.stat()
         times = status.st_mtime_ns, status.st_ctime_ns
         return cls(str(path.resolve()), status.st_size, *times, status.st_ino)
 
     def is_settled(self) -> bool:
-        """Whether a change from now on would show in the times."""
+        """Whether any later change would change the times."""
         return time.time_ns() - max(self.mtime_ns, self.ctime_ns) > _RACY_NS
 
 
@@ -37,16 +37,16 @@ _digests: _Known[str] = {}
 
 
 def found_once(known: _Known[T], files: Sequence[Path], find: Callable[[], T]) -> T:
-    """What is found in some files, looked for once in this process for each state of them.
+    """Call `find` once in this process for each state of the files that it reads.
 
     Parameters
     ----------
     known : dict
-        What was found before, by the states.
+        Earlier results, by states.
     files : sequence of Path
-        All that `find` reads.
+        All files that `find` reads.
     find : callable
-        Not remembered are its errors, and what it says of files that have just changed.
+        Its errors are not remembered, nor its results if a file has only just changed.
     """
     states = tuple(FileState.of(file) for file in files)
     if states in known:
@@ -59,7 +59,7 @@ def found_once(known: _Known[T], files: Sequence[Path], find: Callable[[], T]) -
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits, read once for each state of it."""
+    """SHA-256 of a file in hexadecimal digits, computed once for each state of the file."""
 
     def read():
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Paths as they are given, and files that appear under their name when they are complete."""
+"""Expand paths, and write files that appear when they are complete."""
 
 import os
 from collections.abc import Iterator
@@ -7,36 +7,34 @@ from pathlib import Path
 
 
 def local_path(path: str | os.PathLike) -> Path:
-    """A path that is given in Python; ~ is the user's own folder, as in a shell."""
+    """Expand ~ to the user's home folder, as in a shell."""
     return Path(os.path.expanduser(path))
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Path to write to in place of `path`, which it becomes in one step at the end.
+    """Give a path to write to, which is renamed to `path` at the end.
 
     Whoever reads `path` sees the old file or the new one, never half of one. On an error the old
-    file stays as it was. Where `path` is a link, what it leads to is replaced.
+    file stays as it was. If `path` is a link, its target is replaced.
 
     Raises
     ------
     OSError
-        If there is something at `path` that is no file: a folder, a device, a pipe.
+        If `path` is not a file but a folder, a device or a pipe.
     FileNotFoundError
         If there is no such folder.
     ValueError
         If no file can have this name.
     """
     if "\0" in str(path):
-        raise ValueError(
-            f"The path {str(path)!r} holds a NUL, as no name of a file may; name another."
-        )
+        raise ValueError(f"The path {str(path)!r} holds a NUL character; give another.")
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path.parent)!r}; make it first.")
     if path.exists() and not path.is_file():
-        raise OSError(f"{str(path)!r} is no file and cannot be replaced by one; name another.")
-    # A name of its own: a number of a process may be that of one on another machine, too.
+        raise OSError(f"{str(path)!r} is not a file and cannot be replaced; give another path.")
+    # random, since process numbers may repeat on another machine
     partial = path.with_name(f"{path.name}.{os.urandom(6).hex()}.partial")
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""The hub: files of a repository at one commit, and whether they still are what was fetched."""
+"""The hub: fetch files of a repository at one commit, and check that they are undamaged."""
 
 import hashlib
 import os
@@ -10,18 +10,17 @@ from ._messages import first_line
 
 
 def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
-    """The folder that holds some files of a repository, after fetching those not yet there.
+    """Fetch files of a repository that are not in the cache, and return their folder.
 
     Parameters
     ----------
     repository : str
         Its name on the hub, as ``"owner/name"``.
     revision : str
-        Hash of a commit. What the cache holds of it never changes, so that nothing is asked of
-        the network that has been answered before.
+        Hash of a commit. Its files never change, so that nothing in the cache is requested again.
     filenames : sequence of str
-        Files of one folder, in the order of their need: the first that the repository does not
-        have is the end of them.
+        Files of one folder, in order; those after the first that the repository does not have
+        are not fetched.
 
     Returns
     -------
@@ -30,7 +29,7 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
     Raises
     ------
     FileNotFoundError
-        If the repository has not even the first file, or it cannot be known.
+        If the repository does not have the first file, or a file cannot be fetched.
     ImportError
         If huggingface_hub is not installed.
     """
@@ -50,8 +49,8 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
         try:
             path = path or hf_hub_download(repository, filename, revision=revision)
         except (EntryNotFoundError, OSError, ValueError) as error:
-            known = not isinstance(error, LocalEntryNotFoundError)
-            if known and isinstance(error, EntryNotFoundError):
+            missing = isinstance(error, EntryNotFoundError)
+            if missing and not isinstance(error, LocalEntryNotFoundError):
                 break
             raise FileNotFoundError(
                 f"Fetching {filename!r} of {repository!r} at the commit {revision} failed "
@@ -68,11 +67,11 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
 
 
 def check_fetched(path: Path) -> None:
-    """Refuse a file that is not the one that was fetched from the hub, where that is known.
+    """Refuse a file that has changed since it was fetched from the hub, if its hash is known.
 
-    The hub knows a small file by git's hash of it and a large one by its SHA-256. The cache keeps
-    a file under that name and links to it; a download into a folder leaves the name and the time
-    in a file beside.
+    The hub identifies a small file by git's hash of it and a large one by its SHA-256. The cache
+    keeps a file under that name and links to it; a download into a folder writes the name and the
+    time to a file beside it.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def check_fetched(path: Path) -> None:
 
 
 def _name_on_hub(path):
-    """The hash of a file that was fetched and has not been changed on purpose since, or None."""
+    """Hash of a file that was fetched and not changed on purpose since; None if unknown."""
     if path.is_symlink():
         target = Path(os.readlink(path))
         name = target.name if target.parent.name == "blobs" else ""

@@ -1,10 +1,10 @@
-"""What another library's error says, on the one line that ours have."""
+"""Quote the errors of other libraries on one line."""
 
-_LONGEST = 200  # text of a file may be part of it
+_LONGEST = 200  # it may contain text of a file
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's words, or its type where it has none.
+    """Return the first line of an error's message, or its type if there is none.
 
     Parameters
     ----------
@@ -13,7 +13,7 @@ def first_line(error: BaseException) -> str:
     Returns
     -------
     line : str
-        Without a full stop at its end; what is very long is cut off.
+        Without a full stop at its end, and cut off if it is very long.
     """
     line = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."

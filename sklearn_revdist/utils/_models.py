@@ -1,4 +1,4 @@
-"""Which models exist: names, shapes, and the chains they form. No torch, no file access."""
+"""Published models: names, shapes, and the chains they form. No torch, no file access."""
 
 import os
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ DEMO = (
 
 
 def model_name(entry: Model | Path) -> str:
-    """Name that a chain's entry gives to its columns: the model's, the file's or folder's."""
+    """Name in the columns of an entry of a chain: that of the model, the file or the folder."""
     return entry.name.removesuffix(".pt")
 
 
 def known_model(name: str | os.PathLike) -> Model | None:
-    """Published model of a name, short, full or as on Hugging Face; None where there is none."""
+    """Return the model with a short or full name, or one as on Hugging Face; else None."""
     for model in ESM2 + DEMO:
         if name in (model.short, model.name, f"facebook/{model.name}"):
             return model
@@ -49,16 +49,16 @@ def known_model(name: str | os.PathLike) -> Model | None:
 
 
 def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Path, ...]:
-    """Models and checkpoint files that `chain` stands for, in their order.
+    """Find the models and checkpoint files that a chain consists of, in order.
 
     Parameters
     ----------
     chain : str or sequence of str or path-like
         A string names the chain of all models of a family up to that model: ``"650M"`` is
-        8M, 35M, 150M, 650M, and ``"demo"`` the whole demo chain. A sequence names every
-        model explicitly, by its short name, its full name (as on Hugging Face, if need be),
-        or the path of a ``.pt`` file of fair-esm or of a folder of Hugging Face. The path
-        of a folder has a separator, or is a Path.
+        8M, 35M, 150M, 650M, and ``"demo"`` the whole demo chain. A sequence names every model
+        explicitly: by its short name, its full name, its name on Hugging Face, or the path of a
+        ``.pt`` file of fair-esm or of a Hugging Face folder. The path of a folder contains a
+        separator, or is a Path.
 
     Returns
     -------
@@ -96,13 +96,13 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
         if name in names[:i]:
             raise ValueError(
                 f"chain[{names.index(name)}] and chain[{i}] are both named {name!r}, so their "
-                "columns could not be told apart; leave one out or rename its file."
+                "columns would have the same names; leave one out or rename its file."
             )
     return models
 
 
 def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:
-    """Models of one family whose widths sum to `n_features`, or None if there are none.
+    """Return the models of one family whose widths sum to `n_features`, or None.
 
     The sums of distinct widths are all different, so there is at most one answer.
     """
@@ -115,7 +115,7 @@ def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:
 
 
 def is_chain(names: Sequence[str]) -> bool:
-    """Whether models are one alone, or those of a family from its smallest on without a gap."""
+    """Whether there is one model, or the models are the first of a family without a gap."""
     return len(names) == 1 or any(
         list(names) == [model.name for model in family[: len(names)]] for family in (ESM2, DEMO)
     )
@@ -138,7 +138,7 @@ def _resolve_entry(i: int, entry: str | os.PathLike) -> Model | Path:
             f"chain[{i}]={text!r} is neither a known model, {_known()}, nor the path of a "
             "checkpoint: a file ending in .pt, or a Hugging Face folder, as in './folder'."
         )
-    # the folder that '.' and '..' stand for has a name of its own
+    # the folders '.' and '..' have other names, too
     return path if path.name not in ("", "..") else path.resolve()
 
 

@@ -1,7 +1,7 @@
-"""Progress: a bar on standard error that no other process can hold up.
+"""Progress bars on standard error that no other process can block.
 
-tqdm's own bars share a lock with the processes that are forked from this one. Where one of them is
-killed while it holds the lock, every later bar would wait for ever, a hidden one too.
+The bars of tqdm share a lock with forked processes. If one of these is killed while it holds the
+lock, every later bar waits for ever, even a hidden one.
 """
 
 from threading import RLock
@@ -10,6 +10,6 @@ from tqdm import tqdm
 
 
 class ProgressBar(tqdm):
-    """A bar of tqdm whose lock is this process's alone."""
+    """A tqdm bar with a lock of its own."""
 
     _lock = RLock()

@@ -1,8 +1,8 @@
-"""Torch's defaults for as long as something is computed, whatever the user's settings are.
+"""Compute with torch's default settings, whatever the user's settings are.
 
-What a thread has for itself (autocast, default device, modes, subnormal numbers) is set aside in
-that thread alone. What belongs to the process (precision of products, deterministic algorithms,
-kernels of attention, oneDNN) can only be changed for all threads, and is where it is no default.
+Settings of a thread (autocast, default device, modes, subnormal numbers) are changed in that
+thread alone. Settings of the process (precision of products, deterministic algorithms, kernels of
+attention, oneDNN) can only be changed for all threads; those at their defaults are left alone.
 """
 
 import sys
@@ -20,15 +20,15 @@ _lock = threading.Lock()
 
 @contextmanager
 def default_settings(device: torch.device) -> Iterator[None]:
-    """Compute on a device as torch does by default; any number of threads, also nested.
+    """Set torch's defaults for a device, and restore the user's settings at the end.
 
-    Settings are as before at the end. One of the process that is changed by another thread
-    meanwhile stays as that thread set it.
+    Contexts of several threads may overlap, and may be nested. A setting of the process that
+    another thread changes meanwhile stays as that thread set it.
 
     Parameters
     ----------
     device : torch.device
-        What other devices alone depend on is left alone.
+        Settings that only matter on other devices are left alone.
     """
     with ExitStack() as stack:
         for setting in _FOR_ALL + (_FOR_CUDA if device.type == "cuda" else ()):
@@ -36,21 +36,21 @@ def default_settings(device: torch.device) -> Iterator[None]:
         for kind in {"cpu", device.type}:
             stack.enter_context(torch.autocast(kind, enabled=False))
         stack.enter_context(_subnormal_numbers())
-        stack.enter_context(torch._C.DisableTorchFunction())  # modes, as of the default device
+        stack.enter_context(torch._C.DisableTorchFunction())  # a default device is such a mode
         stack.enter_context(_disable_current_modes())
         yield
 
 
 class _ProcessSetting:
-    """A setting of the process, at its default while anybody is in this context.
+    """Keep a setting of the process at its default while any thread is in this context.
 
-    Who comes first keeps what was set, and who goes last sets it again.
+    The first thread to enter saves the user's value, and the last to leave restores it.
 
     Parameters
     ----------
     get, set_ : callable
     defaults : tuple
-        Values that are the default, or are the same in effect; the first of them is set.
+        The default and values of the same effect; the first is set.
     """
 
     def __init__(self, get: Callable[[], Any], set_: Callable[[Any], Any], *defaults: Any):
@@ -73,14 +73,14 @@ class _ProcessSetting:
             self.n_users -= 1
             if self.n_users == 0 and self.kept:
                 found = self.kept.pop()
-                if self.get() in self.defaults:  # else somebody has set it meanwhile
+                if self.get() in self.defaults:  # else another thread has set it
                     self.set(found)
 
 
 @contextmanager
 def _subnormal_numbers() -> Iterator[None]:
-    """Numbers below the least normal one are not flushed to zero in this thread."""
-    if flushed := sys.float_info.min / 2 == 0:  # torch does not say, but its thread computes so
+    """Do not flush subnormal numbers to zero in this thread."""
+    if flushed := sys.float_info.min / 2 == 0:  # torch has no getter
         torch.set_flush_denormal(False)
     try:
         yield
@@ -90,14 +90,14 @@ def _subnormal_numbers() -> Iterator[None]:
 
 
 def _flag(owner: Any, name: str, default: bool) -> _ProcessSetting:
-    """A flag that some versions of torch do not have, which then has no effect."""
+    """Setting for a flag; it has no effect in versions of torch without the flag."""
     return _ProcessSetting(
         lambda: getattr(owner, name, default), lambda value: setattr(owner, name, value), default
     )
 
 
 def _reduction(name: str) -> _ProcessSetting:
-    """Whether a half-precision product may be summed in half precision, also across parts."""
+    """Setting for sums in half precision, within a product and across its parts."""
     parts = f"{name}_split_k"
     has_parts = hasattr(cuda.matmul, parts)
     return _ProcessSetting(
@@ -112,14 +112,14 @@ def _get_precision(backend: Any) -> str:
 
 
 def _set_precision(backend: Any, value: str) -> None:
-    """Set it, or let it be that of the backend, or of all, where that is the same."""
+    """Inherit the precision if it is the same, or else set it."""
     backend.matmul.fp32_precision = "none"
     if backend.matmul.fp32_precision != value:
         backend.matmul.fp32_precision = value
 
 
 def _get_cuda_precision() -> tuple[str | None, str]:
-    """In terms of the older interface, which may have no word for it, and of the newer one."""
+    """As the older interface has it, or None if it cannot represent it, and as the newer one."""
     try:
         old = torch.get_float32_matmul_precision()
     except RuntimeError:
@@ -129,7 +129,7 @@ def _get_cuda_precision() -> tuple[str | None, str]:
 
 def _set_cuda_precision(value: tuple[str | None, str]) -> None:
     old, new = value
-    if old is not None:  # kernels may ask for either
+    if old is not None:  # kernels may read either
         on_cpu = _get_precision(mkldnn)
         torch.set_float32_matmul_precision(old)
         _set_precision(mkldnn, on_cpu)

@@ -336,7 +336,7 @@ def test_an_embedder_that_cannot_be_identified_is_refused_before_anything_is_kep
     with pytest.raises(
         TypeError,
         match=r"^An object of type \S*Nameless cannot be identified, .*; define a method "
-        r"fingerprint\(\) that returns a text which changes whenever its results do\.$",
+        r"fingerprint\(\) that returns a string which changes whenever its results do\.$",
     ):
         evaluate([task], nameless, distiller, output=tmp_path / "new", **settings)
     probe = make_pipeline(FunctionTransformer(lambda X: X), Ridge())

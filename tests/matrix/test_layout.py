@@ -1,3 +1,5 @@
+"""Blocks of columns, found by given widths, by names, or by known widths."""
+
 import pytest
 
 from sklearn_revdist.matrix._layout import Blocks, find_blocks, names_of_blocks
@@ -7,16 +9,18 @@ def columns(**widths):
     return [f"{model}_{i}" for model, width in widths.items() for i in range(width)]
 
 
-def test_columns_named_by_the_embedder_are_recognised():
-    names = columns(esm2_t6_8M_UR50D=3, esm2_t12_35M_UR50D=5)
-    expected = Blocks(("esm2_t6_8M_UR50D", "esm2_t12_35M_UR50D"), (3, 5))
-    assert find_blocks(None, names, 8) == expected
-    assert find_blocks([3, 5], names, 8) == expected
-
-
-def test_the_name_of_a_column_transformers_step_is_left_out():
-    names = [f"embed__{name}" for name in columns(small=2, large=3)]
-    assert find_blocks(None, names, 5) == Blocks(("small", "large"), (2, 3))
+@pytest.mark.parametrize(
+    ("dims", "names", "expected"),
+    [
+        (None, columns(small=2, large=3), ("small", "large")),
+        ([2, 3], columns(small=2, large=3), ("small", "large")),
+        (None, [f"embed__{name}" for name in columns(small=2, large=3)], ("small", "large")),
+        ([2, 3], None, ("block0", "block1")),
+        ([2, 3], list("abcde"), ("block0", "block1")),
+    ],
+)
+def test_blocks_are_named_by_the_columns_or_numbered(dims, names, expected):
+    assert find_blocks(dims, names, 5) == Blocks(expected, (2, 3))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def test_widths_of_known_models_are_recognised(n_features, names, dims):
     [(960, (320, 640)), (1600, (320, 1280)), (1120, (480, 640)), (208, (48, 160))],
 )
 @pytest.mark.parametrize("names", [False, True])
-def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted(n_features, dims, names):
+def test_a_sum_of_widths_that_is_not_a_whole_chain_is_doubted(n_features, dims, names):
     names = [f"x{i}" for i in range(n_features)] if names else None
     spelled = r".* \({}\), .* \({}\)".format(*dims)
     with pytest.warns(UserWarning, match=rf"{n_features} columns .* taken as {spelled}, .* `dims`"):
@@ -51,35 +55,28 @@ def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted(n_features, dims, nam
     assert find_blocks(None, names_of_blocks(blocks), n_features) == blocks
 
 
-def test_unknown_columns_are_one_block_with_a_warning():
-    with pytest.warns(UserWarning, match="7 columns of X .* say their widths with `dims`"):
-        assert find_blocks(None, None, 7) == Blocks(("block0",), (7,))
+@pytest.mark.parametrize("names", [None, ["a_1", "a_2", "b_0"]])
+def test_unknown_columns_are_one_block_with_a_warning(names):
+    with pytest.warns(UserWarning, match="3 columns of X .* one block .* widths with `dims`"):
+        assert find_blocks(None, names, 3) == Blocks(("block0",), (3,))
 
 
-def test_columns_that_do_not_count_from_zero_are_not_recognised():
-    with pytest.warns(UserWarning, match="one block"):
-        find_blocks(None, ["a_1", "a_2", "b_0"], 3)
-
-
-def test_given_widths_of_unknown_models_are_numbered():
-    assert find_blocks([2, 5], None, 7) == Blocks(("block0", "block1"), (2, 5))
-    assert find_blocks([2, 5], list("abcdefg"), 7) == Blocks(("block0", "block1"), (2, 5))
-
-
-def test_widths_that_do_not_add_up_are_refused():
-    with pytest.raises(ValueError, match=r"dims=\[2, 4\] add up to 6 columns, but X has 7"):
-        find_blocks([2, 4], None, 7)
-
-
-def test_widths_that_contradict_the_names_are_refused():
-    with pytest.raises(ValueError, match=r"contradict .* small \(3\), large \(4\)"):
-        find_blocks([2, 5], columns(small=3, large=4), 7)
-
-
-def test_a_model_that_occurs_twice_is_refused():
-    names = columns(a=2) + columns(b=3) + [f"again__{name}" for name in columns(a=2)]
-    with pytest.raises(ValueError, match=r"a \(2\), b \(3\), a \(2\): a model occurs twice"):
-        find_blocks(None, names, 7)
+@pytest.mark.parametrize(
+    ("dims", "names", "message"),
+    [
+        ([2, 4], None, r"dims=\[2, 4\] add up to 6 columns, but X has 7"),
+        ([2, 5], columns(small=3, large=4), r"contradict .* small \(3\), large \(4\)"),
+        (
+            None,
+            [*columns(a=2, b=3), "again__a_0", "again__a_1"],
+            r"b \(3\), a \(2\): a model occurs",
+        ),
+        (None, [*columns(a=2, b=4), "a_1"], "X has two columns named 'a_1'; keep one, or rename"),
+    ],
+)
+def test_widths_and_names_that_do_not_fit_are_refused(dims, names, message):
+    with pytest.raises(ValueError, match=message):
+        find_blocks(dims, names, 7)
 
 
 @pytest.mark.parametrize("dims", [None, [12, 15]])
@@ -105,13 +102,6 @@ def test_swapped_blocks_are_refused_where_widths_are_known():
     with pytest.raises(ValueError, match=r"dims=\[48, 96, 160\] contradict the names"):
         find_blocks([48, 96, 160], names, 304)
     assert find_blocks(None, names, 304).dims == (96, 160, 48)
-
-
-@pytest.mark.parametrize("dims", [None, [2, 3]])
-def test_two_columns_of_one_name_are_refused(dims):
-    names = [*columns(a=2), *columns(b=2), "a_1"]
-    with pytest.raises(ValueError, match="X has two columns named 'a_1'; keep one, or rename it"):
-        find_blocks(dims, names, 5)
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -1,3 +1,5 @@
+"""Moments add up in any order, in either form, to the rounding of float64."""
+
 from itertools import pairwise
 
 import numpy as np
@@ -50,7 +52,8 @@ def test_any_split_adds_up_to_the_whole(cuts, seed, weighted):
     total = Moments.zeros(5)
     for start, stop in pairwise(bounds):
         part = None if weights is None else weights[start:stop]
-        total += Moments.of(X[start:stop], part)
+        part = Moments.of(X[start:stop], part)
+        total = total + part if seed % 2 else part + total
     assert_equal_moments(total, Moments.of(X, weights))
 
 
@@ -99,9 +102,7 @@ def test_objects_that_are_numbers_are_rows_of_numbers(rng):
             ValueError, match=r"^X must be a matrix of real .* \(30, 3\) and .* obj"
         ):
             Moments.of(rows)
-    with pytest.raises(
-        ValueError, match=r"^X must be .* \(3,\) .* give a row for each embedding\.$"
-    ):
+    with pytest.raises(ValueError, match=r"^X must be .* \(3,\) .* give one row per embedding\.$"):
         Moments.of(X[0])
 
 
@@ -137,18 +138,13 @@ def test_a_constant_that_was_merged_is_constant_still(rng):
         assert scale[0] == 0.0 < scale[1]
 
 
-def test_other_things_are_no_moments(rng):
+def test_other_things_are_not_moments(rng):
     with pytest.raises(
         TypeError, match=r"^moments must be Moments, .* type ndarray; make them .* Moments\.of\.$"
     ):
         check_moments(np.ones(3))
     with pytest.raises(TypeError, match="unsupported operand"):
         Moments.zeros(3) + np.ones(3)
-
-
-def test_merging_two_corpora_in_either_order(rng):
-    left, right = Moments.of(rng.normal(size=(50, 4)) + 3), Moments.of(rng.normal(size=(9, 4)))
-    assert_equal_moments(left + right, right + left)
 
 
 def test_the_form_follows_the_number_of_rows(rng):
@@ -212,15 +208,12 @@ def test_a_matrix_is_mirrored_square_by_square(size, rng, monkeypatch):
 
 
 def test_leading_columns_are_the_moments_of_those_columns(rng):
-    X = rng.normal(size=(100, 6))
-    leading = Moments.of(X).leading(4)
-    assert_equal_moments(leading, Moments.of(X[:, :4]))
-    assert_equal_moments(Moments.of(X).leading(6), Moments.of(X), rtol=0)
+    for X in (rng.normal(size=(100, 6)), rng.normal(size=(5, 6))):
+        for n_features in (2, 6):
+            leading = Moments.of(X).leading(n_features)
+            assert_equal_moments(leading, Moments.of(X[:, :n_features]))
     with pytest.raises(ValueError, match=r"^n_features=7 is more than the 6 there are\.$"):
         Moments.of(X).leading(7)
-    few = Moments.of(X[:5]).leading(2)
-    assert few.root.shape == (5, 2)
-    assert_equal_moments(few, Moments.of(X[:5, :2]))
 
 
 @pytest.mark.parametrize("n_samples", [5, 100])

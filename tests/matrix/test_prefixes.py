@@ -86,7 +86,7 @@ def test_names_of_nested_columns_say_where_models_end():
     assert model_prefixes(names) == {"a": 1, "b": 3}
 
 
-def test_columns_that_are_no_prefix_are_refused():
+def test_columns_that_are_not_a_prefix_are_refused():
     nested = ["a_0", "b_residual_0", "b_residual_1"]
     for names in (None, nested[:2], ["x", "y"], ["a_0", "y"]):
         check_prefix(2, names, nested)

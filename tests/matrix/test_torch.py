@@ -46,7 +46,7 @@ def test_half_precision_becomes_single_and_integers_double(X):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda tensor: tensor[0], r"shape \(23,\); give one with a row"),
+        (lambda tensor: tensor[0], r"shape \(23,\); give one with one row per"),
         (lambda tensor: tensor[:0], r"shape \(0, 23\)"),
         (lambda tensor: tensor.index_fill(1, torch.tensor([3]), torch.nan), "NaN or infinity"),
         (lambda tensor: tensor[:, :20], "has 20 features, but"),

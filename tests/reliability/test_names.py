@@ -158,7 +158,7 @@ def test_hdf5_cannot_hold_a_nul_and_says_so(in_process, work, tmp_path, name, rn
     before = listing(tmp_path)
     ended = in_process("embed", "in.fasta", "-o", "out.h5", *CHAIN)
     assert ended.code == OUTPUT
-    assert f"The label 'name' has the text {name!r}, whose NUL character" in ended.err
+    assert f"The label 'name' has the value {name!r}, whose NUL character" in ended.err
     assert ended.err.count("\n") == 1
     assert listing(tmp_path) - before == {"a/b/work/out.h5.unfinished.sqlite"}
 

@@ -96,7 +96,7 @@ def test_without_any_run_numbered_columns_are_taken_or_all(columns, expected):
 
 def test_wide_runs_beside_known_models_are_chosen_by_the_widths():
     known, others = names(**{"esm2_t6_8M_UR50D": 320}), names(tuned=640)
-    with pytest.raises(ValueError, match=r"8M_UR50D \(320\), tuned \(640\); say .*--dims"):
+    with pytest.raises(ValueError, match=r"8M_UR50D \(320\), tuned \(640\); give .*--dims"):
         fit(known + others)
     assert fit(known + others, [320]).columns == known
     assert fit(known + others, [320, 640]).columns == known + others

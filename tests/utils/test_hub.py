@@ -1,4 +1,4 @@
-"""Published weights from a cache in the layout of huggingface_hub; the network is never there."""
+"""Published weights from a cache in the layout of huggingface_hub, without a network."""
 
 import hashlib
 import os
@@ -54,36 +54,37 @@ def test_naive_files_are_read_from_the_same_place(cache):
     np.testing.assert_array_equal(read(NaiveChain, variant=variant).components_, local.components_)
 
 
-@pytest.mark.parametrize("revision", ["main", "v1", COMMIT[:7], COMMIT.upper(), COMMIT + "0"])
-def test_what_may_move_is_no_revision(cache, revision):
-    with pytest.raises(ValueError, match="may mean other weights tomorrow; give the 40 hexadec"):
-        read(revision=revision)
-
-
-def test_a_repository_without_a_revision_is_refused(cache):
-    with pytest.raises(
-        FileNotFoundError, match=r"nothing at 'owner/weights'.* say with `revision`"
-    ):
-        read(revision=None)
-
-
-@pytest.mark.parametrize("variant", [None, "", "../../pcr-fbpca-1k", "pcr-fbpca-1k/..", "pcr"])
-def test_a_variant_that_names_no_files_is_refused(cache, variant):
-    with pytest.raises(ValueError, match="does not say which files of 'owner/weights' to fetch"):
-        read(variant=variant)
+NO_REVISION = r"nothing at 'owner/weights'.* say with `revision`"
+NO_VARIANT = "does not say which files of 'owner/weights' to fetch"
+NO_NAME = "neither a folder of them nor a repository on the hub"
+MOVES = "may mean other weights tomorrow; give the 40 hexadec"
+UNFETCHED = rf"commit {OTHER_COMMIT} failed .* network fetch"
 
 
 @pytest.mark.parametrize(
-    "name", ["../weights", "owner/../weights", "https://a/b", "owner/we ights"]
+    ("parameter", "values", "error", "message"),
+    [
+        ("revision", ["main", "v1", COMMIT[:7], "A" * 40, COMMIT + "0"], ValueError, MOVES),
+        ("revision", [None], FileNotFoundError, NO_REVISION),
+        ("revision", [OTHER_COMMIT], FileNotFoundError, UNFETCHED),
+        (
+            "variant",
+            [None, "", "../../pcr-fbpca-1k", "pcr-fbpca-1k/..", "pcr"],
+            ValueError,
+            NO_VARIANT,
+        ),
+        (
+            "name",
+            ["../weights", "owner/../weights", "https://a/b", "owner/we ights"],
+            ValueError,
+            NO_NAME,
+        ),
+    ],
 )
-def test_a_name_that_no_repository_has_is_not_looked_for(cache, name):
-    with pytest.raises(ValueError, match="neither a folder of them nor a repository on the hub"):
-        read(name=name)
-
-
-def test_a_commit_that_was_not_fetched_is_an_error_offline(cache):
-    with pytest.raises(FileNotFoundError, match=rf"commit {OTHER_COMMIT} failed .* network fetch"):
-        read(revision=OTHER_COMMIT)
+def test_what_does_not_name_fetched_files_is_refused(cache, parameter, values, error, message):
+    for value in values:
+        with pytest.raises(error, match=message):
+            read(**{parameter: value})
 
 
 def test_a_chain_that_ends_is_not_one_that_broke_off(cache):
@@ -117,7 +118,7 @@ def test_where_all_files_are_there_their_folder_is_given(cache):
     assert fetch(REPOSITORY, COMMIT, filenames) == cache / "snapshots" / COMMIT / "weights"
 
 
-def test_a_variant_that_the_repository_does_not_have_is_told(cache):
+def test_a_variant_that_the_repository_does_not_have_is_an_error(cache):
     missing = cache / ".no_exist" / COMMIT / "weights" / "rd-scaler-8M-35M-pcr-fbpca-5k.npz"
     missing.touch()
     with pytest.raises(FileNotFoundError, match=r"has no file 'weights/rd-scaler-8M.*5k\.npz' at"):
@@ -213,7 +214,7 @@ def test_without_a_readable_record_nothing_is_known(tmp_path, record):
     check_fetched(tmp_path / "file")
 
 
-def test_a_link_to_elsewhere_is_no_file_of_the_cache(tmp_path):
+def test_a_link_to_elsewhere_is_not_a_file_of_the_cache(tmp_path):
     (tmp_path / NAMES["large"]).write_bytes(b"other")
     (tmp_path / "file").symlink_to(NAMES["large"])
     check_fetched(tmp_path / "file")

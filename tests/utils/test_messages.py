@@ -1,4 +1,4 @@
-"""What other libraries say is told on one line."""
+"""Errors of other libraries are quoted on one line."""
 
 import pytest
 

@@ -9,7 +9,7 @@ from sklearn_revdist.utils._progress import ProgressBar
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that are forked")
-def test_a_process_killed_while_it_draws_holds_up_nobody():
+def test_a_process_killed_while_it_draws_blocks_no_other():
     child = os.fork()
     if not child:
         ProgressBar.get_lock().acquire()

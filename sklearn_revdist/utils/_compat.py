@@ -1,0 +1,21 @@
+"""Parts of scikit-learn that are not public: imported here alone, so that one module follows it."""
+# ruff: noqa: F401
+
+from functools import partial
+
+from sklearn.base import _fit_context
+from sklearn.utils import _param_validation
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_method_params,
+    _get_feature_names,
+)
+
+validate_params = partial(_param_validation.validate_params, prefer_skip_nested_validation=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..sequences._packed import plain_name
 from ..sequences._text_tables import open_rows
-from ..sequences._tokens import AMBIGUOUS, GAPS, RESIDUES, drop_stop, stops_dropped
+from ..sequences._tokens import drop_stop, stops_dropped
 
 
 class Rejects:
@@ -87,28 +87,6 @@ def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str
         what = f"{str(path)!r}: {stops_dropped(n_stops, len(proteins))}"
         warnings.warn(what, UserWarning, stacklevel=2)
     return proteins
-
-
-def wrong_letter(sequence: str, unknown: str) -> str | None:
-    """What is wrong with the letters of a sequence, or None.
-
-    Parameters
-    ----------
-    sequence : str
-        A protein sequence.
-    unknown : {"error", "mask", "X", "keep"}
-        The embedder's policy, which says what ambiguous residues are let through.
-    """
-    if not sequence:
-        return "the sequence is empty"
-    allowed = re.escape(RESIDUES[unknown])
-    found = re.search(f"[^{allowed}]", sequence, re.IGNORECASE | re.ASCII)
-    if found is None:
-        return None
-    hint = " (see `unknown`)" if found[0].upper() in AMBIGUOUS else ""
-    if found[0] in GAPS:
-        hint = ", a gap as in an alignment"
-    return f"the sequence has {found[0]!r} at position {found.start() + 1}{hint}"
 
 
 def task_name(path: str | os.PathLike) -> str:

@@ -19,6 +19,9 @@ _OTHER_FORMATS = {
     "Clustal": "CLUSTAL|MUSCLE",
 }
 
+# A key begins the header, or follows a blank or one of ; | , and a value ends at the next key.
+_KEY = re.compile(r"(?<![^\s;|,])([\w.-]+)\s*=\s*")
+
 # Records that are checked for a line of labels in each.
 _CHECKED = 10
 
@@ -99,6 +102,36 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     """
     with open_text(path) as file:
         yield from _records_of(file, os.fspath(path))
+
+
+def identifier(header: str) -> str:
+    """Return the first word of a header."""
+    return header.split(maxsplit=1)[0] if header else ""
+
+
+def header_values(header: str, key: str) -> list[str]:
+    """Find the values of a key in a header such as FLIP's ``>id TARGET=Cell membrane SET=train``.
+
+    Parameters
+    ----------
+    header : str
+        Values go on to the next key.
+    key : str
+        In upper or lower case.
+
+    Returns
+    -------
+    values : list of str
+        Distinct values in the header's order; several if the key is repeated.
+    """
+    found = list(_KEY.finditer(header))
+    ends = [*(match.start() for match in found[1:]), len(header)]
+    values = [
+        header[match.end() : end].strip(" \t;|,")
+        for match, end in zip(found, ends, strict=bool(found))
+        if match[1].casefold() == key.casefold()
+    ]
+    return list(dict.fromkeys(values))
 
 
 def _records_of(file, path):

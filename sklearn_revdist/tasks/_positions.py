@@ -1,4 +1,4 @@
-"""Positions: which residue of its protein a number in a table stands for."""
+"""Find out which residue of its protein a number in a table stands for."""
 
 import os
 import re
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0*)?")
 _NEARLY_ALL, _MOST = 0.9, 0.5
-_FEWEST = 3  # residues that fit by chance
+_FEWEST = 3  # fewer residues may fit by chance
 _SEARCHED = 500
 
 
 def as_position(cell: str) -> int | None:
-    """Whole number that a cell has, as 3 or 3.0; None where it has none."""
+    """Read a whole number, such as 3 or 3.0; None if a cell is not one."""
     whole = _WHOLE.fullmatch(cell.strip())
     return int(whole[1]) if whole else None
 
@@ -22,21 +22,21 @@ def check_first_position(
     rows: Sequence[tuple[int, str, str]],
     first_position: int,
 ) -> None:
-    """Refuse residues that match their sequences if numbering starts elsewhere, and only then.
+    """Refuse residues that match their sequences only if numbering starts elsewhere.
 
     Parameters
     ----------
     path : str or path-like
-        Their file.
+        The file, for messages.
     rows : sequence of (int, str, str)
-        Position, letter, and sequence of the protein.
+        Position, letter, and the sequence of the protein.
     first_position : int
         Number of a sequence's first residue.
 
     Raises
     ------
     ValueError
-        If another `first_position` fits nearly all rows, and this one not even most.
+        If another `first_position` fits nearly all rows, and this one does not fit most.
     """
     if len(rows) < _FEWEST or _share(rows, first_position) > _MOST:
         return

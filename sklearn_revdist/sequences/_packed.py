@@ -37,11 +37,7 @@ _TEXT = "save the text in it as FASTA or CSV"
 _FORMAT = "end its name in {0}, or name its format ({1})"
 _BY_FIRST_BYTES = (
     (rb"%PDF-", "a PDF document", _TEXT),
-    (
-        rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an old Office document",
-        "save it as .xlsx or CSV",
-    ),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "save it as .xlsx or CSV"),
     (rb"\{\\rtf", "a document in RTF", _TEXT),
     (rb"PAR1[\x00-\x08\x0e-\x1f]", "a Parquet table", _FORMAT.format(".parquet", "parquet")),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", _FORMAT.format(".h5", "hdf5")),

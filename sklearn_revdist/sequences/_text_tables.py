@@ -3,6 +3,7 @@
 import csv
 import itertools
 import os
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -213,26 +214,19 @@ def _wrong_cell(path, start, text, delimiter, error):
 
 def _wrong_quote(text, delimiter):
     """Find the cell with wrong quotes: where it begins, what is wrong, and what to do."""
-    at = 0
-    while True:
-        while text[at : at + 1] == " ":
-            at += 1
-        end = at
-        if text[at : at + 1] == '"':
-            end = text.find('"', at + 1)
-            while end >= 0 and text[end + 1 : end + 2] == '"':
-                end = text.find('"', end + 2)
-            if end < 0:
-                return at, 'a quote (") that is not closed', "close it, or remove it"
-            end += 1
-            if text[end : end + 1] not in (delimiter, "\r", "\n", ""):
-                rest = text[end : end + 20].splitlines()[0]
-                what = f"{rest!r} after the closing quote of a cell"
-                return at, what, 'write a quote that is part of the text twice ("")'
-        end = text.find(delimiter, end)
-        if end < 0:
-            return None
-        at = end + 1
+    quoted = '"(?:[^"]++|"")*+"'
+    sound = rf'(?:{quoted}(?=[{delimiter}\r\n])|(?!"))[^{delimiter}]*{delimiter}'
+    at = re.match(rf"(?: *+{sound})*+ *+", text).end()
+    if text[at : at + 1] != '"':
+        return None
+    cell = re.compile(quoted).match(text, at)
+    if cell is None:
+        return at, 'a quote (") that is not closed', "close it, or remove it"
+    if text[cell.end() : cell.end() + 1] in ("\r", "\n", ""):
+        return None
+    rest = text[cell.end() : cell.end() + 20].splitlines()[0]
+    what = f"{rest!r} after the closing quote of a cell"
+    return at, what, 'write a quote that is part of the text twice ("")'
 
 
 def _table(rows, place, path, needed, wanted, columns):

@@ -102,9 +102,8 @@ def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
 
 def _normalised(name):
     """Normalise a name, so that names that look like one class are equal."""
-    if _WHOLE.fullmatch(name):
-        sign, digits = _WHOLE.fullmatch(name).groups()
-        return sign + (digits.lstrip("0") or "0")
+    if whole := _WHOLE.fullmatch(name):
+        return whole[1] + (whole[2].lstrip("0") or "0")
     if _EXPONENT.fullmatch(name) and float(name).is_integer():
         return str(int(float(name)))
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -54,16 +54,15 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     if reference is not None:
         table = read_text(reference, ["DMS_id", "DMS_filename"])
         names = dict(zip(table["DMS_filename"], table["DMS_id"], strict=True))
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
+    scans, other = [path], []
+    if path.is_dir():
+        tables = [file for file in sorted(path.iterdir()) if plain_suffix(file) == ".csv"]
+        scans = [file for file in tables if _is_scan(file)]
+        other = [file.name for file in tables if file not in scans]
+        if reference is not None:
+            other = [name for name in other if not (path / name).samefile(reference)]
     files: dict[str, Path] = {}
-    other = []
-    for file in candidates:
-        if path.is_dir() and plain_suffix(file) != ".csv":
-            continue
-        if path.is_dir() and not set(COLUMNS) <= _header(file):
-            if reference is None or not file.samefile(reference):
-                other.append(file.name)
-            continue
+    for file in scans:
         plain = plain_name(file)
         name = names.get(plain, plain.removesuffix(".csv"))
         if name in files:
@@ -221,10 +220,10 @@ def _sample_by_count(task, max_per_count, seed):
     return task.leave_out(kept, f"beyond {max_per_count} of a number of substitutions")
 
 
-def _header(path):
-    """Read the names of a table's columns."""
+def _is_scan(path):
+    """Check whether a table has the columns of a scan."""
     with open_rows(path, {}, wanted=COLUMNS) as table:
-        return set(table.columns)
+        return set(COLUMNS) <= set(table.columns)
 
 
 def _check_substitutions(path, mutants):

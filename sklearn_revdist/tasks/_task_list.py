@@ -157,7 +157,7 @@ def _readers_of(entry, defaults, where):
         raise ValueError(
             f"{where}: path and {next(iter(sets))} both name files of rows; leave one out."
         )
-    files = [*sets.values(), reference, *(entry[key] for key in _PATHS if key in entry)]
+    files = [*sets.values(), *(entry[key] for key in _PATHS if key in entry), reference]
     if sets:
         entry["path"] = sets
     _check_settings(entry, chosen, where)

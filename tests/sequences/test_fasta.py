@@ -6,6 +6,7 @@ import pytest
 
 from sklearn_revdist import read_fasta
 from sklearn_revdist.sequences import _fasta
+from sklearn_revdist.sequences._fasta import header_values, identifier
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_dialects(fasta, content):
 def test_a_name_in_another_encoding_is_an_error_that_names_its_line(fasta):
     path = str(fasta(">a\nMKT\n>Müller\nMKT\n".encode("latin-1")))
     with pytest.raises(
-        ValueError, match=r"some\.fasta', line 3, has bytes that are no UTF-8; convert"
+        ValueError, match=r"some\.fasta', line 3, has bytes that are not UTF-8; convert"
     ):
         read_fasta(path)
 
@@ -139,3 +140,28 @@ def test_wrapped_lines_of_equal_length_are_residues(fasta, content):
 
 def test_inside_a_sequence_nothing_is_a_comment(fasta):
     assert read_fasta(fasta(">a\nMKT\n;AC\n#W\n"))[1] == ["MKT;AC#W"]
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        ("p1 TARGET=1.5 SET=train", ["1.5"]),
+        ("p1 TARGET=Cell membrane SET=train", ["Cell membrane"]),
+        ("p1 SET=train target = Cell membrane, outer", ["Cell membrane, outer"]),
+        ("p1|TARGET=a|SET=train", ["a"]),
+        ("p1 TARGET=a; SET=train;", ["a"]),
+        ("TARGET=pH=7 SET=x", ["pH=7"]),
+        ("p1 TARGET= SET=x", [""]),
+        ("p1 MYTARGET=3 X-TARGET=4", []),
+        ("p1 TARGET=a Target=a", ["a"]),
+        ("p1 TARGET=a Target=b", ["a", "b"]),
+        ("", []),
+    ],
+)
+def test_a_value_is_what_stands_before_the_next_key(header, values):
+    assert header_values(header, "TARGET") == values
+
+
+def test_the_identifier_is_the_first_word():
+    assert identifier("p1 TARGET=2") == "p1"
+    assert identifier("") == ""

@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from sklearn_revdist.sequences import _packed as _packed_files
+from sklearn_revdist.sequences import _packed
 from sklearn_revdist.sequences._packed import (
     Unreadable,
     open_content,
@@ -67,7 +67,7 @@ def test_content_is_what_was_packed_whatever_the_suffix(read, packer, text):
 
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_pipe_is_read_as_a_file_is(tmp_path, packer, monkeypatch):
-    monkeypatch.setattr(_packed_files, "_SMALL", 0)  # its size is that of what was read
+    monkeypatch.setattr(_packed, "_SMALL", 0)  # its size is that of what was read
     text = np.random.default_rng(0).bytes(5000).hex().encode()
     data = PACKERS[packer](text)
     pipe = tmp_path / "pipe"
@@ -102,7 +102,7 @@ def test_what_is_damaged_is_never_read_in_part(read, packer):
 
 @pytest.mark.parametrize("packer", PACKED)
 def test_what_unpacks_to_far_more_than_text_does_is_refused(read, monkeypatch, packer):
-    monkeypatch.setattr(_packed_files, "_SMALL", 2**16)
+    monkeypatch.setattr(_packed, "_SMALL", 2**16)
     bomb = b"MK,1\n" * 2**18
     with pytest.raises(Unreadable, match="unpacks to more than 200 times its size"):
         read(PACKERS[packer](bomb))
@@ -129,7 +129,7 @@ def test_a_zip_archive_with_a_password_is_refused(read):
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"%PDF-1.7\n", "a PDF document, by its first bytes; give the text"),
+        (b"%PDF-1.7\n", "a PDF document, by its first bytes; save the text"),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
             "an old Office document, .*; save it as .xlsx",
@@ -148,12 +148,12 @@ def test_a_zip_archive_with_a_password_is_refused(read):
         (gzip.compress(bytes(257) + b"ustar"), "a tar archive"),
         (gzip.compress(gzip.compress(b">a\nM")), "compressed twice; unpack it once"),
         (zipped(gzip.compress(b">a\nM")), "compressed twice"),
-        (zipped(b"", name="word/document.xml"), "a document of Word, by what is in it"),
+        (zipped(b"", name="word/document.xml"), "a document of Word, by its contents"),
         (zipped(b"", name="x/data.pkl"), "a file of torch"),
         (zipped(b"", name="x.npy"), "a file of arrays of NumPy"),
     ],
 )
-def test_what_is_no_text_is_named(read, data, what):
+def test_files_that_are_not_text_are_named(read, data, what):
     with pytest.raises(Unreadable, match=f"x.fasta' is {what}"):
         read(data, "x.fasta")
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path, monkeypatch):
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_packed_files, "open", forbidden, raising=False)  # root may read anything
+    monkeypatch.setattr(_packed, "open", forbidden, raising=False)  # root may read anything
     with pytest.raises(PermissionError, match=r"x' may not be read by this user; change its perm"):
         open_content(tmp_path / "x").__enter__()
 

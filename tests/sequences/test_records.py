@@ -110,18 +110,18 @@ def test_a_table_as_a_spreadsheet_on_windows_writes_it(tmp_path, first):
     [
         ("x.fasta", b"", "has no FASTA records"),
         ("x.fasta", b"MKTAYIAKQR\n", "is not a FASTA file: its line 1 comes before any header"),
-        ("x.fasta", bytes(range(256)), "line 3, has bytes that are no UTF-8"),
+        ("x.fasta", bytes(range(256)), "line 3, has bytes that are not UTF-8"),
         ("x.fasta", b">a\n>b\nMKT\n", r"Record 0 .* named 'a' in line 1, has no sequence"),
         ("x.fasta.gz", b"\x1f\x8bbroken", "is damaged: it cannot be decompressed"),
         ("x.csv", b"", "is empty; check that it is complete"),
         ("x.csv", b"name,sequence\n", "has no records; check that it is complete"),
-        ("x.csv", b"name,sequence\na,\xff\xfe\n", "line 2, has bytes that are no UTF-8"),
+        ("x.csv", b"name,sequence\na,\xff\xfe\n", "line 2, has bytes that are not UTF-8"),
         ("x.csv", b"name,sequence\na,M\nb,K,T,W\n", "line 3, has 4 cells where there are 2"),
-        ("x.csv", b'name,sequence\na,"MK\nT"\n', "line 2: .* has a line break behind position 2"),
+        ("x.csv", b'name,sequence\na,"MK\nT"\n', "line 2: .* has a line break after position 2"),
         (
             "x.csv",
             b"name,sequence\na,MK T\n",
-            r"line 2: .* whitespace \(' '\) behind position 2",
+            r"line 2: .* whitespace \(' '\) after position 2",
         ),
         ("x.csv", b"name,name,sequence\na,b,MKT\n", "has 2 columns 'name'; rename all but one"),
         ("x", b"MKTAYIAKQR\n", "neither with '>', .* nor .* column 'sequence'; give its format"),
@@ -250,13 +250,13 @@ def test_an_index_of_pandas_is_found(tmp_path):
 
 def test_parquet_tables_that_are_refused(tmp_path):
     path = parquet(tmp_path / "x.parquet", sequence=([b"MKT"],))
-    with pytest.raises(ValueError, match=r"column 'sequence' of .* holds binary, which is no text"):
+    with pytest.raises(ValueError, match=r"column 'sequence' of .* holds binary, which is not text"):
         list(read_records(path))
     parquet(path, sequence=(["MKT"],), name=([b"a"],))
     with pytest.raises(ValueError, match=r"column 'name' of .* holds binary"):
         list(read_records(path))
     parquet(path, sequence=([7],))
-    with pytest.raises(ValueError, match="holds int64, which is no text; convert it to strings"):
+    with pytest.raises(ValueError, match="holds int64, which is not text; convert it to strings"):
         list(read_records(path))
     table = pa.table([pa.array(["MKT"]), pa.array(["a"]), pa.array(["b"])], ["sequence", "x", "x"])
     pq.write_table(table, path)

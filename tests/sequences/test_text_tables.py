@@ -178,14 +178,14 @@ def test_lines_are_those_of_the_file_past_cells_of_several_lines(tmp_path):
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
-        ('a,"MKT\nb,MKV\n', 2, r'has a quote \("\) that is not closed; close it, or take it out'),
+        ('a,"MKT\nb,MKV\n', 2, r'has a quote \("\) that is not closed; close it, or remove it'),
         ('a,MKT\n"b\nc","MKT\n', 4, "has a quote .* that is not closed"),
-        ('a,"MKT\nb,MKV\nc,"MKW\n', 2, r"has 'MKW' behind the closing quote .*; write a quote"),
-        ('a,"MK"T\n', 2, "has 'T' behind the closing quote of a cell"),
+        ('a,"MKT\nb,MKV\nc,"MKW\n', 2, r"has 'MKW' after the closing quote .*; write a quote"),
+        ('a,"MK"T\n', 2, "has 'T' after the closing quote of a cell"),
         ("a,MKT\nb\n", 3, "has 1 cells where there are 2 columns; complete the row"),
         ("a,MKT,,x\n", 2, "has 4 cells where there are 2 columns; put a cell that holds a sep"),
-        ("a,MKT\nb,M\0T\n", 3, "has a NUL character; take it out"),
-        ("a,MKT\nb,\udcff\n", 3, "has bytes that are no UTF-8; convert the file"),
+        ("a,MKT\nb,M\0T\n", 3, "has a NUL character; remove it"),
+        ("a,MKT\nb,\udcff\n", 3, "has bytes that are not UTF-8; convert the file"),
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
@@ -217,7 +217,7 @@ def test_quotes_mean_nothing_between_tabs(tmp_path):
     path.write_text('name\tsequence\n5" end\tMKT\n"b\tMKV\n')
     assert [row for _, row in read(path)[1]] == [['5" end', "MKT"], ['"b', "MKV"]]
     path.write_text('name\tsequence\n"a\tb"\tMKT\n')
-    with pytest.raises(Unreadable, match=r"line 2, has 3 cells .*; tabs inside of quotes separate"):
+    with pytest.raises(Unreadable, match=r"line 2, has 3 cells .*; tabs inside quotes separate"):
         read(path)
 
 

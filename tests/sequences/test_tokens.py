@@ -20,6 +20,7 @@ from sklearn_revdist.sequences._tokens import (
     Encoder,
     as_text,
     encode_sequences,
+    wrong_letter,
 )
 
 ALPHABET = esm.data.Alphabet.from_architecture("ESM-1b")
@@ -75,7 +76,7 @@ def test_ambiguous_residues_follow_unknown(residue):
 
 def test_residues_of_which_there_are_tokens_can_be_kept():
     assert encoded("MKxBUZOw", "keep") == ALPHABET.encode("MKXBUZOW")
-    for residue, what in [("J", "'J', of which ESM-2 has no token,"), ("*", "a stop codon")]:
+    for residue, what in [("J", "'J', for which ESM-2 has no token,"), ("*", "a stop codon")]:
         with pytest.raises(ValueError, match=f"{what}.* at position 3 .*='mask' or unknown='X'"):
             encoded(f"MK{residue}W", "keep")
 
@@ -99,7 +100,7 @@ def test_a_stop_codon_at_the_end_is_dropped_with_one_warning(unknown):
     assert [as_text(t) for t in tokens] == ["MKT", "W", "MK"]
     (warning,) = caught
     assert str(warning.message) == (
-        "2 of 3 sequences end in '*', a stop codon, which is no residue and was dropped."
+        "2 of 3 sequences end in '*', a stop codon, which is not a residue and was dropped."
     )
 
 
@@ -107,7 +108,7 @@ def test_a_stop_codon_at_the_end_is_dropped_with_one_warning(unknown):
 @pytest.mark.parametrize("character", [*"0>#?_:<\0\x7f\x80", *"ß\u0131\u017f\xe9\u86cb\ud800"])
 def test_other_characters_are_errors_whatever_unknown(character, unknown):
     record = f"ACD{character}"
-    with pytest.raises(ValueError, match="which is no amino acid, at position 4") as error:
+    with pytest.raises(ValueError, match="which is not an amino acid, at position 4") as error:
         encode_sequences(["MKT", record], unknown)
     assert f"Record 1 (counting from 0) has {character!r}," in str(error.value)
 
@@ -158,6 +159,23 @@ def test_parts_are_counted_together():
         encoder.warn()
     with pytest.raises(ValueError, match=r"^Record 4 \(counting from 0\) has '1'"):
         encoder.encode(["MKT", "M1"])
+
+
+def test_a_wrong_letter_of_a_row_is_described_as_that_of_a_record_is():
+    assert wrong_letter("ACDacd", "error") is None
+    assert wrong_letter("AXAZ*", "mask") is None
+    assert wrong_letter("AXBZUO", "keep") is None
+    assert wrong_letter("", "mask") == "the sequence is empty"
+    for sequence, unknown, what in [
+        ("AXA", "error", "the ambiguous residue 'X' at position 2 (see `unknown`)"),
+        ("AJA", "keep", "'J', for which ESM-2 has no token, at position 2 (see `unknown`)"),
+        ("A*A", "keep", "a stop codon ('*') before its end at position 2 (see `unknown`)"),
+        ("A\u017fA", "mask", "'\u017f', which is not an amino acid, at position 2"),  # not S
+        *(("A.A", each, "a gap ('.'), as in an alignment, at position 2") for each in RESIDUES),
+    ]:
+        assert wrong_letter(sequence, unknown) == f"the sequence has {what}"
+        message, _, _ = pytest.raises(ValueError, encode_sequences, [sequence], unknown).value.args
+        assert what.partition(" at position")[0] in message
 
 
 # ----------------------------------------------------------------------- nucleotides

@@ -110,7 +110,7 @@ def test_a_download_that_breaks_off_is_taken_up_where_it_ended(fetch, serve, arc
 
 def test_another_call_goes_on_from_what_is_kept(fetch, serve, archive):
     serve.breaks = [100]
-    with pytest.raises(OSError, match=r"it ended after 100 of .* call again, which goes on"):
+    with pytest.raises(OSError, match=r"it ended after 100 of .* call again, which resumes"):
         fetch(n_retries=0)
     assert fetch().sha256 == hashlib.sha256(archive).hexdigest()
     assert serve.ranges == [None, "bytes=100-"]
@@ -172,7 +172,7 @@ def test_a_busy_server_is_tried_again(fetch, serve):
 def test_without_a_network_the_error_says_what_to_do(tmp_path):
     with pytest.raises(OSError, match=r"check the network .* copy a folder of scans"):
         fetch_proteingym(data_home=tmp_path, url="http://127.0.0.1:9/p.zip", n_retries=0)
-    with pytest.raises(ValueError, match="no address of the web"):
+    with pytest.raises(ValueError, match="not a web address"):
         fetch_proteingym(data_home=tmp_path, url="file:///etc/passwd")
 
 

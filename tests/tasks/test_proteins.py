@@ -77,7 +77,7 @@ def test_a_target_in_the_header_is_found_by_an_expression(fasta):
     ("row", "labels", "message", "reason"),
     [
         ("ACDE", ["1.5"] * 6, "line 7: the sequence of .*line 2, again", "a duplicate"),
-        ("AXDE", ["1.5"] * 6, "line 7: the sequence has 'X' at position 2", "unknown letters"),
+        ("AXDE", ["1.5"] * 6, "line 7: the sequence has the ambiguous residue 'X' at position 2", "unknown letters"),
         ("", ["1.5"] * 6, "line 7: the sequence is empty", "unknown letters"),
         ("ACAC", [*["1.5"] * 5, ""], "line 7: no target", "no score"),
         ("ACAC", list("aabbac"), "line 7: class 'c' is seen only", "a class seen only once"),
@@ -107,7 +107,7 @@ def test_a_stop_codon_is_dropped_before_duplicates_are_looked_for(table):
 
 def test_a_word_among_numbers_is_no_number(table):
     path = table(["1.5", "2", "3", "4", "5", "high"])
-    with pytest.raises(ValueError, match="line 7: the target 'high' is no number"):
+    with pytest.raises(ValueError, match="line 7: the target 'high' is not a number"):
         read_table(path, kind="regression")
 
 
@@ -150,14 +150,14 @@ def test_sets_in_a_column_are_all_known_or_spoken_of(table, tmp_path):
     # a column that says nothing is no random split
     with pytest.raises(ValueError, match="line 2: the row is in no set"):
         read_table(write("", "", "", "", "", ""), split="set")
-    with pytest.raises(ValueError, match=r"split='set' and files for sets both say sets"):
+    with pytest.raises(ValueError, match=r"split='set' and a file for each set both define sets"):
         read_table({"train": path}, split="set")
 
 
 def test_one_odd_value_makes_no_classes(table):
     path = table(["1.5", "2.5", "N/A", "3.5", "4.5", "2.5"])
     with pytest.raises(
-        ValueError, match=r"line 4: the target 'N/A' is no number, as most are \(classes need kind="
+        ValueError, match=r"line 4: the target 'N/A' is not a number, as most are \(classes need kind="
     ):
         read_table(path)
     task = read_table(path, skip_invalid=True)
@@ -219,7 +219,7 @@ def test_a_target_with_blanks_goes_on_to_the_next_key(fasta):
 
 
 @pytest.mark.parametrize(
-    ("target", "message"), [("(a", "no regular expression"), ("(a)(b)", "has 2 groups")]
+    ("target", "message"), [("(a", "not a regular expression"), ("(a)(b)", "has 2 groups")]
 )
 def test_an_expression_that_cannot_find_a_target_is_named(fasta, target, message):
     with pytest.raises(ValueError, match=message):

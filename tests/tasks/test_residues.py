@@ -67,7 +67,7 @@ def test_proteins_to_learn_from_are_drawn_whole(files):
         ({"p4": "HHH"}, r"3 labels for 2 residues", "proteins with labels of another length"),
         ({"p9": "HH"}, r"s\.fasta' has no such sequence", "proteins without sequence"),
         ({"p2 again": "HHC"}, r"its sequence occurred before", "proteins that occur again"),
-        ({"p5": "HCH"}, r"the sequence has 'X' at position 2", "proteins with unknown letters"),
+        ({"p5": "HCH"}, r"the sequence has the ambiguous residue 'X' at position 2", "proteins with unknown letters"),
     ],
 )
 def test_a_bad_protein_is_named_by_file_and_record_or_counted(
@@ -151,7 +151,7 @@ def test_labels_in_other_capitals_are_no_other_class(files, fasta):
         assert task.excluded[reason] == 2
         assert "".join(task.target) == expected
     for settings in ({"positive": "h"}, {"ignore": "c"}):
-        with pytest.raises(ValueError, match=r"='\w' has '\w', but labels have '\w'; write them"):
+        with pytest.raises(ValueError, match=r"='\w' has '\w', but labels have '\w'; use the same"):
             read_residue_labels(*files, **settings)
 
 

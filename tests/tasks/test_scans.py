@@ -65,7 +65,7 @@ BAD = {
         ("K2C:K2K", variant("K2C"), "1"),
         ("K2C", variant("K2C")[:-1], "1"),
     ],
-    "no known notation of substitutions": [
+    "an unknown notation of substitutions": [
         ("nonsense", variant("K2C"), "1"),
         ("K2?", variant("K2C"), "1"),
     ],
@@ -101,10 +101,10 @@ def test_the_message_says_what_is_wrong(write):
         (("K12C", variant("K2C"), "1"), "'K12C' does not lead .* positions 1 to 10, not 12;"),
         (("wt", variant("K2C"), "1"), "'wt' does not .* C at position 2, where the wild .* K;"),
         (("p.Lys2Ter", "M", "1"), "'p.Lys2Ter' is a stop;"),
-        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is no number"),
+        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is not a number"),
         (
             ("K2X", variant("K2X"), "1"),
-            r"in 'K2X' the sequence has 'X' at position 2 .*see `unknown`",
+            r"in 'K2X' the sequence has the ambiguous residue 'X' at position 2 .*see `unknown`",
         ),
         (("K2A", variant("K2A"), "1"), r"'K2A' has the sequence of .*line 3, again"),
     ]:
@@ -233,9 +233,9 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
     write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
     reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
     (tmp_path / "notes.txt").write_text("no scan")
-    with pytest.warns(UserWarning, match=r"holds 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
+    with pytest.warns(UserWarning, match=r"has 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
         assert list(scan_files(tmp_path)) == ["a", "b"]
-    with pytest.warns(UserWarning, match=r"holds 1 \.csv files without .* \(INDEX\.csv\)"):
+    with pytest.warns(UserWarning, match=r"has 1 \.csv files without .* \(INDEX\.csv\)"):
         assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
     assert list(scan_files(tmp_path / "a.csv")) == ["a"]
 
@@ -243,7 +243,7 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
 def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_path):
     with pytest.raises(FileNotFoundError, match="no file or folder"):
         scan_files(tmp_path / "missing")
-    with pytest.raises(ValueError, match="holds no scan"):
+    with pytest.raises(ValueError, match="has no scan"):
         scan_files(tmp_path)
     write(GOOD, "a.csv")
     write(GOOD, "a.csv.gz")

@@ -44,7 +44,7 @@ def test_what_is_no_number_among_numbers_is_a_bad_cell(cell, stated):
     assert kind_of(targets) == "regression"
     assert [wrong is not None for wrong in targets.wrong] == [False, True, False, False]
     what, _ = targets.wrong[1]
-    assert f"the target {cell!r} is no number" in what
+    assert f"the target {cell!r} is not a number" in what
     assert ('kind="classification"' in what) == (stated is None)
 
 
@@ -53,7 +53,7 @@ def test_bad_cells_among_numbered_classes_are_bad_too():
     assert kind_of(targets) == "classification"
     assert targets.values[:3].tolist() == ["0", "1", "1"]
     reasons = [wrong and wrong[1] for wrong in targets.wrong]
-    assert reasons == [None] * 3 + ["a target that is no number", "no score", "no score"]
+    assert reasons == [None] * 3 + ["a target that is not a number", "no score", "no score"]
 
 
 def test_half_of_what_is_not_missing_is_enough():

@@ -106,7 +106,7 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[task]", r"tasks\.toml' is no TOML file"),
+        ("[[task]", r"tasks\.toml' is not a TOML file"),
         ("x = 1", r"tasks\.toml' needs an entry \[\[task\]\]"),
         (
             '[[task]]\nformat = "scan"\npath = "dms"\nunknown = "x"',
@@ -119,7 +119,7 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
         ('[[task]]\nformat = "scan"\npath = "dms"\nname = "x"', "one name for 2 scans"),
         (
             '[[task]]\nformat = "table"\npath = "t.csv"\nkind = "Classes"',
-            "task 1: kind='Classes' is not known; give 'regression' or 'classification'",
+            "task 1: kind='Classes' is not known; give one of regression, classification",
         ),
         (
             '[[task]]\nformat = "table"\npath = "t.csv"\ntest = "t.csv"',

@@ -90,11 +90,9 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     Raises
     ------
     ValueError
-        If `kind` is not known, or is None and at least half of the cells look like numbers but
-        have decimal commas or units, for example.
+        If `kind` is None and at least half of the cells look like numbers but have decimal commas
+        or units, for example.
     """
-    if kind not in (*KINDS, None):
-        raise ValueError(f"kind={kind!r} is not known; give {' or '.join(map(repr, KINDS))}.")
     texts = [cell.strip() for cell in cells]
     numbers = as_numbers(texts)
     if kind == "classification":

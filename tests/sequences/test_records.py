@@ -87,42 +87,16 @@ def test_columns_that_are_missing(tmp_path):
         list(read_records(path))
 
 
-@pytest.mark.parametrize(("file", "separator"), [("x.csv", ";"), ("x.csv", "\t"), ("x.tsv", ",")])
-def test_another_separator_is_recognised_or_named(tmp_path, file, separator):
-    path = tmp_path / file
-    path.write_text(separator.join(["name", "sequence"]) + "\n" + f"a{separator}MKT\n")
-    assert list(read_records(path)) == [("a", "MKT")]
-    with pytest.raises(ValueError, match="separates its columns, write it with commas") as caught:
-        list(read_records(path, sequence_column="protein"))
-    assert repr(separator) in str(caught.value)
-
-
-@pytest.mark.parametrize("first", ["", "\ufeff"])
-def test_a_table_as_a_spreadsheet_on_windows_writes_it(tmp_path, first):
-    path = tmp_path / "x.csv"
-    path.write_bytes(f"{first}Entry,Protein Sequence\r\na,mkt\r\n".encode())
-    found = read_records(path, sequence_column="Protein Sequence", name_column="Entry")
-    assert list(found) == [("a", "mkt")]
-
-
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
         ("x.fasta", b"", "has no FASTA records"),
         ("x.fasta", b"MKTAYIAKQR\n", "is not a FASTA file: its line 1 comes before any header"),
-        ("x.fasta", bytes(range(256)), "line 3, has bytes that are not UTF-8"),
         ("x.fasta", b">a\n>b\nMKT\n", r"Record 0 .* named 'a' in line 1, has no sequence"),
-        ("x.fasta.gz", b"\x1f\x8bbroken", "is damaged: it cannot be decompressed"),
         ("x.csv", b"", "is empty; check that it is complete"),
         ("x.csv", b"name,sequence\n", "has no records; check that it is complete"),
-        ("x.csv", b"name,sequence\na,\xff\xfe\n", "line 2, has bytes that are not UTF-8"),
-        ("x.csv", b"name,sequence\na,M\nb,K,T,W\n", "line 3, has 4 cells where there are 2"),
         ("x.csv", b'name,sequence\na,"MK\nT"\n', "line 2: .* has a line break after position 2"),
-        (
-            "x.csv",
-            b"name,sequence\na,MK T\n",
-            r"line 2: .* whitespace \(' '\) after position 2",
-        ),
+        ("x.csv", b"name,sequence\na,MK T\n", r"line 2: .* whitespace \(' '\) after position 2"),
         ("x.csv", b"name,name,sequence\na,b,MKT\n", "has 2 columns 'name'; rename all but one"),
         ("x", b"MKTAYIAKQR\n", "neither with '>', .* nor .* column 'sequence'; give its format"),
         ("x", b"id,protein\na,MKT\n", r"neither .*--input-format csv.*\(--sequence-column\)"),

@@ -24,18 +24,6 @@ def test_nothing_is_taken_for_a_gap(tmp_path):
     assert table.index[0].endswith("line 1")
 
 
-def test_what_is_no_table_is_refused_with_its_name(tmp_path):
-    path = tmp_path / "t.csv"
-    for content, message in [
-        (b"", r"t\.csv' is empty; check that it is complete"),
-        (b"a,b\n1,2\n1,2,3\n", r"t\.csv', line 3, has 3 cells where there are 2 columns"),
-        (b"\x1f\x8b\x08\x00damaged", r"t\.csv' is damaged"),
-    ]:
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=message):
-            read_text(path, ["a"])
-
-
 def test_rows_without_text_are_left_out(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,\n1,2,\n,,\n 3 , 4 ,\n")

@@ -53,7 +53,10 @@ def test_dialects(fasta, content):
         (b">a\nMKT\n>b\n\n>c\nM", r"Record 1 \(counting from 0\) of '.*', named 'b' in line 3, "),
         (b">a\nMKT\n>b", "named 'b' in line 3, has no sequence"),
         (gzip.compress(b">a\nMKT" * 99, mtime=0)[:-9], "'.*some.fasta' is damaged"),
-        (">a\nMKT\n>M\u00fcller\nMKT\n".encode("latin-1"), "line 3, has bytes that are not UTF-8; conv"),
+        (
+            ">a\nMKT\n>M\u00fcller\nMKT\n".encode("latin-1"),
+            "line 3, has bytes that are not UTF-8",
+        ),
     ],
 )
 def test_files_that_are_refused(fasta, content, message):

@@ -1,4 +1,4 @@
-"""Content of files: found by first bytes, unpacked in bounds, and what is no text is named."""
+"""Files are recognised by their first bytes and unpacked in bounds; what is not text is named."""
 
 import bz2
 import functools
@@ -14,12 +14,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist.sequences import _packed
-from sklearn_revdist.sequences._packed import (
-    Unreadable,
-    open_content,
-    plain_name,
-    plain_suffix,
-)
+from sklearn_revdist.sequences._packed import Unreadable, open_content, plain_name, plain_suffix
 
 TEXT = b">a\nMKTAYIAKQR\n" * 500
 
@@ -130,10 +125,7 @@ def test_a_zip_archive_with_a_password_is_refused(read):
     ("data", "what"),
     [
         (b"%PDF-1.7\n", "a PDF document, by its first bytes; save the text"),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-            "an old Office document, .*; save it as .xlsx",
-        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, .*; save it as .xlsx"),
         (b"PAR1\x15\x04\x15", r"a Parquet table, .*; end its name in .parquet, or name its format"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"\x93NUMPY\x01\x00", "an array of NumPy"),

@@ -224,7 +224,9 @@ def test_an_index_of_pandas_is_found(tmp_path):
 
 def test_parquet_tables_that_are_refused(tmp_path):
     path = parquet(tmp_path / "x.parquet", sequence=([b"MKT"],))
-    with pytest.raises(ValueError, match=r"column 'sequence' of .* holds binary, which is not text"):
+    with pytest.raises(
+        ValueError, match=r"column 'sequence' of .* holds binary, which is not text"
+    ):
         list(read_records(path))
     parquet(path, sequence=(["MKT"],), name=([b"a"],))
     with pytest.raises(ValueError, match=r"column 'name' of .* holds binary"):

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_revdist.sequences import _packed
-from sklearn_revdist.sequences import _text
+from sklearn_revdist.sequences import _packed, _text
 from sklearn_revdist.sequences._text import Unreadable, open_text
 
 ACIDS = np.array(list(b"ACDEFGHIKLMNPQRSTVWY"), np.uint8)

@@ -3,7 +3,6 @@
 import bz2
 import csv
 import gzip
-import io
 import lzma
 import sys
 import zipfile
@@ -21,20 +20,7 @@ ENOUGH = 100
 FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-def zipped(content):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("x", content)
-    return file.getvalue()
-
-
-PACKERS = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zip": zipped,
-}
+PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 class Dialect(NamedTuple):

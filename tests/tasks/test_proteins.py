@@ -77,7 +77,12 @@ def test_a_target_in_the_header_is_found_by_an_expression(fasta):
     ("row", "labels", "message", "reason"),
     [
         ("ACDE", ["1.5"] * 6, "line 7: the sequence of .*line 2, again", "a duplicate"),
-        ("AXDE", ["1.5"] * 6, "line 7: the sequence has the ambiguous residue 'X' at position 2", "unknown letters"),
+        (
+            "AXDE",
+            ["1.5"] * 6,
+            "line 7: the sequence has the ambiguous residue 'X' at position 2",
+            "unknown letters",
+        ),
         ("", ["1.5"] * 6, "line 7: the sequence is empty", "unknown letters"),
         ("ACAC", [*["1.5"] * 5, ""], "line 7: no target", "no score"),
         ("ACAC", [*["1.5"] * 5, "N/A"], "line 7: the target 'N/A' is not a number", "no score"),
@@ -160,18 +165,6 @@ def test_classes_of_two_files_are_one_however_they_are_written(table):
     test = table(["yes", "No"], "test.csv", SEQUENCES[4:])
     with pytest.raises(ValueError, match=r"test\.csv', line 2: class 'yes' is written 'Yes' else"):
         read_table({"train": train, "test": test})
-
-
-def test_a_class_that_only_tests_have_is_an_error_or_a_count(table):
-    train = table(list("aabb"), "train.csv", SEQUENCES[:4])
-    test = table(list("accab"), "test.csv", ["TVWY", "ACAC", "AAAA", "CCCC", "DDDD"])
-    with pytest.raises(ValueError, match=r"test\.csv', line 3: class 'c' is in test rows only"):
-        read_table({"train": train, "test": test})
-    task = read_table({"train": train, "test": test}, skip_invalid=True)
-    assert task.excluded == {"a class that only test rows have": 2}
-    assert task.target.tolist() == list("aabbaab")
-    # one more to learn is none too many
-    assert len(read_table({"test": train, "train": test}).target) == 9
 
 
 def test_a_target_with_blanks_goes_on_to_the_next_key(fasta):

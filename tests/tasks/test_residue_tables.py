@@ -123,7 +123,11 @@ def test_where_matches_values_however_they_are_written(table, sequences, uses, v
         ("p,1,2,C,high,1", "target 'high' is not a number", "a target that is not a number"),
         ("p,1,2.5,C,1,1", "position '2.5' is not a whole", "a position that is not a whole number"),
         ("z,1,2,C,1,1", r"s\.fasta' has no protein 'z_1'", "no sequence"),
-        ("bad,1,1,A,1,1", "of protein 'bad_1' the sequence has the ambiguous residue 'X'", "unknown letters"),
+        (
+            "bad,1,1,A,1,1",
+            "of protein 'bad_1' the sequence has the ambiguous residue 'X'",
+            "unknown letters",
+        ),
         ("p,1,5,A,1,1", "4 residues but no position 5", "a position outside the sequence"),
         ("p,1,0,A,1,1", "4 residues but no position 0", "a position outside the sequence"),
         (

@@ -67,7 +67,11 @@ def test_proteins_to_learn_from_are_drawn_whole(files):
         ({"p4": "HHH"}, r"3 labels for 2 residues", "proteins with labels of another length"),
         ({"p9": "HH"}, r"s\.fasta' has no such sequence", "proteins without sequence"),
         ({"p2 again": "HHC"}, r"its sequence occurred before", "proteins that occur again"),
-        ({"p5": "HCH"}, r"the sequence has the ambiguous residue 'X' at position 2", "proteins with unknown letters"),
+        (
+            {"p5": "HCH"},
+            r"the sequence has the ambiguous residue 'X' at position 2",
+            "proteins with unknown letters",
+        ),
     ],
 )
 def test_a_bad_protein_is_named_by_file_and_record_or_counted(

@@ -110,7 +110,7 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
         ("x = 1", r"tasks\.toml' needs an entry \[\[task\]\]"),
         (
             '[[task]]\nformat = "scan"\npath = "dms"\nunknown = "x"',
-            "task 1: unknown='x' is not known; give one of error, mask, X, keep",
+            "'x' is not known; .*mask, X, k",
         ),
         ('[[task]]\nformat = "json"', r"task 1: format='json' is not known; give one of scan, t"),
         ('[[task]]\nformat = "table"', "task 1: 'table' needs 'path'"),

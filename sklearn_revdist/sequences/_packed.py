@@ -120,7 +120,10 @@ def open_content(path: str | os.PathLike) -> Iterator[Content]:
         packed = _Peeked(file)
         content = packed
         if packed.head.startswith(_ZIP):
-            archive = file if file.seekable() else stack.enter_context(_copied(packed))
+            archive: BinaryIO = file
+            if not file.seekable():
+                archive = stack.enter_context(tempfile.TemporaryFile(prefix="revdist-"))
+                shutil.copyfileobj(packed, archive)
             member = _only_member(archive, path)
             if member is None:
                 archive.seek(0)
@@ -160,13 +163,6 @@ def _opened(path):
         raise PermissionError(
             f"The file {str(path)!r} may not be read by this user; change its permissions."
         ) from error
-
-
-@contextmanager
-def _copied(file):
-    with tempfile.TemporaryFile(prefix="revdist-") as copy:
-        shutil.copyfileobj(file, copy)
-        yield copy
 
 
 def _only_member(file: BinaryIO, path: Path) -> Any:

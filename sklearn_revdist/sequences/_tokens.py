@@ -169,7 +169,8 @@ class Encoder:
         named = f"Record {self._n_records} (counting from 0)"
         if _is_path(record):
             return ValueError(f"{named} is {_path_advice(record, 'a sequence')}")
-        without_masks = re.sub("<mask>", "A" * len("<mask>"), residues, flags=re.IGNORECASE)
+        flags = re.IGNORECASE | re.ASCII
+        without_masks = re.sub("<mask>", "A" * len("<mask>"), residues, flags=flags)
         at = find_wrong_letter(without_masks, self._unknown)
         what, remedy = describe_letter(residues[at], self._unknown)
         position = record.index(residues) + at + 1
@@ -313,13 +314,10 @@ def _text_of(record: Any, index: int) -> str:
     """Return a record that is a string; refuse others by what they are."""
     if isinstance(record, str):
         return record
+    what = f"not a string but of type {type(record).__name__}; give it a sequence or drop it."
     if isinstance(record, os.PathLike):
-        advice = _path_advice(record, "a sequence")
-        raise TypeError(f"Record {index} (counting from 0) is {advice}")
-    raise TypeError(
-        f"Record {index} (counting from 0) is not a string but of type "
-        f"{type(record).__name__}; give it a sequence or drop it."
-    )
+        what = _path_advice(record, "a sequence")
+    raise TypeError(f"Record {index} (counting from 0) is {what}")
 
 
 def _is_path(text: str) -> bool:

@@ -89,7 +89,12 @@ def read_residue_table(
     targets = as_targets(table[target].tolist(), kind, table.index)
     lines = _lines(table, protein, position, residue)
     residues = sequences_by_name(sequences)
-    _check_numbering(path, lines, residues, first_position)
+    known = [line for line in lines if line.protein in residues and line.position is not None]
+    check_first_position(
+        path,
+        [(line.place, line.position, line.letter, residues[line.protein]) for line in known],
+        first_position,
+    )
     wrong_letters = {
         name: wrong_letter(residues[name], unknown)
         for name in residues.keys() & {line.protein for line in lines}
@@ -184,18 +189,3 @@ def _wrong_residue(line, sequence, first_position):
         f"{sequence[index]} there"
     )
     return what, "a residue that does not match its sequence"
-
-
-def _check_numbering(path, lines, residues, first_position):
-    """Refuse a table whose positions are counted from another number."""
-    known = [line for line in lines if line.protein in residues and line.position is not None]
-    if any(line.letter is not None for line in known):
-        rows = [(line.position, line.letter, residues[line.protein]) for line in known]
-        check_first_position(path, rows, first_position)
-        return
-    for line in known:
-        if line.position == 0 and first_position == 1:
-            raise ValueError(
-                f"{line.place}: position 0 says that positions are counted from 0; set "
-                "first_position=0, or name the column of letters (residue) to check them."
-            )

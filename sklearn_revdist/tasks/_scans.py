@@ -128,8 +128,7 @@ def read_scan(
     Returns
     -------
     task : Task
-        Its `position` is the substitution's place in the sequence, from 1, whatever
-        `first_position` is.
+        Its `position` counts from 1 at the beginning of the sequence, not from `first_position`.
 
     Raises
     ------
@@ -209,7 +208,7 @@ def _wild_type(mutants, sequences, first_position):
 
 
 def _sample_by_count(task, max_per_count, seed):
-    """Draw at most so many variants of each number of substitutions."""
+    """Draw at most this many variants of each number of substitutions."""
     rng = np.random.default_rng(seed)
     kept = np.zeros(len(task.target), bool)
     for count in np.unique(task.n_mutations):

@@ -80,7 +80,7 @@ def test_a_target_in_the_header_is_found_by_an_expression(fasta):
         (
             "AXDE",
             ["1.5"] * 6,
-            "line 7: the sequence has the ambiguous residue 'X' at position 2",
+            "line 7: the sequence .* 'X' at position 2",
             "unknown letters",
         ),
         ("", ["1.5"] * 6, "line 7: the sequence is empty", "unknown letters"),

@@ -125,7 +125,7 @@ def test_where_matches_values_however_they_are_written(table, sequences, uses, v
         ("z,1,2,C,1,1", r"s\.fasta' has no protein 'z_1'", "no sequence"),
         (
             "bad,1,1,A,1,1",
-            "of protein 'bad_1' the sequence has the ambiguous residue 'X'",
+            "of protein 'bad_1' the sequence .* 'X'",
             "unknown letters",
         ),
         ("p,1,5,A,1,1", "4 residues but no position 5", "a position outside the sequence"),

@@ -155,7 +155,7 @@ def test_columns_called_like_formats_are_text(read, text):
     assert read(text) == text
 
 
-def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_files_that_cannot_be_opened_are_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"^There is no file '.*none'; check the path\.$"):
         open_content(tmp_path / "none").__enter__()
     with pytest.raises(Unreadable, match="is a folder; name a file in it"):
@@ -177,7 +177,7 @@ def test_zstd_without_its_package_names_the_extra(read, monkeypatch):
         read(data)
 
 
-def test_the_format_is_said_before_the_compression():
+def test_the_format_is_the_suffix_before_the_compression():
     assert plain_name("a/x.csv.gz") == "x.csv"
     assert plain_name("x.csv") == "x.csv"
     assert plain_suffix("x.CSV.ZST") == plain_suffix("x.gz.csv") == ".csv"

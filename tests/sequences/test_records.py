@@ -61,7 +61,7 @@ def test_every_format_gives_the_same_records(tmp_path, file, separator):
     assert list(read_records(write(tmp_path / file, separator))) == RECORDS
 
 
-def test_the_format_and_the_columns_can_be_said(tmp_path):
+def test_the_format_and_the_columns_can_be_named(tmp_path):
     path = write(tmp_path / "x.txt", "\t", ("id", "protein"))
     found = read_records(path, "tsv", sequence_column="protein", name_column="id")
     assert list(found) == RECORDS

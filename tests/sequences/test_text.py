@@ -76,7 +76,7 @@ def test_both_orders_of_bytes(read, width, order):
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("n_lines", [0, 1, 30_000])
-def test_bytes_that_are_no_text_are_named_by_their_line(read, end, n_lines):
+def test_bytes_that_are_not_text_are_named_by_their_line(read, end, n_lines):
     before = f"ä{end}" * n_lines
     message = rf"x\.txt', line {n_lines + 1}, has bytes that are not UTF-8; convert the file"
     with pytest.raises(Unreadable, match=message):
@@ -87,7 +87,7 @@ def test_bytes_that_are_no_text_are_named_by_their_line(read, end, n_lines):
         read(f"\ufeff{before}".encode("utf-16-le") + b"\x00\xd8a\x00")
 
 
-def test_a_workbook_is_no_text(tmp_path):
+def test_a_workbook_is_not_text(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="it needs the extra io")
     openpyxl.Workbook().save(tmp_path / "x.fasta")
     with (

@@ -141,7 +141,7 @@ def test_pandas_reads_and_writes_the_same(tmp_path, rows, quoting):
     assert [row for _, row in found] == again.to_numpy().tolist() == rows
 
 
-def test_blanks_around_names_and_cells_are_no_part_of_them(tmp_path):
+def test_blanks_around_names_and_cells_are_dropped(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(
         'mutant, mutated_sequence , DMS_score\n A1C,  MKT\t, 0.5 \n " A1D ", MKV, "1"\n'

@@ -84,7 +84,7 @@ def test_residues_of_which_there_are_tokens_can_be_kept():
 
 @pytest.mark.parametrize("unknown", RESIDUES)
 @pytest.mark.parametrize("gap", ["-", "."])
-def test_gaps_are_errors_whatever_unknown(gap, unknown):
+def test_gaps_are_errors_for_every_unknown(gap, unknown):
     with pytest.raises(ValueError, match="has a gap") as error:
         encode_sequences(["MKT", f"MK{gap}W"], unknown)
     assert str(error.value) == (
@@ -107,7 +107,7 @@ def test_a_stop_codon_at_the_end_is_dropped_with_one_warning(unknown):
 
 @pytest.mark.parametrize("unknown", RESIDUES)
 @pytest.mark.parametrize("character", [*"0>#?_:<\0\x7f\x80", *"ß\u0131\u017f\xe9\u86cb\ud800"])
-def test_other_characters_are_errors_whatever_unknown(character, unknown):
+def test_other_characters_are_errors_for_every_unknown(character, unknown):
     record = f"ACD{character}"
     with pytest.raises(ValueError, match="which is not an amino acid, at position 4") as error:
         encode_sequences(["MKT", record], unknown)

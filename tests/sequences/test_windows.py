@@ -77,7 +77,7 @@ def test_weights_are_a_triangle_normalised_where_windows_overlap():
     np.testing.assert_allclose(second.weight, [1 / 3, 2 / 3, 1, 1], rtol=1e-6)
 
 
-def test_windows_are_no_reason_for_a_warning():
+def test_windows_are_used_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         limit_length(sequences(9), 4, "window")

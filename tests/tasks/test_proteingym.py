@@ -1,4 +1,4 @@
-"""Fetchers, against a server of this machine: broken off, taken up, checked, put in place whole."""
+"""Fetchers, against a server of this machine: interrupted, resumed, checked, put in place whole."""
 
 import hashlib
 import io
@@ -100,7 +100,7 @@ def test_it_is_downloaded_once(fetch, serve, tmp_path):
     assert kept == ["", ".sha256"]  # neither the archive nor parts
 
 
-def test_a_download_that_breaks_off_is_taken_up_where_it_ended(fetch, serve, archive):
+def test_a_download_that_breaks_off_is_resumed(fetch, serve, archive):
     serve.breaks = [100, 50]
     with pytest.warns(UserWarning, match="it ended after 1[05]0 of"):
         data = fetch()
@@ -108,7 +108,7 @@ def test_a_download_that_breaks_off_is_taken_up_where_it_ended(fetch, serve, arc
     assert data.sha256 == hashlib.sha256(archive).hexdigest()
 
 
-def test_another_call_goes_on_from_what_is_kept(fetch, serve, archive):
+def test_another_call_resumes_the_download(fetch, serve, archive):
     serve.breaks = [100]
     with pytest.raises(OSError, match=r"it ended after 100 of .* call again, which resumes"):
         fetch(n_retries=0)

@@ -147,7 +147,7 @@ def test_sets_in_a_column_are_all_known_or_rejected(table, tmp_path):
         read_table(path, split="set", kind="regression")
     task = read_table(path, split="set", kind="regression", skip_invalid=True)
     assert task.excluded == {"an unknown set": 1, "no set": 1}
-    # a column that says nothing is no random split
+    # an empty column is not a random split
     with pytest.raises(ValueError, match="line 2: the row is in no set"):
         read_table(write("", "", "", "", "", ""), split="set")
     with pytest.raises(ValueError, match=r"split='set' and a file for each set both define sets"):

@@ -92,7 +92,7 @@ def test_another_first_position_is_recognised_and_may_be_set(table, sequences):
         assert letters(task) == "ADEG"
 
 
-def test_position_0_without_letters_is_not_left_out_in_silence(table, sequences):
+def test_position_0_without_letters_is_an_error(table, sequences):
     settings = {**SETTINGS, "residue": None, "skip_invalid": True}
     path = table([*ROWS, "q,2,0,,1.5,1"])
     with pytest.raises(ValueError, match=r"line 6: position 0 says that positions are counted fr"):
@@ -148,7 +148,7 @@ def test_a_bad_residue_is_named_by_file_and_line_or_counted(table, sequences, ro
     assert letters(task) == "ADEG"
 
 
-def test_no_row_at_all_is_an_error(table, sequences):
+def test_a_table_without_rows_is_an_error(table, sequences):
     with pytest.raises(ValueError, match=r"r\.csv' has no valid row with use=7; its .* '1', '0'"):
         read_residue_table(table(ROWS), sequences, where={"use": 7}, **SETTINGS)
     with pytest.raises(ValueError, match=r"r\.csv' has no valid row"):

@@ -46,7 +46,7 @@ def test_a_scan_is_read_with_what_folds_need(write):
     assert read_scan(write(GOOD[:3])).position.tolist() == [1, 2, 3]
 
 
-def test_lower_case_and_blanks_are_no_matter(write):
+def test_case_and_blanks_do_not_matter(write):
     rows = [(f" {m.lower()}", f"{s.lower()} ", score) for m, s, score in GOOD]
     task = read_scan(write(rows))
     assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
@@ -94,7 +94,7 @@ def test_a_bad_variant_is_named_by_file_and_line_or_counted(write, reason, row):
     assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
 
 
-def test_the_message_says_what_is_wrong(write):
+def test_messages_say_what_is_wrong(write):
     for row, message in [
         (("p.Lys2Cys", variant("K2A"), "1"), "'p.Lys2Cys' does not lead to .* A at position 2;"),
         (("p.Lys2Ter", "M", "1"), "'p.Lys2Ter' is a stop;"),
@@ -110,7 +110,7 @@ NOTATIONS = ["p.Met1Ala", "p.(Lys2Ala)", "t3c", "p.[Lys2Ala;Thr3Gly]"]
 
 
 @pytest.mark.parametrize("double", [NOTATIONS[3], "K2A;T3G", "K2A/T3G", "K2A,T3G", "K2A_T3G"])
-def test_notations_are_no_matter(write, double):
+def test_the_notation_does_not_matter(write, double):
     rows = [(m, *row[1:]) for m, row in zip([*NOTATIONS[:3], double], GOOD, strict=True)]
     assert read_scan(write(rows)).fingerprint() == read_scan(write(GOOD)).fingerprint()
 
@@ -182,7 +182,7 @@ def test_a_wild_type_with_another_letter_is_named_though_no_variant_changes_it(w
     assert read_scan(write(rows), unknown="X").sequences == [row[1] for row in rows]
 
 
-def test_of_many_variants_so_many_of_each_number_are_drawn(write):
+def test_at_most_so_many_variants_of_each_count_are_drawn(write):
     letters = "ACDEFGHILN"
     singles = [f"{WILD[i]}{i + 1}{a}" for i in range(10) for a in letters if a != WILD[i]]
     doubles = [f"{a}:{b}" for a in singles[:9] for b in singles[20:29]]

@@ -1,4 +1,4 @@
-"""A column is numbers or classes by what most of its cells are, and bad cells are none of them."""
+"""Most cells decide whether a column has numbers or classes, and other cells are bad."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_numbers_are_a_regression_unless_they_are_few_whole_ones(values, kind):
     "cell",
     ["N/A", "-", "?", "n.d.", ">10", "1,5", "inf", "1e999", "1_000", "\u0661", "high", "0x1"],
 )
-def test_what_is_no_number_among_numbers_is_a_bad_cell(cell, stated):
+def test_among_numbers_anything_else_is_a_bad_cell(cell, stated):
     targets = read(["1.5", cell, "2.5", "3.5"], stated)
     assert kind_of(targets) == "regression"
     assert [wrong is not None for wrong in targets.wrong] == [False, True, False, False]
@@ -77,7 +77,7 @@ def test_half_of_what_is_not_missing_is_enough():
         ["1,5", "2,5", "a", "b", ""],
     ],
 )
-def test_a_column_that_looks_like_numbers_is_no_classes(cells):
+def test_a_column_that_looks_like_numbers_is_not_taken_for_classes(cells):
     with pytest.raises(
         ValueError, match=r'^line 2: the target .* looks like a number .* set kind="c'
     ):
@@ -95,7 +95,7 @@ def test_a_stated_kind_holds():
     assert [wrong is None for wrong in targets.wrong] == [True] * 2 + [False] * 3
 
 
-def test_classes_like_what_is_missing_say_how_they_are_kept():
+def test_messages_on_missing_targets_say_how_to_keep_them_as_classes():
     targets = read(["HA", "NA", "none", "Na", ""])
     assert [wrong is None for wrong in targets.wrong] == [True, False, False, True, False]
     assert 'kind="classification" keeps it' in targets.wrong[1][0]

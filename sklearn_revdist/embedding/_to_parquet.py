@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from ..matrix._layout import blocks_of_names
 from ..sequences._records import in_parts, read_records
 from ..sequences._tokens import Encoder, as_list
-from ..sequences._windows import check_lengths, n_shown
+from ..sequences._windows import check_lengths, n_processed
 from ..tables._files import writing
 from ..tables._table import import_parquet
 from ..utils._files import local_path, replaced
@@ -252,7 +252,7 @@ def _plan(records, embedder, settings, tokens_per_part):
     lengths = np.array(lengths)
     check_lengths(lengths, embedder.max_length, embedder.long)
     rows = _first_rows(digests)
-    n_tokens = n_shown(lengths[_is_first(rows)], embedder.max_length, embedder.long)
+    n_tokens = n_processed(lengths[_is_first(rows)], embedder.max_length, embedder.long)
     before = np.cumsum(n_tokens) - n_tokens
     _, starts = np.unique(before // tokens_per_part, return_index=True)
     digest = fingerprint(_FORMAT, settings, tokens_per_part, told.hexdigest())[:16]

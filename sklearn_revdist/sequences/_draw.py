@@ -1,18 +1,15 @@
-"""Natural proteins drawn at random from any number of records, in memory for those drawn."""
+"""Draw natural proteins at random from any number of records, holding only those drawn."""
 
 import hashlib
 import heapq
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from ._tokens import AMINO_ACIDS, GAPS, drop_stop
 
-# As long as ESM-2 was trained on; longer proteins are left out of the draw.
+# The longest sequences that ESM-2 was trained on; longer proteins are left out of the draw.
 LONGEST = 1022
-
-_STANDARD = re.compile(f"[{AMINO_ACIDS}]+")
 
 
 class Draw(NamedTuple):
@@ -21,7 +18,7 @@ class Draw(NamedTuple):
     Attributes
     ----------
     proteins : list of str
-        Each once, in an order that depends on the seed alone; fewer ones are the first of these.
+        Each once, in an order that depends only on the seed; a smaller draw gives the first ones.
     n_records : int
         How many records there were.
     left_out : dict of str to int
@@ -36,47 +33,46 @@ class Draw(NamedTuple):
     n_stops: int
 
     def __str__(self):
-        """Say how many were drawn, and all that was left out."""
+        """Count what was drawn and what was left out."""
         counts = [f"{n} {reason}" for reason, n in self.left_out.items()]
-        told = f"{len(self.proteins)} proteins drawn from {self.n_records} records"
-        if counts:
-            told += f", without {', '.join(counts)}"
-        return told + (f"; a final * was dropped from {self.n_stops}" if self.n_stops else "")
+        without = f", without {', '.join(counts)}" if counts else ""
+        stops = f"; a final * was dropped from {self.n_stops}" if self.n_stops else ""
+        return f"{len(self.proteins)} proteins drawn from {self.n_records} records{without}{stops}"
 
 
 def draw_proteins(
     sequences: Iterable[str], n_proteins: int, seed: int = 0, *, longest: int = LONGEST
 ) -> Draw:
-    """Draw distinct proteins at random, in memory for those drawn alone.
+    """Draw distinct proteins at random, holding only those drawn in memory.
 
-    A protein is drawn if its SHA-256, with the seed before it, is among the smallest: a uniform
-    draw without replacement, whatever the order of the records is.
+    The proteins with the smallest SHA-256 digests of seed and sequence are drawn: a uniform draw
+    without replacement that does not depend on the order of the records.
 
     Parameters
     ----------
     sequences : iterable of str
-        Records of which any may be no protein.
+        Records, of which some may not be proteins.
     n_proteins : int
-        How many to draw; all where there are not more.
+        How many to draw; all if there are fewer.
     seed : int, default=0
-        Of the draw.
+        Seed of the draw.
     longest : int, default=1022
         Most residues that a protein may have.
 
     Returns
     -------
     draw : Draw
-        Of proteins of at most so many residues, all of them among the 20 standard ones. Repeats
-        are counted of the proteins that are drawn; what is not drawn is not remembered.
+        Proteins of at most `longest` residues, all of them among the 20 standard ones. Repeats
+        are counted only of the proteins that are drawn, since others are not remembered.
 
     Raises
     ------
     ValueError
-        If there is no such protein.
+        If there are no such proteins.
     """
     left_out: Counter[str] = Counter()
     n_records = n_stops = 0
-    times: dict[int, int] = {}  # that each protein drawn so far has occurred
+    times: dict[int, int] = {}  # how often each protein drawn so far has occurred
     drawn: list[tuple[int, str]] = []  # a heap, the largest digest first
     for record in sequences:
         n_records += 1
@@ -98,8 +94,8 @@ def draw_proteins(
     counts = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
     if not drawn:
         raise ValueError(
-            f"None of the {n_records} proteins to fit on has at most {longest} residues and "
-            f"standard ones alone ({counts or 'there are none'}); give other files."
+            f"None of the {n_records} proteins to fit on has at most {longest} residues, all "
+            f"standard ({counts or 'there are none'}); give other files."
         )
     if repeats := sum(times.values()) - len(times):
         left_out["that repeat one of these"] = repeats
@@ -110,9 +106,10 @@ def draw_proteins(
 def _why_left_out(sequence: str, longest: int) -> str | None:
     if not sequence:
         return "without residues"
-    if any(gap in sequence for gap in GAPS):
-        return "with gaps"
-    if not _STANDARD.fullmatch(sequence):
+    other = set(sequence) - set(AMINO_ACIDS)
+    if other:
+        if other & set(GAPS):
+            return "with gaps"
         return "with other letters than the 20 standard ones"
     if len(sequence) > longest:
         return f"of more than {longest} residues"

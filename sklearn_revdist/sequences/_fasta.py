@@ -1,4 +1,4 @@
-"""FASTA files: names and sequences, and errors that say what another file looks like."""
+"""Read FASTA files, and say what a file of another format looks like."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sklearn.utils._param_validation import validate_params
 
 from ._text import LONGEST, open_text
-from ._tokens import remove_gaps as _without_gaps
+from ._tokens import remove_gaps as without_gaps
 
 # How files of other formats begin.
 _OTHER_FORMATS = {
@@ -19,8 +19,11 @@ _OTHER_FORMATS = {
     "Clustal": "CLUSTAL|MUSCLE",
 }
 
-# So many records say whether a file has a line of labels in each.
-_LOOKED_AT = 10
+# A key begins the header, or follows a blank or one of ; | , and a value ends at the next key.
+_KEY = re.compile(r"(?<![^\s;|,])([\w.-]+)\s*=\s*")
+
+# Records that are checked for a line of labels in each.
+_CHECKED = 10
 
 
 @validate_params(
@@ -34,22 +37,22 @@ def read_fasta(
     Parameters
     ----------
     path : str or path-like
-        A FASTA file, plain or compressed; also a pipe. Lines between a header and its sequence that
-        begin with ``;`` are comments, and so are those before the first header that begin with
-        ``;`` or ``#``.
+        A FASTA file, plain or compressed; also a pipe. Comments are lines between a header and its
+        sequence that begin with ``;``, and lines before the first header that begin with ``;`` or
+        ``#``.
 
     remove_gaps : bool, default=False
-        Whether ``-`` and ``.`` are left out, as in the rows of an alignment (aligned FASTA, A2M,
+        Whether ``-`` and ``.`` are removed, for the rows of an alignment (aligned FASTA, A2M,
         A3M). Lower-case letters, which are insertions there, are residues like others.
 
     Returns
     -------
     names : list of str
-        What follows ``>`` on each header line, without whitespace around it. Names may be empty
+        What follows ``>`` in each header line, without whitespace around it. Names may be empty
         or repeat.
 
     sequences : list of str
-        The lines up to the next header, joined. Their characters are not checked here.
+        The lines up to the next header, joined. Their characters are not checked.
 
     Raises
     ------
@@ -82,12 +85,12 @@ def read_fasta(
     """
     names, sequences = zip(*iter_fasta(path), strict=True)
     if remove_gaps:
-        return list(names), list(map(_without_gaps, sequences))
+        return list(names), list(map(without_gaps, sequences))
     return list(names), list(sequences)
 
 
 def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Records of a FASTA file, one after the other; see :func:`read_fasta`.
+    """Read the records of a FASTA file one by one; see :func:`read_fasta`.
 
     Parameters
     ----------
@@ -101,22 +104,52 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
         yield from _records_of(file, os.fspath(path))
 
 
+def identifier(header: str) -> str:
+    """Return the first word of a header."""
+    return header.split(maxsplit=1)[0] if header else ""
+
+
+def header_values(header: str, key: str) -> list[str]:
+    """Find the values of a key in a header such as FLIP's ``>id TARGET=Cell membrane SET=train``.
+
+    Parameters
+    ----------
+    header : str
+        Values go on to the next key.
+    key : str
+        In upper or lower case.
+
+    Returns
+    -------
+    values : list of str
+        Distinct values in the header's order; several if the key is repeated.
+    """
+    found = list(_KEY.finditer(header))
+    ends = [*(match.start() for match in found[1:]), len(header)]
+    values = [
+        header[match.end() : end].strip(" \t;|,")
+        for match, end in zip(found, ends, strict=bool(found))
+        if match[1].casefold() == key.casefold()
+    ]
+    return list(dict.fromkeys(values))
+
+
 def _records_of(file, path):
     if re.search(r"\.3line(\.\w+)?$", path):
         raise ValueError(_three_lines(path))
-    index, name, start, parts, size = -1, "", 0, [], 0
-    looked_at = []  # lengths of the lines of the first records
+    index, name, start, lines, size = -1, "", 0, [], 0
+    checked = []  # lengths of the lines of the first records
     for number, line in enumerate(file, start=1):
         line = line.strip()
         if line.startswith(">"):
             if index >= 0:
-                yield name, _joined(parts, path, index, name, start)
-                _look(looked_at, parts, path)
-            index, name, start, parts, size = index + 1, line[1:].strip(), number, [], 0
+                yield name, _join(lines, path, index, name, start)
+                _check_labels(checked, lines, path)
+            index, name, start, lines, size = index + 1, line[1:].strip(), number, [], 0
         elif index < 0:
             _check_before_header(line, number, path)
-        elif line and (parts or not line.startswith(";")):
-            parts.append(line)
+        elif line and (lines or not line.startswith(";")):
+            lines.append(line)
             size += len(line)
             if size > LONGEST:
                 raise ValueError(
@@ -126,12 +159,12 @@ def _records_of(file, path):
                 )
     if index < 0:
         raise ValueError(f"{path!r} has no FASTA records; check that it is complete.")
-    yield name, _joined(parts, path, index, name, start)
-    _look(looked_at, parts, path, last=True)
+    yield name, _join(lines, path, index, name, start)
+    _check_labels(checked, lines, path, last=True)
 
 
 def _check_before_header(line: str, number: int, path: str) -> None:
-    """Refuse what is neither blank nor a comment, and comments that other formats begin with."""
+    """Refuse a line that is not blank or a comment, or that another format begins with."""
     for other, beginning in _OTHER_FORMATS.items():
         if re.match(beginning, line + " "):
             raise ValueError(
@@ -145,7 +178,7 @@ def _check_before_header(line: str, number: int, path: str) -> None:
         )
 
 
-def _joined(lines: list[str], path: str, index: int, name: str, start: int) -> str:
+def _join(lines: list[str], path: str, index: int, name: str, start: int) -> str:
     if not lines:
         raise ValueError(
             f"Record {index} (counting from 0) of {path!r}, named {name!r} in line {start}, has "
@@ -154,23 +187,22 @@ def _joined(lines: list[str], path: str, index: int, name: str, start: int) -> s
     return "".join(lines)
 
 
-def _look(looked_at: list, lines: list[str], path: str, *, last: bool = False) -> None:
-    """Refuse a file whose first records have each two lines of one length, not all the same one.
+def _check_labels(checked: list, lines: list[str], path: str, *, last: bool = False) -> None:
+    """Refuse a file whose first records are two lines of equal length, of different lengths each.
 
-    Lines that are wrapped are of the same length in all records.
+    Wrapped lines have the same length in all records.
     """
-    if len(looked_at) == _LOOKED_AT:
+    if len(checked) == _CHECKED:
         return
-    looked_at.append([len(line) for line in lines])
-    if last or len(looked_at) == _LOOKED_AT:
-        pairs = all(len(lengths) == 2 and lengths[0] == lengths[1] for lengths in looked_at)
-        if pairs and any(lengths != looked_at[0] for lengths in looked_at):
+    checked.append([len(line) for line in lines])
+    if last or len(checked) == _CHECKED:
+        pairs = all(len(lengths) == 2 and lengths[0] == lengths[1] for lengths in checked)
+        if pairs and any(lengths != checked[0] for lengths in checked):
             raise ValueError(_three_lines(path))
 
 
 def _three_lines(path: str) -> str:
     return (
-        f"{path!r} is no FASTA file of sequences alone but has three lines a record: the name, the "
-        "sequence, and a label for each residue; write a file without every third line, as "
-        "awk 'NR % 3' does."
+        f"{path!r} has not only sequences but three lines per record: the name, the sequence, and "
+        "a label for each residue; write a file without every third line, as awk 'NR % 3' does."
     )

@@ -1,4 +1,4 @@
-"""Mutants: the notations in which the field writes substitutions, read into one."""
+"""Read mutants from the notations in use, one or several substitutions each."""
 
 import re
 from functools import lru_cache
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from ._tokens import AMINO_ACIDS
 
-# What a text is that is no list of substitutions.
+# What a string is that is not a list of substitutions.
 STOP = "a stop"
 INDEL = "an insertion or a deletion"
 WHOLE_SEQUENCE = "a whole sequence"
-UNREADABLE = "no known notation of substitutions"
+UNREADABLE = "an unknown notation of substitutions"
 
-_SHORTEST_SEQUENCE = 20  # of letters alone, less may be a word
+_SHORTEST_SEQUENCE = 20  # fewer letters may be a word
 _LONGEST_SUBSTITUTION = 30
-_CACHED = 2**15  # the single substitutions of 1,700 residues
+_CACHED = 2**15  # all single substitutions of 1,700 residues
 
 _NAMES = (
     *("ALA:A", "ARG:R", "ASN:N", "ASP:D", "CYS:C", "GLN:Q", "GLU:E", "GLY:G", "HIS:H", "ILE:I"),
@@ -47,7 +47,7 @@ class Substitution(NamedTuple):
     old, new : str
         Letters of the residues, capital.
     position : int
-        As it is written, in whatever numbering.
+        As written, in any numbering.
     """
 
     old: str
@@ -61,15 +61,15 @@ def parse_mutant(text: str) -> tuple[Substitution, ...] | str:
     Parameters
     ----------
     text : str
-        As in ``A24G``, ``A24G:K31R`` (also with ``; / , + _`` or blanks between), ``Ala24Gly``,
-        ``p.Ala24Gly``, ``p.(Ala24Gly)``, ``p.[Ala24Gly;Lys31Arg]`` or ``p.Ala24=``; the wild type
-        as ``WT``, ``wild-type``, ``_wt``, ``=`` or ``p.=``. Capitals are no matter.
+        Such as ``A24G``, ``A24G:K31R`` (also with ``; / , + _`` or blanks between), ``Ala24Gly``,
+        ``p.Ala24Gly``, ``p.(Ala24Gly)``, ``p.[Ala24Gly;Lys31Arg]`` or ``p.Ala24=``; for the wild
+        type ``WT``, ``wild-type``, ``_wt``, ``=`` or ``p.=``. Upper and lower case are equal.
 
     Returns
     -------
     mutant : tuple of Substitution, or str
-        Empty for the wild type. A text where it is something else: `STOP`, `INDEL`,
-        `WHOLE_SEQUENCE` or `UNREADABLE`.
+        Empty for the wild type. For anything else a string that says what it is: `STOP`,
+        `INDEL`, `WHOLE_SEQUENCE` or `UNREADABLE`.
     """
     text = _REFERENCE.sub("", text.strip(), count=1)
     if brackets := _BRACKETS.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Packed files: what a file is by its first bytes, and the content that is compressed in it."""
+"""Open files, plain or compressed, after recognising by their first bytes what they are."""
 
 import bz2
 import errno
@@ -22,26 +22,22 @@ from ..utils._messages import first_line
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
-# Text of any length that differs from row to row does not unpack to so many times its size.
+# Text in which rows differ does not unpack to this many times its size.
 _SMALL = 2**24
 _COMPRESSION = 200
 
-_HEAD = 512  # bytes that say what a file is; a tar archive says it in the 257th and those behind
+_HEAD = 512  # bytes by which a file is recognised; those of a tar archive begin at 257
 _CHUNK = 2**16
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second is that of an archive of nothing
 
-# What zipfile raises: for offsets, versions and passwords that make no sense, too.
+# What zipfile raises, also for impossible offsets, versions and passwords.
 _DAMAGED_ZIP = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error)
 
-_TEXT = "give the text that is in it, as FASTA or CSV"
+_TEXT = "save the text in it as FASTA or CSV"
 _FORMAT = "end its name in {0}, or name its format ({1})"
 _BY_FIRST_BYTES = (
     (rb"%PDF-", "a PDF document", _TEXT),
-    (
-        rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "an old Office document",
-        "save it as .xlsx or CSV",
-    ),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "save it as .xlsx or CSV"),
     (rb"\{\\rtf", "a document in RTF", _TEXT),
     (rb"PAR1[\x00-\x08\x0e-\x1f]", "a Parquet table", _FORMAT.format(".parquet", "parquet")),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", _FORMAT.format(".h5", "hdf5")),
@@ -76,9 +72,9 @@ class Content(NamedTuple):
     Attributes
     ----------
     file : binary file
-        Read from its beginning on; of a workbook it can be sought.
+        At its beginning; seekable if it is a workbook.
     is_workbook : bool
-        Whether it is an Excel workbook (.xlsx), which is given as it is.
+        Whether it is an Excel workbook (.xlsx), which is not unpacked.
     """
 
     file: BinaryIO
@@ -92,7 +88,7 @@ def plain_name(path: str | os.PathLike) -> str:
 
 
 def plain_suffix(path: str | os.PathLike) -> str:
-    """What says the format of a file: its suffix before that of a compression, in lower case."""
+    """Suffix of a file's format, before that of a compression, in lower case."""
     return Path(plain_name(path)).suffix.lower()
 
 
@@ -113,9 +109,9 @@ def open_content(path: str | os.PathLike) -> Iterator[Content]:
     FileNotFoundError, PermissionError
         If there is no such file, or it may not be read.
     ImportError
-        If it is compressed with zstd, and the package for that is not installed.
+        If it is compressed with zstd and the package for that is not installed.
     Unreadable
-        If it is a folder or a document; while it is read, if it is compressed and damaged, or
+        If it is a folder or a document; while reading, if it is compressed and damaged, or
         unpacks to far more than text does.
     """
     path = Path(path)
@@ -124,8 +120,11 @@ def open_content(path: str | os.PathLike) -> Iterator[Content]:
         packed = _Peeked(file)
         content = packed
         if packed.head.startswith(_ZIP):
-            archive = file if file.seekable() else stack.enter_context(_copied(packed))
-            member = _only_member(_zipfile(archive, path), path, archive)
+            archive: BinaryIO = file
+            if not file.seekable():
+                archive = stack.enter_context(tempfile.TemporaryFile(prefix="revdist-"))
+                shutil.copyfileobj(packed, archive)
+            member = _only_member(archive, path)
             if member is None:
                 archive.seek(0)
                 yield Content(archive, is_workbook=True)
@@ -137,34 +136,20 @@ def open_content(path: str | os.PathLike) -> Iterator[Content]:
         yield Content(content, is_workbook=False)
 
 
-def _zipfile(file: BinaryIO, path: Path) -> zipfile.ZipFile:
-    """The archive in a file, or the error that says that it is damaged."""
-    try:
-        file.seek(0)
-        return zipfile.ZipFile(file)
-    except _DAMAGED_ZIP as error:
-        raise _damaged(path, error) from error
-
-
 def _damaged(path: Path, error: BaseException) -> Unreadable:
-    """The error of a compressed file that cannot be unpacked."""
     return Unreadable(
         f"{str(path)!r} is damaged: it cannot be decompressed ({first_line(error)}); copy or "
         "download it again."
     )
 
 
-def _size_limit(n_bytes: int) -> int:
-    """Most bytes that so many may unpack to."""
-    return _SMALL + _COMPRESSION * n_bytes
-
-
-def _too_large(path: Path) -> Unreadable:
-    """The error of a file that unpacks to more than that."""
-    return Unreadable(
-        f"{str(path)!r} unpacks to more than {_COMPRESSION} times its size, which no table or "
-        "FASTA file does; check that it is the right file."
-    )
+def _check_size(n_unpacked: int, n_packed: int, path: Path) -> None:
+    """Refuse a file that unpacks to far more bytes than text does."""
+    if n_unpacked > _SMALL + _COMPRESSION * n_packed:
+        raise Unreadable(
+            f"{str(path)!r} unpacks to more than {_COMPRESSION} times its size, which no table or "
+            "FASTA file does; check that it is the right file."
+        )
 
 
 def _opened(path):
@@ -180,25 +165,23 @@ def _opened(path):
         ) from error
 
 
-@contextmanager
-def _copied(file):
-    with tempfile.TemporaryFile(prefix="revdist-") as copy:
-        shutil.copyfileobj(file, copy)
-        yield copy
-
-
-def _only_member(archive: zipfile.ZipFile, path: Path, file: BinaryIO) -> Any:
-    """The file in an archive; None if that is a workbook."""
-    # folders, and what macOS adds in one of its own, are no files
+def _only_member(file: BinaryIO, path: Path) -> Any:
+    """Open the only file in an archive; return None if the archive is a workbook."""
+    try:
+        file.seek(0)
+        archive = zipfile.ZipFile(file)
+    except _DAMAGED_ZIP as error:
+        raise _damaged(path, error) from error
+    # leave out folders, and the one that macOS adds
     ours = [m for m in archive.infolist() if not re.match("(__MACOSX/|.*/$)", m.filename)]
     names = [member.filename for member in ours]
     if "xl/workbook.xml" in names:
-        if sum(member.file_size for member in ours) > _size_limit(file.seek(0, os.SEEK_END)):
-            raise _too_large(path)
+        size = sum(member.file_size for member in ours)
+        _check_size(size, file.seek(0, os.SEEK_END), path)
         return None
     for pattern, what, remedy in _BY_MEMBERS:
         if any(re.match(pattern, name) for name in names):
-            raise Unreadable(f"{str(path)!r} is {what}, by what is in it; {remedy}.")
+            raise Unreadable(f"{str(path)!r} is {what}, by its contents; {remedy}.")
     if len(ours) != 1:
         listed = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
         raise Unreadable(
@@ -214,7 +197,7 @@ def _only_member(archive: zipfile.ZipFile, path: Path, file: BinaryIO) -> Any:
 
 
 def _unpacker(head: bytes, path: Path) -> Callable[[BinaryIO], Any] | None:
-    """What unpacks a file that begins so, None where it is not compressed."""
+    """Return what unpacks a file with this beginning, None if it is not compressed."""
     if head.startswith(b"\x1f\x8b"):
         return lambda file: gzip.GzipFile(fileobj=file)
     if re.match(rb"BZh[1-9](1AY&SY|\x17rE8P)", head):
@@ -237,7 +220,7 @@ def _zstd(path):
 
 
 def _refuse_others(head: bytes, path: Path, *, packed: bool) -> None:
-    """Say what a file is that is neither text nor compressed text."""
+    """Refuse a file that is neither text nor compressed text, by what it is."""
     if packed and (head.startswith(_ZIP) or _unpacker(head, path)):
         raise Unreadable(f"{str(path)!r} is compressed twice; unpack it once.")
     for pattern, what, remedy in _BY_FIRST_BYTES:
@@ -245,79 +228,80 @@ def _refuse_others(head: bytes, path: Path, *, packed: bool) -> None:
             raise Unreadable(f"{str(path)!r} is {what}, by its first bytes; {remedy}.")
 
 
-class _Peeked(io.RawIOBase):
-    """A file whose first bytes are known before it is read; it need not be sought."""
+class Reader(io.RawIOBase):
+    """A file that :meth:`_next` reads: at most so many bytes, none at the end."""
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        read = self._next(len(buffer))
+        buffer[: len(read)] = read
+        return len(read)
+
+
+class _Peeked(Reader):
+    """A file, not necessarily seekable, whose first bytes are known before it is read."""
 
     def __init__(self, file):
-        self.n_read = 0  # bytes of the file that were taken so far
+        self.n_read = 0  # bytes taken from the file so far
         self._file = file
         self.head = b""
         while len(self.head) < _HEAD and (more := file.read(_HEAD - len(self.head))):
             self.head += more
         self._rest = self.head
 
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
+    def _next(self, n_bytes):
         if self._rest:
-            read, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+            read, self._rest = self._rest[:n_bytes], self._rest[n_bytes:]
         else:
-            read = self._file.read(len(buffer))
-        buffer[: len(read)] = read
+            read = self._file.read(n_bytes)
         self.n_read += len(read)
-        return len(read)
+        return read
 
 
-class _Streams(io.RawIOBase):
-    """Compressed streams, one after the other; what else follows them is an error."""
+class _Streams(Reader):
+    """Compressed streams, one after the other; anything else after them is an error."""
 
     def __init__(self, file, start):
         self._file = file
         self._start = start
         self._unpacker = None
 
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
+    def _next(self, n_bytes):
         while True:
             waiting = b""
             if self._unpacker is None or self._unpacker.eof:
                 if not (waiting := self._next_stream()):
-                    return 0
+                    return b""
                 self._unpacker = self._start()
             elif self._unpacker.needs_input and not (waiting := self._file.read(_CHUNK)):
                 raise EOFError("it ends too early")
-            if read := self._unpacker.decompress(waiting, len(buffer)):
-                buffer[: len(read)] = read
-                return len(read)
+            if read := self._unpacker.decompress(waiting, n_bytes):
+                return read
 
     def _next_stream(self):
-        """Beginning of the next stream, past the padding before it."""
+        """Return the beginning of the next stream, after any padding."""
         waiting = self._unpacker.unused_data.lstrip(b"\0") if self._unpacker else b""
         while not waiting and (read := self._file.read(_CHUNK)):
             waiting = read.lstrip(b"\0")
         return waiting
 
 
-class _Unpacked(io.RawIOBase):
-    """Content of a compressed file, with one error for all that may be wrong with it."""
+class _Unpacked(Reader):
+    """Content of a compressed file, with one error for any damage, and a bounded size."""
 
     def __init__(self, content, packed, file, path):
         self._content = content
         self._packed = packed
         self._path = path
-        self._size = os.fstat(file.fileno()).st_size  # 0 of a pipe
+        self._size = os.fstat(file.fileno()).st_size  # 0 for a pipe
         self._n_read = 0
 
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
+    def _next(self, n_bytes):
         try:
-            read = self._content.read(len(buffer))
-        except Exception as error:  # zstd's error has a class that may not be there
+            read = self._content.read(n_bytes)
+        except Exception as error:  # the class of zstd's error may not be installed
             known = (*_DAMAGED_ZIP, zlib.error, lzma.LZMAError)
             if not isinstance(error, known) and type(error).__name__ != "ZstdError":
                 raise
@@ -325,7 +309,5 @@ class _Unpacked(io.RawIOBase):
                 raise
             raise _damaged(self._path, error) from error
         self._n_read += len(read)
-        if self._n_read > _size_limit(max(self._size, self._packed.n_read)):
-            raise _too_large(self._path)
-        buffer[: len(read)] = read
-        return len(read)
+        _check_size(self._n_read, max(self._size, self._packed.n_read), self._path)
+        return read

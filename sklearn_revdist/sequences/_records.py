@@ -1,4 +1,4 @@
-"""Records: named sequences from FASTA, tables of text or Parquet, one after the other."""
+"""Read named sequences, one by one, from FASTA files, tables of text or Parquet."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from ..tables._table import import_parquet, reading_as
 from ._fasta import iter_fasta
 from ._packed import plain_suffix
-from ._text_tables import open_rows, recognise
+from ._text_tables import FORMATS as TABLES
+from ._text_tables import check_columns, open_rows, recognise
 
 FORMATS = {
     **dict.fromkeys((".fasta", ".fa", ".faa", ".fas", ".fna", ".pep"), "fasta"),
-    **dict.fromkeys((".csv", ".xlsx", ".xlsm", ".xls"), "csv"),
-    **dict.fromkeys((".tsv", ".tab"), "tsv"),
+    **TABLES,
     ".parquet": "parquet",
 }
 
@@ -22,20 +22,20 @@ _STRINGS = ("string", "large_string", "string_view")
 def format_of_records(
     path: Path, name: str | None = None, sequence_column: str | None = None
 ) -> str:
-    """Format of a file of sequences.
+    """Find the format of a file of sequences.
 
     Parameters
     ----------
     path : Path
     name : {"fasta", "csv", "tsv", "parquet"}, default=None
-        The format, if it is given.
+        The format, if it is known.
     sequence_column : str, default=None
-        Column that shows that a file is a table; None is "sequence".
+        Column by which a table is recognised; None is "sequence".
 
     Returns
     -------
     name : {"fasta", "csv", "tsv", "parquet"}
-        What is given, or what the suffix says; where it says nothing, what the first line shows.
+        `name`, or the format of the suffix or, failing that, of the first line.
     """
     known = name or FORMATS.get(plain_suffix(path))
     if known or not path.is_file():
@@ -58,26 +58,26 @@ def read_records(
     sequence_column: str | None = None,
     name_column: str | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Names and sequences of a file.
+    """Read names and sequences from a file.
 
     Parameters
     ----------
     path : Path
         FASTA or a table of text, plain or compressed, an Excel workbook, or Parquet.
     name : {"fasta", "csv", "tsv", "parquet"}, default=None
-        Format of the file, where neither its suffix nor its first line says it.
+        Format of the file; None goes by its suffix or its first line.
     sequence_column : str, default=None
         Column of a table that holds the sequences; None is "sequence".
     name_column : str, default=None
-        Column of a table that holds the names; None takes "name" where there is one or, of a
-        Parquet table, an index of text that has no name, and else leaves them empty.
+        Column of a table that holds the names; None takes "name" or, from a Parquet table
+        without it, an unnamed index of strings. Otherwise names are empty.
 
     Yields
     ------
     name : str
         Any text; names may repeat.
     sequence : str
-        Not checked, but that there is no blank in a table's.
+        Not checked, except that a cell of a text table has no blank inside.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def place_of(
     sequence_column: str | None = None,
     name_column: str | None = None,
 ) -> str:
-    """Where a record of a table is, file and line; "" in a format without lines.
+    """Find the file and line of a record of a table; "" in a format without lines.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def place_of(
 def in_parts(
     records: Iterable[tuple[str, str]], n_residues: int
 ) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Consecutive records that have together at least so many residues, but for the last part.
+    """Group consecutive records until each part, except the last, has enough residues.
 
     Yields
     ------
@@ -143,7 +143,7 @@ def in_parts(
 
 
 def _placed(path, name, sequence_column, name_column):
-    """Place, name and sequence of each record."""
+    """Yield place, name and sequence of each record."""
     found = format_of_records(path, name, sequence_column)
     if found == "fasta":
         yield from (("", *record) for record in iter_fasta(path))
@@ -181,32 +181,33 @@ def _text(path, sequence_column, name_column, needed, found):
 def _blank(place, sequence):
     at, blank = next((i, letter) for i, letter in enumerate(sequence) if letter.isspace())
     what = "a line break" if blank in "\r\n" else f"whitespace ({blank!r})"
-    return f"{place}: the sequence has {what} behind position {at}; remove it."
+    return f"{place}: the sequence has {what} after position {at}; remove it."
 
 
 def _parquet(path, sequence_column, name_column, needed):
     parquet = import_parquet()
-    _check_regular(path)
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        fields = {field.name: field.type for field in schema}
-        # what pandas calls an index that has no name
-        index = [name for name in fields if name.startswith("__index_level_")]
-        names = [name for name in schema.names if name not in index]
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
+    if not path.is_file():
+        raise ValueError(f"{str(path)!r} is not a file, which Parquet has to be; name one.")
+    with reading_as("Parquet", path):
+        schema = parquet.read_schema(path)
+    types = {field.name: _plain_type(field.type) for field in schema}
+    # what pandas calls an index that has no name
+    index = [name for name in types if name.startswith("__index_level_")]
+    names = [name for name in schema.names if name not in index]
     label = name_column or ("name" if "name" in names else None)
-    for column, remedy in needed.items():
-        if column not in names:
-            listed = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-            raise ValueError(f"{str(path)!r} has no column {column!r} but {listed}; {remedy}.")
-    for column in {sequence_column, label} - {None}:
-        if names.count(column) > 1:
+    check_columns(names, needed, [label] if label else [], path, repr(str(path)))
+    strings = [column for column in index if types[column] in _STRINGS]
+    label = label or (strings[0] if len(strings) == 1 else None)
+    wanted = [sequence_column, *({label} - {None, sequence_column})]
+    for column in wanted:
+        kind = types[column]
+        if "binary" in kind or (column == sequence_column and kind not in (*_STRINGS, "null")):
             raise ValueError(
-                f"{str(path)!r} has {names.count(column)} columns {column!r}; rename all but one."
+                f"The column {column!r} of {str(path)!r} holds {kind}, which is not text; convert "
+                "it to strings."
             )
-    texts = [column for column in index if _plain_type(fields[column]) in _STRINGS]
-    label = label or (texts[0] if len(texts) == 1 else None)
-    _check_types(path, fields, sequence_column, label)
-    wanted = list(dict.fromkeys([sequence_column, *([label] if label else [])]))
     with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
         for part in file.iter_batches(_BATCH, columns=wanted):
             columns = {c: [_as_text(value) for value in part.column(c).to_pylist()] for c in wanted}
@@ -215,26 +216,8 @@ def _parquet(path, sequence_column, name_column, needed):
             yield from zip([""] * len(sequences), labels, sequences, strict=True)
 
 
-def _check_regular(path):
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
-    if not path.is_file():
-        raise ValueError(f"{str(path)!r} is no file, which Parquet has to be; name one.")
-
-
-def _check_types(path, fields, sequence_column, label):
-    """Refuse what is no text; anything but bytes can be a name."""
-    for column in dict.fromkeys([sequence_column, label]):
-        kind = _plain_type(fields[column]) if column else "string"
-        if "binary" in kind or (column == sequence_column and kind not in (*_STRINGS, "null")):
-            raise ValueError(
-                f"The column {column!r} of {str(path)!r} holds {kind}, which is no text; convert "
-                "it to strings."
-            )
-
-
 def _plain_type(kind):
-    """What an Arrow type is called, of a dictionary what its values are."""
+    """Name of an Arrow type; of a dictionary, that of its values."""
     return str(getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind)
 
 
@@ -242,6 +225,6 @@ def _as_text(value):
     if isinstance(value, float):
         if value != value:
             return ""
-        # pandas makes floats of whole numbers with gaps
+        # pandas turns whole numbers with gaps into floats
         value = int(value) if value.is_integer() else value
     return "" if value is None else str(value)

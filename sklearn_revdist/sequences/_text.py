@@ -1,4 +1,4 @@
-"""Text files of others: UTF-8 or UTF-16, compressed or plain, in lines of bounded length."""
+"""Read text: UTF-8, UTF-16 or UTF-32, plain or compressed, in lines of bounded length."""
 
 import codecs
 import io
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ._packed import Content, Unreadable, open_content
+from ._packed import Content, Reader, Unreadable, open_content
 
-# No protein, and no row of a table, is as long: only a file made to fill the memory.
+# No protein and no row of a table is longer, only a line that is made to fill the memory.
 LONGEST = 2**24
 
 _CHUNK = 2**16
 
-# The longer marks first: one of UTF-32 begins as one of UTF-16.
+# Longer marks first: one of UTF-32 begins with one of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -31,8 +31,8 @@ def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterato
     Parameters
     ----------
     path : str or path-like
-        UTF-8, or with a byte order mark UTF-16 or UTF-32; compressed as
-        :func:`~._packed_files.open_content` knows it.
+        UTF-8 or, with a byte order mark, UTF-16 or UTF-32; compressed as for
+        :func:`~._packed.open_content`.
     newline : str, default=None
         As for :func:`open`.
 
@@ -43,15 +43,15 @@ def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterato
     Raises
     ------
     FileNotFoundError, PermissionError, ImportError
-        As :func:`~._packed_files.open_content` does.
+        As for :func:`~._packed.open_content`.
     Unreadable
-        If the file is no text; while it is read, if there are bytes that are no characters, a
-        line is longer than any protein, or the file is compressed and damaged.
+        If the file is not text; while reading, if bytes are not characters, a line is longer than
+        any protein, or the file is compressed and damaged.
     """
     with open_content(path) as content:
         if content.is_workbook:
             raise Unreadable(
-                f"{os.fspath(path)!r} is an Excel workbook, which is read as a table alone; name "
+                f"{os.fspath(path)!r} is an Excel workbook, which is read only as a table; name "
                 "it as one (.xlsx), or save the sheet as text."
             )
         yield as_text(content, path, newline=newline)
@@ -64,17 +64,17 @@ def as_text(
     newline: str | None = None,
     may_hold_nul: bool = True,
 ) -> TextIO:
-    """Text of a file's content; see :func:`open_text`.
+    """Decode the content of a file; see :func:`open_text`.
 
     Parameters
     ----------
     content : Content
     path : str or path-like
-        Names the file in errors.
+        Name of the file in errors.
     newline : str, default=None
         As for :func:`open`.
     may_hold_nul : bool, default=True
-        Whether NUL characters, which have no place in a table, are let through.
+        Whether NUL characters, which have no place in a table, are accepted.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def as_text(
     return io.TextIOWrapper(raw, "utf-8", newline=newline)
 
 
-class _BoundedLines(io.RawIOBase):
-    """A file's text as UTF-8, as long as it is text and its lines end."""
+class _BoundedLines(Reader):
+    """The text of a file as UTF-8; bytes that are not text, and endless lines, are errors."""
 
     def __init__(self, file, encoding, path, may_hold_nul):
         self._file = file
@@ -97,21 +97,17 @@ class _BoundedLines(io.RawIOBase):
         self._path = path
         self._may_hold_nul = may_hold_nul
         self._rest = b""
-        self._line = 1  # that in which the next character is
+        self._line = 1  # number of the current line
         self._since = 0  # characters in it so far
         self._after_return = False
 
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
+    def _next(self, n_bytes):
         while not self._rest and (read := self._file.read(_CHUNK)):
             self._rest = self._checked(read)
         if not self._rest:
             self._rest = self._checked(b"", final=True)
-        n = min(len(buffer), len(self._rest))
-        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
-        return n
+        read, self._rest = self._rest[:n_bytes], self._rest[n_bytes:]
+        return read
 
     def _checked(self, read, *, final=False):
         try:
@@ -119,11 +115,11 @@ class _BoundedLines(io.RawIOBase):
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(self._encoding)
             raise self._wrong(
-                before, f"bytes that are no {self._encoding.upper()}", "convert the file to UTF-8"
+                before, f"bytes that are not {self._encoding.upper()}", "convert the file to UTF-8"
             ) from error
         nul = -1 if self._may_hold_nul else text.find("\0")
         if nul >= 0:
-            raise self._wrong(text[:nul], "a NUL character", "take it out")
+            raise self._wrong(text[:nul], "a NUL character", "remove it")
         n_ends = self._n_ends(text)
         end = max(text.rfind("\n"), text.rfind("\r")) + 1
         self._since = len(text) - end + (0 if end else self._since)

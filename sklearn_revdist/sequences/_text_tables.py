@@ -1,8 +1,9 @@
-"""Tables of text: their rows one after the other, with the lines in which they begin."""
+"""Read tables of text row by row, with the line in which each row begins."""
 
 import csv
 import itertools
 import os
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +14,12 @@ from ..utils._messages import first_line
 from ._packed import Unreadable, open_content, plain_suffix
 from ._text import LONGEST, as_text
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}
+FORMATS = {
+    **dict.fromkeys((".csv", ".xlsx", ".xlsm", ".xls"), "csv"),
+    **dict.fromkeys((".tsv", ".tab"), "tsv"),
+}
 
-# Of a file that ends otherwise, cells are separated by commas.
-_BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
 _TRIED = (",", ";", "\t")
 
 
@@ -26,12 +29,12 @@ class Rows(NamedTuple):
     Attributes
     ----------
     columns : list of str
-        Names that one column has; columns without a name are left out.
+        Names; columns without a name, or with one that others have too, are left out.
     rows : iterator of (int, list of str)
         The number of the line in which a row begins, or of the row of a sheet, and the cells of
-        `columns`, without blanks around them but for those inside of quotes.
+        `columns`, without blanks around them except for those inside quotes.
     place : callable
-        Makes of such a number the text that says where that is.
+        Turns such a number into file and line, for messages.
     """
 
     columns: list[str]
@@ -51,22 +54,22 @@ def open_rows(
     """Open a table of text, or the first sheet of an Excel workbook that is not empty.
 
     Cells are separated by commas or, in a file that ends in ``.tsv``, ``.tab`` or ``.txt``, by
-    tabs; by another of comma, semicolon and tab where the needed columns, or if there are none the
-    wanted ones, are found only so. With commas and semicolons cells may stand in quotes, as RFC
-    4180 says; with tabs a quote is a character like any other. Blank lines are left out.
+    tabs. Another of comma, semicolon and tab is taken if the needed columns (or the wanted ones,
+    if none are needed) are found only with it. With commas and semicolons, cells may be quoted as
+    in RFC 4180; with tabs, a quote is a character like any other. Blank lines are left out.
 
     Parameters
     ----------
     path : str or path-like
-        As :func:`~._text_files.open_text` takes it, or a workbook.
+        As for :func:`~._text.open_text`, or a workbook.
     needed : mapping of str to str
-        Columns that the table must have, and what to do where one is missing.
+        Columns that the table must have, and what to do if one is missing.
     wanted : collection of str, default=()
-        Columns that are used where they are there, so that there may not be two of them.
+        Columns that are used if present, so that no two may have the name.
     columns : sequence of str, default=None
-        Names of the columns of a table that has no header.
+        Names of the columns of a table without a header.
     name : {"csv", "tsv"}, default=None
-        Format, where the suffix does not say it.
+        Format; None goes by the suffix.
 
     Yields
     ------
@@ -75,11 +78,11 @@ def open_rows(
     Raises
     ------
     FileNotFoundError, PermissionError, ImportError
-        As :func:`~._packed_files.open_content` does; also if a workbook needs a package.
+        As for :func:`~._packed.open_content`; also if a workbook needs a package.
     Unreadable
-        If a column is missing or there are two of it, or the file is no table or is empty; while
-        it is read, if a row has fewer or more cells than the header, a quote is not closed, or
-        text follows one. The message names file and line.
+        If a column is missing or occurs twice, or the file is not a table or is empty; while
+        reading, if a row has fewer or more cells than the header, a quote is not closed, or
+        text follows a closing quote. The message names file and line.
     """
     path = Path(path)
     with open_content(path) as content:
@@ -88,7 +91,9 @@ def open_rows(
         else:
             text = as_text(content, path, newline="", may_hold_nul=False)
             before, first = _first_line(text)
-            delimiter = DELIMITERS.get(name or "") or _BY_SUFFIX.get(plain_suffix(path), ",")
+            suffix = plain_suffix(path)
+            usual = "tsv" if suffix == ".txt" else FORMATS.get(suffix, "csv")
+            delimiter = _DELIMITERS[name or usual]
             if columns is None:
                 delimiter = _delimiter(first, delimiter, needed or wanted)
             lines = itertools.chain([first], text)
@@ -101,19 +106,19 @@ def open_rows(
 
 
 def recognise(path: str | os.PathLike, column: str) -> str | None:
-    """Format of a file as its first line shows it.
+    """Recognise the format of a file by its first line.
 
     Parameters
     ----------
     path : str or path-like
-        A file, which can be opened again.
+        A file that can be opened again.
     column : str
-        What one of the columns of a table is called.
+        Name of a column that a table has.
 
     Returns
     -------
     name : {"fasta", "csv", "tsv"} or None
-        None where the line neither begins with ``>`` nor has such a column. An empty file is FASTA.
+        None if the line neither begins with ``>`` nor has the column. An empty file is FASTA.
     """
     with open_content(path) as content:
         if content.is_workbook:
@@ -126,7 +131,7 @@ def recognise(path: str | os.PathLike, column: str) -> str | None:
 
 
 def _first_line(text):
-    """Number of blank lines at the beginning, and the line behind them."""
+    """Return the number of blank lines at the beginning, and the line after them."""
     before = 0
     for line in text:
         if line.strip():
@@ -153,7 +158,7 @@ def _names(line, delimiter):
 
 
 def _delimiter(header, usual, columns):
-    """The usual delimiter, unless others find the columns, all of them the same ones."""
+    """Return the usual delimiter unless only others, which agree, find the columns."""
     names = {delimiter: _names(header, delimiter) for delimiter in _TRIED}
     found = [d for d in _TRIED if columns and set(columns) <= set(names[d])]
     if usual in found or not found or any(names[d] != names[found[0]] for d in found):
@@ -162,8 +167,8 @@ def _delimiter(header, usual, columns):
 
 
 def _rows(lines, delimiter, path, before):
-    """Rows that are not blank, with the numbers of the lines in which they begin."""
-    # a limit of the process, which is only raised
+    """Yield rows that are not blank, with the numbers of the lines in which they begin."""
+    # the limit is global, so it is never lowered
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
     read = []  # lines of the row
 
@@ -188,7 +193,7 @@ def _rows(lines, delimiter, path, before):
 
 
 def _without_blanks(cell, text):
-    """A cell without blanks around it, unless they stand in quotes in the text of its row."""
+    """Strip a cell, unless the blanks around it are quoted in the text of its row."""
     plain = cell.strip()
     if plain != cell and '"' in text and '"' + cell.replace('"', '""') + '"' in text:
         return cell
@@ -196,7 +201,7 @@ def _without_blanks(cell, text):
 
 
 def _wrong_cell(path, start, text, delimiter, error):
-    """What is wrong with the quotes of a row, or with the length of a cell."""
+    """Make the error for wrong quotes in a row, or for a cell that is too long."""
     found = _wrong_quote(text, delimiter)
     if found is None or "limit" in str(error):
         unreadable = f"a cell that cannot be read ({first_line(error)})"
@@ -208,31 +213,24 @@ def _wrong_cell(path, start, text, delimiter, error):
 
 
 def _wrong_quote(text, delimiter):
-    """Where in a row the cell begins whose quotes are wrong, what is wrong, and what to do."""
-    at = 0
-    while True:
-        while text[at : at + 1] == " ":
-            at += 1
-        end = at
-        if text[at : at + 1] == '"':
-            end = text.find('"', at + 1)
-            while end >= 0 and text[end + 1 : end + 2] == '"':
-                end = text.find('"', end + 2)
-            if end < 0:
-                return at, 'a quote (") that is not closed', "close it, or take it out"
-            end += 1
-            if text[end : end + 1] not in (delimiter, "\r", "\n", ""):
-                behind = text[end : end + 20].splitlines()[0]
-                what = f"{behind!r} behind the closing quote of a cell"
-                return at, what, 'write a quote that is part of the text twice ("")'
-        end = text.find(delimiter, end)
-        if end < 0:
-            return None
-        at = end + 1
+    """Find the cell with wrong quotes: where it begins, what is wrong, and what to do."""
+    quoted = '"(?:[^"]++|"")*+"'
+    sound = rf'(?:{quoted}(?=[{delimiter}\r\n])|(?!"))[^{delimiter}]*{delimiter}'
+    at = re.match(rf"(?: *+{sound})*+ *+", text).end()
+    if text[at : at + 1] != '"':
+        return None
+    cell = re.compile(quoted).match(text, at)
+    if cell is None:
+        return at, 'a quote (") that is not closed', "close it, or remove it"
+    if text[cell.end() : cell.end() + 1] in ("\r", "\n", ""):
+        return None
+    rest = text[cell.end() : cell.end() + 20].splitlines()[0]
+    what = f"{rest!r} after the closing quote of a cell"
+    return at, what, 'write a quote that is part of the text twice ("")'
 
 
 def _table(rows, place, path, needed, wanted, columns):
-    """Rows with the cells of named columns, after a look at the header."""
+    """Check the header, and keep the cells of named columns."""
     first = 1
     if columns is None:
         first, names = next(rows, (1, []))
@@ -241,19 +239,41 @@ def _table(rows, place, path, needed, wanted, columns):
         names = list(columns)
     if needed and not names:
         raise Unreadable(f"{str(path)!r} is empty; check that it is complete.")
-    named = [name for name in names if name]
-    for column, remedy in needed.items():
-        if column not in named:
-            raise Unreadable(_no_column(path, column, named, remedy))
-    for column in (*needed, *wanted):
-        if names.count(column) > 1:
-            raise Unreadable(
-                f"{place(first)}, has {names.count(column)} columns {column!r}; rename all but one."
-            )
+    check_columns(names, needed, wanted, path, f"{place(first)},")
     kept = [i for i, name in enumerate(names) if name and names.count(name) == 1]
     least = 1 + max((i for i, name in enumerate(names) if name), default=-1)
     cells = _cells(rows, place, kept, least, len(names))
     return Rows([names[i] for i in kept], cells, place)
+
+
+def check_columns(
+    names: Sequence[str],
+    needed: Mapping[str, str],
+    wanted: Collection[str],
+    path: str | os.PathLike,
+    header: str,
+) -> None:
+    """Check that a table has the columns needed, and no column that is used twice.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all columns; empty where a column has none.
+    needed, wanted
+        As for :func:`open_rows`.
+    path : str or path-like
+        The file.
+    header : str
+        Where its names are, as the beginning of a message.
+    """
+    for column, remedy in needed.items():
+        if column not in names:
+            raise Unreadable(_no_column(path, column, [name for name in names if name], remedy))
+    for column in (*needed, *wanted):
+        if names.count(column) > 1:
+            raise Unreadable(
+                f"{header} has {names.count(column)} columns {column!r}; rename all but one."
+            )
 
 
 def _cells(rows, place, kept, least, most):
@@ -268,9 +288,9 @@ def _cells(rows, place, kept, least, most):
             raise Unreadable(
                 f"{place(number)}, has {len(row)} cells where there are {most} columns; "
                 + (
-                    "tabs inside of quotes separate cells as well, so write the table with commas."
+                    "tabs inside quotes separate cells as well, so write the table with commas."
                     if quoted
-                    else "put a cell that holds a separator into quotes, or take the rest out."
+                    else "put a cell that holds a separator into quotes, or remove the rest."
                 )
             )
         yield number, [row[i] for i in kept]
@@ -278,17 +298,17 @@ def _cells(rows, place, kept, least, most):
 
 def _no_column(path, column, found, remedy):
     listed = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
-    said = f"{str(path)!r} has no column {column!r} but {listed or 'none with a name'}; "
+    missing = f"{str(path)!r} has no column {column!r} but {listed or 'none with a name'}; "
     other = [separator for separator in (";", "\t", ",", "|") if separator in "".join(found)]
     if len(found) == 1 and other:
-        return said + (
+        return missing + (
             f"if {other[0]!r} separates its columns, write it with commas (.csv) or tabs (.tsv)."
         )
-    return said + f"{remedy}."
+    return missing + f"{remedy}."
 
 
 def _sheet(file, path):
-    """Rows of the first sheet of a workbook that is not empty, and what their places are called."""
+    """Return the rows of the first sheet that is not empty, and the beginning of their places."""
     try:
         import openpyxl
     except ImportError as error:
@@ -299,21 +319,21 @@ def _sheet(file, path):
     rows, others, title = [], [], ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles, say
+            warnings.simplefilter("ignore")  # about styles, for example
             for sheet in openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets:
                 if not rows:
                     rows, title = list(_sheet_rows(sheet)), sheet.title
                 elif next(_sheet_rows(sheet), None):
                     others.append(sheet.title)
-    except Exception as error:  # damaged files raise errors of any class there
+    except Exception as error:  # damaged files raise errors of any class
         raise Unreadable(
             f"{str(path)!r} cannot be read as an Excel workbook ({first_line(error)}); save it "
-            "anew, or as CSV."
+            "again, or as CSV."
         ) from error
     if others:
         warnings.warn(
             f"Of {str(path)!r} the sheet {title!r} is read, and not "
-            f"{', '.join(map(repr, others))}; to read that, save it as a file of its own.",
+            f"{', '.join(map(repr, others))}; to read that, save it as a separate file.",
             UserWarning,
             stacklevel=2,
         )
@@ -323,7 +343,7 @@ def _sheet(file, path):
 
 
 def _sheet_rows(sheet):
-    """Rows of a sheet with something in them, as text, with their numbers."""
+    """Yield the rows of a sheet that are not empty, as text, with their numbers."""
     sheet.reset_dimensions()  # other programs write wrong ones
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if any(value is not None for value in row):
@@ -331,7 +351,7 @@ def _sheet_rows(sheet):
 
 
 def _cell(value: Any) -> str:
-    """What stands in a cell of a sheet, whole numbers without a point."""
+    """Write the value of a cell as text, whole numbers without a point."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value).strip()

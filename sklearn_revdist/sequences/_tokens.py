@@ -55,7 +55,7 @@ _TABLES = {unknown: _token_table(unknown) for unknown in RESIDUES}
 
 
 class WrongLetter(ValueError):
-    """A letter that is no residue: which record has it and where, and what to do about it.
+    """A letter that is not a residue: which record has it and where, and what to do about it.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class WrongLetter(ValueError):
     """
 
     def __init__(self, what: str, remedy: str, letter: str):
-        super().__init__(what, remedy, letter)  # which a pickle is made from again
+        super().__init__(what, remedy, letter)  # what unpickling calls this with
         self.what = what
         self.remedy = remedy
         self.letter = letter
@@ -75,17 +75,17 @@ class WrongLetter(ValueError):
 
 
 class Encoder:
-    """Tokens of sequences that may come in parts, and what is to be said of all of them together.
+    """Encode sequences, part by part, and take notes of all of them together.
 
     Letters may be in either case, whitespace around a sequence is ignored, ``<mask>`` is one
-    residue, and ``*`` at the end, the stop codon of a translation, is none and dropped.
+    residue, and ``*`` at the end, the stop codon of a translation, is dropped.
 
     Parameters
     ----------
     unknown : {"error", "mask", "X", "keep"}, default="error"
         What becomes of the ambiguous residues ``X B Z U O J`` and of ``*`` inside a sequence: an
-        error, the mask token, the token X, or the token that ESM-2 has of each; ``J`` and ``*``,
-        of which it has none, are errors then.
+        error, the mask token, the token X, or ESM-2's own token for each. With "keep", ``J`` and
+        ``*`` are errors, since ESM-2 has no token for them.
     """
 
     def __init__(self, unknown: str = "error"):
@@ -97,7 +97,7 @@ class Encoder:
         self._bases = np.zeros(len(_BASES), dtype=np.int64)
 
     def encode(self, X: Any) -> list[NDArray[np.uint8]]:
-        """Tokens of some sequences, checked record by record.
+        """Check and encode some sequences.
 
         Parameters
         ----------
@@ -116,12 +116,12 @@ class Encoder:
             If `X` is not an array-like, or a record is not a string.
         ValueError
             If there are no records, `X` has several columns, or a record is empty or has a
-            character that is no residue; the message names record and position.
+            character that is not a residue; the message names record and position.
         """
         return [self._encode(record) for record in as_list(X)]
 
     def notes(self) -> list[str]:
-        """What a person is to know of all sequences: what was dropped, and what they look like."""
+        """Say what was dropped from the sequences so far, and whether they look like proteins."""
         notes = []
         if self._n_stops:
             notes.append(stops_dropped(self._n_stops, self._n_records))
@@ -138,7 +138,7 @@ class Encoder:
         return notes
 
     def warn(self, stacklevel: int = 2) -> None:
-        """Warn of each of these, as :func:`warnings.warn` does; 2 is who calls this method."""
+        """Issue each note as a warning; `stacklevel` 2 is the caller of this method."""
         for note in self.notes():
             warnings.warn(note, UserWarning, stacklevel=stacklevel)
 
@@ -155,12 +155,8 @@ class Encoder:
         if b"<" in text:
             text = re.sub(rb"<mask>", bytes([_MASK_BYTE]), text, flags=re.IGNORECASE)
         tokens = self._table[np.frombuffer(text, dtype=np.uint8)]
-        wrong = tokens == _WRONG
-        if wrong.any():
-            first = int(wrong.argmax())
-            masks_before = text[:first].count(_MASK_BYTE)
-            at = record.index(residues) + first + masks_before * (len("<mask>") - 1)
-            raise self._wrong_letter(record, at)
+        if (tokens == _WRONG).any():
+            raise self._wrong_letter(record, residues)
         self._n_records += 1
         self._n_stops += residues != stripped
         if len(text.translate(None, _NUCLEOTIDES)) <= (1 - _NEARLY_ALL) * len(text):
@@ -169,20 +165,22 @@ class Encoder:
             self._bases += [sum(map(letters.count, base)) for base in _BASES]
         return tokens
 
-    def _wrong_letter(self, record: str, at: int) -> ValueError:
+    def _wrong_letter(self, record: str, residues: str) -> ValueError:
         named = f"Record {self._n_records} (counting from 0)"
         if _is_path(record):
             return ValueError(f"{named} is {_path_advice(record, 'a sequence')}")
-        what, remedy = fault(record[at], self._unknown)
+        flags = re.IGNORECASE | re.ASCII
+        without_masks = re.sub("<mask>", "A" * len("<mask>"), residues, flags=flags)
+        at = find_wrong_letter(without_masks, self._unknown)
+        what, remedy = describe_letter(residues[at], self._unknown)
+        position = record.index(residues) + at + 1
         return WrongLetter(
-            f"{named} has {what} at position {at + 1} (counting from 1)",
-            remedy,
-            record[at],
+            f"{named} has {what} at position {position} (counting from 1)", remedy, residues[at]
         )
 
 
 def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
-    """Tokens of protein sequences, with the warnings of all of them; see :class:`Encoder`.
+    """Encode protein sequences, with warnings; see :class:`Encoder`.
 
     Parameters
     ----------
@@ -195,17 +193,17 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
     """
     encoder = Encoder(unknown)
     tokens = encoder.encode(X)
-    encoder.warn(stacklevel=5)  # who calls the embedder's method
+    encoder.warn(stacklevel=5)  # the caller of the embedder's method
     return tokens
 
 
 def as_text(tokens: NDArray[np.uint8]) -> str:
-    """Sequence of which `tokens` are the tokens, upper case, with ``<mask>`` spelled out."""
+    """Decode tokens to a sequence in upper case, with ``<mask>`` spelled out."""
     return "".join([TOKENS[token] for token in tokens.tolist()])
 
 
 def as_list(X: Any) -> list:
-    """Records of an array-like in one dimension or one column; they are not checked."""
+    """List the records of an array-like of one dimension or one column, unchecked."""
     if isinstance(X, os.PathLike) or (isinstance(X, str) and _is_path(X)):
         raise TypeError(f"Expected an array-like of sequences, but got {_path_advice(X)}")
     if isinstance(X, str):
@@ -234,30 +232,57 @@ def as_list(X: Any) -> list:
 
 
 def remove_gaps(sequence: str) -> str:
-    """Sequence of a row of an alignment."""
+    """Remove the gaps from a row of an alignment."""
     return sequence.replace("-", "").replace(".", "")
 
 
 def drop_stop(sequence: str) -> str:
-    """Sequence without the ``*`` that a translation of a stop codon ends in."""
+    """Drop ``*``, a translated stop codon, from the end of a sequence."""
     return sequence.rstrip(STOP).rstrip() if sequence.endswith(STOP) else sequence
 
 
 def stops_dropped(n_stops: int, n_records: int) -> str:
-    """What is said of the sequences that :func:`drop_stop` has changed."""
+    """Say how many sequences :func:`drop_stop` has changed."""
     return (
-        f"{n_stops} of {n_records} sequences end in '*', a stop codon, which is no residue and was "
-        "dropped."
+        f"{n_stops} of {n_records} sequences end in '*', a stop codon, which is not a residue and "
+        "was dropped."
     )
 
 
-def fault(character: str, unknown: str) -> tuple[str, str]:
-    """What a character is that is no residue, and what to do about it.
+def find_wrong_letter(sequence: str, unknown: str) -> int | None:
+    """Index of the first character that is not one of ``RESIDUES[unknown]``, in either case."""
+    wrong = re.search(
+        f"[^{re.escape(RESIDUES[unknown])}]", sequence, flags=re.IGNORECASE | re.ASCII
+    )
+    return wrong and wrong.start()
+
+
+def wrong_letter(sequence: str, unknown: str) -> str | None:
+    """Say what is wrong with the letters of a sequence that has no masks; None if nothing is.
+
+    Parameters
+    ----------
+    sequence : str
+    unknown : {"error", "mask", "X", "keep"}
+        The embedder's policy on ambiguous residues.
+    """
+    if not sequence:
+        return "the sequence is empty"
+    at = find_wrong_letter(sequence, unknown)
+    if at is None:
+        return None
+    what, _ = describe_letter(sequence[at], unknown)
+    hint = " (see `unknown`)" if sequence[at].upper() in AMBIGUOUS else ""
+    return f"the sequence has {what} at position {at + 1}{hint}"
+
+
+def describe_letter(character: str, unknown: str) -> tuple[str, str]:
+    """Say what a character is that is not a residue, and what to do about it.
 
     Parameters
     ----------
     character : str
-        It is none of ``RESIDUES[unknown]``.
+        Not one of ``RESIDUES[unknown]``.
     unknown : {"error", "mask", "X", "keep"}
 
     Returns
@@ -276,30 +301,27 @@ def fault(character: str, unknown: str) -> tuple[str, str]:
             what = f"a stop codon ({character!r}) before its end"
             return what, f"cut the sequence off there, or set {others}"
         if unknown == "keep":
-            return f"{character!r}, of which ESM-2 has no token,", f"replace it, or set {others}"
+            return f"{character!r}, for which ESM-2 has no token,", f"replace it, or set {others}"
         if letter in RESIDUES["keep"]:
             others = "unknown='mask', unknown='X' or unknown='keep'"
         return f"the ambiguous residue {character!r}", f"replace it, or set {others}"
     if character.isspace():
         return f"whitespace ({character!r})", "remove it"
-    return f"{character!r}, which is no amino acid,", "remove or replace it"
+    return f"{character!r}, which is not an amino acid,", "remove or replace it"
 
 
 def _text_of(record: Any, index: int) -> str:
-    """A record that is text, or the error that says what it is."""
+    """Return a record that is a string; refuse others by what they are."""
     if isinstance(record, str):
         return record
+    what = f"not a string but of type {type(record).__name__}; give it a sequence or drop it."
     if isinstance(record, os.PathLike):
-        advice = _path_advice(record, "a sequence")
-        raise TypeError(f"Record {index} (counting from 0) is {advice}")
-    raise TypeError(
-        f"Record {index} (counting from 0) is not a string but of type "
-        f"{type(record).__name__}; give it a sequence or drop it."
-    )
+        what = _path_advice(record, "a sequence")
+    raise TypeError(f"Record {index} (counting from 0) is {what}")
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text that is no sequence is the path of a file."""
+    """Whether a string that is not a sequence is the path of a file."""
     return _FILE.fullmatch(text) is not None or os.path.isfile(text)
 
 

@@ -1,4 +1,4 @@
-"""One wild type: what the variants of a scan become when their substitutions are undone."""
+"""Undo the substitutions of variants, and find the numbering in which this works."""
 
 import re
 from collections import Counter
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from ._mutants import Substitution
 
-_MOST_LOOKED_AT = 1000  # variants
-_MOST_TRIED = 10  # numberings
+_MOST_VARIANTS = 1000
+_MOST_NUMBERINGS = 10
 
 Mutant = tuple[Substitution, ...]
 
 
 def undo(mutant: Mutant, sequence: str, first_position: int) -> str | None:
-    """The sequence without its substitutions, None where it does not have them.
+    """Return a sequence without its substitutions, or None if it does not have them.
 
     Parameters
     ----------
     mutant : tuple of Substitution
     sequence : str
-        Of the variant.
+        Sequence of the variant.
     first_position : int
         Number of its first residue in the numbering of the mutant.
     """
@@ -33,11 +33,10 @@ def undo(mutant: Mutant, sequence: str, first_position: int) -> str | None:
 
 
 def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
-    """The number of the first residue with which most variants fit.
+    """Find the number of the first residue with which most variants fit.
 
-    At most 1,000 variants, evenly drawn, are looked at. Each votes for all numberings in which
-    it has the letters that it should have; the winner is the one that leads most back to the
-    same sequence.
+    At most 1,000 variants, evenly spaced, vote for all numberings in which they have the letters
+    that they should have. The winner leads most variants back to the same sequence.
 
     Parameters
     ----------
@@ -47,9 +46,9 @@ def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
     Returns
     -------
     first_position : int or None
-        None unless more than half of the variants, and two, agree on one alone.
+        None unless more than half of the variants, and at least two, agree on a single one.
     """
-    variants = variants[:: -(-len(variants) // _MOST_LOOKED_AT) or 1]
+    variants = variants[:: -(-len(variants) // _MOST_VARIANTS) or 1]
     votes: Counter[int] = Counter()
     for mutant, sequence in variants:
         _, position, new = mutant[0]
@@ -58,7 +57,7 @@ def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
             position - i for i in places if undo(mutant, sequence, position - i) is not None
         )
     support = {}
-    for first, _ in votes.most_common(_MOST_TRIED):
+    for first, _ in votes.most_common(_MOST_NUMBERINGS):
         undone = Counter(undo(*variant, first) for variant in variants)
         del undone[None]
         support[first] = max(undone.values())
@@ -68,37 +67,34 @@ def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
 
 
 def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -> str:
-    """What of a variant does not fit, as the end of a sentence.
+    """Say what does not fit in a variant, as the end of a sentence.
 
     Parameters
     ----------
     mutant : tuple of Substitution
         Empty for the wild type.
     sequence : str
-        What it should lead to.
+        Sequence to which it should lead.
     wild_type : str
-        What it should start from; not looked at where letters of the sequence do not fit.
+        Sequence from which it should start; unused if letters of `sequence` do not fit.
     first_position : int
         Number of the first residue.
     """
+    leads = "does not lead to its mutated_sequence"
     last = first_position + len(sequence) - 1
-    for i, (_, position, new) in enumerate(mutant):
+    changed: set[int] = set()
+    for _, position, new in mutant:
         if not first_position <= position <= last:
-            return (
-                "does not lead to its mutated_sequence, which has the positions "
-                f"{first_position} to {last}, not {position}"
-            )
-        if position in [earlier.position for earlier in mutant[:i]]:
-            return f"does not lead to its mutated_sequence: it changes position {position} twice"
+            return f"{leads}, which has the positions {first_position} to {last}, not {position}"
+        if position in changed:
+            return f"{leads}: it changes position {position} twice"
+        changed.add(position)
         found = sequence[position - first_position]
         if found != new:
-            return (
-                f"does not lead to its mutated_sequence, which has {found} at position {position}"
-            )
+            return f"{leads}, which has {found} at position {position}"
     if len(sequence) != len(wild_type):
         return (
-            f"does not lead to its mutated_sequence, which has {len(sequence)} residues, where "
-            f"the wild type has {len(wild_type)}"
+            f"{leads}, which has {len(sequence)} residues, where the wild type has {len(wild_type)}"
         )
     for old, position, _ in mutant:
         expected = wild_type[position - first_position]
@@ -107,13 +103,12 @@ def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -
                 "does not start from the wild type of most variants, which has "
                 f"{expected} at position {position}"
             )
-    changed = {position - first_position for _, position, _ in mutant}
-    i = next(
-        i
-        for i, (a, b) in enumerate(zip(sequence, wild_type, strict=True))
-        if a != b and i not in changed
+    position, found, expected = next(
+        (position, a, b)
+        for position, (a, b) in enumerate(zip(sequence, wild_type, strict=True), first_position)
+        if a != b and position not in changed
     )
     return (
-        f"does not lead to its mutated_sequence, which has {sequence[i]} at position "
-        f"{i + first_position}, where the wild type of most variants has {wild_type[i]}"
+        f"{leads}, which has {found} at position {position}, where the wild type of most variants "
+        f"has {expected}"
     )

@@ -1,4 +1,4 @@
-"""What a model is shown of a sequence: all of it, its beginning, or overlapping windows."""
+"""Truncate or window long sequences."""
 
 import warnings
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Piece(NamedTuple):
-    """Consecutive residues of a record, and what each counts in the record's embedding."""
+    """Consecutive residues of a record, and the weight of each in the record's embedding."""
 
     record: int
     start: int
@@ -19,10 +19,11 @@ class Piece(NamedTuple):
 def limit_length(
     tokens: list[NDArray[np.uint8]], max_length: int | None, long: str
 ) -> list[NDArray[np.uint8]]:
-    """Sequences as they are to be embedded, once `long` is applied to those that exceed.
+    """Apply `long` to the sequences that exceed `max_length`.
 
-    Only ``long="truncate"`` shortens them, with one warning; ``long="error"`` raises
-    ValueError. Both messages count the sequences and name the first one.
+    ``long="truncate"`` shortens them, with one warning; ``long="error"`` raises ValueError;
+    ``long="window"`` leaves them to :func:`split`. Messages count the sequences and name the
+    first one.
     """
     if max_length is None or long == "window":
         return tokens
@@ -32,10 +33,9 @@ def limit_length(
 
 
 def check_lengths(lengths: ArrayLike, max_length: int | None, long: str) -> int:
-    """Number of sequences that are too long, once that is an error or a warning.
+    """Count the sequences that are too long.
 
-    ``long="error"`` raises ValueError, ``long="truncate"`` warns, and ``long="window"`` does
-    neither.
+    If there are any, ``long="error"`` raises ValueError and ``long="truncate"`` warns.
     """
     lengths = np.asarray(lengths)
     too_long = np.flatnonzero(lengths > (np.inf if max_length is None else max_length))
@@ -48,12 +48,12 @@ def check_lengths(lengths: ArrayLike, max_length: int | None, long: str) -> int:
     )
     if long == "error":
         raise ValueError(f"{what}; shorten them, raise max_length or set long='window'.")
-    warnings.warn(f"{what}; what is beyond was ignored.", UserWarning, stacklevel=4)
+    warnings.warn(f"{what}; the residues beyond were ignored.", UserWarning, stacklevel=4)
     return len(too_long)
 
 
-def n_shown(lengths: NDArray[np.int64], max_length: int | None, long: str) -> NDArray[np.int64]:
-    """Residues that a model is shown of sequences, those in two windows counted twice."""
+def n_processed(lengths: NDArray[np.int64], max_length: int | None, long: str) -> NDArray[np.int64]:
+    """Count the residues that the model processes, those in two windows twice."""
     if max_length is None:
         return lengths
     if long != "window":
@@ -64,12 +64,12 @@ def n_shown(lengths: NDArray[np.int64], max_length: int | None, long: str) -> ND
 
 
 def split(record: int, tokens: NDArray[np.uint8], max_length: int | None) -> list[Piece]:
-    """Pieces of at most `max_length` residues whose weights sum to one for every residue.
+    """Split a sequence into pieces in which the weights of every residue sum to one.
 
-    A longer sequence is covered by as few windows of `max_length` residues as let
-    neighbours share at least half of them, evenly spread. In each window a residue's
-    weight grows from the window's ends to its middle (a triangle), and the weights that
-    windows give to the same residue are divided by their sum.
+    A sequence of more than `max_length` residues is covered by windows of that length: the
+    smallest number of evenly spaced ones of which neighbours share at least half of their
+    residues. In each window, weights rise from the ends to the middle (a triangle); the weights
+    of a residue in several windows are divided by their sum.
     """
     n_residues = len(tokens)
     if max_length is None or n_residues <= max_length:
@@ -91,6 +91,6 @@ def split(record: int, tokens: NDArray[np.uint8], max_length: int | None) -> lis
 
 
 def _n_steps(n_residues, max_length):
-    """By how many steps windows that share at least half of their residues cover a sequence."""
+    """Count the steps by which windows that share half of their residues cover a sequence."""
     spacing = (max_length + 1) // 2
     return -((max_length - n_residues) // spacing)

@@ -1,4 +1,4 @@
-"""Datasets: measured properties of proteins that travel with the package."""
+"""Load the datasets that come with the package: measured properties of proteins."""
 
 import csv
 import gzip
@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
+
+from ..sequences._mutants import parse_mutant
+from ..sequences._wild_type import undo
 
 _BUNDLED = resources.files("sklearn_revdist") / "bundled"
 
@@ -35,7 +38,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
         Return ``(data, target)`` instead of a Bunch.
 
     as_frame : bool, default=False
-        Give `data` as a DataFrame with the column "sequence" and `target` as a Series.
+        Return `data` as a DataFrame with the column "sequence" and `target` as a Series.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
         mutant : ndarray of shape (1367,), dtype object
             Substitutions, such as "M1H"; positions count from 1.
         wild_type : str
-            Sequence without substitution.
+            Sequence without substitutions.
         frame : DataFrame of shape (1367, 2) or None
             `data` and `target` side by side; only with ``as_frame=True``.
         feature_names : list of str
@@ -94,7 +97,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
         data=data,
         target=target,
         mutant=mutant,
-        wild_type=_undo(mutant[0], sequence[0]),
+        wild_type=undo(parse_mutant(mutant[0]), sequence[0], 1),
         frame=frame,
         feature_names=["sequence"],
         target_names=["DMS_score"],
@@ -135,7 +138,7 @@ def load_secondary_structure(*, subset="train", return_X_y=False):
         data : ndarray of shape (n_chains,), dtype object
             Sequences.
         target : ndarray of shape (n_chains,), dtype object
-            Strings as long as the sequences, a letter for each residue.
+            Strings as long as the sequences, one letter per residue.
         resolved : list of ndarray of bool
             For each chain, which residues have a known structure; the others are labelled C.
         chain : ndarray of shape (n_chains,), dtype object
@@ -188,22 +191,16 @@ def load_secondary_structure(*, subset="train", return_X_y=False):
 
 
 def _read_columns(name):
-    """Columns of a bundled table, without its head."""
+    """Read the columns of a bundled table, without its header."""
     with (_BUNDLED / f"{name}.csv.gz").open("rb") as packed, gzip.open(packed, "rt") as file:
         _, *rows = csv.reader(file)
     return [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
 
 
 def _origin(name):
-    """What a Bunch says of its file."""
+    """Describe the file of a Bunch."""
     return {
         "DESCR": (_BUNDLED / f"{name}.rst").read_text(encoding="utf-8"),
         "filename": f"bundled/{name}.csv.gz",
         "data_module": __package__,
     }
-
-
-def _undo(mutant, sequence):
-    """Sequence before the substitution `mutant`."""
-    position = int(mutant[1:-1])
-    return sequence[: position - 1] + mutant[0] + sequence[position:]

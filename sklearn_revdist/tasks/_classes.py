@@ -1,4 +1,4 @@
-"""Classes: which labels are one class, and which classes can be learnt and tested."""
+"""Find out which labels are one class, and which classes can be learnt and tested."""
 
 import re
 import unicodedata
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._task import Task
-from ._text_rows import Rejects
+from ._text_rows import WRONG_FILE, Rejects
 
 _WHOLE = re.compile(r"([+-]?)([0-9]+)(?:\.0*)?")
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]{1,2}")
 
-# A class by its label: what is wrong with it, and the reason by which its rows count.
+# By class, what is wrong with it, and the reason to count its rows by.
 _Wrong = dict[str, tuple[str, str]]
 
 
 def class_name(label: str) -> str:
-    """Name of the class that a label means.
+    """Name the class that a label stands for.
 
-    Whole numbers are one class however they are written, as 1, +1, 1.0 and 1.00, and so are
-    True and False in any capitals. Of numbers that are not whole nothing is changed: the EC
-    classes 1.1 and 1.10 are two. Nor are zeros in front taken off.
+    Whole numbers such as 1, +1, 1.0 and 1.00 are one class, and so are True and TRUE. Numbers that
+    are not whole stay as they are, since the EC classes 1.1 and 1.10 are two, and so do leading
+    zeros.
 
     Parameters
     ----------
     label : str
-        As a file has it.
+        As in the file.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def class_name(label: str) -> str:
 
 
 def one_spelling(task: Task, places: Sequence[str], rejects: Rejects) -> tuple[Task, Sequence[str]]:
-    """Reject rows whose class most rows write otherwise: in other capitals, blanks or zeros.
+    """Reject rows that spell a class unlike most rows: in other capitals, blanks or zeros.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def one_spelling(task: Task, places: Sequence[str], rejects: Rejects) -> tuple[T
     Returns
     -------
     task : Task
-        Without those rows.
+        The task without those rows.
     places : sequence of str
-        Those of its rows.
+        Places of the remaining rows.
     """
     counts = Counter(task.target.tolist())
     alike = defaultdict(list)
     for name, _ in counts.most_common():
-        alike[_look(name)].append(name)
+        alike[_normalised(name)].append(name)
     wrong = {}
     for usual, *others in alike.values():
         for name in others:
@@ -75,17 +75,18 @@ def one_spelling(task: Task, places: Sequence[str], rejects: Rejects) -> tuple[T
 
 
 def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
-    """The task with usable classes only, and with the counts of all that was rejected.
+    """Reject unusable classes, and add the counts of all rejected rows to the task.
+
+    A class is unusable if most rows spell it in another way, if it has a single row or is in one
+    sequence only, or if the task's own split has it in test rows only.
 
     Parameters
     ----------
     task : Task
-        Its rows are those of the file that are left.
+        Its rows are the valid ones of the file.
     places : sequence of str
         Where each row is.
     rejects : Rejects
-        Rows of a class are rejected that is written otherwise in most rows, has a single row or
-        is in one sequence only, or that only test rows of the task's own split have.
 
     Returns
     -------
@@ -99,27 +100,28 @@ def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     return task
 
 
-def _look(name):
-    """A text that is equal for names that look like one class."""
-    if _WHOLE.fullmatch(name):
-        sign, digits = _WHOLE.fullmatch(name).groups()
-        return sign + (digits.lstrip("0") or "0")
+def _normalised(name):
+    """Normalise a name, so that names that look like one class are equal."""
+    if whole := _WHOLE.fullmatch(name):
+        return whole[1] + (whole[2].lstrip("0") or "0")
     if _EXPONENT.fullmatch(name) and float(name).is_integer():
         return str(int(float(name)))
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _seen_once(task) -> _Wrong:
-    labels = task.target.tolist()
-    rows = Counter(labels)
-    lone = ("a class seen only once", "is seen only here")
-    wrong = {name: lone for name, n in rows.items() if n == 1}
-    groups = task.groups().tolist()
-    if task.split is None and len(set(groups)) > 1:
-        in_groups = Counter(name for name, _ in set(zip(labels, groups, strict=True)))
-        alone = ("a class seen in one sequence only", "is seen only in this sequence")
-        wrong = {name: alone for name, n in in_groups.items() if n == 1} | wrong
-    return {name: (f"class {name!r} {what}", reason) for name, (reason, what) in wrong.items()}
+    labels, groups = task.target.tolist(), task.groups().tolist()
+    n_rows = Counter(labels)
+    n_groups = Counter(name for name, _ in set(zip(labels, groups, strict=True)))
+    needs_groups = task.split is None and len(set(groups)) > 1
+    wrong = {}
+    for name in n_rows:
+        if n_rows[name] == 1:
+            wrong[name] = f"class {name!r} is seen only here", "a class seen only once"
+        elif needs_groups and n_groups[name] == 1:
+            what = f"class {name!r} is seen only in this sequence"
+            wrong[name] = what, "a class seen in one sequence only"
+    return wrong
 
 
 def _only_tested(task) -> _Wrong:
@@ -134,7 +136,7 @@ def _only_tested(task) -> _Wrong:
 
 
 def _without(task, places, rejects, wrong: _Wrong):
-    """Task and places without the rows of some classes, which are rejected."""
+    """Reject the rows of some classes."""
     if not wrong:
         return task, places
     labels = task.target.tolist()
@@ -142,10 +144,8 @@ def _without(task, places, rejects, wrong: _Wrong):
     for row in np.flatnonzero(~kept):
         rejects.add(places[row], *wrong[labels[row]])
     if not kept.any():
-        counts = ", ".join(f"{n} with {reason}" for reason, n in rejects.counts.items())
         raise ValueError(
-            f"{places[0]}: of this class and all others no row is usable ({counts}); check that "
-            "it is the right file and its columns are the ones meant."
+            f"{places[0]}: of this class and all others no row is usable ({rejects}); {WRONG_FILE}."
         )
     rows = np.flatnonzero(kept)
     return task.take(rows), [places[row] for row in rows]

@@ -1,4 +1,4 @@
-"""Fetchers: benchmarks from the network, downloaded once, checked, and put in place whole."""
+"""Fetch ProteinGym: download it once, check it, and put it in place whole."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ import zipfile
 from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from sklearn.datasets import get_data_home
@@ -20,11 +20,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 from ..utils._files import replaced
 from ..utils._messages import first_line
 
-# Where its README (github.com/OATML-Markslab/ProteinGym) has the archives of each version.
+# From the README of github.com/OATML-Markslab/ProteinGym, which lists all versions.
 _PROTEINGYM = (
     "https://marks.hms.harvard.edu/proteingym/ProteinGym_v1.3/DMS_ProteinGym_substitutions.zip"
 )
-# ProteinGym says that its substitutions take 1.1 GB unzipped.
+# According to ProteinGym, its substitutions take 1.1 GB unzipped.
 _LARGEST_FOLDER = 8 * 2**30
 _LARGEST_ARCHIVE = 4 * 2**30
 _CHUNK = 2**20
@@ -53,25 +53,25 @@ def fetch_proteingym(
 ) -> Bunch:
     """Fetch the substitution scans of ProteinGym: 43 MB, 1.1 GB unpacked.
 
-    217 deep mutational scans [1]_, a table each, as :func:`read_tasks` and ``revdist evaluate``
-    read them.
+    The 217 deep mutational scans [1]_ are one table each, for :func:`read_tasks` and ``revdist
+    evaluate``.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
         Folder of datasets; None is scikit-learn's, ``~/scikit_learn_data``.
     download_if_missing : bool, default=True
-        Whether to download what is not there, or to raise an error.
+        If False, raise an error instead of downloading.
     n_retries : int, default=3
-        How often a download that broke off is taken up again.
+        How often a download that broke off is resumed.
     delay : float, default=1.0
         Seconds between two attempts.
     url : str, default=ProteinGym 1.3
-        Where the archive is, a zip of ``.csv`` files: another version, or a mirror.
+        Address of the archive, a zip of ``.csv`` files: another version, or a mirror.
     sha256 : str, default=None
-        Checksum that the archive must have. ProteinGym publishes none, so that None takes what
-        comes by HTTPS and is a sound zip; the checksum of it is in the result, to be passed
-        the next time or on the next machine.
+        Checksum that the archive must have. ProteinGym publishes none, so None accepts any sound
+        zip from the address. The result has its checksum, which can be passed the next time or on
+        another machine.
 
     Returns
     -------
@@ -85,15 +85,15 @@ def fetch_proteingym(
         sha256 : str
             Checksum of the archive.
         url : str
-            Where it came from.
+            Its address.
         DESCR : str
-            What it is, its licence and reference.
+            Description, licence and reference.
 
     Raises
     ------
     OSError
-        If it is missing and is not to be downloaded, or it cannot be; what has been downloaded
-        is kept, and the next call goes on from there.
+        If it is missing and `download_if_missing` is False, or if the download fails; the part
+        that was downloaded is kept, and the next call resumes from there.
     ValueError
         If the archive has another checksum, is damaged, is larger than 4 GiB or 8 GiB unpacked,
         or has a path that leads out of its folder.
@@ -110,24 +110,27 @@ def fetch_proteingym(
     >>> tasks = read_tasks(proteingym.path)  # doctest: +SKIP
     """
     if not url.startswith(("https://", "http://")):
-        raise ValueError(f"url={url!r} is no address of the web; give one with https://.")
+        raise ValueError(f"url={url!r} is not a web address; give one with https://.")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise ValueError(f"sha256={sha256!r} is no checksum; give its 64 hexadecimal digits.")
+        raise ValueError(
+            f"sha256={sha256!r} is not a SHA-256 checksum; give 64 hexadecimal digits."
+        )
     home = Path(get_data_home(None if data_home is None else os.fspath(data_home)))
-    # Each address and each checksum has a folder of its own, so that versions do not mix.
-    told = hashlib.sha256(f"{url}\n{(sha256 or '').lower()}".encode()).hexdigest()[:12]
-    folder = home / f"proteingym-{told}"
+    # Each address and checksum has its own folder, so that versions do not mix.
+    digest = hashlib.sha256(f"{url}\n{(sha256 or '').lower()}".encode()).hexdigest()[:12]
+    folder = home / f"proteingym-{digest}"
     checksum_file = folder.with_suffix(".sha256")
     if not (folder.is_dir() and checksum_file.is_file()):
         if not download_if_missing:
             raise OSError(
-                f"There is no ProteinGym in {str(home)!r}; let it be downloaded "
-                "(download_if_missing=True), or copy it there."
+                f"There is no ProteinGym in {str(home)!r}; set download_if_missing=True, or copy "
+                "it there."
             )
         archive = folder.with_suffix(".zip")
         if not archive.exists():
             _download(url, archive, n_retries, delay)
-        found = _checksum(archive)
+        with open(archive, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         if sha256 is not None and found != sha256.lower():
             archive.unlink()
             raise ValueError(
@@ -161,14 +164,14 @@ Cite the papers of the assays that you use as well; ProteinGym lists them.
 
 
 def _download(url: str, path: Path, n_retries: int, delay: float) -> None:
-    """Download a file; what breaks off is taken up where it ended, now or in another call."""
+    """Download a file; resume a download that broke off, in this call or an earlier one."""
     part = path.with_suffix(".zip.part")
     for attempt in range(n_retries + 1):
         try:
-            _go_on(url, part)
+            _append(url, part)
             break
         except HTTPError as error:
-            if error.code == 416 and part.exists():  # the part is as long as the file, or longer
+            if error.code == 416 and part.exists():  # the part is at least as long as the file
                 part.unlink()
                 reason = "the file has changed"
             elif error.code < 500 and error.code != 429:
@@ -177,45 +180,38 @@ def _download(url: str, path: Path, n_retries: int, delay: float) -> None:
                 ) from error
             else:
                 reason = f"{error.code} {error.reason}"
-        except (URLError, HTTPException, OSError) as error:
+        except (HTTPException, OSError) as error:  # URLError is an OSError
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         if attempt == n_retries:
             raise OSError(
                 f"{url} cannot be downloaded ({reason}); check the network and call again, which "
-                f"goes on from what is kept in {str(part)!r}. Without a network, copy a folder "
-                "of scans from another machine and read that."
+                f"resumes from {str(part)!r}, or copy a folder of scans from another machine."
             )
         warnings.warn(f"{url}: {reason}; trying again.", UserWarning, stacklevel=4)
         time.sleep(delay)
     part.replace(path)
 
 
-def _go_on(url, part):
-    """Append to a part what it lacks; from the beginning where the server cannot do so."""
+def _append(url, part):
+    """Append what a part lacks, or begin anew if the server cannot send the rest alone."""
     start = part.stat().st_size if part.exists() else 0
     request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with urlopen(request, timeout=_TIMEOUT) as response:
-        if start and response.status != 206:
+        if response.status != 206:
             start = 0
-        length = response.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
+        total = start + int(response.headers.get("Content-Length", 0))
         with open(part, "ab" if start else "wb") as file:
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
                 if file.tell() > _LARGEST_ARCHIVE:
                     part.unlink()
                     raise ValueError(f"{url} is larger than 4 GiB; check the address.")
-            if total is not None and file.tell() < total:
+            if file.tell() < total:
                 raise HTTPException(f"it ended after {file.tell()} of {total} bytes")
 
 
-def _checksum(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _unpack(archive: Path, folder: Path) -> None:
-    """Put an archive's tables into a folder, which appears when it is complete."""
+    """Unpack the tables of an archive into a folder, which appears when it is complete."""
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -226,7 +222,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 path = PurePosixPath(entry.filename.replace("\\", "/"))
                 if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
                     raise ValueError(f"it has the path {entry.filename!r}, which leads elsewhere")
-                # Of the folders within the archive, and of what else is there, nothing is needed.
+                # Folders and other files are not needed.
                 if path.suffix == ".csv" and not path.name.startswith("._"):
                     if path.name in tables:
                         raise ValueError(f"it has two tables named {path.name!r}")
@@ -236,7 +232,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             if sum(entry.file_size for entry in tables.values()) > _LARGEST_FOLDER:
                 raise ValueError("it unpacks to more than 8 GiB")
             for name, entry in tables.items():
-                # zipfile stops at the size that the archive states, and checks the sum.
+                # zipfile stops at the size that the archive states, and checks the CRC.
                 with content.open(entry) as source, open(part / name, "wb") as target:
                     shutil.copyfileobj(source, target, _CHUNK)
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:

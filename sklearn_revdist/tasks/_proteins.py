@@ -1,4 +1,4 @@
-"""Protein labels: a number or a class for each protein, in the files in which people have them."""
+"""Read a number or a class for each protein from tables and FASTA headers."""
 
 import os
 import re
@@ -7,13 +7,13 @@ from functools import partial
 
 import numpy as np
 
-from ..sequences._fasta import read_fasta
+from ..sequences._fasta import header_values, identifier, read_fasta
+from ..sequences._tokens import wrong_letter
 from ._classes import finish
-from ._headers import header_values, identifier
 from ._sets import as_sets, set_in_header, wrong_set
 from ._targets import as_targets
 from ._task import Task
-from ._text_rows import Rejects, read_text, task_name, without_stops, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, without_stops
 
 
 def read_table(
@@ -33,22 +33,22 @@ def read_table(
     Parameters
     ----------
     path : path-like, or dict of path-like
-        A table with commas or, ending in ``.tsv``, ``.tab`` or ``.txt``, tabulators between
-        columns, plain or compressed, or an Excel workbook. A dict has files for "train",
-        "validation" and "test".
+        A table with commas or, ending in ``.tsv``, ``.tab`` or ``.txt``, tabs between columns,
+        plain or compressed, or an Excel workbook. A dict has files for "train", "validation" and
+        "test".
     name : str, default=None
         Name of the task; None takes that of the (first) file.
     sequence, target : str
         Columns of the sequences and of what to predict.
     split : str, default=None
-        Column that says "train", "validation" (or "valid", "val", "dev") or "test", in any
-        capitals; not beside files for sets.
+        Column with "train", "validation" (or "valid", "val", "dev") or "test", in upper or lower
+        case; not together with a file for each set.
     columns : sequence of str, default=None
-        Names of the columns of files that have no header.
+        Names of the columns of files without a header.
     kind : {"regression", "classification"}, default=None
-        None takes targets for numbers if at least half of those that are not missing are some,
-        and numbers for a regression, unless they are at most 20 distinct whole ones. Stated, it
-        holds: with "classification" whatever is not empty is a class, as NA and None.
+        None means a regression if at least half of the targets that are not missing are numbers,
+        unless these are at most 20 distinct whole numbers. With "classification" every cell that
+        is not empty is a class, even NA and None.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -61,12 +61,12 @@ def read_table(
     Raises
     ------
     ValueError
-        If a column is missing or, unless they are skipped, a row has a letter that is no
-        residue, no target, no known set, a sequence that occurred before or a class that cannot
-        be learnt and tested; the message names file and line.
+        If a column is missing or, unless bad rows are skipped, if a row has a letter that is not a
+        residue, no target, no known set, a sequence that occurred before, or a class that cannot
+        be learnt and tested. The message names file and line.
     """
     if split and isinstance(path, dict):
-        raise ValueError(f"split={split!r} and files for sets both say sets; leave one out.")
+        raise ValueError(f"split={split!r} and a file for each set both define sets; drop one.")
     records = []
     for set_name, file in _files(path):
         table = read_text(file, [sequence, target, *([split] if split else [])], columns=columns)
@@ -91,9 +91,9 @@ def read_labelled_fasta(
     path : path-like, or dict of path-like
         A FASTA file, or files for "train", "validation" and "test"; plain or compressed.
     target : str, default="TARGET"
-        Key of the target, in headers such as FLIP's ``>id TARGET=1.5 SET=train
-        VALIDATION=False``, in any capitals; the target goes on to the next key. Or a regular
-        expression with one group, which is the target.
+        Key of the target, in upper or lower case, in headers such as FLIP's ``>id TARGET=1.5
+        SET=train VALIDATION=False``; the target goes on to the next key. Or a regular expression
+        with one group, which is the target.
     name, kind, unknown, skip_invalid
         As for :func:`read_table`.
 
@@ -124,29 +124,24 @@ def read_labelled_fasta(
 
 
 def _target_finder(target):
-    """Function that gives the targets in a header."""
+    """Make a function that finds the targets in a header."""
     if "(" not in target:
         return partial(header_values, key=target)
     try:
         pattern = re.compile(target)
     except re.error as error:
         raise ValueError(
-            f"target={target!r} is no regular expression ({error}); mend it."
+            f"target={target!r} is not a regular expression ({error}); fix it."
         ) from error
     if pattern.groups != 1:
         raise ValueError(
             f"target={target!r} has {pattern.groups} groups; give a regular expression with one."
         )
-
-    def find(header):
-        found = pattern.search(header)
-        return [found[1]] if found and found[1] else []
-
-    return find
+    return lambda header: [found[1]] if (found := pattern.search(header)) and found[1] else []
 
 
 def _protein_task(path, records, name, kind, unknown, rejects):
-    """The task of records (place, sequence, target, set) of a file, or of several."""
+    """Make a task of records (place, sequence, target, set) from one file or several."""
     places, sequences, labels, names = zip(*records, strict=True) if records else ([], [], [], [])
     first_file = _files(path)[0][1]
     sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
@@ -178,5 +173,5 @@ def _protein_task(path, records, name, kind, unknown, rejects):
 
 
 def _files(path):
-    """Pairs of a set's name, or None, and a file."""
+    """List pairs of a set, or None, and its file."""
     return list(path.items()) if isinstance(path, dict) else [(None, path)]

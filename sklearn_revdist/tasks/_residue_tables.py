@@ -1,17 +1,18 @@
-"""Residue tables: a number or a class for single residues, a line each."""
+"""Read residue tables: a number or a class for single residues, one per line."""
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..sequences._tokens import wrong_letter
 from ._classes import class_name, finish
 from ._positions import as_position, check_first_position
 from ._residues import sequences_by_name
 from ._targets import as_numbers, as_targets
 from ._task import Task
-from ._text_rows import Rejects, read_text, wrong_letter
+from ._text_rows import Rejects, read_text
 
 
 def read_residue_table(
@@ -37,29 +38,29 @@ def read_residue_table(
     path : str or path-like
         A table with commas between columns, plain or compressed with gzip.
     sequences : str or path-like
-        FASTA file; the first word of a header is the protein's name.
+        A FASTA file; the first word of a header is the protein's name.
     target : str
         Column of what to predict.
     name : str, default=None
         Name of the task; None takes that of the target.
     protein : str or sequence of str, default="protein"
-        Column of the protein's name, or columns that make it, joined by ``_``.
+        Column of the protein's name, or columns that, joined by ``_``, make the name.
     position : str, default="position"
         Column of positions.
     residue : str, default=None
-        Column of the residue's letter, to be checked against the sequence. Without it only a
-        position outside the sequence shows that `first_position` is another.
+        Column of the residue's letter, which is checked against the sequence. Without it, only
+        positions outside the sequence show that `first_position` is wrong.
     first_position : int, default=1
         Position of a sequence's first residue: 0 where positions are counted from 0.
     where : dict, default=None
-        Use only the rows that have these values in these columns; 1 is 1.0 as well, and true
+        Use only the rows that have these values in these columns; 1 matches 1.0, and true matches
         TRUE.
     kind : {"regression", "classification"}, default=None
-        As for tables of proteins.
+        As for :func:`read_table`.
     n_classes : int, default=None
-        Make classes of equal size of the ranks of numbers, however few and whole these are.
+        Make this many classes of equal size from the ranks of the numbers.
     unknown, skip_invalid
-        As for :func:`read_residue_labels`; what is left out are rows.
+        As for :func:`read_residue_labels`; rows are left out.
 
     Returns
     -------
@@ -68,26 +69,16 @@ def read_residue_table(
     Raises
     ------
     ValueError
-        If, unless they are skipped, a row has no target, no such protein or position, another
-        letter than the sequence, a residue occurs twice or a class cannot be learnt and tested;
-        the message names file and line. If residues match their sequences with another
-        `first_position`.
+        If residues match their sequences with another `first_position` or, unless bad rows are
+        skipped, if a row has no target, an unknown protein or position, or another letter than the
+        sequence, if a residue occurs twice, or if a class cannot be learnt and tested. The message
+        names file and line.
     """
     protein = [protein] if isinstance(protein, str) else list(protein)
-    where = where or {}
-    table = read_text(path, [target, *protein, position, *([residue] if residue else []), *where])
-    for column, value in where.items():
-        found = list(dict.fromkeys(table[column]))[:3]
-        table = table[_has(table[column], value)]
-        if table.empty and found:
-            raise ValueError(
-                f"{str(path)!r} has no valid row with {column}={value!r}; its first values of "
-                f"{column!r} are {', '.join(map(repr, found))}."
-            )
-    residues = sequences_by_name(sequences)
+    columns = [target, *protein, position, *([residue] if residue else [])]
+    table = _rows_where(path, columns, where or {})
     rejects = Rejects(skip_invalid)
     rejects.check_any_left(path, len(table))
-    places = table.index.tolist()
     if n_classes is not None:
         if kind == "classification":
             raise ValueError(
@@ -95,84 +86,106 @@ def read_residue_table(
                 "out."
             )
         kind = "regression"
-    targets = as_targets(table[target].tolist(), kind, places)
-    columns = [table[part].str.strip() for part in protein]
-    keys = ["_".join(parts) for parts in zip(*columns, strict=True)]
-    texts = table[position].str.strip().tolist()
-    positions = [as_position(text) for text in texts]
-    letters = table[residue].str.strip().str.upper().tolist() if residue else [None] * len(table)
-    _check_numbering(path, places, keys, positions, letters, residues, first_position)
-    seen: set[tuple[str, int]] = set()
-    rows, indices = [], []
-    bad = {key: wrong_letter(residues[key], unknown) for key in set(keys) if key in residues}
-    for row, (key, text, letter) in enumerate(zip(keys, texts, letters, strict=True)):
-        line = places[row]
-        sequence = residues.get(key, "")
-        index = -1 if positions[row] is None else positions[row] - first_position
-        if targets.wrong[row]:
-            what, reason = targets.wrong[row]
-            rejects.add(line, f"of column {target!r} {what}", reason)
-        elif key not in residues:
-            rejects.add(line, f"{str(sequences)!r} has no protein {key!r}", "no sequence")
-        elif bad[key]:
-            rejects.add(line, f"of protein {key!r} {bad[key]}", "unknown letters")
-        elif positions[row] is None:
-            what = f"the position {text!r} is no whole number"
-            rejects.add(line, what, "a position that is no whole number")
-        elif not 0 <= index < len(sequence):
-            rejects.add(
-                line,
-                f"protein {key!r} has {len(sequence)} residues but no position {text}",
-                "a position outside the sequence",
-            )
-        elif letter is not None and letter != sequence[index]:
-            rejects.add(
-                line,
-                f"residue {letter}{text}, but protein {key!r} has {sequence[index]} there",
-                "a residue that does not match its sequence",
-            )
-        elif (key, index) in seen:
-            rejects.add(line, f"residue {text} of protein {key!r} occurs again", "a duplicate")
+    targets = as_targets(table[target].tolist(), kind, table.index)
+    lines = _lines(table, protein, position, residue)
+    residues = sequences_by_name(sequences)
+    known = [line for line in lines if line.protein in residues and line.position is not None]
+    check_first_position(
+        path,
+        [(line.place, line.position, line.letter, residues[line.protein]) for line in known],
+        first_position,
+    )
+    wrong_letters = {
+        name: wrong_letter(residues[name], unknown)
+        for name in residues.keys() & {line.protein for line in lines}
+    }
+    found: dict[tuple[str, int], int] = {}  # rows by protein and residue
+    for row, (line, wrong_target) in enumerate(zip(lines, targets.wrong, strict=True)):
+        if wrong_target:
+            what, reason = wrong_target
+            rejects.add(line.place, f"of column {target!r} {what}", reason)
+        elif line.protein not in residues:
+            what = f"{str(sequences)!r} has no protein {line.protein!r}"
+            rejects.add(line.place, what, "no sequence")
+        elif letter := wrong_letters[line.protein]:
+            rejects.add(line.place, f"of protein {line.protein!r} {letter}", "unknown letters")
+        elif wrong := _wrong_residue(line, residues[line.protein], first_position):
+            rejects.add(line.place, *wrong)
+        elif (line.protein, line.position) in found:
+            what = f"residue {line.written} of protein {line.protein!r} occurs again"
+            rejects.add(line.place, what, "a duplicate")
         else:
-            seen.add((key, index))
-            rows.append(row)
-            indices.append(index)
-    rejects.check_any_left(path, len(rows))
-    names = list(dict.fromkeys(keys[row] for row in rows))
-    index_of = {key: i for i, key in enumerate(names)}
+            found[line.protein, line.position] = row
+    rejects.check_any_left(path, len(found))
+    rows = list(found.values())
+    index_of = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in found))}
     task = Task(
         name=name or target,
-        sequences=[residues[key] for key in names],
+        sequences=[residues[name] for name in index_of],
         target=targets.values[rows],
-        protein=np.array([index_of[keys[row]] for row in rows]),
-        residue=np.array(indices),
+        protein=np.array([index_of[name] for name, _ in found]),
+        residue=np.array([number - first_position for _, number in found]),
     )
     if n_classes is not None:
         task = task.ranked(n_classes)
-    return finish(task, [places[row] for row in rows], rejects)
+    return finish(task, [lines[row].place for row in rows], rejects)
 
 
-def _has(column, value):
-    """Which cells of a column have a value of TOML."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return as_numbers(column) == value
-    return column.map(class_name) == class_name(str(value))
+class _Line(NamedTuple):
+    """Which residue a line of the table is about."""
+
+    place: str
+    protein: str
+    written: str  # the position as text
+    position: int | None
+    letter: str | None
 
 
-def _check_numbering(path, places, keys, positions, letters, residues, first_position):
-    """Refuse a table whose positions are counted from another number."""
-    known = [
-        (row, position)
-        for row, (key, position) in enumerate(zip(keys, positions, strict=True))
-        if key in residues and position is not None
+def _lines(table, protein, position, residue):
+    names = ["_".join(parts) for parts in zip(*(table[part] for part in protein), strict=True)]
+    letters = table[residue].str.upper() if residue else [None] * len(table)
+    return [
+        _Line(place, name, text, as_position(text), letter)
+        for place, name, text, letter in zip(
+            table.index, names, table[position], letters, strict=True
+        )
     ]
-    if letters and letters[0] is not None:
-        rows = [(position, letters[row], residues[keys[row]]) for row, position in known]
-        check_first_position(path, rows, first_position)
-        return
-    for row, position in known:
-        if position == 0 and first_position == 1:
+
+
+def _rows_where(path, columns, where):
+    """Read the rows of a table that have these values in these columns."""
+    table = read_text(path, [*columns, *where])
+    table = table.apply(lambda column: column.str.strip())
+    for column, value in where.items():
+        found = list(dict.fromkeys(table[column]))[:3]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            kept = as_numbers(table[column]) == value
+        else:
+            kept = table[column].map(class_name) == class_name(str(value))
+        table = table[kept]
+        if table.empty and found:
             raise ValueError(
-                f"{places[row]}: position 0 says that positions are counted from 0; set "
-                "first_position=0, or name the column of letters (residue) to check them."
+                f"{str(path)!r} has no valid row with {column}={value!r}; its first values of "
+                f"{column!r} are {', '.join(map(repr, found))}."
             )
+    return table
+
+
+def _wrong_residue(line, sequence, first_position):
+    """Say why a line is not about a residue of its protein, and the reason to count it by."""
+    if line.position is None:
+        what = f"the position {line.written!r} is not a whole number"
+        return what, "a position that is not a whole number"
+    index = line.position - first_position
+    if not 0 <= index < len(sequence):
+        what = (
+            f"protein {line.protein!r} has {len(sequence)} residues but no position {line.written}"
+        )
+        return what, "a position outside the sequence"
+    if line.letter in (None, sequence[index]):
+        return None
+    what = (
+        f"residue {line.letter}{line.written}, but protein {line.protein!r} has "
+        f"{sequence[index]} there"
+    )
+    return what, "a residue that does not match its sequence"

@@ -1,4 +1,4 @@
-"""Residue labels: a class for each residue, as a letter beside it in a FASTA file."""
+"""Read residue labels: a class for each residue, as a letter in a second FASTA file."""
 
 import os
 import re
@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..sequences._fasta import read_fasta
+from ..sequences._fasta import identifier, read_fasta
+from ..sequences._tokens import wrong_letter
 from ._classes import class_name, finish, one_spelling
-from ._headers import identifier
 from ._sets import as_sets, set_in_header, wrong_set
 from ._task import Task
-from ._text_rows import Rejects, task_name, without_stops, wrong_letter
+from ._text_rows import Rejects, task_name, without_stops
 
 
 def read_residue_labels(
@@ -26,25 +26,25 @@ def read_residue_labels(
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
-    """Read a class for each residue from a FASTA file beside that of the sequences.
+    """Read a class for each residue from a FASTA file of labels and one of sequences.
 
     Parameters
     ----------
     sequences, labels : str or path-like
-        FASTA files whose headers begin with the same names. A label is one letter a residue:
+        FASTA files in which headers begin with the same names. Labels are one letter per residue:
         three letters make Q3, eight Q8. Headers of `labels` may have ``SET=train`` and
-        ``VALIDATION=True``. A final ``*`` beyond the sequence is no label. Sequences without
+        ``VALIDATION=True``. A final ``*`` beyond the sequence is not a label. Sequences without
         labels are not used.
     name : str, default=None
         Name of the task; None takes that of the file of labels.
     mask : str or path-like, default=None
-        A FASTA file with 1 for the residues to use and 0 for others.
+        A FASTA file with 1 for residues to use and 0 for others.
     ignore : str, default=""
         Labels of residues that are not used.
     positive : str, default=None
-        Labels that make one class, "1", against all others, "0".
+        Labels that form the class "1"; all others form the class "0".
     max_train_proteins : int, default=None
-        Learn from at most so many proteins, drawn at random.
+        Learn from at most this many proteins, drawn at random.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -57,10 +57,11 @@ def read_residue_labels(
     Raises
     ------
     ValueError
-        If, unless they are skipped, a protein's labels or mask are not as long as its sequence,
-        have a blank, or are another mask than 0 and 1, a sequence occurs twice, a letter is no
-        residue, a set is not known or a class cannot be learnt and tested; the message names
-        file and record. If letters of `ignore` or `positive` are labels in other capitals only.
+        If letters of `ignore` or `positive` are labels only in the other case or, unless bad
+        proteins are skipped, if labels or a mask are not as long as the sequence, labels have a
+        blank, a mask has other letters than 0 and 1, a sequence occurs twice, a letter is not a
+        residue, a set is not known, or a class cannot be learnt and tested. The message names file
+        and record.
     """
     headers, label_strings = read_fasta(labels)
     _check_capitals(label_strings, {"ignore": ignore, "positive": positive or ""})
@@ -69,46 +70,47 @@ def read_residue_labels(
     set_names = [set_in_header(header) for header in headers]
     sets = as_sets(set_names)
     rejects = Rejects(skip_invalid)
-    proteins, target, protein, residue, split = [], [], [], [], []
-    places: dict[str, str] = {}
+    target, protein, residue, split = [], [], [], []
+    places: dict[str, str] = {}  # by sequence
     for i, (header, letters) in enumerate(zip(headers, label_strings, strict=True)):
         key = identifier(header)
-        at = f"{str(labels)!r}, record {i + 1} ({key})"
+        place = f"{str(labels)!r}, record {i + 1} ({key})"
         sequence = residues.get(key)
         if sequence is None:
-            rejects.add(at, f"{str(sequences)!r} has no such sequence", "proteins without sequence")
+            what = f"{str(sequences)!r} has no such sequence"
+            rejects.add(place, what, "proteins without sequence")
         elif sequence in places:
-            rejects.add(at, "its sequence occurred before", "proteins that occur again")
+            rejects.add(place, "its sequence occurred before", "proteins that occur again")
         elif wrong := wrong_letter(sequence, unknown):
-            rejects.add(at, wrong, "proteins with unknown letters")
+            rejects.add(place, wrong, "proteins with unknown letters")
         elif sets is not None and sets[i] is None:
             what, reason = wrong_set(set_names[i])
-            rejects.add(at, what, f"proteins in {reason}")
+            rejects.add(place, what, f"proteins in {reason}")
         elif masks is not None and key not in masks:
-            rejects.add(at, f"{str(mask)!r} has no such protein", "proteins without a mask")
+            what = f"{str(mask)!r} has no such protein"
+            rejects.add(place, what, "proteins without a mask")
         else:
             letters = _without_stop(letters, sequence)
             used = None if masks is None else _without_stop(masks[key], sequence)
             if wrong := _wrong_string(letters, used, sequence):
-                rejects.add(at, *wrong)
+                rejects.add(place, *wrong)
                 continue
-            places[sequence] = at
-            at_all = [
+            indices = [
                 j
                 for j, letter in enumerate(letters)
                 if letter not in ignore and (used is None or used[j] == "1")
             ]
-            residue += at_all
-            target += [class_name(letters[j]) for j in at_all]
-            protein += [len(proteins)] * len(at_all)
-            split += [sets and sets[i]] * len(at_all)
-            proteins.append(sequence)
+            residue += indices
+            target += [class_name(letters[j]) for j in indices]
+            protein += [len(places)] * len(indices)
+            split += [sets and sets[i]] * len(indices)
+            places[sequence] = place
     rejects.check_any_left(labels, len(target))
     if n_unlabelled := len(residues.keys() - set(map(identifier, headers))):
         rejects.counts["proteins without labels"] = n_unlabelled
     task = Task(
         name=name or task_name(labels),
-        sequences=proteins,
+        sequences=list(places),
         target=np.array(target, dtype=object),
         protein=np.array(protein),
         residue=np.array(residue),
@@ -117,35 +119,35 @@ def read_residue_labels(
     )
     if max_train_proteins is not None:
         task = task.sample_proteins(max_train_proteins)
-    at = [places[task.sequences[i]] for i in task.protein]
+    row_places = [places[task.sequences[i]] for i in task.protein]
     if positive is not None:
-        task, at = one_spelling(task, at, rejects)
+        task, row_places = one_spelling(task, row_places, rejects)
         classes = [str(int(letter in positive)) for letter in task.target]
         task = replace(task, target=np.array(classes, dtype=object))
-    return finish(task, at, rejects)
+    return finish(task, row_places, rejects)
 
 
 def _check_capitals(label_strings, given):
-    """Refuse letters that are labels in other capitals only."""
+    """Refuse letters that are labels only in the other case."""
     found = set().union(*label_strings)
     for parameter, letters in given.items():
         for letter in letters:
             other = letter.swapcase()
             if letter not in found and other in found:
                 raise ValueError(
-                    f"{parameter}={letters!r} has {letter!r}, but labels have {other!r}; write "
-                    "them alike."
+                    f"{parameter}={letters!r} has {letter!r}, but labels have {other!r}; use "
+                    "the same case."
                 )
 
 
 def _without_stop(letters, sequence):
-    """Letters without a final ``*`` that stands beyond the sequence."""
+    """Drop a final ``*`` beyond the sequence."""
     beyond = len(letters) == len(sequence) + 1 and letters.endswith("*")
     return letters[:-1] if beyond else letters
 
 
 def _wrong_string(letters, mask, sequence):
-    """What is wrong with a protein's labels or mask, and the reason by which it counts."""
+    """Say what is wrong with labels or a mask, and the reason to count the protein by."""
     if blank := re.search(r"\s", letters):
         what = (
             f"labels have a blank at position {blank.start() + 1}, and each residue needs a letter"
@@ -162,7 +164,7 @@ def _wrong_string(letters, mask, sequence):
 
 
 def sequences_by_name(path):
-    """Sequences, or what stands in their place, by the first word of the header."""
+    """Read sequences, or strings in their place, by the first word of the header."""
     names, sequences = read_fasta(path)
     proteins = without_stops(sequences, path)
     found: dict[str, str] = {}

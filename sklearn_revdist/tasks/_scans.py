@@ -1,4 +1,4 @@
-"""Scans: mutational scans as ProteinGym writes them, checked variant by variant."""
+"""Read mutational scans in ProteinGym's format, and check them variant by variant."""
 
 import os
 import warnings
@@ -10,30 +10,30 @@ import numpy as np
 from ..sequences._mutants import WHOLE_SEQUENCE, parse_mutant
 from ..sequences._packed import plain_name, plain_suffix
 from ..sequences._text_tables import open_rows
+from ..sequences._tokens import wrong_letter
 from ..sequences._wild_type import find_first_position, misfit, undo
 from ._targets import as_numbers
 from ._task import Task
-from ._text_rows import Rejects, read_text, task_name, without_stops, wrong_letter
+from ._text_rows import Rejects, read_text, task_name, without_stops
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
-_LISTED = 3  # names of files in a warning
-
-_LONGEST = 60  # text of a mutant in a message
-_FEW = 10  # one in so many
+_LISTED = 3  # files named in a warning
+_LONGEST = 60  # letters of a mutant in a message
+_FEW = 10  # fewer than one variant in ten
 
 
 def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = None) -> dict:
-    """Files of scans in a folder, by the names of their assays.
+    """Find the scans in a folder, by the names of their assays.
 
     Parameters
     ----------
     path : str or path-like
-        A folder, or one file; in a folder ``.csv``, plain or compressed. Files of a folder that
-        have other columns are no scans and are passed over, with a warning that counts them.
+        One file, or a folder of ``.csv`` files, plain or compressed. Files of a folder with other
+        columns are passed over, with a warning that counts them.
     reference : str or path-like, default=None
-        ProteinGym's reference file, whose columns ``DMS_filename`` and ``DMS_id`` give names;
-        where a file is not in it, and without it, the file's name is the assay's.
+        ProteinGym's reference file, with names in its columns ``DMS_filename`` and ``DMS_id``.
+        Other assays are named after their files.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If a folder holds no scan, or two files have one name.
+        If a folder has no scan, or two files have the same name.
     """
     path = Path(path)
     if not path.exists():
@@ -54,16 +54,15 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     if reference is not None:
         table = read_text(reference, ["DMS_id", "DMS_filename"])
         names = dict(zip(table["DMS_filename"], table["DMS_id"], strict=True))
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
+    scans, other = [path], []
+    if path.is_dir():
+        tables = [file for file in sorted(path.iterdir()) if plain_suffix(file) == ".csv"]
+        scans = [file for file in tables if _is_scan(file)]
+        other = [file.name for file in tables if file not in scans]
+        if reference is not None:
+            other = [name for name in other if not (path / name).samefile(reference)]
     files: dict[str, Path] = {}
-    other = []
-    for file in candidates:
-        if path.is_dir() and plain_suffix(file) != ".csv":
-            continue
-        if path.is_dir() and not set(COLUMNS) <= _header(file):
-            if reference is None or not file.samefile(reference):
-                other.append(file.name)
-            continue
+    for file in scans:
         plain = plain_name(file)
         name = names.get(plain, plain.removesuffix(".csv"))
         if name in files:
@@ -73,13 +72,13 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
         files[name] = file
     if not files:
         raise ValueError(
-            f"{str(path)!r} holds no scan, a .csv, plain or compressed, with the columns "
+            f"{str(path)!r} has no scan, a .csv, plain or compressed, with the columns "
             f"{', '.join(COLUMNS)}; check the folder."
         )
     if other:
         listed = ", ".join(other[:_LISTED]) + (", ..." if len(other) > _LISTED else "")
         warnings.warn(
-            f"{str(path)!r} holds {len(other)} .csv files without the columns "
+            f"{str(path)!r} has {len(other)} .csv files without the columns "
             f"{', '.join(COLUMNS)}, which are passed over ({listed}); move them elsewhere, or "
             "rename their columns.",
             UserWarning,
@@ -100,9 +99,9 @@ def read_scan(
 ) -> Task:
     """Read a mutational scan with ProteinGym's columns.
 
-    The wild type is what most variants become when their substitutions are undone; a variant
-    that becomes something else is rejected. Rows of the wild type itself, and of synonymous
-    variants, are left out and counted as "the wild type": they have no position to split by.
+    The wild type is the sequence to which most variants return when their substitutions are
+    undone; other variants are rejected. Rows of the wild type itself and of synonymous variants
+    are left out and counted as "the wild type", since they have no position to split by.
 
     Parameters
     ----------
@@ -114,13 +113,13 @@ def read_scan(
     name : str, default=None
         Name of the task; None takes that of the file.
     first_position : int, default=1
-        Number of the sequence's first residue in the numbering of the mutants: 11 where residue
-        24 of the sequence is called 34, 0 where mutants count from zero.
+        Number of the sequence's first residue in the numbering of the mutants: 11 if residue 24
+        of the sequence is called 34, 0 if mutants count from zero.
     max_per_count : int, default=None
-        Of a scan with multiple substitutions, take at most so many variants of each number of
-        substitutions, drawn at random. Scans of single substitutions stay whole.
+        From a scan with multiple substitutions, draw at most this many variants of each number of
+        substitutions at random. Scans of single substitutions stay whole.
     seed : int, default=0
-        Of that draw.
+        Seed of that draw.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -129,17 +128,16 @@ def read_scan(
     Returns
     -------
     task : Task
-        Its `position` is the substitution's place in the sequence, from 1, whatever
-        `first_position` is.
+        Its `position` counts from 1 at the beginning of the sequence, not from `first_position`.
 
     Raises
     ------
     ValueError
-        If the file has no such columns or, unless they are skipped, a variant's substitutions do
-        not lead to its sequence, a mutant is no substitution (a stop, a deletion), a variant
-        occurs twice, a score is missing, or a letter is no residue; the message names file and
-        line. In any case if most variants fit with another `first_position`, which it names, or
-        nearly none fit, or if mutants are whole sequences, or a parameter is out of range.
+        If the file lacks a column, a parameter is out of range, mutants are whole sequences, most
+        variants fit with another `first_position`, which the message names, or nearly none fit.
+        Unless bad variants are skipped, also if substitutions do not lead to their sequence, a
+        mutant is not a substitution (a stop, a deletion), a variant occurs twice, a score is
+        missing, or a letter is not a residue; the message names file and line.
     """
     for key, value, least in (("max_per_count", max_per_count, 1), ("seed", seed, 0)):
         if value is not None and value < least:
@@ -149,18 +147,12 @@ def read_scan(
     texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
     sequences = without_stops([sequence.upper() for sequence in sequences], path)
     target = as_numbers(scores)
-    present = np.isfinite(target)
     mutants = [parse_mutant(text or "WT") for text in texts]
     _check_substitutions(path, mutants)
-    undone = [
-        None if isinstance(mutant, str) or not sequence else undo(mutant, sequence, first_position)
-        for mutant, sequence in zip(mutants, sequences, strict=True)
-    ]
-    counts = Counter(undone)
-    del counts[None]
-    wild_type = counts.most_common(1)[0][0] if counts else None
-    fits = [sequence is not None and sequence == wild_type for sequence in undone]
+    wild_type, fits = _wild_type(mutants, sequences, first_position)
     _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid)
+    if wild_type and (wrong := wrong_letter(wild_type, unknown)):
+        raise ValueError(f"{str(path)!r}: in the wild type {wrong}; fix it, or set `unknown`.")
     rejects = Rejects(skip_invalid)
     seen: dict[str, str] = {}
     rows = []
@@ -168,26 +160,23 @@ def read_scan(
         line, written = lines[row], _quoted(texts[row])
         if fits[row] and sequence == wild_type:
             rejects.counts["the wild type"] += 1
-        elif not present[row]:
-            what = f"the score {scores[row]!r}, which is no number" if scores[row] else "no score"
-            rejects.add(line, f"{written} has {what}", "no score")
+        elif not np.isfinite(target[row]):
+            score = f"the score {scores[row]!r}, which is not a number"
+            rejects.add(line, f"{written} has {score if scores[row] else 'no score'}", "no score")
         elif isinstance(mutant, str):
             rejects.add(line, f"{written} is {mutant}", mutant)
-        elif wrong := _wrong_letter(mutant if fits[row] else None, sequence, unknown):
+        elif wrong := wrong_letter(sequence, unknown):
             rejects.add(line, f"in {written} {wrong}", "unknown letters")
         elif not fits[row]:
             what = misfit(mutant, sequence, wild_type or "", first_position)
             rejects.add(line, f"{written} {what}", "a mutant that does not match its sequence")
         elif sequence in seen:
-            rejects.add(
-                line, f"{written} has the sequence of {seen[sequence]}, again", "a duplicate"
-            )
+            what = f"{written} has the sequence of {seen[sequence]}, again"
+            rejects.add(line, what, "a duplicate")
         else:
             seen[sequence] = line
             rows.append(row)
     rejects.check_any_left(path, len(rows))
-    if wrong := wrong_letter(wild_type, unknown):
-        raise ValueError(f"{str(path)!r}: in the wild type {wrong}; mend it, or set `unknown`.")
     changes = [[each for each in mutants[row] if each.old != each.new] for row in rows]
     n_mutations = np.array([len(substitutions) for substitutions in changes])
     position = None
@@ -204,24 +193,40 @@ def read_scan(
     )
     if max_per_count is None or position is not None:
         return task
+    return _sample_by_count(task, max_per_count, seed)
+
+
+def _wild_type(mutants, sequences, first_position):
+    """Find what most variants become when undone, and which of them become it."""
+    undone = [
+        None if isinstance(mutant, str) or not sequence else undo(mutant, sequence, first_position)
+        for mutant, sequence in zip(mutants, sequences, strict=True)
+    ]
+    counts = Counter(sequence for sequence in undone if sequence is not None)
+    wild_type = counts.most_common(1)[0][0] if counts else None
+    return wild_type, [sequence is not None and sequence == wild_type for sequence in undone]
+
+
+def _sample_by_count(task, max_per_count, seed):
+    """Draw at most this many variants of each number of substitutions."""
     rng = np.random.default_rng(seed)
-    kept = np.zeros(len(rows), bool)
-    for count in np.unique(n_mutations):
-        among = np.flatnonzero(n_mutations == count)
+    kept = np.zeros(len(task.target), bool)
+    for count in np.unique(task.n_mutations):
+        among = np.flatnonzero(task.n_mutations == count)
         if len(among) > max_per_count:
             among = rng.choice(among, max_per_count, replace=False)
         kept[among] = True
     return task.leave_out(kept, f"beyond {max_per_count} of a number of substitutions")
 
 
-def _header(path):
-    """Names of a table's columns."""
+def _is_scan(path):
+    """Check whether a table has the columns of a scan."""
     with open_rows(path, {}, wanted=COLUMNS) as table:
-        return set(table.columns)
+        return set(COLUMNS) <= set(table.columns)
 
 
 def _check_substitutions(path, mutants):
-    """Refuse a file whose mutants are sequences, as ProteinGym's of insertions and deletions."""
+    """Refuse whole sequences as mutants, as in ProteinGym's files of insertions and deletions."""
     if 2 * mutants.count(WHOLE_SEQUENCE) > len(mutants):
         raise ValueError(
             f"{str(path)!r} has whole sequences for mutants, as files of insertions and deletions "
@@ -231,7 +236,7 @@ def _check_substitutions(path, mutants):
 
 
 def _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid):
-    """Refuse a scan that is numbered otherwise, or of which nearly nothing fits."""
+    """Refuse a scan that is numbered in another way, or of which nearly nothing fits."""
     rows = [row for row, each in enumerate(mutants) if each and not isinstance(each, str)]
     n_fitting = sum(fits[row] for row in rows)
     if 2 * n_fitting >= len(rows):
@@ -249,13 +254,6 @@ def _check_numbering(path, mutants, sequences, fits, first_position, skip_invali
             "mutated_sequence, and no other numbering fits more; check that the columns belong "
             "together, and that the file has variants of one protein."
         )
-
-
-def _wrong_letter(mutant, sequence, unknown):
-    """What is wrong with the letters; of a mutant that fits only those that it changes."""
-    if mutant and not wrong_letter("".join(each.new for each in mutant), unknown):
-        return None
-    return wrong_letter(sequence, unknown)
 
 
 def _quoted(text):

@@ -1,10 +1,9 @@
-"""Sets: which rows are to be learnt from and which to be tested on, as files say it."""
+"""Find out from names and headers whether rows are for training, validation or testing."""
 
 from collections.abc import Sequence
 
-from ._headers import header_values
-
-SETS = ("train", "validation", "test")
+from ..sequences._fasta import header_values
+from ._task import SETS
 
 _NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -14,17 +13,17 @@ _NAMES = {
 
 
 def as_sets(names: Sequence[str | None]) -> list[str | None] | None:
-    """Set of each row.
+    """Find the set of each row.
 
     Parameters
     ----------
     names : sequence of str or None
-        As the file has them, in any capitals; None for a row of which nothing is said.
+        As in the file, in upper or lower case; None for a row without one.
 
     Returns
     -------
     sets : list of {"train", "validation", "test", None}, or None
-        None for a row in no known set; None altogether where nothing is said of any row.
+        None for a row in no known set; None instead of a list if no row has a set.
     """
     if all(name is None for name in names):
         return None
@@ -32,7 +31,7 @@ def as_sets(names: Sequence[str | None]) -> list[str | None] | None:
 
 
 def wrong_set(name: str | None) -> tuple[str, str]:
-    """What is wrong with a set that is not known, and the reason by which such rows count."""
+    """Say what is wrong with an unknown set, and the reason to count such rows by."""
     known = f"{', '.join(SETS[:-1])} or {SETS[-1]}"
     if not (name or "").strip():
         return f"the row is in no set, unlike others (give every row {known})", "no set"
@@ -40,9 +39,9 @@ def wrong_set(name: str | None) -> tuple[str, str]:
 
 
 def set_in_header(header: str) -> str | None:
-    """Set of a FASTA record as FLIP has it, ``SET=train VALIDATION=True``; None without one.
+    """Read the set from a FASTA header such as FLIP's ``SET=train VALIDATION=True``.
 
-    What contradicts itself becomes a name that no set has.
+    None if it has none; contradictions give a name that is not a set.
     """
     named = ", ".join(header_values(header, "SET")) or None
     values = [value.casefold() for value in header_values(header, "VALIDATION")]

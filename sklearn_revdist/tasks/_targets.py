@@ -1,4 +1,4 @@
-"""Targets: the numbers or the classes that the cells of a column mean."""
+"""Read targets: find out whether a column means numbers or classes, and which."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ._classes import class_name
 
 KINDS = ("regression", "classification")
 
-# Numbers with at most so many distinct values, all whole, are taken as names of classes.
+# Whole numbers with at most this many distinct values are names of classes.
 _MOST_NUMBERED_CLASSES = 20
 
 # Not "Na", which is sodium.
@@ -23,8 +23,8 @@ _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def _like_a_number():
-    """Pattern of what people write for numbers that are not plain ones."""
-    sign = "[-+\u2212\u2013]?"  # also what word processors make of a minus
+    """Make a pattern for numbers that are not written plainly."""
+    sign = "[-+\u2212\u2013]?"  # also the signs that word processors put for a minus
     thousands = r"\d{1,3}(?:[,.'\u2019_ ]\d{3})+(?:[.,]\d+)?"
     number = rf"{sign}(?:{thousands}|\d+(?:[.,]\d*)?|[.,]\d+|(?i:inf(?:inity)?))(?:[eE]{sign}\d+)?"
     bound = r"(?:[<>=~\u2264\u2265\u2248]{1,2}\s*)?"
@@ -41,15 +41,14 @@ _LIKE = _like_a_number()
 
 
 class Targets(NamedTuple):
-    """What a column is to predict.
+    """Targets of a column.
 
     Attributes
     ----------
     values : ndarray of float64, or of str as objects
         Numbers, or names of classes.
     wrong : list of (str, str) or None
-        Of each cell what is wrong with it, and the reason by which such rows are counted; None
-        where nothing is.
+        What is wrong with each cell, and the reason to count its row by; None if nothing is.
     """
 
     values: NDArray
@@ -57,29 +56,30 @@ class Targets(NamedTuple):
 
 
 def as_numbers(cells: Sequence[str]) -> NDArray[np.float64]:
-    """Numbers of cells; not finite where a cell is no plain decimal number.
+    """Convert cells to numbers; NaN or infinite if a cell is not a plain decimal number.
 
     Parameters
     ----------
     cells : sequence of str
-        With digits of ASCII, a point and an exponent, as in -1.5e-3, blanks around it aside.
+        Numbers have ASCII digits, a point and an exponent, as in -1.5e-3; blanks around them are
+        ignored.
     """
     texts = [cell.strip() for cell in cells]
     return np.array([float(text) if _PLAIN.fullmatch(text) else np.nan for text in texts])
 
 
 def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) -> Targets:
-    """Targets from text.
+    """Convert cells to numbers or classes.
 
     Parameters
     ----------
     cells : sequence of str
-        As the file has them; empty where missing.
+        As in the file; empty if missing.
     kind : {"regression", "classification"} or None
-        Stated, it holds: every cell is meant as a number, or every cell that is not empty is a
-        class. With None, cells are meant as numbers if at least half of those that are not
-        missing are some. Numbers are a regression, unless they are at most 20 distinct whole
-        ones. All else are classes.
+        With "regression" every cell is meant as a number, and with "classification" every cell
+        that is not empty is a class. With None, cells are meant as numbers if at least half of
+        those that are not missing are numbers. These are a regression unless they are at most 20
+        distinct whole numbers; everything else is a classification.
     places : sequence of str
         Where each row is.
 
@@ -90,11 +90,9 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     Raises
     ------
     ValueError
-        If `kind` is not known, or is None and at least half of the cells look like numbers, with
-        decimal commas or units, but are none.
+        If `kind` is None and at least half of the cells look like numbers but have decimal commas
+        or units, for example.
     """
-    if kind not in (*KINDS, None):
-        raise ValueError(f"kind={kind!r} is not known; give {' or '.join(map(repr, KINDS))}.")
     texts = [cell.strip() for cell in cells]
     numbers = as_numbers(texts)
     if kind == "classification":
@@ -120,12 +118,12 @@ def _names(texts):
 
 
 def _wrong(text, of_numbers=None):
-    """What is wrong with a cell, of a column of numbers if a hint for one is given."""
+    """Say what is wrong with a cell; `of_numbers` is a hint for a column of numbers."""
     if not text:
         return "no target", "no score"
     if of_numbers is not None:
-        reason = "no score" if text in _MISSING else "a target that is no number"
-        return f"the target {text!r} is no number{of_numbers}", reason
+        reason = "no score" if text in _MISSING else "a target that is not a number"
+        return f"the target {text!r} is not a number{of_numbers}", reason
     return (
         f'the target {text!r} is taken for a missing one (kind="classification" keeps it)',
         'no target, or one such as NA that kind="classification" keeps',
@@ -133,7 +131,7 @@ def _wrong(text, of_numbers=None):
 
 
 def _meant_as_numbers(texts, is_number, places):
-    """Whether numbers, and what looks like them, are at least half of what is not missing."""
+    """Check whether at least half of what is not missing are numbers, or look like them."""
     given = [text not in _MISSING and bool(re.search(r"\w", text)) for text in texts]
     like = [
         row
@@ -143,9 +141,9 @@ def _meant_as_numbers(texts, is_number, places):
     n_given = sum(given)
     if like and 2 * len(like) >= n_given:
         raise ValueError(
-            f"{places[like[0]]}: the target {texts[like[0]]!r} looks like a number but is no plain "
-            f"one, like {len(like)} of {n_given}; write them as 1234.5 or 1.5e-3, without decimal "
-            'commas, separators, bounds and units, or set kind="classification".'
+            f"{places[like[0]]}: the target {texts[like[0]]!r} looks like a number but is not a "
+            f"plain one, like {len(like)} of {n_given}; write them as 1234.5 or 1.5e-3, without "
+            'decimal commas, separators, bounds and units, or set kind="classification".'
         )
     n_numbers = int(is_number.sum())
     return n_numbers > 0 and 2 * (n_numbers + len(like)) >= n_given

@@ -1,4 +1,4 @@
-"""Tasks: what a probe is to predict, of which proteins or residues, and how folds may be made."""
+"""Tasks: what a probe predicts, for which proteins or residues, and how rows may be split."""
 
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..utils._fingerprint import fingerprint
 
-_SPLIT = ("train", "validation", "test")
+SETS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +30,11 @@ class Task:
     residue : ndarray of shape (n_rows,), int64, default=None
         Index of each row's residue in its protein, from 0; None where rows are proteins.
     split : ndarray of shape (n_rows,) of str, default=None
-        "train", "validation" or "test", where the set says so.
+        "train", "validation" or "test", if the dataset defines a split.
     position : ndarray of shape (n_rows,), int64, default=None
-        Position of the substitution, from 1, where every row has exactly one.
+        Position of the substitution, from 1, if every row has exactly one.
     n_mutations : ndarray of shape (n_rows,), int64, default=None
-        Number of substitutions, where rows are variants of one protein.
+        Number of substitutions, if rows are variants of one protein.
     excluded : dict of str to int
         Rows that were left out, by reason.
     """
@@ -50,75 +50,75 @@ class Task:
     excluded: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
-        """Refuse what is no task, by the name of what is wrong."""
+        """Check the types, shapes and values."""
         if not isinstance(self.name, str):
-            raise TypeError(f"name must be a text, but it is {_told(self.name)}.")
+            raise TypeError(f"name must be a string, but it is {_describe(self.name)}.")
         listed = isinstance(self.sequences, list | tuple | np.ndarray)
         if not listed or not all(isinstance(sequence, str) for sequence in self.sequences):
             raise TypeError(
-                "sequences must be a list of texts, but it is "
-                f"{'one of other things' if listed else _told(self.sequences)}."
+                "sequences must be a list of strings, but it is "
+                f"{'one of other things' if listed else _describe(self.sequences)}."
             )
         if not isinstance(self.target, np.ndarray) or self.target.ndim != 1:
             raise TypeError(
-                f"target must be an array of one dimension, but it is {_told(self.target)}."
+                f"target must be an array of one dimension, but it is {_describe(self.target)}."
             )
         for column in ("protein", "residue", "split", "position", "n_mutations"):
             values = getattr(self, column)
             if values is None and column != "protein":
                 continue
-            kinds, what = ("OUT", "texts") if column == "split" else ("iu", "whole numbers")
+            kinds, what = ("OUT", "strings") if column == "split" else ("iu", "whole numbers")
             fits = isinstance(values, np.ndarray) and values.shape == self.target.shape
             if not fits or values.dtype.kind not in kinds:
                 raise TypeError(
                     f"{column} must be an array of {len(self.target)} {what}, one for each target, "
-                    f"but it is {_told(values)}."
+                    f"but it is {_describe(values)}."
                 )
         lengths = np.array([len(sequence) for sequence in self.sequences])
         _check_indices(self.protein, len(lengths), "protein", "of a protein")
         if self.residue is not None:
             _check_indices(self.residue, lengths[self.protein], "residue", "of a residue")
-        other = set() if self.split is None else {*self.split.tolist()} - set(_SPLIT)
+        other = set() if self.split is None else {*self.split.tolist()} - set(SETS)
         if other:
-            raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(_SPLIT)}.")
+            raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(SETS)}.")
         if not isinstance(self.excluded, dict):
-            raise TypeError(f"excluded must be a dict, but it is {_told(self.excluded)}.")
+            raise TypeError(f"excluded must be a dict, but it is {_describe(self.excluded)}.")
 
     @property
     def kind(self) -> str:
-        """Whether it is a "regression" or a "classification"."""
+        """Either "regression" or "classification"."""
         return "regression" if self.target.dtype.kind == "f" else "classification"
 
     @property
     def metric(self) -> str:
-        """The paper's metric for it: "spearman", or "aupr", macro where there are classes."""
+        """The paper's metric: "spearman" for a regression, macro "aupr" for a classification."""
         return "spearman" if self.kind == "regression" else "aupr"
 
     @property
     def rows(self) -> str:
-        """What a row is: one of "variants", "proteins" or "residues"."""
+        """What rows are: "variants", "proteins" or "residues"."""
         if self.residue is not None:
             return "residues"
         return "proteins" if self.n_mutations is None else "variants"
 
     def groups(self) -> NDArray[np.int64]:
-        """Rows that must stay together: those of one sequence, under whatever name.
+        """Group the rows that must stay together: those with the same sequence.
 
         Returns
         -------
         groups : ndarray of shape (n_rows,), int64
-            Equal for rows of equal sequences.
+            Equal for rows with equal sequences.
         """
         _, group = np.unique(np.array(self.sequences, dtype=object), return_inverse=True)
         return group[self.protein]
 
     def take(self, rows: ArrayLike) -> Self:
-        """The same task with some of its rows, and only their proteins.
+        """Select some rows, with only their proteins.
 
         Parameters
         ----------
         rows : array-like of int or bool
-            Which rows, by index or by mask.
+            Indices or a mask.
 
         Returns
         -------
@@ -136,19 +136,19 @@ class Task:
         return replace(self, sequences=sequences, protein=protein, **columns)
 
     def leave_out(self, kept: NDArray[np.bool_], reason: str) -> Self:
-        """The task without some rows, which are counted.
+        """Leave out some rows, and count them.
 
         Parameters
         ----------
         kept : ndarray of shape (n_rows,), bool
-            Which rows stay.
+            Rows to keep.
         reason : str
-            Why the others do not; `excluded` counts them by it.
+            Why the others are left out; the key of their count in `excluded`.
 
         Returns
         -------
         task : Task
-            This one, if all rows stay.
+            The same object if all rows are kept.
         """
         n_left_out = int((~kept).sum())
         if not n_left_out:
@@ -164,19 +164,19 @@ class Task:
         prefer_skip_nested_validation=True,
     )
     def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
-        """The task with at most `n_train` proteins to learn from, drawn at random; tests stay.
+        """Draw at most `n_train` proteins to learn from at random; test rows are kept.
 
         Parameters
         ----------
         n_train : int
-            Number of proteins that are not tests.
+            Number of proteins that are not for testing.
         seed : int, default=0
             Seed of the draw.
 
         Returns
         -------
         task : Task
-            This one, if it has no more.
+            The same object if it has no more.
         """
         learns = np.ones(len(self.target), bool) if self.split is None else self.split != "test"
         proteins = np.unique(self.protein[learns])
@@ -191,7 +191,7 @@ class Task:
         prefer_skip_nested_validation=True,
     )
     def ranked(self, n_classes: int) -> Self:
-        """The task with classes of equal size in place of numbers, "1" the smallest.
+        """Replace numbers by ranked classes of equal size, "1" for the smallest numbers.
 
         Parameters
         ----------
@@ -210,16 +210,16 @@ class Task:
         return replace(self, target=classes.astype(str).astype(object))
 
     def fingerprint(self) -> str:
-        """Text that changes whenever a score of the task would, or its name.
+        """Compute a digest that changes whenever the name or a score of the task could.
 
-        It covers all but `excluded`, of which no score is a part.
+        It covers everything but `excluded`, on which no score depends.
 
         Returns
         -------
         fingerprint : str
             64 hexadecimal digits.
         """
-        # Of texts and of indices the type is that of whoever read them; the values are the same.
+        # The types of strings and indices depend on who made the task, so they are unified.
         target = self.target if self.kind == "regression" else self.target.tolist()
         split = None if self.split is None else self.split.tolist()
         indices = (self.protein, self.residue, self.position, self.n_mutations)
@@ -227,8 +227,8 @@ class Task:
         return fingerprint(self.name, list(map(str, self.sequences)), target, split, columns)
 
 
-def _told(value):
-    """What something is that should be something else."""
+def _describe(value):
+    """Describe a value that should be something else."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and type {value.dtype}"
     return f"of type {type(value).__name__}"
@@ -238,5 +238,5 @@ def _check_indices(values, bounds, column, what):
     wrong = np.flatnonzero((values < 0) | (values >= bounds))
     if wrong.size:
         raise ValueError(
-            f"{column}[{wrong[0]}]={values[wrong[0]]} is no index {what}; count from 0."
+            f"{column}[{wrong[0]}]={values[wrong[0]]} is not the index {what}; count from 0."
         )

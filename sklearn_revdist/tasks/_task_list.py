@@ -1,4 +1,4 @@
-"""Task lists: the tasks that a TOML file names, or a folder of scans holds."""
+"""Read the tasks that a TOML file lists, or the scans in a folder."""
 
 import inspect
 import os
@@ -15,9 +15,8 @@ from ._proteins import read_labelled_fasta, read_table
 from ._residue_tables import read_residue_table
 from ._residues import read_residue_labels
 from ._scans import read_scan, scan_files
-from ._sets import SETS
 from ._targets import KINDS
-from ._task import Task
+from ._task import SETS, Task
 
 _READERS: dict[str, Callable[..., Task]] = {
     "scan": read_scan,
@@ -26,14 +25,17 @@ _READERS: dict[str, Callable[..., Task]] = {
     "residue-labels": read_residue_labels,
     "residue-table": read_residue_table,
 }
-# Types of settings that are no text.
+# Types of settings that are not strings.
 _TYPES = {
     **dict.fromkeys(
-        ("first_position", "max_per_count", "max_train_proteins", "n_classes", "seed"), int
+        ("first_position", "max_per_count", "max_train_proteins", "n_classes", "seed"),
+        (int, "a whole number"),
     ),
-    **dict.fromkeys(("columns", "protein"), list),
-    **{"where": dict, "skip_invalid": bool},
+    **dict.fromkeys(("columns", "protein"), (list, "a list of strings")),
+    "where": (dict, "a table of columns and values"),
+    "skip_invalid": (bool, "true or false"),
 }
+_CHOICES = {"kind": KINDS, "unknown": tuple(RESIDUES)}
 _PATHS = ("path", "sequences", "labels", "mask", "reference")
 
 
@@ -71,13 +73,13 @@ def read_tasks(
         "fasta"
             proteins with targets in the headers: `path`, or files as above; `target`, `kind`.
         "residue-labels"
-            `sequences` and `labels`, a letter a residue, both FASTA; `mask`, `ignore`,
+            `sequences` and `labels`, one letter per residue, both FASTA; `mask`, `ignore`,
             `positive`, `max_train_proteins`.
         "residue-table"
             `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
             `residue`, `first_position`, `where`, `kind`, `n_classes`.
 
-        `name` names a task, and `skip_invalid` and `unknown` may be set for it alone.
+        Every entry may have a `name`, and its own `skip_invalid` and `unknown`.
     data : str or path-like, default=None
         Folder that paths in a TOML file are relative to; None is the TOML file's own.
     unknown : {"error", "mask", "X", "keep"}, default="error"
@@ -92,9 +94,9 @@ def read_tasks(
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If a file does not exist.
     ValueError
-        If the list or a file is not as it should be; the message says which and where.
+        If the list or a file is wrong; the message says which and where.
     """
     path = Path(path)
     for read in task_readers(path, data=data, unknown=unknown, skip_invalid=skip_invalid):
@@ -108,7 +110,7 @@ def task_readers(
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> list[Callable[[], Task]]:
-    """Functions that read the tasks, after checking the list alone; see :func:`read_tasks`."""
+    """Check a list, and return functions that read its tasks; see :func:`read_tasks`."""
     path = Path(path)
     defaults = {"unknown": unknown, "skip_invalid": skip_invalid}
     if path.suffix != ".toml":
@@ -117,30 +119,31 @@ def task_readers(
     with path.open("rb") as file:
         try:
             content = tomllib.loads(file.read().decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:  # also what is no UTF-8
+        except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8
             raise ValueError(
-                f"{str(path)!r} is no TOML file: {first_line(error)}; mend it."
+                f"{str(path)!r} is not a TOML file: {first_line(error)}; fix it."
             ) from error
     entries = content.get("task")
     if not isinstance(entries, list) or set(content) != {"task"}:
         raise ValueError(
-            f"{str(path)!r} needs an entry [[task]] for each task, and nothing else; mend it."
+            f"{str(path)!r} needs an entry [[task]] for each task, and nothing else; fix it."
         )
     readers = []
     for i, entry in enumerate(entries, start=1):
         where = f"{str(path)!r}, task {i}"
         if not isinstance(entry, dict):
-            raise ValueError(f"{where} is no entry [[task]]; mend it.")
+            raise ValueError(f"{where} is not an entry [[task]]; fix it.")
         for key in (*_PATHS, *SETS):
             if key in entry:
                 if not isinstance(entry[key], str) or "\0" in entry[key]:
-                    raise ValueError(f"{where}: {key}={entry[key]!r} is no path; mend it.")
+                    raise ValueError(f"{where}: {key}={entry[key]!r} is not a path; fix it.")
                 entry[key] = folder / entry[key]
         readers += _readers_of(entry, defaults, where)
     return readers
 
 
 def _readers_of(entry, defaults, where):
+    """Check an entry of a list, and bind its settings to the function that reads it."""
     entry = dict(entry)
     chosen = entry.pop("format", None)
     if not isinstance(chosen, str) or chosen not in _READERS:
@@ -154,56 +157,46 @@ def _readers_of(entry, defaults, where):
         raise ValueError(
             f"{where}: path and {next(iter(sets))} both name files of rows; leave one out."
         )
+    files = [*sets.values(), *(entry[key] for key in _PATHS if key in entry), reference]
     if sets:
         entry["path"] = sets
-    parameters = inspect.signature(reader).parameters
-    unknown = [key for key in entry if key not in parameters]
-    if unknown:
-        raise ValueError(
-            f"{where}: {chosen!r} has no setting {unknown[0]!r}; choose from "
-            f"{', '.join(parameters)}."
-        )
+    _check_settings(entry, chosen, where)
+    for file in files:
+        if file is not None and not os.path.exists(file):
+            raise FileNotFoundError(f"{where}: there is no {str(file)!r}; check the path.")
+    settings = {**defaults, **entry}
+    if chosen != "scan":
+        return [partial(reader, **settings)]
+    scans = scan_files(settings.pop("path"), reference)
+    only = settings.pop("name", None)
+    if only is not None:
+        if len(scans) > 1:
+            raise ValueError(
+                f"{where}: one name for {len(scans)} scans; leave it out, or list them one by one."
+            )
+        scans = {only: next(iter(scans.values()))}
+    return [partial(reader, file, name=name, **settings) for name, file in scans.items()]
+
+
+def _check_settings(entry, chosen, where):
+    """Check the names, types and choices of the settings of an entry."""
+    parameters = inspect.signature(_READERS[chosen]).parameters
     for key, value in entry.items():
-        kind = _TYPES.get(key, str)
+        if key not in parameters:
+            raise ValueError(
+                f"{where}: {chosen!r} has no setting {key!r}; choose from {', '.join(parameters)}."
+            )
+        kind, what = _TYPES.get(key, (str, "a string"))
         fits = type(value) is kind
         if fits and kind is list:
             fits = all(isinstance(each, str) for each in value)
-        if key not in (*_PATHS, *SETS) and not fits:
-            told = {str: "a text", int: "a whole number", list: "a list of texts"}
+        if key not in _PATHS and not fits:
+            raise ValueError(f"{where}: {key}={value!r} is not {what}; fix it.")
+        choices = _CHOICES.get(key)
+        if choices and value not in choices:
             raise ValueError(
-                f"{where}: {key}={value!r} is not {told.get(kind, f'of type {kind.__name__}')}; "
-                "mend it."
+                f"{where}: {key}={value!r} is not known; give one of {', '.join(choices)}."
             )
-    if entry.get("kind") not in (*KINDS, None):
-        raise ValueError(
-            f"{where}: kind={entry['kind']!r} is not known; give {' or '.join(map(repr, KINDS))}."
-        )
-    if entry.get("unknown", "error") not in RESIDUES:
-        raise ValueError(
-            f"{where}: unknown={entry['unknown']!r} is not known; give one of "
-            f"{', '.join(RESIDUES)}."
-        )
-    needed = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is parameter.empty and key not in entry
-    ]
-    if needed:
-        raise ValueError(f"{where}: {chosen!r} needs {needed[0]!r}; add it.")
-    settings = {**defaults, **entry}
-    for key in ("path", *_PATHS[1:]):
-        file = settings.get(key)
-        for each in file.values() if isinstance(file, dict) else [file]:
-            if each is not None and not os.path.exists(each):
-                raise FileNotFoundError(f"{where}: there is no {str(each)!r}; check the path.")
-    if chosen != "scan":
-        return [partial(reader, **settings)]
-    files = scan_files(settings.pop("path"), reference)
-    only = settings.pop("name", None)
-    if only is not None:
-        if len(files) > 1:
-            raise ValueError(
-                f"{where}: one name for {len(files)} scans; leave it out, or list them one by one."
-            )
-        files = dict.fromkeys([only], *files.values())
-    return [partial(reader, file, name=name, **settings) for name, file in files.items()]
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in entry:
+            raise ValueError(f"{where}: {chosen!r} needs {key!r}; add it.")

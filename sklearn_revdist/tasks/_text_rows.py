@@ -1,4 +1,4 @@
-"""Text rows: rows of files, with their places in them, and what becomes of bad ones."""
+"""Read rows of text with their places in the file, and reject or count bad ones."""
 
 import os
 import re
@@ -10,16 +10,18 @@ import pandas as pd
 
 from ..sequences._packed import plain_name
 from ..sequences._text_tables import open_rows
-from ..sequences._tokens import AMBIGUOUS, GAPS, RESIDUES, drop_stop, stops_dropped
+from ..sequences._tokens import drop_stop, stops_dropped
+
+WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 
 class Rejects:
-    """What becomes of bad rows: an error that names file and row, or a count by reason.
+    """Reject bad rows: raise an error that names file and row, or count them by reason.
 
     Parameters
     ----------
     skip_invalid : bool
-        Whether bad rows are counted and left out.
+        Whether bad rows are left out and counted.
     """
 
     def __init__(self, skip_invalid: bool):
@@ -27,46 +29,48 @@ class Rejects:
         self.counts: Counter[str] = Counter()
 
     def add(self, place: str, what: str, reason: str) -> None:
-        """Reject a row: say where and what, or count it under a reason."""
+        """Raise an error that says where a row is and what is wrong, or count it."""
         if not self.skip_invalid:
-            raise ValueError(f"{place}: {what}; mend it, or leave such rows out (skip_invalid).")
+            raise ValueError(f"{place}: {what}; fix it, or leave such rows out (skip_invalid).")
         self.counts[reason] += 1
 
     def check_any_left(self, path: str | os.PathLike, n_rows: int) -> None:
-        """Refuse a file of which nothing is left."""
+        """Refuse a file without valid rows."""
         if not n_rows:
-            told = ", ".join(f"{n} with {reason}" for reason, n in self.counts.items())
             raise ValueError(
-                f"{str(path)!r} has no valid row ({told or 'it is empty'}); check that it is "
-                "the right file and its columns are the ones meant."
+                f"{str(path)!r} has no valid row ({str(self) or 'it is empty'}); {WRONG_FILE}."
             )
+
+    def __str__(self):
+        """List the counts."""
+        return ", ".join(f"{n} with {reason}" for reason, n in self.counts.items())
 
 
 def read_text(
     path: str | os.PathLike, needed: Sequence[str], *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Table of text.
+    """Read a table of text.
 
     Parameters
     ----------
     path : str or path-like
-        A table as :func:`~._text_tables.open_rows` reads it: CSV or, ending in ``.tsv``, ``.tab``
-        or ``.txt``, with tabs, plain or compressed, or an Excel workbook.
+        As for :func:`~.sequences._text_tables.open_rows`: CSV or, ending in ``.tsv``, ``.tab`` or
+        ``.txt``, with tabs, plain or compressed, or an Excel workbook.
     needed : sequence of str
         Columns that it must have.
     columns : sequence of str, default=None
-        Names of the columns of a file that has no header.
+        Names of the columns of a file without a header.
 
     Returns
     -------
     table : DataFrame
-        All columns as text, empty where nothing stands. The index says where each row is: file
-        and line. Blank lines are left out, and rows without any text.
+        All columns as strings. The index is the place of each row, file and line. Rows without
+        any text are left out.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, it is no table, or a column is missing.
+        If there is no such file, it is not a table, or a column is missing.
     """
     remedy = "say in a list of tasks (TOML) which columns to read"
     with open_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
@@ -80,7 +84,7 @@ def read_text(
 
 
 def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str]:
-    """Sequences of a file without the ``*`` at their ends, with one warning that counts them."""
+    """Drop ``*`` from the ends of sequences, with one warning that counts them."""
     proteins = list(map(drop_stop, sequences))
     n_stops = sum(map(str.__ne__, proteins, sequences))
     if n_stops:
@@ -89,28 +93,6 @@ def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str
     return proteins
 
 
-def wrong_letter(sequence: str, unknown: str) -> str | None:
-    """What is wrong with the letters of a sequence, or None.
-
-    Parameters
-    ----------
-    sequence : str
-        A protein sequence.
-    unknown : {"error", "mask", "X", "keep"}
-        The embedder's policy, which says what ambiguous residues are let through.
-    """
-    if not sequence:
-        return "the sequence is empty"
-    allowed = re.escape(RESIDUES[unknown])
-    found = re.search(f"[^{allowed}]", sequence, re.IGNORECASE | re.ASCII)
-    if found is None:
-        return None
-    hint = " (see `unknown`)" if found[0].upper() in AMBIGUOUS else ""
-    if found[0] in GAPS:
-        hint = ", a gap as in an alignment"
-    return f"the sequence has {found[0]!r} at position {found.start() + 1}{hint}"
-
-
 def task_name(path: str | os.PathLike) -> str:
-    """Name of a file without what says its format."""
+    """Name a task after its file, without the suffix of the format."""
     return re.sub(r"\.(csv|tsv|txt|fasta|fa)$", "", plain_name(path))

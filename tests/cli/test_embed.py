@@ -121,7 +121,7 @@ def test_pipes_are_read_as_files_are(as_process, tmp_path, means, path):
         (b"name,sequence\na,MK\n\nb,M7\n", "Standard input, line 4: Record 1 (counting from 0)"),
         (b'name,sequence\na,"MK\nT"\n', "Standard input, line 2: the sequence has a line break"),
         (b"PAR1\x15", "Standard input is a Parquet table, by its first bytes; end its name in"),
-        (b">a\nMKT\n\xff", "Standard input, line 3, has bytes that are no UTF-8"),
+        (b">a\nMKT\n\xff", "Standard input, line 3, has bytes that are not UTF-8"),
         (b"", "Standard input has no FASTA records"),
     ],
 )
@@ -207,7 +207,7 @@ def test_gaps_are_removed_and_a_final_stop_is_dropped(in_process, tmp_path, mean
     assert ended.code == 0, ended.err
     assert ended.err.startswith(
         "Removed 16 gaps from 4 of 5 sequences\nWarning: 1 of 5 sequences end in '*', a stop "
-        "codon, which is no residue and was dropped.\nx.npy: "
+        "codon, which is not a residue and was dropped.\nx.npy: "
     )
     np.testing.assert_array_equal(np.load("x.npy"), means)
 
@@ -249,7 +249,7 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (None, (), INPUT, "There is no file 'x.fasta'; check the path."),
         (b"", (), INPUT, "'x.fasta' has no FASTA records"),
         (b"name,sequence\na,MKT\n", (), INPUT, "'x.fasta' is not a FASTA file: its line 1"),
-        (bytes(range(128, 256)), (), INPUT, "'x.fasta', line 1, has bytes that are no UTF-8"),
+        (bytes(range(128, 256)), (), INPUT, "'x.fasta', line 1, has bytes that are not UTF-8"),
         (b">a\nMKT\n>b\nMK7\n", (), INPUT, "Record 1 (counting from 0) has '7'"),
         (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),

@@ -228,7 +228,7 @@ def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted_once(in_process, rng)
         (None, (), INPUT, "There is no file"),
         (b"", (), INPUT, "has no FASTA records"),
         (b"MKT\n", (), INPUT, "is not a FASTA file"),
-        (bytes(range(128, 256)), (), INPUT, "line 1, has bytes that are no UTF-8"),
+        (bytes(range(128, 256)), (), INPUT, "line 1, has bytes that are not UTF-8"),
         (b">a\nMKB\n", (), INPUT, "Record 0 (counting from 0) has the ambiguous residue 'B'"),
         (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),

@@ -232,7 +232,7 @@ def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
         (("demo", "none.parquet", "-o", "y.npy"), INPUT, "There is no file 'none.parquet'"),
         (("demo", "empty.npy", "-o", "y.npy"), INPUT, "'empty.npy' cannot be read as npy"),
         (("demo", "empty.fasta", "-o", "y.npy"), INPUT, "has no FASTA records"),
-        (("demo", "binary.fasta", "-o", "y.npy"), INPUT, "line 1, has bytes that are no UTF-8"),
+        (("demo", "binary.fasta", "-o", "y.npy"), INPUT, "line 1, has bytes that are not UTF-8"),
         (("demo", "binary.parquet", "-o", "y.npy"), INPUT, "cannot be read as Parquet"),
         (("none.safetensors", "x.npy", "-o", "y.npy"), INPUT, "No saved distiller"),
         (("x.npy", "x.npy", "-o", "y.npy"), INPUT, "cannot be read as a saved distiller"),

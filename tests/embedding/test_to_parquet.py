@@ -17,7 +17,7 @@ from sklearn_revdist import ESMEmbedder, embed_to_parquet
 from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.embedding import _to_parquet as _cluster
 from sklearn_revdist.embedding._to_parquet import _embed_part, _first_rows, _is_first
-from sklearn_revdist.sequences._windows import n_shown, split
+from sklearn_revdist.sequences._windows import n_processed, split
 
 ACIDS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
 
@@ -248,9 +248,9 @@ def test_stop_codons_are_told_once(embedder, tmp_path):
 def test_a_part_costs_what_the_model_is_shown(rng):
     lengths = np.arange(1, 60)
     shown = [sum(len(p.tokens) for p in split(0, np.zeros(n, np.uint8), 9)) for n in lengths]
-    np.testing.assert_array_equal(n_shown(lengths, 9, "window"), shown)
-    np.testing.assert_array_equal(n_shown(lengths, 9, "truncate"), np.minimum(lengths, 9))
-    np.testing.assert_array_equal(n_shown(lengths, None, "window"), lengths)
+    np.testing.assert_array_equal(n_processed(lengths, 9, "window"), shown)
+    np.testing.assert_array_equal(n_processed(lengths, 9, "truncate"), np.minimum(lengths, 9))
+    np.testing.assert_array_equal(n_processed(lengths, None, "window"), lengths)
 
 
 def test_digests_are_told_apart_by_both_halves():

@@ -25,7 +25,7 @@ import numpy as np
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
 from sklearn_revdist.embedding._checkpoints import read_checkpoint
 from sklearn_revdist.sequences._records import read_records
-from sklearn_revdist.sequences._tokens import read_fasta
+from sklearn_revdist.sequences._fasta import read_fasta
 from sklearn_revdist.tasks._proteins import read_table
 
 def peak():

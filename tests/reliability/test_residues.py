@@ -153,7 +153,7 @@ def write_fasta(path, records, rng):
     path.write_bytes(some(rng, [bytes, gzip.compress])(content))
 
 
-# A line that begins with ">" is a header, with ";" it may be a comment; bytes that are no UTF-8
+# A line that begins with ">" is a header, with ";" it may be a comment; bytes that are not UTF-8
 # are tested elsewhere.
 IN_FASTA = [text for text in FOREIGN if text.isprintable() and not re.search("^[>;]| ", text)]
 

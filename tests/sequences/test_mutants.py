@@ -1,4 +1,4 @@
-"""Mutants: every notation is read into the same substitutions, and what is none is named."""
+"""Every notation of mutants gives the same substitutions, and anything else is named."""
 
 import pytest
 
@@ -49,19 +49,8 @@ def test_a_synonymous_substitution_keeps_its_residue_and_position():
 @pytest.mark.parametrize(
     "text",
     [
-        *(
-            "WT",
-            "wt",
-            "_wt",
-            "wildtype",
-            "wild-type",
-            "Wild Type",
-            "wild_type",
-            "=",
-            "p.=",
-            "p.(=)",
-        ),
-        *("_sy", " WT ", "NP_000537.3:p.="),
+        *("WT", "wt", "_wt", "wildtype", "wild-type", "Wild Type", "wild_type"),
+        *("=", "p.=", "p.(=)", "_sy", " WT ", "NP_000537.3:p.="),
     ],
 )
 def test_the_wild_type_has_no_substitution(text):
@@ -92,6 +81,6 @@ def test_the_wild_type_has_no_substitution(text):
         ),
     ],
 )
-def test_what_is_no_list_of_substitutions_is_named(what, texts):
+def test_what_is_not_a_list_of_substitutions_is_named(what, texts):
     for text in texts:
         assert parse_mutant(text) == what, text

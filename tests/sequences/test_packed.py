@@ -1,4 +1,4 @@
-"""Content of files: found by first bytes, unpacked in bounds, and what is no text is named."""
+"""Files are recognised by their first bytes and unpacked in bounds; what is not text is named."""
 
 import bz2
 import functools
@@ -13,13 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from sklearn_revdist.sequences import _packed as _packed_files
-from sklearn_revdist.sequences._packed import (
-    Unreadable,
-    open_content,
-    plain_name,
-    plain_suffix,
-)
+from sklearn_revdist.sequences import _packed
+from sklearn_revdist.sequences._packed import Unreadable, open_content, plain_name, plain_suffix
 
 TEXT = b">a\nMKTAYIAKQR\n" * 500
 
@@ -67,7 +62,7 @@ def test_content_is_what_was_packed_whatever_the_suffix(read, packer, text):
 
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_pipe_is_read_as_a_file_is(tmp_path, packer, monkeypatch):
-    monkeypatch.setattr(_packed_files, "_SMALL", 0)  # its size is that of what was read
+    monkeypatch.setattr(_packed, "_SMALL", 0)  # its size is that of what was read
     text = np.random.default_rng(0).bytes(5000).hex().encode()
     data = PACKERS[packer](text)
     pipe = tmp_path / "pipe"
@@ -102,7 +97,7 @@ def test_what_is_damaged_is_never_read_in_part(read, packer):
 
 @pytest.mark.parametrize("packer", PACKED)
 def test_what_unpacks_to_far_more_than_text_does_is_refused(read, monkeypatch, packer):
-    monkeypatch.setattr(_packed_files, "_SMALL", 2**16)
+    monkeypatch.setattr(_packed, "_SMALL", 2**16)
     bomb = b"MK,1\n" * 2**18
     with pytest.raises(Unreadable, match="unpacks to more than 200 times its size"):
         read(PACKERS[packer](bomb))
@@ -129,11 +124,8 @@ def test_a_zip_archive_with_a_password_is_refused(read):
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"%PDF-1.7\n", "a PDF document, by its first bytes; give the text"),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-            "an old Office document, .*; save it as .xlsx",
-        ),
+        (b"%PDF-1.7\n", "a PDF document, by its first bytes; save the text"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, .*; save it as .xlsx"),
         (b"PAR1\x15\x04\x15", r"a Parquet table, .*; end its name in .parquet, or name its format"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"\x93NUMPY\x01\x00", "an array of NumPy"),
@@ -148,12 +140,12 @@ def test_a_zip_archive_with_a_password_is_refused(read):
         (gzip.compress(bytes(257) + b"ustar"), "a tar archive"),
         (gzip.compress(gzip.compress(b">a\nM")), "compressed twice; unpack it once"),
         (zipped(gzip.compress(b">a\nM")), "compressed twice"),
-        (zipped(b"", name="word/document.xml"), "a document of Word, by what is in it"),
+        (zipped(b"", name="word/document.xml"), "a document of Word, by its contents"),
         (zipped(b"", name="x/data.pkl"), "a file of torch"),
         (zipped(b"", name="x.npy"), "a file of arrays of NumPy"),
     ],
 )
-def test_what_is_no_text_is_named(read, data, what):
+def test_files_that_are_not_text_are_named(read, data, what):
     with pytest.raises(Unreadable, match=f"x.fasta' is {what}"):
         read(data, "x.fasta")
 
@@ -163,7 +155,7 @@ def test_columns_called_like_formats_are_text(read, text):
     assert read(text) == text
 
 
-def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_files_that_cannot_be_opened_are_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"^There is no file '.*none'; check the path\.$"):
         open_content(tmp_path / "none").__enter__()
     with pytest.raises(Unreadable, match="is a folder; name a file in it"):
@@ -172,7 +164,7 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path, monkeypatch):
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_packed_files, "open", forbidden, raising=False)  # root may read anything
+    monkeypatch.setattr(_packed, "open", forbidden, raising=False)  # root may read anything
     with pytest.raises(PermissionError, match=r"x' may not be read by this user; change its perm"):
         open_content(tmp_path / "x").__enter__()
 
@@ -185,7 +177,7 @@ def test_zstd_without_its_package_names_the_extra(read, monkeypatch):
         read(data)
 
 
-def test_the_format_is_said_before_the_compression():
+def test_the_format_is_the_suffix_before_the_compression():
     assert plain_name("a/x.csv.gz") == "x.csv"
     assert plain_name("x.csv") == "x.csv"
     assert plain_suffix("x.CSV.ZST") == plain_suffix("x.gz.csv") == ".csv"

@@ -61,7 +61,7 @@ def test_every_format_gives_the_same_records(tmp_path, file, separator):
     assert list(read_records(write(tmp_path / file, separator))) == RECORDS
 
 
-def test_the_format_and_the_columns_can_be_said(tmp_path):
+def test_the_format_and_the_columns_can_be_named(tmp_path):
     path = write(tmp_path / "x.txt", "\t", ("id", "protein"))
     found = read_records(path, "tsv", sequence_column="protein", name_column="id")
     assert list(found) == RECORDS
@@ -87,42 +87,16 @@ def test_columns_that_are_missing(tmp_path):
         list(read_records(path))
 
 
-@pytest.mark.parametrize(("file", "separator"), [("x.csv", ";"), ("x.csv", "\t"), ("x.tsv", ",")])
-def test_another_separator_is_recognised_or_named(tmp_path, file, separator):
-    path = tmp_path / file
-    path.write_text(separator.join(["name", "sequence"]) + "\n" + f"a{separator}MKT\n")
-    assert list(read_records(path)) == [("a", "MKT")]
-    with pytest.raises(ValueError, match="separates its columns, write it with commas") as caught:
-        list(read_records(path, sequence_column="protein"))
-    assert repr(separator) in str(caught.value)
-
-
-@pytest.mark.parametrize("first", ["", "\ufeff"])
-def test_a_table_as_a_spreadsheet_on_windows_writes_it(tmp_path, first):
-    path = tmp_path / "x.csv"
-    path.write_bytes(f"{first}Entry,Protein Sequence\r\na,mkt\r\n".encode())
-    found = read_records(path, sequence_column="Protein Sequence", name_column="Entry")
-    assert list(found) == [("a", "mkt")]
-
-
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
         ("x.fasta", b"", "has no FASTA records"),
         ("x.fasta", b"MKTAYIAKQR\n", "is not a FASTA file: its line 1 comes before any header"),
-        ("x.fasta", bytes(range(256)), "line 3, has bytes that are no UTF-8"),
         ("x.fasta", b">a\n>b\nMKT\n", r"Record 0 .* named 'a' in line 1, has no sequence"),
-        ("x.fasta.gz", b"\x1f\x8bbroken", "is damaged: it cannot be decompressed"),
         ("x.csv", b"", "is empty; check that it is complete"),
         ("x.csv", b"name,sequence\n", "has no records; check that it is complete"),
-        ("x.csv", b"name,sequence\na,\xff\xfe\n", "line 2, has bytes that are no UTF-8"),
-        ("x.csv", b"name,sequence\na,M\nb,K,T,W\n", "line 3, has 4 cells where there are 2"),
-        ("x.csv", b'name,sequence\na,"MK\nT"\n', "line 2: .* has a line break behind position 2"),
-        (
-            "x.csv",
-            b"name,sequence\na,MK T\n",
-            r"line 2: .* whitespace \(' '\) behind position 2",
-        ),
+        ("x.csv", b'name,sequence\na,"MK\nT"\n', "line 2: .* has a line break after position 2"),
+        ("x.csv", b"name,sequence\na,MK T\n", r"line 2: .* whitespace \(' '\) after position 2"),
         ("x.csv", b"name,name,sequence\na,b,MKT\n", "has 2 columns 'name'; rename all but one"),
         ("x", b"MKTAYIAKQR\n", "neither with '>', .* nor .* column 'sequence'; give its format"),
         ("x", b"id,protein\na,MKT\n", r"neither .*--input-format csv.*\(--sequence-column\)"),
@@ -250,13 +224,15 @@ def test_an_index_of_pandas_is_found(tmp_path):
 
 def test_parquet_tables_that_are_refused(tmp_path):
     path = parquet(tmp_path / "x.parquet", sequence=([b"MKT"],))
-    with pytest.raises(ValueError, match=r"column 'sequence' of .* holds binary, which is no text"):
+    with pytest.raises(
+        ValueError, match=r"column 'sequence' of .* holds binary, which is not text"
+    ):
         list(read_records(path))
     parquet(path, sequence=(["MKT"],), name=([b"a"],))
     with pytest.raises(ValueError, match=r"column 'name' of .* holds binary"):
         list(read_records(path))
     parquet(path, sequence=([7],))
-    with pytest.raises(ValueError, match="holds int64, which is no text; convert it to strings"):
+    with pytest.raises(ValueError, match="holds int64, which is not text; convert it to strings"):
         list(read_records(path))
     table = pa.table([pa.array(["MKT"]), pa.array(["a"]), pa.array(["b"])], ["sequence", "x", "x"])
     pq.write_table(table, path)

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_revdist.sequences import _packed as _packed_files
-from sklearn_revdist.sequences import _text as _text_files
+from sklearn_revdist.sequences import _packed, _text
 from sklearn_revdist.sequences._text import Unreadable, open_text
 
 ACIDS = np.array(list(b"ACDEFGHIKLMNPQRSTVWY"), np.uint8)
@@ -19,7 +18,7 @@ MARKED = ["utf-8-sig", "utf-16", "utf-32"]
 @pytest.fixture
 def read(tmp_path, monkeypatch):
     """Write a file, and read its lines with this bound on their length."""
-    monkeypatch.setattr(_text_files, "LONGEST", LONGEST)
+    monkeypatch.setattr(_text, "LONGEST", LONGEST)
 
     def read(content, **settings):
         path = tmp_path / "x.txt"
@@ -41,7 +40,7 @@ def test_lines_end_or_are_refused(read, end, pack):
 
 def test_variants_of_a_long_protein_are_text(read, monkeypatch, rng):
     """Rows that differ in one of 5,000 letters are packed as well as text can be."""
-    monkeypatch.setattr(_packed_files, "_SMALL", 2**16)
+    monkeypatch.setattr(_packed, "_SMALL", 2**16)
     wild_type = rng.choice(ACIDS, 5000)
     variants = []
     for letter in rng.choice(ACIDS, 1000):
@@ -77,18 +76,18 @@ def test_both_orders_of_bytes(read, width, order):
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("n_lines", [0, 1, 30_000])
-def test_bytes_that_are_no_text_are_named_by_their_line(read, end, n_lines):
+def test_bytes_that_are_not_text_are_named_by_their_line(read, end, n_lines):
     before = f"ä{end}" * n_lines
-    message = rf"x\.txt', line {n_lines + 1}, has bytes that are no UTF-8; convert the file"
+    message = rf"x\.txt', line {n_lines + 1}, has bytes that are not UTF-8; convert the file"
     with pytest.raises(Unreadable, match=message):
         read(before.encode() + b"prot\xe9ine\nMKT\n")
     with pytest.raises(Unreadable, match=message):
         read(before.encode() + b"prot\xc3")  # the last character is cut
-    with pytest.raises(Unreadable, match=rf"line {n_lines + 1}, has bytes that are no UTF-16-LE"):
+    with pytest.raises(Unreadable, match=rf"line {n_lines + 1}, has bytes that are not UTF-16-LE"):
         read(f"\ufeff{before}".encode("utf-16-le") + b"\x00\xd8a\x00")
 
 
-def test_a_workbook_is_no_text(tmp_path):
+def test_a_workbook_is_not_text(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="it needs the extra io")
     openpyxl.Workbook().save(tmp_path / "x.fasta")
     with (

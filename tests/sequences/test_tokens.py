@@ -1,6 +1,7 @@
 """Tokens, and the policy on characters outside the alphabet."""
 
 import pickle
+import re
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sklearn_revdist.sequences._tokens import (
     Encoder,
     as_text,
     encode_sequences,
+    wrong_letter,
 )
 
 ALPHABET = esm.data.Alphabet.from_architecture("ESM-1b")
@@ -75,14 +77,14 @@ def test_ambiguous_residues_follow_unknown(residue):
 
 def test_residues_of_which_there_are_tokens_can_be_kept():
     assert encoded("MKxBUZOw", "keep") == ALPHABET.encode("MKXBUZOW")
-    for residue, what in [("J", "'J', of which ESM-2 has no token,"), ("*", "a stop codon")]:
+    for residue, what in [("J", "'J', for which ESM-2 has no token,"), ("*", "a stop codon")]:
         with pytest.raises(ValueError, match=f"{what}.* at position 3 .*='mask' or unknown='X'"):
             encoded(f"MK{residue}W", "keep")
 
 
 @pytest.mark.parametrize("unknown", RESIDUES)
 @pytest.mark.parametrize("gap", ["-", "."])
-def test_gaps_are_errors_whatever_unknown(gap, unknown):
+def test_gaps_are_errors_for_every_unknown(gap, unknown):
     with pytest.raises(ValueError, match="has a gap") as error:
         encode_sequences(["MKT", f"MK{gap}W"], unknown)
     assert str(error.value) == (
@@ -99,15 +101,15 @@ def test_a_stop_codon_at_the_end_is_dropped_with_one_warning(unknown):
     assert [as_text(t) for t in tokens] == ["MKT", "W", "MK"]
     (warning,) = caught
     assert str(warning.message) == (
-        "2 of 3 sequences end in '*', a stop codon, which is no residue and was dropped."
+        "2 of 3 sequences end in '*', a stop codon, which is not a residue and was dropped."
     )
 
 
 @pytest.mark.parametrize("unknown", RESIDUES)
 @pytest.mark.parametrize("character", [*"0>#?_:<\0\x7f\x80", *"ß\u0131\u017f\xe9\u86cb\ud800"])
-def test_other_characters_are_errors_whatever_unknown(character, unknown):
+def test_other_characters_are_errors_for_every_unknown(character, unknown):
     record = f"ACD{character}"
-    with pytest.raises(ValueError, match="which is no amino acid, at position 4") as error:
+    with pytest.raises(ValueError, match="which is not an amino acid, at position 4") as error:
         encode_sequences(["MKT", record], unknown)
     assert f"Record 1 (counting from 0) has {character!r}," in str(error.value)
 
@@ -118,11 +120,17 @@ def test_whitespace_inside_is_an_error(space):
         encoded(f"MKT{space}W")
 
 
-@pytest.mark.parametrize("record", ["  MK1", "<mask>K1", "\t<mask><MASK>A1<mask>?", "MK<pad>"])
-def test_positions_are_those_of_the_string_as_given(record):
-    wrong = next(c for c in record.replace("<mask>", "").replace("<MASK>", "") if c in "1?<")
-    at = record.index("<pad>") if wrong == "<" else record.index(wrong)
-    with pytest.raises(ValueError, match=rf"has '{wrong}', .* at position {at + 1} "):
+@pytest.mark.parametrize(
+    ("record", "wrong", "position"),
+    [
+        ("  MK1", "1", 5),
+        ("\t<mask><MASK>A1<mask>?", "1", 15),
+        ("<mask>K<pad>", "<", 8),
+        ("K<ma\u017fk>", "<", 2),  # \u017f is a kind of s
+    ],
+)
+def test_positions_are_those_of_the_string_as_given(record, wrong, position):
+    with pytest.raises(ValueError, match=rf"has '{wrong}', .* at position {position} "):
         encode_sequences([record])
 
 
@@ -138,7 +146,7 @@ def test_empty_sequences_are_errors(record):
 
 
 @pytest.mark.parametrize("record", [None, np.nan, pd.NA, 3, b"MKT", ["MKT"]])
-def test_records_that_are_no_strings_are_errors(record):
+def test_records_that_are_not_strings_are_errors(record):
     name = type(record).__name__
     with pytest.raises(TypeError, match=rf"^Record 1 \(counting from 0\) is not .* type {name}; "):
         encode_sequences(["MKT", record])
@@ -160,6 +168,23 @@ def test_parts_are_counted_together():
         encoder.encode(["MKT", "M1"])
 
 
+def test_a_wrong_letter_of_a_row_is_described_as_that_of_a_record_is():
+    assert wrong_letter("ACDacd", "error") is None
+    assert wrong_letter("AXAZ*", "mask") is None
+    assert wrong_letter("AXBZUO", "keep") is None
+    assert wrong_letter("", "mask") == "the sequence is empty"
+    for sequence, unknown, what in [
+        ("AXA", "error", "the ambiguous residue 'X' at position 2 (see `unknown`)"),
+        ("AJA", "keep", "'J', for which ESM-2 has no token, at position 2 (see `unknown`)"),
+        ("A*A", "keep", "a stop codon ('*') before its end at position 2 (see `unknown`)"),
+        ("A\u017fA", "mask", "'\u017f', which is not an amino acid, at position 2"),  # not S
+        *(("A.A", each, "a gap ('.'), as in an alignment, at position 2") for each in RESIDUES),
+    ]:
+        assert wrong_letter(sequence, unknown) == f"the sequence has {what}"
+        with pytest.raises(ValueError, match=re.escape(what.removesuffix(" (see `unknown`)"))):
+            encode_sequences([sequence], unknown)
+
+
 # ----------------------------------------------------------------------- nucleotides
 
 GENE = "ATGGCTAGCAAAGGAGAAGAACTTTTCACTGGAGTTGTCCCAATTCTTGTTGAATTAGATG"
@@ -170,15 +195,14 @@ GENE = "ATGGCTAGCAAAGGAGAAGAACTTTTCACTGGAGTTGTCCCAATTCTTGTTGAATTAGATG"
     [
         [GENE],
         [GENE.lower()] * 9 + ["MKTAYIAKQRQISFVKSHFSRQ"],
-        [GENE[:20], GENE[20:40], GENE[40:]],
+        [GENE[:20], GENE[20:40], GENE[40:]],  # primers
         [GENE.replace("T", "U")],
         [GENE[:30] + "NNNNNN" + GENE[30:] + "WSRYK"],
     ],
-    ids=["gene", "nine of ten", "primers", "RNA", "a few other letters"],
 )
 def test_nucleotides_are_noticed_once(sequences):
-    told = rf" of {len(sequences)} sequences look like nucleotides: "
-    with pytest.warns(UserWarning, match=told) as caught:
+    message = rf" of {len(sequences)} sequences look like nucleotides: "
+    with pytest.warns(UserWarning, match=message) as caught:
         encode_sequences(sequences, "X")
     assert len(caught) == 1
 
@@ -186,26 +210,15 @@ def test_nucleotides_are_noticed_once(sequences):
 @pytest.mark.parametrize(
     "sequences",
     [
-        ["CASSLGTGTEAF"],
-        ["CATGATTACANGAT"],
-        ["ACG", "GAT", "TAC"] * 3,
+        ["CASSLGTGTEAF"],  # of a T-cell receptor
+        ["CATGATTACANGAT"],  # short
+        ["ACG", "GAT", "TAC"] * 3,  # peptides
         ["A" * 300],
-        ["GAGAGS" * 50],
-        ["GGGGS" * 50],
+        ["GAGAGS" * 50],  # silk
+        ["GGGGS" * 50],  # a linker
         ["TANGTAGTA" * 20],
         [GENE] * 8 + ["MKTAYIAKQRQISFVKSHFSRQ"] * 2,
         ["MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVV"],
-    ],
-    ids=[
-        "TCR",
-        "short",
-        "peptides",
-        "poly-A",
-        "silk",
-        "linker",
-        "no cysteine",
-        "eight of ten",
-        "one",
     ],
 )
 def test_proteins_are_not_taken_for_nucleotides(sequences):
@@ -267,27 +280,19 @@ def test_containers_that_are_refused(X, error, message):
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        (
-            "proteins.fasta",
-            TypeError,
-            "Expected .* but got a path, 'proteins.fasta', not sequences",
-        ),
+        ("a.fasta", TypeError, "Expected .* but got a path, 'a.fasta', not sequences"),
         (Path("proteins"), TypeError, "Expected .* but got a path, 'proteins', not sequences"),
-        (
-            ["MKT", "a/b.fa.gz"],
-            ValueError,
-            r"Record 1 \(counting from 0\) is a path, 'a/b.fa.gz', ",
-        ),
+        (["MKT", "b.fa.gz"], ValueError, r"Record 1 \(counting from 0\) is a path, 'b.fa.gz', "),
         (["MKT", Path("b")], TypeError, r"Record 1 \(counting from 0\) is a path, 'b', not a seq"),
         ([__file__], ValueError, r"Record 0 \(counting from 0\) is a path"),
     ],
 )
-def test_paths_are_no_sequences(X, error, message):
+def test_paths_are_not_sequences(X, error, message):
     with pytest.raises(error, match=f"{message}.*; read a FASTA file with .*= read_fasta"):
         encode_sequences(X)
 
 
 @pytest.mark.parametrize("record", ["MKT/ACD", "MKT.ACD", "MK..FA", "."])
-def test_sequences_with_wrong_letters_are_no_paths(record):
+def test_sequences_with_wrong_letters_are_not_paths(record):
     with pytest.raises(ValueError, match=r"at position \d"):
         encode_sequences([record])

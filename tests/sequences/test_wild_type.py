@@ -76,6 +76,6 @@ def test_no_numbering_is_found_where_there_is_none():
         ("WT", "MATAY", 1, "which has A at position 2, where the wild type .* has K"),
     ],
 )
-def test_what_does_not_fit_is_said(text, sequence, first, message):
+def test_misfits_are_described(text, sequence, first, message):
     said = misfit(parse_mutant(text), sequence, "MKTAY", first)
     assert re.search(message, said)

@@ -28,7 +28,7 @@ def test_truncation_warns_once_with_count_and_first_record():
     assert [piece.tolist() for piece in shortened] == [list(range(n)) for n in (3, 4, 4, 4)]
     assert [str(warning.message) for warning in caught] == [
         "2 of 4 sequences exceed max_length=4 residues, the first of them record 1 "
-        "(counting from 0) with 6 residues; what is beyond was ignored."
+        "(counting from 0) with 6 residues; the residues beyond were ignored."
     ]
 
 
@@ -77,7 +77,7 @@ def test_weights_are_a_triangle_normalised_where_windows_overlap():
     np.testing.assert_allclose(second.weight, [1 / 3, 2 / 3, 1, 1], rtol=1e-6)
 
 
-def test_windows_are_no_reason_for_a_warning():
+def test_windows_are_used_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         limit_length(sequences(9), 4, "window")

@@ -23,6 +23,8 @@ def test_the_scan_has_1367_distinct_variants_of_72_standard_residues(assay):
     assert assay.data.dtype == object
     assert {len(sequence) for sequence in assay.data} == {72}
     assert set("".join(assay.data)) <= STANDARD_AMINO_ACIDS
+    assert (assay.target.dtype, assay.target.shape) == (np.float64, (1367,))
+    assert (assay.target.min(), assay.target.max()) == (-0.2435, 1.12)
 
 
 def test_every_mutant_applied_to_the_wild_type_gives_its_sequence(assay):
@@ -32,19 +34,11 @@ def test_every_mutant_applied_to_the_wild_type_gives_its_sequence(assay):
         assert assay.wild_type[: position - 1] + new + assay.wild_type[position:] == sequence
 
 
-def test_targets_are_finite_float64_in_the_stated_range(assay):
-    assert assay.target.dtype == np.float64
-    assert assay.target.shape == (1367,)
-    assert (assay.target.min(), assay.target.max()) == (-0.2435, 1.12)
-
-
-def test_return_X_y_gives_data_and_target(assay):
+def test_other_forms_have_the_same_values_under_the_stated_names(assay):
+    assert assay.frame is None
     X, y = load_if1_ecoli(return_X_y=True)
     assert np.array_equal(X, assay.data)
     assert np.array_equal(y, assay.target)
-
-
-def test_as_frame_gives_the_same_values_under_the_stated_names(assay):
     framed = load_if1_ecoli(as_frame=True)
     assert list(framed.data.columns) == framed.feature_names
     assert framed.target.name == framed.target_names[0]
@@ -54,15 +48,6 @@ def test_as_frame_gives_the_same_values_under_the_stated_names(assay):
     X, y = load_if1_ecoli(return_X_y=True, as_frame=True)
     pd.testing.assert_frame_equal(X, framed.data)
     pd.testing.assert_series_equal(y, framed.target)
-
-
-def test_without_as_frame_there_is_no_frame(assay):
-    assert assay.frame is None
-
-
-@pytest.mark.parametrize("words", ["MIT", "Kelsic", "10.1016/j.cels.2016.11.004", "ProteinGym"])
-def test_the_description_names_licence_and_sources(assay, words):
-    assert words in assay.DESCR
 
 
 def test_the_bundled_assay_equals_the_collected_file(assay):
@@ -107,9 +92,15 @@ def test_another_subset_is_refused():
         load_secondary_structure(subset="all")
 
 
-@pytest.mark.parametrize("words", ["AFL-3.0", "FLIP", "NetSurfP-2.0", "10.1002/prot.25674"])
-def test_the_description_of_the_chains_names_licence_and_sources(words):
-    assert words in load_secondary_structure().DESCR
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (load_if1_ecoli, ["MIT", "Kelsic", "10.1016/j.cels.2016.11.004", "ProteinGym"]),
+        (load_secondary_structure, ["AFL-3.0", "FLIP", "NetSurfP-2.0", "10.1002/prot.25674"]),
+    ],
+)
+def test_descriptions_name_licence_and_sources(load, words):
+    assert all(word in load().DESCR for word in words)
 
 
 def test_the_bundled_chains_are_the_first_that_fit_of_the_collected_ones():

@@ -1,4 +1,4 @@
-"""One class has one name, and classes that cannot be learnt and tested are spoken of."""
+"""One class has one name, and classes that cannot be learnt and tested are rejected."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Fetchers, against a server of this machine: broken off, taken up, checked, put in place whole."""
+"""Fetchers, against a server of this machine: interrupted, resumed, checked, put in place whole."""
 
 import hashlib
 import io
@@ -100,7 +100,7 @@ def test_it_is_downloaded_once(fetch, serve, tmp_path):
     assert kept == ["", ".sha256"]  # neither the archive nor parts
 
 
-def test_a_download_that_breaks_off_is_taken_up_where_it_ended(fetch, serve, archive):
+def test_a_download_that_breaks_off_is_resumed(fetch, serve, archive):
     serve.breaks = [100, 50]
     with pytest.warns(UserWarning, match="it ended after 1[05]0 of"):
         data = fetch()
@@ -108,9 +108,9 @@ def test_a_download_that_breaks_off_is_taken_up_where_it_ended(fetch, serve, arc
     assert data.sha256 == hashlib.sha256(archive).hexdigest()
 
 
-def test_another_call_goes_on_from_what_is_kept(fetch, serve, archive):
+def test_another_call_resumes_the_download(fetch, serve, archive):
     serve.breaks = [100]
-    with pytest.raises(OSError, match=r"it ended after 100 of .* call again, which goes on"):
+    with pytest.raises(OSError, match=r"it ended after 100 of .* call again, which resumes"):
         fetch(n_retries=0)
     assert fetch().sha256 == hashlib.sha256(archive).hexdigest()
     assert serve.ranges == [None, "bytes=100-"]
@@ -152,27 +152,22 @@ def test_a_checksum_may_be_pinned(fetch, serve, archive, tmp_path):
     assert fetch(sha256=pinned.upper()).sha256 == pinned
 
 
-def test_an_address_that_does_not_exist_is_not_tried_again(fetch, serve):
-    serve.code = 404
-    with pytest.raises(OSError, match=r"cannot be downloaded \(404 Not Found\); check the address"):
-        fetch()
-    assert len(serve.ranges) == 1
-
-
-def test_a_busy_server_is_tried_again(fetch, serve):
-    serve.code = 503
-    with (
-        pytest.warns(UserWarning, match="503 Service Unavailable; trying again"),
-        pytest.raises(OSError, match=r"cannot be downloaded \(503"),
-    ):
+@pytest.mark.parametrize(
+    ("code", "message", "n_requests"),
+    [(404, r"\(404 Not Found\); check the address", 1), (503, r"\(503 Service Unavailable\)", 3)],
+)
+@pytest.mark.filterwarnings("ignore:.*trying again:UserWarning")
+def test_only_a_busy_server_is_tried_again(fetch, serve, code, message, n_requests):
+    serve.code = code
+    with pytest.raises(OSError, match=f"cannot be downloaded {message}"):
         fetch(n_retries=2)
-    assert len(serve.ranges) == 3
+    assert len(serve.ranges) == n_requests
 
 
 def test_without_a_network_the_error_says_what_to_do(tmp_path):
     with pytest.raises(OSError, match=r"check the network .* copy a folder of scans"):
         fetch_proteingym(data_home=tmp_path, url="http://127.0.0.1:9/p.zip", n_retries=0)
-    with pytest.raises(ValueError, match="no address of the web"):
+    with pytest.raises(ValueError, match="not a web address"):
         fetch_proteingym(data_home=tmp_path, url="file:///etc/passwd")
 
 

@@ -34,7 +34,7 @@ def letters(task):
     return "".join(task.sequences[p][r] for p, r in zip(task.protein, task.residue, strict=True))
 
 
-ROWS = ["p,1,1,A,0.5,1", "p,1,3,D,1.5,1", "p,1,4,E,9.5,0", "q,2,2,G,2.5,1"]
+ROWS = ["p,1,1,A,0.5,1", "p,1,3.0,D,1.5,1", "p,1,4,E,9.5,0", "q,2,2,G,2.5,1"]
 SETTINGS = {"target": "value", "protein": ["id", "chain"], "position": "pos", "residue": "aa"}
 
 
@@ -77,17 +77,12 @@ def test_a_class_in_one_sequence_only_is_an_error_or_a_count(table, sequences):
     assert task.excluded == {"a class seen in one sequence only": 2}
 
 
-def test_whole_positions_may_have_a_point(table, sequences):
-    rows = [row.replace(",3,D", ",3.0,D") for row in ROWS]
-    assert letters(read_residue_table(table(rows), sequences, **SETTINGS)) == "ADEG"
-
-
 def test_another_first_position_is_recognised_and_may_be_set(table, sequences):
     for first, message in [(0, "if positions are counted from 0"), (24, "numbering starts at 24")]:
         rows = []
         for row in ROWS:
             cells = row.split(",")
-            rows.append(",".join([*cells[:2], str(int(cells[2]) - 1 + first), *cells[3:]]))
+            rows.append(",".join([*cells[:2], str(float(cells[2]) - 1 + first), *cells[3:]]))
         for skip in (False, True):
             with pytest.raises(
                 ValueError, match=rf"r\.csv': 100% .*{message}.* set first_position="
@@ -97,7 +92,7 @@ def test_another_first_position_is_recognised_and_may_be_set(table, sequences):
         assert letters(task) == "ADEG"
 
 
-def test_position_0_without_letters_is_not_left_out_in_silence(table, sequences):
+def test_position_0_without_letters_is_an_error(table, sequences):
     settings = {**SETTINGS, "residue": None, "skip_invalid": True}
     path = table([*ROWS, "q,2,0,,1.5,1"])
     with pytest.raises(ValueError, match=r"line 6: position 0 says that positions are counted fr"):
@@ -107,35 +102,32 @@ def test_position_0_without_letters_is_not_left_out_in_silence(table, sequences)
     assert task.excluded == {"a position outside the sequence": 1}
 
 
-@pytest.mark.parametrize("value", [True, "true", "TRUE"])
-def test_where_matches_what_is_meant(table, sequences, value):
-    uses = ["TRUE", "True", "false", "true"]
-    rows = [row[:-1] + use for row, use in zip(ROWS, uses, strict=True)]
-    task = read_residue_table(table(rows), sequences, where={"use": value}, **SETTINGS)
-    assert letters(task) == "ADG"
-
-
-@pytest.mark.parametrize("value", [1, 1.0, "1", "1.0"])
-def test_where_matches_numbers(table, sequences, value):
-    uses = ["1", "1.0", "0", "1.00"]
-    rows = [row[:-1] + use for row, use in zip(ROWS, uses, strict=True)]
-    task = read_residue_table(table(rows), sequences, where={"use": value}, **SETTINGS)
-    assert letters(task) == "ADG"
-
-
-def test_where_names_a_column_that_is_none(table, sequences):
-    with pytest.raises(ValueError, match=r"r\.csv' has no column 'colour'"):
-        read_residue_table(table(ROWS), sequences, where={"colour": 1}, **SETTINGS)
+@pytest.mark.parametrize(
+    ("uses", "values"),
+    [
+        (["TRUE", "True", "false", "true"], [True, "true", "TRUE"]),
+        (["1", "1.0", "0", "1.00"], [1, 1.0, "1", "1.0"]),
+    ],
+)
+def test_where_matches_values_however_they_are_written(table, sequences, uses, values):
+    path = table([row[:-1] + use for row, use in zip(ROWS, uses, strict=True)])
+    for value in values:
+        task = read_residue_table(path, sequences, where={"use": value}, **SETTINGS)
+        assert letters(task) == "ADG"
 
 
 @pytest.mark.parametrize(
     ("row", "message", "reason"),
     [
         ("p,1,2,C,,1", "of column 'value' no target", "no score"),
-        ("p,1,2,C,high,1", "target 'high' is no number", "a target that is no number"),
-        ("p,1,2.5,C,1,1", "position '2.5' is no whole", "a position that is no whole number"),
+        ("p,1,2,C,high,1", "target 'high' is not a number", "a target that is not a number"),
+        ("p,1,2.5,C,1,1", "position '2.5' is not a whole", "a position that is not a whole number"),
         ("z,1,2,C,1,1", r"s\.fasta' has no protein 'z_1'", "no sequence"),
-        ("bad,1,1,A,1,1", "of protein 'bad_1' the sequence has 'X'", "unknown letters"),
+        (
+            "bad,1,1,A,1,1",
+            "of protein 'bad_1' the sequence .* 'X'",
+            "unknown letters",
+        ),
         ("p,1,5,A,1,1", "4 residues but no position 5", "a position outside the sequence"),
         ("p,1,0,A,1,1", "4 residues but no position 0", "a position outside the sequence"),
         (
@@ -156,7 +148,7 @@ def test_a_bad_residue_is_named_by_file_and_line_or_counted(table, sequences, ro
     assert letters(task) == "ADEG"
 
 
-def test_no_row_at_all_is_an_error(table, sequences):
+def test_a_table_without_rows_is_an_error(table, sequences):
     with pytest.raises(ValueError, match=r"r\.csv' has no valid row with use=7; its .* '1', '0'"):
         read_residue_table(table(ROWS), sequences, where={"use": 7}, **SETTINGS)
     with pytest.raises(ValueError, match=r"r\.csv' has no valid row"):

@@ -46,7 +46,7 @@ def test_a_scan_is_read_with_what_folds_need(write):
     assert read_scan(write(GOOD[:3])).position.tolist() == [1, 2, 3]
 
 
-def test_lower_case_and_blanks_are_no_matter(write):
+def test_case_and_blanks_do_not_matter(write):
     rows = [(f" {m.lower()}", f"{s.lower()} ", score) for m, s, score in GOOD]
     task = read_scan(write(rows))
     assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
@@ -65,7 +65,7 @@ BAD = {
         ("K2C:K2K", variant("K2C"), "1"),
         ("K2C", variant("K2C")[:-1], "1"),
     ],
-    "no known notation of substitutions": [
+    "an unknown notation of substitutions": [
         ("nonsense", variant("K2C"), "1"),
         ("K2?", variant("K2C"), "1"),
     ],
@@ -94,18 +94,12 @@ def test_a_bad_variant_is_named_by_file_and_line_or_counted(write, reason, row):
     assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
 
 
-def test_the_message_says_what_is_wrong(write):
+def test_messages_say_what_is_wrong(write):
     for row, message in [
         (("p.Lys2Cys", variant("K2A"), "1"), "'p.Lys2Cys' does not lead to .* A at position 2;"),
-        (("W2C", variant("K2C"), "1"), "'W2C' does not start from .* has K at position 2;"),
-        (("K12C", variant("K2C"), "1"), "'K12C' does not lead .* positions 1 to 10, not 12;"),
-        (("wt", variant("K2C"), "1"), "'wt' does not .* C at position 2, where the wild .* K;"),
         (("p.Lys2Ter", "M", "1"), "'p.Lys2Ter' is a stop;"),
-        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is no number"),
-        (
-            ("K2X", variant("K2X"), "1"),
-            r"in 'K2X' the sequence has 'X' at position 2 .*see `unknown`",
-        ),
+        (("K2C", variant("K2C"), "high"), "'K2C' has the score 'high', which is not a number"),
+        (("K2X", variant("K2X"), "1"), "in 'K2X' the sequence .* 'X' at position 2 .see `unknown`"),
         (("K2A", variant("K2A"), "1"), r"'K2A' has the sequence of .*line 3, again"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -116,7 +110,7 @@ NOTATIONS = ["p.Met1Ala", "p.(Lys2Ala)", "t3c", "p.[Lys2Ala;Thr3Gly]"]
 
 
 @pytest.mark.parametrize("double", [NOTATIONS[3], "K2A;T3G", "K2A/T3G", "K2A,T3G", "K2A_T3G"])
-def test_notations_are_no_matter(write, double):
+def test_the_notation_does_not_matter(write, double):
     rows = [(m, *row[1:]) for m, row in zip([*NOTATIONS[:3], double], GOOD, strict=True)]
     assert read_scan(write(rows)).fingerprint() == read_scan(write(GOOD)).fingerprint()
 
@@ -179,20 +173,16 @@ def test_a_file_of_insertions_and_deletions_is_a_table(write):
     assert read_table(path, sequence="mutated_sequence", target="DMS_score").sequences == sequences
 
 
-def test_ambiguous_residues_follow_the_policy(write):
-    row = ("K2X", variant("K2X"), "1")
-    assert len(read_scan(write([*GOOD, row]), unknown="mask").target) == 5
-
-
 def test_a_wild_type_with_another_letter_is_named_though_no_variant_changes_it(write):
     rows = [(m, f"{s}X", score) for m, s, score in GOOD]
     for skip_invalid in (False, True):
         with pytest.raises(ValueError, match=r"scan\.csv': in the wild type .* 'X' .*`unknown`"):
             read_scan(write(rows), skip_invalid=skip_invalid)
+    rows.append(("K2X", variant("K2X") + "X", "1"))
     assert read_scan(write(rows), unknown="X").sequences == [row[1] for row in rows]
 
 
-def test_of_many_variants_so_many_of_each_number_are_drawn(write):
+def test_at_most_so_many_variants_of_each_count_are_drawn(write):
     letters = "ACDEFGHILN"
     singles = [f"{WILD[i]}{i + 1}{a}" for i in range(10) for a in letters if a != WILD[i]]
     doubles = [f"{a}:{b}" for a in singles[:9] for b in singles[20:29]]
@@ -233,9 +223,9 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
     write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
     reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
     (tmp_path / "notes.txt").write_text("no scan")
-    with pytest.warns(UserWarning, match=r"holds 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
+    with pytest.warns(UserWarning, match=r"has 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
         assert list(scan_files(tmp_path)) == ["a", "b"]
-    with pytest.warns(UserWarning, match=r"holds 1 \.csv files without .* \(INDEX\.csv\)"):
+    with pytest.warns(UserWarning, match=r"has 1 \.csv files without .* \(INDEX\.csv\)"):
         assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
     assert list(scan_files(tmp_path / "a.csv")) == ["a"]
 
@@ -243,7 +233,7 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
 def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_path):
     with pytest.raises(FileNotFoundError, match="no file or folder"):
         scan_files(tmp_path / "missing")
-    with pytest.raises(ValueError, match="holds no scan"):
+    with pytest.raises(ValueError, match="has no scan"):
         scan_files(tmp_path)
     write(GOOD, "a.csv")
     write(GOOD, "a.csv.gz")

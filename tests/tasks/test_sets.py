@@ -10,14 +10,14 @@ def test_names_are_known_in_any_capitals():
     assert as_sets(names) == ["train"] * 2 + ["validation"] * 4 + ["test"] * 2
 
 
-def test_nothing_said_of_any_row_is_no_split_but_an_empty_cell_is_a_bad_one():
+def test_rows_without_sets_have_no_split_but_an_empty_cell_is_bad():
     assert as_sets([None, None]) is None
     assert as_sets([]) is None
     assert as_sets([None, "train"]) == [None, "train"]
     assert as_sets(["", ""]) == [None, None]
 
 
-def test_what_is_wrong_is_said():
+def test_wrong_sets_are_described():
     assert wrong_set(" ")[1] == wrong_set(None)[1] == "no set"
     what, reason = wrong_set("fold 1")
     assert "'fold 1'" in what
@@ -36,6 +36,6 @@ def test_what_is_wrong_is_said():
         ("p SET=train SET=test", "train, test", None),
     ],
 )
-def test_a_header_says_one_set_or_none_that_is_known(header, name, known):
+def test_a_header_has_one_set_or_none_that_is_known(header, name, known):
     assert set_in_header(header) == name
     assert as_sets([name, "test"])[0] == known

@@ -1,4 +1,4 @@
-"""A task keeps rows, proteins and targets together whatever is taken of it."""
+"""A task keeps rows, proteins and targets together when rows are selected."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def test_the_target_says_kind_and_metric(residues):
     assert variants.rows == "variants"
 
 
-def test_rows_of_one_sequence_are_one_group_under_whatever_name(residues):
+def test_rows_of_equal_sequences_are_one_group(residues):
     groups = residues.groups()
     assert len(set(groups[:3])) == 1
     assert groups[0] == groups[6]
@@ -110,7 +110,7 @@ def test_the_fingerprint_changes_with_all_that_a_score_depends_on(residues, colu
     assert replace(residues, **{column: change}).fingerprint() != residues.fingerprint()
 
 
-def test_the_fingerprint_tells_numbers_as_they_are():
+def test_the_fingerprint_distinguishes_close_numbers_and_types():
     assert numbers([1, 2]).fingerprint() != numbers([1, np.nextafter(2, 3)]).fingerprint()
     single = replace(numbers([1, 2]), target=np.array([1, 2], np.float32))
     assert single.fingerprint() != numbers([1, 2]).fingerprint()

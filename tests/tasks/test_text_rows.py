@@ -1,11 +1,10 @@
-"""Rows of text know their line; letters are checked, and bad rows named or counted."""
+"""Rows of text have their place in the file, and bad rows are named or counted."""
 
 import gzip
 
 import pytest
 
-from sklearn_revdist.sequences._tokens import RESIDUES
-from sklearn_revdist.tasks._text_rows import Rejects, read_text, without_stops, wrong_letter
+from sklearn_revdist.tasks._text_rows import Rejects, read_text, without_stops
 
 
 def test_the_index_has_file_and_line_also_past_blank_lines(tmp_path):
@@ -25,18 +24,6 @@ def test_nothing_is_taken_for_a_gap(tmp_path):
     assert table.index[0].endswith("line 1")
 
 
-def test_what_is_no_table_is_refused_with_its_name(tmp_path):
-    path = tmp_path / "t.csv"
-    for content, message in [
-        (b"", r"t\.csv' is empty; check that it is complete"),
-        (b"a,b\n1,2\n1,2,3\n", r"t\.csv', line 3, has 3 cells where there are 2 columns"),
-        (b"\x1f\x8b\x08\x00damaged", r"t\.csv' is damaged"),
-    ]:
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=message):
-            read_text(path, ["a"])
-
-
 def test_rows_without_text_are_left_out(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,\n1,2,\n,,\n 3 , 4 ,\n")
@@ -53,23 +40,7 @@ def test_a_missing_file_or_column_is_named(tmp_path):
         read_text(tmp_path / "t.csv", ["a", "c"])
 
 
-def test_letters_are_checked_by_the_embedders_policy():
-    assert wrong_letter("ACDacd", "error") is None
-    assert wrong_letter("", "mask") == "the sequence is empty"
-    assert wrong_letter("AC1", "mask") == "the sequence has '1' at position 3"
-    assert "'X' at position 2 (see `unknown`)" in wrong_letter("AXA", "error")
-    assert wrong_letter("AXAZ*", "mask") is None
-    assert wrong_letter("AXBZUO", "keep") is None
-    for letter in "J*":
-        assert f"{letter!r} at position 2 (see `unknown`)" in wrong_letter(f"A{letter}A", "keep")
-    for unknown in RESIDUES:
-        for gap in "-.":
-            told = f"the sequence has {gap!r} at position 2, a gap as in an alignment"
-            assert wrong_letter(f"A{gap}A", unknown) == told
-    assert wrong_letter("A\u017fA", "mask") is not None  # its upper case is S
-
-
-def test_stop_codons_of_a_file_are_told_once():
+def test_stop_codons_of_a_file_are_counted_in_one_warning():
     with pytest.warns(UserWarning, match=r"'t\.csv': 2 of 3 sequences end in '\*'") as caught:
         assert without_stops(["ACD*", "A*C", "A*"], "t.csv") == ["ACD", "A*C", "A"]
     assert len(caught) == 1
@@ -77,7 +48,7 @@ def test_stop_codons_of_a_file_are_told_once():
 
 
 def test_a_bad_row_is_an_error_or_a_count():
-    with pytest.raises(ValueError, match=r"^line 6: no target; mend it, or leave such rows out"):
+    with pytest.raises(ValueError, match=r"^line 6: no target; fix it, or leave such rows out"):
         Rejects(False).add("line 6", "no target", "no score")
     rejects = Rejects(True)
     rejects.add("line 6", "no target", "no score")

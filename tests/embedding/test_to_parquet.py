@@ -97,7 +97,7 @@ def test_a_file_is_read_in_place_of_a_list(embedder, sequences, expected, tmp_pa
 
 def test_a_pipe_which_cannot_be_read_twice_is_refused(embedder, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="pipe' is no file that can be read twice; write the seq"):
+    with pytest.raises(ValueError, match="pipe' is not a file that can be read twice; write"):
         embed_to_parquet(embedder, tmp_path / "pipe", tmp_path / "folder")
 
 
@@ -177,7 +177,7 @@ def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoi
     same = ESMEmbedder(embedder.chain, batch_tokens=64, device="cpu")
     embed_to_parquet(same, sequences, tmp_path, tokens_per_part=100)
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(ValueError, match="is no manifest of embeddings"):
+    with pytest.raises(ValueError, match="is not a manifest of embeddings"):
         embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
 
 
@@ -317,7 +317,7 @@ def killed():
         (
             killed,
             RuntimeError,
-            r"died over the sequences 0 to \d+ \(dist.*set a lower batch_tokens",
+            r"died while they embedded the sequences 0 to \d+ \(dist.*set a lower batch_tokens",
         ),
         (lambda: None, FileNotFoundError, "has written '.*part-000000-.*', which is not seen here"),
         (lambda: ZeroDivisionError("a defect"), ZeroDivisionError, "a defect"),

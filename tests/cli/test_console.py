@@ -235,7 +235,7 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, mo
     for path, message in [
         (tmp_path / "nowhere" / "x", "There is no folder"),
         (tmp_path, "is a folder; name a file"),
-        (tmp_path / "pipe", "is no file; use - for standard output"),
+        (tmp_path / "pipe", "is not a file; use - for standard output"),
     ]:
         with pytest.raises(click.ClickException, match=message) as caught:
             writable(None, None, path)

@@ -193,7 +193,7 @@ def test_long_and_ambiguous_sequences_follow_what_is_said(revdist, tmp_path):
     ended = revdist(*ask, "--unknown", "mask", "--max-length", "5", "--long", "truncate")
     assert ended.code == 0
     assert ended.err.count("Warning") == 1
-    assert "Warning: 1 of 3 sequences exceed 5 residues; what is beyond is ignored." in ended.err
+    assert "Warning: 1 of 3 sequences exceed 5 residues; the rest of them is ignored." in ended.err
     embedder = ESMEmbedder("demo-48", unknown="mask")
     expected = embedder.transform(["MKTAY", "MK<mask><mask>", "MKT"])
     np.testing.assert_array_equal(np.load("x.npy"), expected)
@@ -251,7 +251,7 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (b"name,sequence\na,MKT\n", (), INPUT, "'x.fasta' is not a FASTA file: its line 1"),
         (bytes(range(128, 256)), (), INPUT, "'x.fasta', line 1, has bytes that are no UTF-8"),
         (b">a\nMKT\n>b\nMK7\n", (), INPUT, "Record 1 (counting from 0) has '7'"),
-        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
+        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' is not a known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
         (b">a\nMKT\n", ("-m", "no/folder"), MISSING, "no/folder"),
         (b">a\nMKT\n", ("-m", "demo", "--alone"), 2, "'demo'"),
@@ -267,12 +267,12 @@ def test_models_by_name_alone_and_by_their_paths(in_process, tmp_path, hugging_f
         (b">a\nMK*T\n", ("--unknown", "keep"), INPUT, "a stop codon ('*') before its end"),
         (b">a\nMKT\n", ("-o", "nowhere/x.npy"), OUTPUT, "There is no folder"),
         (b">a\nMKT\n", ("-o", "."), OUTPUT, "is a folder; name a file"),
-        (b">a\nMKT\n", ("-o", "/dev/full"), OUTPUT, "is no file; use - for standard output"),
+        (b">a\nMKT\n", ("-o", "/dev/full"), OUTPUT, "is not a file; use - for standard output"),
         (b">a\nMKT\n", ("-o", "x.txt"), 2, "ends in none of .parquet, .h5, .hdf5, .npy"),
         (b">a\nMKT\n", ("-o", "-"), 2, "ends in none of"),
         (b">a\nMKT\n", ("-o", "-", "--json"), 2, "takes the embeddings; leave out --json"),
         (b">a\nMKT\n", ("--store", "x.fasta"), OUTPUT, "is not a SQLite file"),
-        (b">a\nMKT\n", ("-o", "x.db", "--residues"), 2, "A store holds one row a sequence"),
+        (b">a\nMKT\n", ("-o", "x.db", "--residues"), 2, "A store holds one row per sequence"),
         (b">a\nMKT\n", ("--device", "abacus"), INPUT, "device='abacus' cannot be used"),
         (b">a\nMKT\n", ("--dtype", "int8"), 2, "'int8' is not one of"),
         (b">a\nMKT\n", ("--name-column", "id"), 2, "--name-column is for tables, and 'x.fasta'"),

@@ -5,16 +5,14 @@ import re
 import shutil
 import signal
 from functools import partial
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import EmbeddingStore, ESMEmbedder, Moments, ReverseDistiller
+from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _fit as _cli_fit
-from sklearn_revdist.cli import _sequence_inputs as _cli_sequences
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding import _inference
 
@@ -155,8 +153,10 @@ def test_without_a_draw_every_record_is_used(in_process, tmp_path, letter, remed
     fasta(tmp_path / "x.fasta", [*proteins(9, 20), f"MK{letter}W"])
     ended = in_process("fit", "x.fasta", *DEMO, "-o", "x")
     assert ended.code == INPUT
-    told = rf"at position 3 .*; {remedy}, or draw proteins without such letters by --sequences\.$"
-    assert re.search(told, ended.err.strip())
+    message = (
+        rf"at position 3 .*; {remedy}, or draw proteins without such letters by --sequences\.$"
+    )
+    assert re.search(message, ended.err.strip())
     if letter == "X":
         assert in_process("fit", "x.fasta", *DEMO, "-o", "x", "--unknown", "keep").code == 0
 
@@ -230,10 +230,15 @@ def test_a_sum_of_widths_that_is_no_whole_chain_is_doubted_once(in_process, rng)
         (b"MKT\n", (), INPUT, "is not a FASTA file"),
         (bytes(range(128, 256)), (), INPUT, "line 1, has bytes that are no UTF-8"),
         (b">a\nMKB\n", (), INPUT, "Record 0 (counting from 0) has the ambiguous residue 'B'"),
-        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' names no known model, and there is no such file"),
+        (b">a\nMKT\n", ("-m", "9B"), 2, "'9B' is not a known model, and there is no such file"),
         (b">a\nMKT\n", ("-m", "none.pt"), MISSING, "none.pt"),
         (b">a\nMKT\n", ("--dims", "3,4"), 2, "--dims is for embeddings"),
-        (b">a\nMKT\n", ("--dims", "3;4"), 2, "'3;4' is no list of numbers; write, say, 320,480."),
+        (
+            b">a\nMKT\n",
+            ("--dims", "3;4"),
+            2,
+            "'3;4' is not a list of numbers; write, say, 320,480.",
+        ),
         (b">a\nMKT\n", ("--n-new", "97"), 2, "n_new"),
         (b">a\nMKT\n", ("--regressor", "lasso"), 2, "'lasso' is not one of"),
         (b">a\nMKT\n", ("-o", "nowhere/x"), OUTPUT, "There is no folder"),
@@ -329,57 +334,15 @@ def test_before_its_first_part_or_without_a_file_nothing_is_kept(
     assert os.listdir() == ["x.fasta"]
 
 
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_of_two_that_were_kept_the_longer_one_is_used(tmp_path, rng, order):
-    rows = {n_parts: rng.normal(size=(10 * n_parts, 3)) for n_parts in order}
-    for n_parts in order:
-        _cli_fit.write_moments(Moments.of(rows[n_parts]), tmp_path / f"ab-{n_parts}.npz")
-    listed = SimpleNamespace(glob=lambda _: [tmp_path / f"ab-{n_parts}.npz" for n_parts in order])
-    found = _cli_fit._kept(listed, "ab")
-    assert (found.n_parts, found.moments.weight) == (2, 20)
-
-
-def test_what_is_kept_of_another_fit_or_damaged_is_not_used(in_process, tmp_path, monkeypatch):
-    monkeypatch.setattr(_cli_fit, "KEEP_SECONDS", -1)
-    fasta(tmp_path / "x.fasta", proteins(9, 20))
-    assert in_process("fit", "x.fasta", *DEMO, "-o", "whole").code == 0
+def test_what_is_kept_of_other_proteins_is_not_used(in_process, tmp_path, monkeypatch):
     monkeypatch.setattr(_cli_fit.Kept, "remove", lambda kept: None)
-    assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
-    (kept,) = (tmp_path / "x.unfinished").iterdir()
-    content = kept.read_bytes()
-    for damaged in (content[:-100], b"", b"PK\x03\x04" * 99, b"something else"):
-        kept.write_bytes(damaged)
-        assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
+    for seed, n_kept in enumerate((1, 2)):
+        fasta(tmp_path / "x.fasta", proteins(9, 20, seed))
+        for output in ("whole", "x"):
+            assert in_process("fit", "x.fasta", *DEMO, "-o", output).code == 0
+        assert len(os.listdir("x.unfinished")) == n_kept
         assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
-    kept.rename(kept.with_name(f"{'0' * 32}-1.npz")).write_bytes(b"another fit's")
-    assert in_process("fit", "x.fasta", *DEMO, "-o", "x").code == 0
-    assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert kept.read_bytes() == content
-
-
-@pytest.mark.parametrize("change", ["sequences", "models", "weights", "settings"])
-def test_the_digest_tells_fits_apart(tmp_path, change, write_checkpoint, replace_checkpoint):
-    path = fasta(tmp_path / "x.fasta", proteins(3, 20))
-    checkpoint = write_checkpoint(tmp_path / "m.pt")
-    embedder = ESMEmbedder([*CHAIN, str(checkpoint)])
-
-    def digest():
-        records = _cli_sequences.Records(path, None, None)
-        sequences = _cli_sequences.checked_sequences(records, embedder)
-        return _cli_fit._digest(sequences, embedder)
-
-    before = digest()
-    embedder.set_params(batch_tokens=7, store="elsewhere", verbose=True)
-    assert digest() == before
-    if change == "sequences":
-        fasta(path, proteins(3, 20, seed=1))
-    elif change == "models":
-        embedder.set_params(chain=CHAIN[:1])
-    elif change == "weights":
-        replace_checkpoint(checkpoint)
-    else:
-        embedder.set_params(max_length=7)
-    assert digest() != before
+        shutil.rmtree("whole.unfinished")
 
 
 @pytest.mark.slow
@@ -412,16 +375,20 @@ def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
     assert not kept()
 
 
-@pytest.mark.parametrize(("size", "keep_seconds"), [(2**15, 60), (2**17, -1)])
-def test_a_full_disk_is_told(in_process, tmp_path, limited_files, monkeypatch, size, keep_seconds):
-    """Too small for the distiller, or only for what is kept meanwhile."""
-    monkeypatch.setattr(_cli_fit, "KEEP_SECONDS", keep_seconds)
+@pytest.mark.parametrize("file", ["x.fasta", "x.npy"])
+def test_a_full_disk_is_an_output_that_cannot_be_written(
+    in_process, tmp_path, limited_files, residues, file
+):
+    """For the sum that is kept beside the output, or for the output."""
     fasta(tmp_path / "x.fasta", proteins(9, 40))
-    with limited_files(size):
-        ended = in_process("fit", "x.fasta", *DEMO, "-o", "x.safetensors")
+    np.save("x.npy", residues)
+    asked = DEMO if file == "x.fasta" else ("--dims", "48,96")
+    with limited_files(2**15):
+        ended = in_process("fit", file, *asked, "-o", "x.safetensors")
     assert ended.code == OUTPUT
     assert "File too large" in ended.err
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "x.fasta"]
+    files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == ["x.fasta", "x.npy"]
 
 
 @pytest.mark.slow

@@ -246,7 +246,7 @@ def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
         (("demo", "x.npy", "-o", "y.npy", "-n", "0"), 2, "n_components"),
         (("demo", "x.npy", "-o", "y.npy", "--residues"), 2, "are for sequences"),
         (("demo", "x.npy", "-o", "y.npy", "-m", "8M"), 2, "are for sequences"),
-        (("demo", "x.fasta", "-o", "y.npy", "-m", "9B"), 2, "names no known model"),
+        (("demo", "x.fasta", "-o", "y.npy", "-m", "9B"), 2, "is not a known model"),
         (("demo", "x.fasta", "-o", "y.npy", "-m", "none.pt"), MISSING, "none.pt"),
         (("demo", "x.fasta", "-o", "y.npy", "--max-length", "3", "--long", "error"), INPUT, "14"),
     ],

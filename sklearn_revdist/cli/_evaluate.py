@@ -169,8 +169,10 @@ def evaluate_command(
     )
     with failing(INPUT):
         readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
-        read = [reader() for reader in readers]
-        for task in read:
+        read = []
+        for reader in readers:
+            task = reader()
+            read.append(task)
             if task.excluded:
                 say(f"Left out of {task.name!r}: {_left_out(task)}.")
         list(checked_tasks(read, scoring["splits"], scoring["n_folds"]))

@@ -81,8 +81,8 @@ def test_an_error_ends_in_its_sentence_and_its_code(context, error, code):
 
 
 def test_every_code_is_explained():
-    told = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, flags=re.M)}
-    assert told == {0, 1, 2, INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED}
+    explained = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, flags=re.M)}
+    assert explained == {0, 1, 2, INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED}
 
 
 def test_a_shell_completes_commands_that_are_imported_when_they_run():

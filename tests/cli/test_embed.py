@@ -212,7 +212,7 @@ def test_gaps_are_removed_and_a_final_stop_is_dropped(in_process, tmp_path, mean
     np.testing.assert_array_equal(np.load("x.npy"), means)
 
 
-def test_nucleotides_are_told_once(in_process, tmp_path, monkeypatch):
+def test_one_warning_counts_nucleotides(in_process, tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_revdist.cli._sequence_inputs._SEQUENCES", 25)
     fasta(tmp_path / "x.fasta", [(str(i), "ATGGCTAGCAAAGGAGAAGAACTTTTC") for i in range(5)])
     ended = in_process("embed", "x.fasta", "-o", "x.npy", *CHAIN, "-q")
@@ -295,7 +295,7 @@ def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
     assert set(os.listdir()) <= {*before, "x.npy.unfinished.sqlite"}
 
 
-def test_without_weights_the_extra_code_and_the_place_are_told(revdist, tmp_path, monkeypatch):
+def test_missing_weights_have_a_code_and_the_message_says_where(revdist, tmp_path, monkeypatch):
     fasta(tmp_path / "x.fasta")
     for name in ("TORCH_HOME", "HF_HUB_CACHE"):
         monkeypatch.setenv(name, str(tmp_path / "models"))
@@ -394,7 +394,9 @@ def test_what_is_kept_of_a_checkpoint_that_was_replaced_is_not_used(
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".h5", ".parquet"])
-def test_a_full_disk_is_told_and_keeps_what_was_done(in_process, tmp_path, suffix, limited_files):
+def test_a_full_disk_is_an_error_and_keeps_what_was_done(
+    in_process, tmp_path, suffix, limited_files
+):
     fasta(tmp_path / "x.fasta", proteins(2000, 2))
     ask = ("embed", "x.fasta", *CHAIN, "--quiet", "-o", f"x{suffix}")
     with limited_files(2**18):

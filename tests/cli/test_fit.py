@@ -4,14 +4,13 @@ import os
 import re
 import shutil
 import signal
-from functools import partial
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
+from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _fit as _cli_fit
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding import _inference
@@ -288,28 +287,31 @@ def test_errors_of_embeddings(in_process, tmp_path, residues, names):
 # ------------------------------------------------------------------ interrupted, disk full
 
 
+def interrupted(monkeypatch, after):
+    """Interrupt after so many calls that embed, and return what was embedded."""
+    embed, embedded = _inference.embed, []
+
+    def interrupting(entry, pieces, **settings):
+        if len(embedded) == after:
+            raise KeyboardInterrupt
+        embedded.append(len(pieces))
+        return embed(entry, pieces, **settings)
+
+    monkeypatch.setattr(_inference, "embed", interrupting)
+    return embedded
+
+
 def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch):
     monkeypatch.setattr(_cli_fit, "RESIDUES", 25)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
-    ask = ("fit", "x.fasta", "-m", "demo-96", "-o")
+    ask = ("fit", "x.fasta", *DEMO, "-o")
     assert in_process(*ask, "whole").code == 0
-    embed, embedded = _inference.embed, []
-
-    def interrupted(entry, pieces, *, after, error=KeyboardInterrupt, **settings):
-        if len(embedded) == after:
-            raise error
-        embedded.append(len(pieces))
-        yield from embed(entry, pieces, **settings)
-
     # four parts of two sequences and one of one, for each of the two models
-    for after, error, code in [(5, KeyboardInterrupt, INTERRUPTED), (7, SystemExit(143), 143)]:
-        monkeypatch.setattr(_inference, "embed", partial(interrupted, after=after, error=error))
-        assert in_process(*ask, "x").code == code
-        assert len(list((tmp_path / "x.unfinished").iterdir())) == 1
-    assert len(embedded) == 7  # one call for the part that was begun, again
-    monkeypatch.setattr(_inference, "embed", partial(interrupted, after=None))
-    assert in_process(*ask, "x").code == 0
-    assert len(embedded) == 11
+    for after, n_embedded in [(5, 5), (None, 6)]:
+        with monkeypatch.context() as patch:
+            embedded = interrupted(patch, after)
+            assert in_process(*ask, "x").code == (INTERRUPTED if after else 0)
+            assert len(embedded) == n_embedded
     assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
     assert sorted(os.listdir()) == ["whole", "x", "x.fasta"]
 
@@ -320,15 +322,7 @@ def test_before_its_first_part_or_without_a_file_nothing_is_kept(
 ):
     monkeypatch.setattr(_cli_fit, "RESIDUES", 25)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
-    embed, embedded = _inference.embed, []
-
-    def interrupted(entry, pieces, **settings):
-        if len(embedded) == after:
-            raise KeyboardInterrupt
-        embedded.append(len(pieces))
-        return embed(entry, pieces, **settings)
-
-    monkeypatch.setattr(_inference, "embed", interrupted)
+    interrupted(monkeypatch, after)
     ended = in_process("fit", "x.fasta", *DEMO, "-o", output)
     assert (ended.code, ended.out) == (INTERRUPTED, b"")
     assert os.listdir() == ["x.fasta"]
@@ -376,9 +370,7 @@ def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
 
 
 @pytest.mark.parametrize("file", ["x.fasta", "x.npy"])
-def test_a_full_disk_is_an_output_that_cannot_be_written(
-    in_process, tmp_path, limited_files, residues, file
-):
+def test_a_full_disk_is_an_error(in_process, tmp_path, limited_files, residues, file):
     """For the sum that is kept beside the output, or for the output."""
     fasta(tmp_path / "x.fasta", proteins(9, 40))
     np.save("x.npy", residues)
@@ -421,20 +413,3 @@ def test_memory_does_not_grow_with_the_rows(in_process, tmp_path, monkeypatch):
         tracemalloc.stop()
     more = (sizes[2] - sizes[1]) * 16 * 2
     assert peaks[2] - peaks[1] < more / 4
-
-
-def test_the_store_can_be_read_by_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_revdist.embedding._store.batch_rows", lambda n_columns: 3)
-    sequences = proteins(8, 5)
-    expected = ESMEmbedder(CHAIN, store=tmp_path / "x.db").transform(sequences)
-    with EmbeddingStore(tmp_path / "x.db") as store:
-        batches = list(store.as_table().batches())
-    assert [len(batch.rows) for batch in batches] == [3, 3, 2]
-    found = dict(
-        zip(
-            np.concatenate([batch.labels["sequence"] for batch in batches]),
-            np.concatenate([batch.rows for batch in batches]),
-            strict=True,
-        )
-    )
-    np.testing.assert_array_equal([found[sequence] for sequence in sequences], expected)

@@ -86,8 +86,8 @@ def _tour():
 
 
 def test_the_commands_of_the_tour_are_commands(in_process):
-    told = {word for command, _ in _tour() for word in re.findall(r"revdist (\w+)", command)}
-    assert {"embed", "fit", "info", "transform"} <= told <= set(_COMMANDS)
+    shown = {word for command, _ in _tour() for word in re.findall(r"revdist (\w+)", command)}
+    assert {"embed", "fit", "info", "transform"} <= shown <= set(_COMMANDS)
     for command, _ in _tour():
         for name, options in re.findall(r"revdist (\w+)([^;|]*)", command):
             known = {o for p in main.get_command(None, name).params for o in p.opts}

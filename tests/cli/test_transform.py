@@ -168,8 +168,8 @@ def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
     ask = ("transform", "x.safetensors", "x.fasta", "-o", "x.npy")
     ended = in_process(*ask)
     assert ended.code == 2
-    told = "fitted on esm2_t3_100K_demo, tiny; give the file or folder of tiny with --model."
-    assert told in ended.err
+    message = "fitted on esm2_t3_100K_demo, tiny; give the file or folder of tiny with --model."
+    assert message in ended.err
     ended = in_process(*ask, "-m", "demo-48", "-m", tiny)
     assert ended.code == 0, ended.err
     whole = np.load("x.npy")
@@ -357,7 +357,7 @@ def test_an_interrupted_run_embeds_nothing_again(in_process, monkeypatch, expect
 
 @pytest.mark.usefixtures("_inputs")
 @pytest.mark.parametrize("suffix", ["npy", "h5", "parquet"])
-def test_a_full_disk_is_told(in_process, limited_files, suffix):
+def test_a_full_disk_is_an_error(in_process, limited_files, suffix):
     np.save("x.npy", np.random.default_rng(0).normal(size=(2000, 304)).astype(np.float32))
     with limited_files(2**18):
         ended = in_process("transform", "demo", "x.npy", "-o", f"y.{suffix}")

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,30 +39,29 @@ class Commands(click.Group):
 
     Parameters
     ----------
-    places : mapping of str to tuple of str
-        For each command, in the order of the help: its module, its name in the module, and its
-        line in the help.
+    lines : mapping of str to str
+        For each command, in the order of the help, its line in the help. The command `x` is
+        `x_command` in the module `_x`.
     """
 
-    def __init__(self, *arguments: Any, places: Mapping[str, tuple] = {}, **keywords: Any):
+    def __init__(self, *arguments: Any, lines: Mapping[str, str] = {}, **keywords: Any):
         super().__init__(*arguments, **keywords)
-        self.places = places
+        self.lines = lines
 
     def list_commands(self, ctx):
         """List the commands, in the order of the help."""
-        return [*self.places, *super().list_commands(ctx)]
+        return [*self.lines, *super().list_commands(ctx)]
 
     def get_command(self, ctx, cmd_name):
         """Import a command."""
-        if cmd_name not in self.places:
+        if cmd_name not in self.lines:
             return super().get_command(ctx, cmd_name)
-        module, name, _ = self.places[cmd_name]
-        return getattr(import_module(module, __package__), name)
+        return getattr(import_module(f"._{cmd_name}", __package__), f"{cmd_name}_command")
 
     def format_commands(self, ctx, formatter):
         """Write the line of each command, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (*_, line) in self.places.items()])
+            formatter.write_dl([*self.lines.items()])
 
     def invoke(self, ctx):
         """Run a command; interruptions and warnings are one line each."""
@@ -78,23 +77,19 @@ class Commands(click.Group):
             signal.signal(signal.SIGTERM, previous)
 
 
-@contextmanager
-def failing(code: int) -> Iterator[None]:
+def failing(code: int) -> AbstractContextManager[None]:
     """End the command with an exit code and one sentence if the block fails.
 
     A missing package has a code of its own.
     """
-    with _ending({ImportError: MISSING, OSError: code, ValueError: code, TypeError: code}):
-        yield
+    return _ending({ImportError: MISSING, OSError: code, ValueError: code, TypeError: code})
 
 
-@contextmanager
-def embedding() -> Iterator[None]:
+def embedding() -> AbstractContextManager[None]:
     """End the command with the right exit code if embedding sequences fails."""
     weights = {FileNotFoundError: MISSING, ImportError: MISSING}
     # other errors of files are the store's: disk full, locked
-    with _ending(weights | {OSError: OUTPUT, ValueError: INPUT, TypeError: INPUT, MemoryError: 1}):
-        yield
+    return _ending(weights | {OSError: OUTPUT, ValueError: INPUT, TypeError: INPUT, MemoryError: 1})
 
 
 def as_usage(function: Callable, *arguments: Any) -> Any:

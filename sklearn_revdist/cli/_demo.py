@@ -39,7 +39,7 @@ _REPRESENTATIONS = {
     help="Where to write the picture, a PNG.",
 )
 @json_option("instead of a table")
-def demo(output, as_json):
+def demo_command(output, as_json):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 
     Needs neither a network nor a GPU. Prints, for every model of the chain, the 5-fold

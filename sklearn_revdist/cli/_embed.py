@@ -41,7 +41,7 @@ from ._sequence_inputs import (
 @sequence_options
 @json_option("about what was done")
 @quiet_option
-def embed(
+def embed_command(
     sequences,
     output,
     models,

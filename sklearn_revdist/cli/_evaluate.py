@@ -53,7 +53,7 @@ def _not_zero(_context, _parameter, number):
     return number
 
 
-@click.command(name="evaluate")
+@click.command()
 @click.argument("tasks", **_INPUT)
 @click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
 @chain_option("--chain")

@@ -103,7 +103,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
 @sequence_options
 @json_option("about the distiller")
 @quiet_option
-def fit(
+def fit_command(
     input,
     output,
     models,

@@ -26,7 +26,7 @@ _HEADS = {
 @click.command()
 @click.argument("distiller")
 @json_option("instead of a table")
-def info(distiller, as_json):
+def info_command(distiller, as_json):
     """Show what is in DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. For each

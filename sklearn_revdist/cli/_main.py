@@ -9,23 +9,19 @@ from .. import __version__
 from ._console import EXIT_CODES, Commands
 
 _COMMANDS = {
-    "embed": ("._embed", "embed", "Embed sequences with every model of a chain."),
-    "fit": ("._fit", "fit", "Fit a distiller on sequences or on stored embeddings."),
-    "transform": ("._transform", "transform", "Nest embeddings with a fitted distiller."),
-    "info": ("._info", "info", "Show what is in a distiller."),
-    "evaluate": (
-        "._evaluate",
-        "evaluate_command",
-        "Score plain, distilled and baseline embeddings of every size on tasks.",
-    ),
-    "models": ("._models", "models_command", "List the models and where their weights are."),
-    "demo": ("._demo", "demo", "Try everything offline on bundled data, in two minutes."),
+    "embed": "Embed sequences with every model of a chain.",
+    "fit": "Fit a distiller on sequences or on stored embeddings.",
+    "transform": "Nest embeddings with a fitted distiller.",
+    "info": "Show what is in a distiller.",
+    "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",
+    "models": "List the models and where their weights are.",
+    "demo": "Try everything offline on bundled data, in two minutes.",
 }
 
 
 @click.group(
     cls=Commands,
-    places=_COMMANDS,
+    lines=_COMMANDS,
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
 )

@@ -6,7 +6,7 @@ from ..utils._models import DEMO, ESM2
 from ._console import print_table
 
 
-@click.command("models")
+@click.command()
 def models_command():
     """List the models, where their weights are and their sizes.
 

@@ -54,7 +54,7 @@ from ._sequence_inputs import (
 @sequence_options
 @json_option("about what was done")
 @quiet_option
-def transform(
+def transform_command(
     distiller,
     input,
     output,

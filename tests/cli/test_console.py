@@ -86,11 +86,7 @@ def test_every_code_is_explained():
 
 
 def test_a_shell_completes_commands_that_are_imported_when_they_run():
-    places = {
-        "models": ("._models", "models_command", "List the models."),
-        "demo": ("._demo", "demo", "Do all of it."),
-    }
-    program = Commands("program", places=places)
+    program = Commands("program", lines={"models": "List the models.", "demo": "Try it."})
     program.add_command(click.Command("more"))
     context = click.Context(program)
     completed = [item.value for item in program.shell_complete(context, "")]

@@ -54,7 +54,7 @@ def test_help_imports_nothing_heavy():
 def test_the_help_has_the_line_of_each_command(name, in_process):
     command = main.get_command(None, name)
     assert command.name == name
-    assert _COMMANDS[name][2].endswith(".")
+    assert _COMMANDS[name].endswith(".")
     assert command.help.splitlines()[0] in in_process(name, "--help").text
 
 

@@ -211,32 +211,14 @@ def test_a_distiller_of_folders(in_process, tmp_path, hugging_face, write_checkp
 
 
 @pytest.mark.usefixtures("_inputs")
-def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
-    aligned = "".join(f">{n}\n-{s[:5].lower()}..{s[5:]}*\n" for n, s in RECORDS)
-    (tmp_path / "a.fasta").write_text(aligned)
-    ended = in_process("transform", "demo", "a.fasta", "-o", "a.npy", "--remove-gaps")
-    assert ended.code == 0, ended.err
-    assert f"Removed {3 * len(RECORDS)} gaps from 4 of 4 sequences\n" in ended.err
-    assert ended.err.count("Warning: 4 of 4 sequences end in '*'") == 1
-    assert in_process("transform", "demo", "x.fasta", "-o", "x.npy").code == 0
-    np.testing.assert_array_equal(np.load("a.npy"), np.load("x.npy"))
-    asked = ("--remove-gaps", "--keep-stop")
-    ended = in_process("transform", "demo", "a.fasta", "-o", "b.npy", *asked)
-    assert (ended.code, "Record 0 (counting from 0) ends in '*'" in ended.err) == (INPUT, True)
-
-
-@pytest.mark.usefixtures("_inputs")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("demo", "none.parquet", "-o", "y.npy"), INPUT, "There is no file 'none.parquet'"),
         (("demo", "empty.npy", "-o", "y.npy"), INPUT, "'empty.npy' cannot be read as npy"),
-        (("demo", "empty.fasta", "-o", "y.npy"), INPUT, "has no FASTA records"),
-        (("demo", "binary.fasta", "-o", "y.npy"), INPUT, "line 1, has bytes that are no UTF-8"),
         (("demo", "binary.parquet", "-o", "y.npy"), INPUT, "cannot be read as Parquet"),
         (("none.safetensors", "x.npy", "-o", "y.npy"), INPUT, "No saved distiller"),
         (("x.npy", "x.npy", "-o", "y.npy"), INPUT, "cannot be read as a saved distiller"),
-        (("demo", "x.npy", "-o", "nowhere/y.npy"), OUTPUT, "There is no folder"),
         (("demo", "x.npy", "-o", "y.txt"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "y.sqlite"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "-"), 2, "ends in none of"),
@@ -254,10 +236,8 @@ def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
 def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
     revdist, tmp_path, arguments, code, message
 ):
-    for suffix in ("npy", "fasta"):
-        (tmp_path / f"empty.{suffix}").touch()
-    for suffix in ("parquet", "fasta"):
-        (tmp_path / f"binary.{suffix}").write_bytes(bytes(range(128, 256)))
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "binary.parquet").write_bytes(bytes(range(128, 256)))
     before = sorted(os.listdir())
     ended = revdist("transform", *arguments)
     assert ended.code == code, ended.err

@@ -102,6 +102,6 @@ def embed_command(
         "columns": widths,
         "seconds": round(time.monotonic() - start, 3),
     }
-    models = " + ".join(f"{name} ({width})" for name, width in widths.items())
+    models = " + ".join(f"{model} ({width})" for model, width in widths.items())
     line = f"{output}: {n_rows} rows of {models}, from {checked.n_sequences} sequences"
     report(done, line, as_json)

@@ -24,7 +24,13 @@ from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
-from ._options import chain_option, quiet_option, unknown_option
+from ._options import (
+    chain_option,
+    device_option,
+    quiet_option,
+    regressor_option,
+    unknown_option,
+)
 from ._sequence_inputs import chain_of, make_embedder
 
 _KIND = ["rows", "metric", "split"]
@@ -71,12 +77,7 @@ def _not_zero(_context, _parameter, number):
     default=1000,
     help="How many of them are drawn, as with `revdist fit --sequences`.",
 )
-@click.option(
-    "--regressor",
-    type=click.Choice(["ols", "ridge", "pcr"]),
-    default="ridge",
-    help="Regressor of the distiller that is fitted.",
-)
+@regressor_option
 @click.option(
     "--representations",
     default=",".join(REPRESENTATIONS),
@@ -112,7 +113,7 @@ def _not_zero(_context, _parameter, number):
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
 )
-@click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
+@device_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
@@ -203,8 +204,8 @@ def evaluate_command(
             verbose=not quiet,
             **scoring,
         )
-    means, wins, grows = mean_scores(scores), win_rates(scores), growth(scores)
-    tables = {"scores": scores, "means": means, "wins": wins, "growth": grows}
+    means, wins = mean_scores(scores), win_rates(scores)
+    tables = {"scores": scores, "means": means, "wins": wins, "growth": growth(scores)}
     with failing(OUTPUT):
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
@@ -280,19 +281,17 @@ def _draw(means: pd.DataFrame, path: Path) -> bool:
 def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
     """Print the means over tasks, one line per representation, and what distilled ones win."""
     means, wins = (table[table["subset"] == "all"] for table in (means, wins))
+    wins = wins[wins[["representation", "rival"]].isin(_COMPARED).all(axis=1)]
     for kind, table in means.groupby(_KIND, sort=False):
-        label = pd.Series(
-            map(_label, table["representation"], table["fitted_on"]), index=table.index
-        )
-        wide = table.assign(label=label).pivot(index="label", columns="model", values="score")
-        wide = wide.loc[label.unique(), table["model"].unique()].round(3)
+        labels = list(map(_label, table["representation"], table["fitted_on"]))
+        wide = table.assign(label=labels).pivot(index="label", columns="model", values="score")
+        wide = wide.loc[list(dict.fromkeys(labels)), table["model"].unique()].round(3)
         n_tasks = table["n_tasks"].max()
         many = "" if n_tasks == 1 else "s"
         rows, metric, split = kind
         click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
         click.echo(wide.rename_axis(index=None, columns=None).to_string(na_rep=""))
-        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1) & wins["rival"].isin(_COMPARED)]
-        of_kind = of_kind[of_kind["representation"].isin(_COMPARED)]
+        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1)]
         if of_kind.empty or n_tasks == 1:
             continue
         click.echo("Share of tasks won, and its 95 % interval:")

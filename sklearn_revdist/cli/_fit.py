@@ -34,6 +34,7 @@ from ._options import (
     json_option,
     output_option,
     quiet_option,
+    regressor_option,
     sequence_options,
 )
 from ._outputs import refuse_json, report
@@ -82,12 +83,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "only the 20 standard letters; default: all records.",
 )
 @click.option("--seed", default=0, help="Seed of the draw.")
-@click.option(
-    "--regressor",
-    type=click.Choice(["ridge", "ols", "pcr"]),
-    default="ridge",
-    help="What predicts each model from the smaller ones.",
-)
+@regressor_option
 @click.option(
     "--n-new",
     callback=_new,

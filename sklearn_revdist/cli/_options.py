@@ -64,6 +64,15 @@ def unknown_option(help: str) -> Callable:
     )
 
 
+device_option = click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
+
+regressor_option = click.option(
+    "--regressor",
+    type=click.Choice(["ridge", "ols", "pcr"]),
+    default="ridge",
+    help="What predicts each model from the smaller ones in the distiller that is fitted.",
+)
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 
 table_options = together(
@@ -88,7 +97,7 @@ _input_options = together(
         "--sequence-column",
         help='Column of a table that holds sequences; default: "sequence".',
     ),
-    click.option("--device", help="PyTorch device, such as cuda:1; default: the best."),
+    device_option,
     click.option(
         "--dtype",
         type=click.Choice(["auto", "float32", "float16", "bfloat16"]),

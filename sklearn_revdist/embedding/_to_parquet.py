@@ -226,21 +226,20 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
 
 
 def _settings(embedder):
-    """All that embeddings depend on beside the sequences, if known without weights."""
-    chain = {model_name(entry): _weights(entry) for entry in resolve_chain(embedder.chain)}
-    return {"chain": chain, "embedder": embedder._settings()}
+    """All that embeddings depend on beside the sequences.
 
-
-def _weights(entry):
-    """Digest of weights that are given by a path; None for a known model.
-
-    Workers may have the weights of known models where this process has none.
+    Of models that are given by a path, the digest of the weights. Of known models None: workers may
+    have weights that this process does not have.
     """
-    if isinstance(entry, Model):
-        return None
     from ._checkpoints import checkpoint_files, locate, weights_digest
 
-    return weights_digest(checkpoint_files(locate(entry)))
+    chain = {
+        model_name(entry): None
+        if isinstance(entry, Model)
+        else weights_digest(checkpoint_files(locate(entry)))
+        for entry in resolve_chain(embedder.chain)
+    }
+    return {"chain": chain, "embedder": embedder._settings()}
 
 
 def _plan(records, embedder, settings, tokens_per_part, folder):
@@ -289,16 +288,15 @@ def _check_same(folder, manifest):
         return
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
-        same = {name: there[name] == manifest[name] for name in manifest if name != "complete"}
+        others = [name for name in manifest if name != "complete" and there[name] != manifest[name]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{str(path)!r} is not a manifest of embeddings ({error!r}); give another folder."
         ) from error
-    if not all(same.values()):
-        other = next(name for name in same if not same[name])
+    if others:
         raise ValueError(
-            f"{str(folder)!r} holds the embeddings of another call, with other {other!r} in its "
-            "manifest.json; give another folder, or remove this one."
+            f"{str(folder)!r} holds the embeddings of another call, with other {others[0]!r} in "
+            "its manifest.json; give another folder, or remove this one."
         )
 
 

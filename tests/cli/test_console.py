@@ -39,7 +39,7 @@ from sklearn_revdist.cli._console import (
 
 
 def run(function, *arguments, **keywords):
-    """What becomes of a function as a command of the program."""
+    """Run a function as a command of a program."""
 
     @click.group(cls=Commands)
     def program():
@@ -94,12 +94,12 @@ def test_a_shell_completes_commands_that_are_imported_when_they_run():
     assert [item.value for item in program.shell_complete(context, "mo")] == ["models", "more"]
 
 
-def test_errors_of_ours_are_not_dressed_up():
+def test_a_defect_is_not_hidden():
     error = ZeroDivisionError("a defect")
     assert run(raising(error, failing(INPUT))).exception is error
 
 
-def test_what_the_command_line_says_wrongly_is_an_error_of_usage():
+def test_wrong_values_are_errors_of_usage():
     result = run(lambda: as_usage(int, "many"))
     assert result.exit_code == 2
     assert "invalid literal" in result.stderr
@@ -162,11 +162,11 @@ def test_warnings_are_one_line_on_standard_error():
     def command():
         warnings.simplefilter("always")
         warnings.warn("It is doubtful.", UserWarning, stacklevel=1)
-        say("Told.")
+        say("Done.")
         click.echo("result")
 
     result = run(command)
-    assert result.stderr == "Warning: It is doubtful.\nTold.\n"
+    assert result.stderr == "Warning: It is doubtful.\nDone.\n"
     assert result.stdout == "result\n"
 
 

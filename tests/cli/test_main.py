@@ -65,7 +65,7 @@ def test_every_option_has_a_help():
                 assert parameter.help, (name, parameter.name)
 
 
-def test_what_is_no_command_is_an_error_of_usage(revdist):
+def test_an_unknown_command_is_an_error_of_usage(revdist):
     ended = revdist("distil")
     assert ended.code == 2
     assert "No such command 'distil'" in ended.err

@@ -37,7 +37,7 @@ def H():
 
 @pytest.fixture(scope="module")
 def expected(demo, fair_esm):
-    """What `demo` makes of the embeddings of SEQUENCES."""
+    """SEQUENCES as embedded by the reference implementation and nested by `demo`."""
     return fair_esm.means("demo", SEQUENCES).map(demo.transform)
 
 
@@ -234,17 +234,11 @@ def test_a_distiller_of_folders(in_process, tmp_path, hugging_face, write_checkp
     ],
 )
 def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
-    revdist, tmp_path, arguments, code, message
+    assert_fails, tmp_path, arguments, code, message
 ):
     (tmp_path / "empty.npy").touch()
     (tmp_path / "binary.parquet").write_bytes(bytes(range(128, 256)))
-    before = sorted(os.listdir())
-    ended = revdist("transform", *arguments)
-    assert ended.code == code, ended.err
-    assert message in ended.err
-    assert "Traceback" not in ended.err
-    assert ended.out == b""
-    assert sorted(os.listdir()) == before
+    assert_fails("transform", *arguments, code=code, message=message)
 
 
 @pytest.mark.usefixtures("_inputs")
@@ -306,7 +300,7 @@ def test_embeddings_of_other_programs(in_process, H, expected):
         nested = pd.read_parquet("y.parquet")
         assert_nested(nested.iloc[:, -160:], expected, H)
         assert name is None or nested["name"].tolist() == name
-    # a list for each residue beside sequences is no embedding
+    # a list for each residue beside sequences is not an embedding
     frame = {"sequence": SEQUENCES, "pLDDT": [[1.0] * len(text) for text in SEQUENCES]}
     parquet.write_table(pa.table(frame), "sequences.parquet")
     ended = in_process("transform", "demo", "sequences.parquet", "-o", "y.npy")

@@ -118,9 +118,9 @@ def fit_command(
     INPUT is sequences, in any form that `revdist embed` takes, or embeddings: a Parquet, HDF5, npy
     or npz file, or a store. The residues of sequences are embedded and fitted on. A Parquet file
     with columns of embeddings counts as embeddings. Fit on natural proteins, a thousand or so, not
-    on the few to be predicted. With --sequences, proteins are drawn at random, whatever the order
-    of the records; records that cannot be drawn are left out and counted. Without it every record
-    is used.
+    on the few to be predicted. With --sequences, proteins are drawn at random: the same ones in
+    whatever order the records are. Records that cannot be drawn are left out and counted. Without
+    --sequences every record is used.
 
     INPUT is read in batches, so that it may be larger than memory. For sequences, the sums so far
     are kept beside the output until it is complete, so that the same command goes on after an

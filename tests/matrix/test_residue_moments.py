@@ -45,14 +45,20 @@ def test_blocks_of_residues_are_summed():
     np.testing.assert_allclose(moments.scatter, expected.scatter, rtol=1e-10)
 
 
-@pytest.mark.parametrize("keep_seconds", [-1, 60])
-@pytest.mark.parametrize("n_summed", [0, 1, 2])
-def test_a_stopped_sum_goes_on_bit_for_bit(tmp_path, monkeypatch, n_summed, keep_seconds):
+@pytest.mark.parametrize(("keep_seconds", "seen"), [(-1, [[], [], [1], [2]]), (60, [[]] * 4)])
+def test_a_sum_is_kept_as_it_grows(tmp_path, monkeypatch, keep_seconds, seen):
     monkeypatch.setattr(_residue_moments, "KEEP_SECONDS", keep_seconds)
+    kept, found = Parts(tmp_path, "ab"), []
+    sum_residues(PARTS, Embedder(), kept, lambda n_residues: found.append(kept.numbers()))
+    assert found == seen
+
+
+@pytest.mark.parametrize("n_summed", [0, 1, 2])
+def test_a_stopped_sum_goes_on_bit_for_bit(tmp_path, n_summed):
     kept = Parts(tmp_path / "kept", "ab")
     with pytest.raises(KeyboardInterrupt):
         sum_residues(PARTS, Embedder(fails_after=n_summed), kept)
-    assert kept.numbers() == [n_summed][: n_summed or None] if n_summed else not kept.numbers()
+    assert kept.numbers() == ([n_summed] if n_summed else [])
     embedder, counts = Embedder(), []
     moments = sum_residues(PARTS, embedder, kept, counts.append)
     assert embedder.embedded == PARTS[n_summed:]

@@ -1,4 +1,4 @@
-"""What all commands share: what their exit codes mean, and how they end."""
+"""What all commands share: exit codes, input and output, and messages."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,42 +28,43 @@ Exit codes:
   143  terminated (SIGTERM); likewise
 """
 
+NO_PICTURE = 'No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.'
+
 STDIO = Path("-")
 _STANDARD_INPUT = (STDIO, Path("/dev/stdin"), Path("/dev/fd/0"))
 
 
 class Commands(click.Group):
-    """Commands that end, however they end, with one sentence and a code that means something.
+    """Commands that fail with one sentence and an exit code, and are imported when they run.
 
     Parameters
     ----------
-    places : mapping of str to tuple of str
-        For each command, in the order of the help: the module and the name in it that it is
-        imported from when it runs, and the line that the help has for it.
+    lines : mapping of str to str
+        For each command, in the order of the help, its line in the help. The command `x` is
+        `x_command` in the module `_x`.
     """
 
-    def __init__(self, *arguments: Any, places: Mapping[str, tuple] = {}, **keywords: Any):
+    def __init__(self, *arguments: Any, lines: Mapping[str, str] = {}, **keywords: Any):
         super().__init__(*arguments, **keywords)
-        self.places = places
+        self.lines = lines
 
     def list_commands(self, ctx):
-        """Names of the commands, in the order of the help."""
-        return [*self.places, *super().list_commands(ctx)]
+        """List the commands, in the order of the help."""
+        return [*self.lines, *super().list_commands(ctx)]
 
     def get_command(self, ctx, cmd_name):
         """Import a command."""
-        if cmd_name not in self.places:
+        if cmd_name not in self.lines:
             return super().get_command(ctx, cmd_name)
-        module, name, _ = self.places[cmd_name]
-        return getattr(import_module(module, __package__), name)
+        return getattr(import_module(f"._{cmd_name}", __package__), f"{cmd_name}_command")
 
     def format_commands(self, ctx, formatter):
         """Write the line of each command, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (*_, line) in self.places.items()])
+            formatter.write_dl([*self.lines.items()])
 
     def invoke(self, ctx):
-        """Run a command, with interruptions and warnings as a terminal shows them."""
+        """Run a command; interruptions and warnings are one line each."""
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
             with warnings.catch_warnings():
@@ -76,37 +77,23 @@ class Commands(click.Group):
             signal.signal(signal.SIGTERM, previous)
 
 
-@contextmanager
-def failing(code: int) -> Iterator[None]:
-    """End the command with this code, and one sentence, where the code within fails.
+def failing(code: int) -> AbstractContextManager[None]:
+    """End the command with an exit code and one sentence if the block fails.
 
-    What is missing for another reason than the file itself, a package, has its own code.
+    A missing package has a code of its own.
     """
-    try:
-        yield
-    except ImportError as error:
-        raise _failure(error, MISSING) from error
-    except (OSError, ValueError, TypeError) as error:
-        raise _failure(error, code) from error
+    return _ending({ImportError: MISSING, OSError: code, ValueError: code, TypeError: code})
 
 
-@contextmanager
-def embedding() -> Iterator[None]:
-    """End the command with the code of what went wrong while sequences were embedded."""
-    try:
-        yield
-    except (FileNotFoundError, ImportError) as error:
-        raise _failure(error, MISSING) from error
-    except OSError as error:  # the store's: disk full, locked
-        raise _failure(error, OUTPUT) from error
-    except (ValueError, TypeError) as error:
-        raise _failure(error, INPUT) from error
-    except MemoryError as error:
-        raise _failure(error, 1) from error
+def embedding() -> AbstractContextManager[None]:
+    """End the command with the right exit code if embedding sequences fails."""
+    weights = {FileNotFoundError: MISSING, ImportError: MISSING}
+    # other errors of files are the store's: disk full, locked
+    return _ending(weights | {OSError: OUTPUT, ValueError: INPUT, TypeError: INPUT, MemoryError: 1})
 
 
 def as_usage(function: Callable, *arguments: Any) -> Any:
-    """What a function makes of values on the command line; its errors are errors of usage."""
+    """Call a function on values from the command line; its errors are errors of usage."""
     try:
         return function(*arguments)
     except (ValueError, TypeError) as error:
@@ -114,7 +101,7 @@ def as_usage(function: Callable, *arguments: Any) -> Any:
 
 
 def progress(total: int, quiet: bool, unit: str = "row") -> Any:
-    """A bar on standard error."""
+    """Show a progress bar on standard error."""
     from ..utils._progress import ProgressBar
 
     return ProgressBar(total=total, unit=unit, disable=quiet)
@@ -122,9 +109,9 @@ def progress(total: int, quiet: bool, unit: str = "row") -> Any:
 
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
-    """The path of an input; of a pipe or standard input the path of a copy, to be read twice.
+    """Copy a pipe or standard input to a file, which can be read twice; files stay where they are.
 
-    Errors that name the copy are made to name the input.
+    Errors that name the copy are changed to name the input.
     """
     if path != STDIO and (path.is_file() or path.is_dir() or not path.exists()):
         yield path
@@ -145,7 +132,7 @@ def local_copy(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def local_output(path: Path) -> Iterator[Path]:
-    """The path of an output; for standard output that of a file, copied there at the end."""
+    """Give a file for what goes to standard output, and copy it there at the end."""
     if path != STDIO:
         yield path
         return
@@ -159,45 +146,63 @@ def local_output(path: Path) -> Iterator[Path]:
 
 
 def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Refuse an output that could not be written, before the work."""
+    """Refuse an output that cannot be written, before the work."""
+    folder, name = path.absolute().parent, repr(str(path))
     if path == STDIO:
         return path
-    folder = path.absolute().parent
     if not folder.is_dir():
-        raise _failure(f"There is no folder {str(folder)!r}; make it first.", OUTPUT)
-    if path.is_dir():
-        raise _failure(f"{str(path)!r} is a folder; name a file.", OUTPUT)
-    if path.exists() and not path.is_file():
-        raise _failure(f"{str(path)!r} is no file; use - for standard output.", OUTPUT)
-    if not os.access(folder, os.W_OK):
-        raise _failure(f"The folder {str(folder)!r} is not writable; choose another.", OUTPUT)
-    # it would be replaced, which asks for no more than the folder; root may write anything
-    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
-        raise _failure(f"The file {str(path)!r} is read-only; choose another.", OUTPUT)
-    return path
+        problem = f"There is no folder {str(folder)!r}; make it first."
+    elif path.is_dir():
+        problem = f"{name} is a folder; name a file."
+    elif path.exists() and not path.is_file():
+        problem = f"{name} is not a file; use - for standard output."
+    elif not os.access(folder, os.W_OK):
+        problem = f"The folder {str(folder)!r} is not writable; choose another."
+    # replacing a file needs only a writable folder; root may write anything
+    elif path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+        problem = f"The file {name} is read-only; choose another."
+    else:
+        return path
+    raise _failure(problem, OUTPUT)
 
 
 def readable(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
-    """Refuse an input, or one of several, that is not there or may not be read."""
-    for path in value if isinstance(value, tuple) else (value,):
-        if path is None:
-            continue
+    """Refuse an input, or one of several, that is missing or may not be read."""
+    for path in value if isinstance(value, tuple) else filter(None, [value]):
+        name = repr(str(path))
         if not path.exists():
-            raise _failure(f"There is no file or folder {str(path)!r}; check the path.", INPUT)
+            raise _failure(f"There is no file or folder {name}; check the path.", INPUT)
         if not os.access(path, os.R_OK):
-            raise _failure(
-                f"{str(path)!r} may not be read by this user; change its permissions.", INPUT
-            )
+            raise _failure(f"{name} may not be read by this user; change its permissions.", INPUT)
     return value
 
 
 def say(message: str) -> None:
-    """Tell a person; standard output stays for results."""
+    """Write to standard error; standard output is for results."""
     click.echo(message, err=True)
+
+
+def print_table(lines: Sequence[Sequence[str]], n_left: int) -> None:
+    """Print lines of cells, with the first columns aligned to the left and others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    align = [str.ljust] * n_left + [str.rjust] * (len(widths) - n_left)
+    for line in lines:
+        cells = (put(cell, width) for put, cell, width in zip(align, line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
 
 
 def _stream(path):
     return nullcontext(sys.stdin.buffer) if path == STDIO else path.open("rb")
+
+
+@contextmanager
+def _ending(codes):
+    """End the command with the code of the first class that an error belongs to."""
+    try:
+        yield
+    except tuple(codes) as error:
+        code = next(code for kind, code in codes.items() if isinstance(error, kind))
+        raise _failure(error, code) from error
 
 
 def _failure(error, code):

@@ -1,4 +1,4 @@
-"""Command `revdist demo`: all of it, offline, on a bundled chain and a bundled assay."""
+"""Command `revdist demo`: embed, distill and score offline, on what is bundled."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..embedding._embedder import ESMEmbedder
 from ..evaluation._prefix_scores import prefix_scores
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
-from ._console import writable
+from ._console import NO_PICTURE, writable
 from ._options import json_option
 
 _NOT_ESM2 = (
@@ -35,12 +35,11 @@ _REPRESENTATIONS = {
     "--output",
     type=click.Path(path_type=Path),
     default="demo.png",
-    show_default=True,
     callback=writable,
     help="Where to write the picture, a PNG.",
 )
 @json_option("instead of a table")
-def demo(output, as_json):
+def demo_command(output, as_json):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 
     Needs neither a network nor a GPU. Prints, for every model of the chain, the 5-fold
@@ -83,18 +82,16 @@ def demo(output, as_json):
     click.echo(_table(scores, best))
     click.echo("\n" + click.wrap_text(finding))
     if picture is None:
-        click.echo(
-            'No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.'
-        )
+        click.echo(NO_PICTURE)
     else:
         click.echo(f"Picture: {picture}")
 
 
 def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict]:
-    """The probe that chose among all prefixes, and what its choice is worth.
+    """Choose among all prefixes, and score the choice.
 
-    The score is held out from the choice too: prefix and penalty are chosen anew in the training
-    part of each fold. The folds are those of the other scores.
+    Prefix and penalty are chosen anew in the training part of each fold, so that the score is held
+    out from the choice as well. The folds are those of the other scores.
     """
     folds = KFold(5, shuffle=True, random_state=0)
     probe = PrefixRidgeCV(scoring="spearman")
@@ -115,7 +112,7 @@ def _spearman(probe, X, y):
 def _draw(
     scores: pd.DataFrame, probe: PrefixRidgeCV, models: dict[str, int], output: Path
 ) -> Path | None:
-    """Write the picture; None where matplotlib is not installed."""
+    """Write the picture; None without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -132,38 +129,24 @@ def _draw(
 
 
 def _table(scores: pd.DataFrame, best: dict) -> str:
-    """One line a model, one column a representation; last the best prefix."""
-    cells = scores.assign(
-        cell=[
-            _cell(mean, std)
-            for mean, std in zip(scores["score_mean"], scores["score_std"], strict=True)
-        ]
-    ).pivot(index="model", columns="representation", values="cell")
-    lines = scores[scores["representation"] == "distilled"][["model", "n_columns"]]
-    lines = lines.join(cells[list(_REPRESENTATIONS)], on="model")
-    last = {
-        "model": "best prefix",
-        "n_columns": best["n_columns"],
-        "distilled": _cell(best["score_mean"], best["score_std"]),
-    }
-    lines = pd.concat([lines, pd.DataFrame([last])])
+    """Table with one line per model and one column per representation; last the best prefix."""
+    last = {"model": "best prefix", "representation": "distilled", **best}
+    rows = pd.concat([scores, pd.DataFrame([last])], ignore_index=True)
+    rows["cell"] = [f"{row.score_mean:.3f} ± {row.score_std:.3f}" for row in rows.itertuples()]
+    table = rows.pivot(index="model", columns="representation", values="cell")[[*_REPRESENTATIONS]]
+    lines = rows[rows["representation"] == "distilled"][["model", "n_columns"]]
+    lines = lines.join(table, on="model")
     lines = lines.rename(columns={"n_columns": "columns", **_REPRESENTATIONS})
     return lines.to_string(index=False, na_rep="")
 
 
-def _cell(mean: float, std: float) -> str:
-    return f"{mean:.3f} ± {std:.3f}"
-
-
 def _finding(scores: pd.DataFrame, best: dict) -> str:
-    """What the scores say, in words that follow from them."""
+    """Say in words what the scores show."""
     means = scores.pivot(index="model", columns="representation", values="score_mean")
     means = means.loc[scores["model"].unique()]
     steps = means.diff().iloc[1:]
     words = {
-        name: "rises with every model"
-        if (steps[name] > 0).all()
-        else "does not rise with every model"
+        name: f"{'rises' if (steps[name] > 0).all() else 'does not rise'} with every model"
         for name in ("distilled", "plain")
     }
     last = means.iloc[-1]

@@ -1,23 +1,13 @@
 """Command `revdist embed`: sequences in a file to embeddings in a file."""
 
-import json
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from ..tables._files import STORES, format_of, writing
-from ._console import (
-    OUTPUT,
-    STDIO,
-    as_usage,
-    failing,
-    local_copy,
-    local_output,
-    progress,
-    say,
-)
+from ..matrix._layout import blocks_of_names
+from ..tables._files import STORES, format_of
+from ._console import as_usage, local_copy, local_output
 from ._options import (
     chain_option,
     json_option,
@@ -26,6 +16,7 @@ from ._options import (
     sequence_options,
     table_options,
 )
+from ._outputs import refuse_json, report, write_table
 from ._sequence_inputs import (
     Kept,
     Records,
@@ -33,7 +24,6 @@ from ._sequence_inputs import (
     checked_sequences,
     embedded,
     make_embedder,
-    widths,
 )
 
 
@@ -41,17 +31,17 @@ from ._sequence_inputs import (
 @click.argument("sequences", type=click.Path(path_type=Path, allow_dash=True))
 @output_option("A .parquet, .h5 or .npy file, a store (.sqlite)")
 @chain_option()
-@click.option("--residues", is_flag=True, help="A row for each residue, not for each sequence.")
+@click.option("--residues", is_flag=True, help="Write one row per residue, not per sequence.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A store to take embeddings from and to keep new ones in.",
+    help="A store (.sqlite) to take embeddings from and to keep new ones in.",
 )
 @table_options
 @sequence_options
 @json_option("about what was done")
 @quiet_option
-def embed(
+def embed_command(
     sequences,
     output,
     models,
@@ -59,28 +49,24 @@ def embed(
     residues,
     store,
     output_format,
-    name_column,
-    input_format,
-    sequence_column,
-    remove_gaps,
-    keep_stop,
     as_json,
     quiet,
-    **settings,
+    reading,
+    settings,
 ):
     """Embed SEQUENCES with every model of a chain.
 
-    SEQUENCES is a FASTA file, or a CSV, TSV, Excel (.xlsx) or Parquet table with a column of
-    sequences, or a pipe, or - for standard input. Text may be compressed: gzip, bzip2, xz, zstd,
-    zip. All of it is checked before any of it is embedded.
+    SEQUENCES is a FASTA file, a CSV, TSV, Excel (.xlsx) or Parquet table with a column of
+    sequences, a pipe, or - for standard input. Text may be compressed: gzip, bzip2, xz, zstd, zip.
+    Everything is checked before anything is embedded.
 
-    The output has a row for each sequence, in the order of the input, duplicates included, or
-    with --residues for each residue. Parquet and HDF5 also hold the names of the sequences and of
-    the columns, and with --residues the number of the record and the position in it, counted
-    from 0 and from 1. npy holds the numbers alone.
+    The output has one row per sequence, in the order of the input, duplicates included; or, with
+    --residues, one row per residue. Parquet and HDF5 also hold the names of the sequences and of
+    the columns and, with --residues, the number of the record, counted from 0, and the position in
+    it, counted from 1. npy holds only the numbers.
 
-    What is embedded is kept beside the output until that is complete, so that the same command
-    goes on after an interruption.
+    Embeddings are kept beside the output until it is complete, so that the same command goes on
+    after an interruption.
 
     \b
       revdist embed proteins.fasta -o proteins.parquet
@@ -92,48 +78,30 @@ def embed(
     start = time.monotonic()
     to_store = output_format is None and output.suffix.lower() in STORES
     if (store and to_store) or (residues and (store or to_store)):
-        raise click.UsageError("A store holds one row a sequence; give one, and no --residues.")
-    if as_json and output == STDIO:
-        raise click.UsageError("Standard output takes the embeddings; leave out --json.")
+        raise click.UsageError(
+            "A store holds one row per sequence; give one store, without --residues."
+        )
+    refuse_json(output, "embeddings", as_json)
     if not to_store:
         as_usage(format_of, output, output_format)
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     kept = Kept.beside(output)
     with local_copy(sequences) as path, local_output(output) as target:
         embedder.set_params(store=target if to_store else store)
-        records = Records(
-            path,
-            input_format,
-            sequence_column,
-            name_column,
-            remove_gaps=remove_gaps,
-            keep_stop=keep_stop,
-        )
-        checked = checked_sequences(records, embedder)
+        checked = checked_sequences(Records(path, **reading), embedder)
         table = embedded(checked, embedder, kept, residues=residues)
-        n_rows = 0
-        with (
-            failing(OUTPUT),
-            progress(table.n_rows, quiet) as bar,
-            # a store is filled by the embedder
-            nullcontext() if to_store else writing(target, table.columns, output_format) as write,
-        ):
-            for batch in table.batches():
-                if write:
-                    write(*batch)
-                n_rows += len(batch.rows)
-                bar.update(len(batch.rows))
+        # a store is filled by the embedder
+        n_rows = write_table(table, None if to_store else target, output_format, quiet)
     kept.remove()
-    report = {
+    widths = dict(zip(*blocks_of_names(table.columns), strict=True))
+    done = {
         "output": str(output),
         "n_sequences": checked.n_sequences,
         "n_residues": checked.n_residues,
         "n_rows": n_rows,
-        "columns": widths(table.columns),
+        "columns": widths,
         "seconds": round(time.monotonic() - start, 3),
     }
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-    else:
-        models = " + ".join(f"{name} ({width})" for name, width in report["columns"].items())
-        say(f"{output}: {n_rows} rows of {models}, from {checked.n_sequences} sequences")
+    models = " + ".join(f"{model} ({width})" for model, width in widths.items())
+    line = f"{output}: {n_rows} rows of {models}, from {checked.n_sequences} sequences"
+    report(done, line, as_json)

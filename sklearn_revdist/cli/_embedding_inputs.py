@@ -1,4 +1,4 @@
-"""What commands that take embeddings share: which inputs are embeddings, and reading them."""
+"""What commands that take embeddings share: recognise them, and read them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from ._console import INPUT, as_usage, failing
 
 
 def holds_sequences(path: Path, input_format: str | None, sequence_column: str | None) -> bool:
-    """Whether a file is of sequences; a Parquet table is, unless it has an embedding's columns."""
+    """Whether a file holds sequences; a Parquet table does unless it has columns of embeddings."""
     if input_format is None:
         with failing(INPUT):
             check_holds_no_code(path)
@@ -38,7 +38,7 @@ def holds_sequences(path: Path, input_format: str | None, sequence_column: str |
             table = open_table(path, name)
         except ValueError:  # of several embeddings, say
             return False
-        # a measured value beside sequences is a number, but no embedding
+        # a measured value beside sequences is a number, but not an embedding
         named = table.columns is None or blocks_of_names(table.columns) is not None
         if table.n_columns == 1 or not named:
             return True
@@ -50,16 +50,16 @@ def holds_sequences(path: Path, input_format: str | None, sequence_column: str |
 
 
 def is_store(path: Path, input_format: str | None) -> bool:
-    """Whether a file is a store, all of whose columns are some model's."""
+    """Whether a file is a store, which has columns of models only."""
     return input_format is None and path.suffix.lower() in STORES
 
 
 def open_embeddings(
     path: Path, input_format: str | None, choose: Callable[[Sequence[str]], Choice]
 ) -> Table:
-    """A file of embeddings or a store, whose rows are checked as they are read.
+    """Open a file of embeddings or a store; rows are checked as they are read.
 
-    Which of its columns are the embedding, `choose` says.
+    `choose` picks the columns of the embedding.
     """
     with failing(INPUT):
         if is_store(path, input_format):
@@ -71,7 +71,7 @@ def open_embeddings(
 
 
 def rows_of(batch: Batch, columns: list[str] | None) -> Any:
-    """Rows as an estimator takes them, with the names of the columns where there are some."""
+    """Rows as an estimator takes them, with the names of the columns if there are any."""
     return batch.rows if columns is None else pd.DataFrame(batch.rows, columns=columns)
 
 
@@ -94,7 +94,7 @@ def _checked(table: Table) -> Iterator[Batch]:
 
 
 def _open_store(path: Path) -> Table:
-    """A store as a table, if every model has embedded every sequence in it."""
+    """Open a store as a table, if every model in it has embedded every sequence."""
     with EmbeddingStore(path) as store:
         table = store.as_table()
         n_sequences = store.contents().groupby("model")["n_sequences"].sum()

@@ -15,25 +15,32 @@ from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
 from ..evaluation._summary import growth, mean_scores, win_rates
 from ..matrix._moments import Moments
-from ..matrix._residue_moments import read_moments, sum_residues, write_moments
+from ..matrix._residue_moments import sum_residues
 from ..sequences._draw import draw_proteins
 from ..sequences._records import read_records
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
-from ._console import INPUT, OUTPUT, embedding, failing, readable, say
-from ._options import chain_option, quiet_option, unknown_option
+from ..utils._parts import Parts
+from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
+from ._options import (
+    chain_option,
+    device_option,
+    quiet_option,
+    regressor_option,
+    unknown_option,
+)
 from ._sequence_inputs import chain_of, make_embedder
 
 _KIND = ["rows", "metric", "split"]
-_TOLD = ["plain", "distilled"]
+_COMPARED = ["plain", "distilled"]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat")
 _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 def _listed(known):
-    """Callback that reads a list of known words, separated by commas."""
+    """Make a callback that reads a list of known words, separated by commas."""
 
     def read(_context, _parameter, text):
         words = tuple(text.split(","))
@@ -46,90 +53,80 @@ def _listed(known):
 
 
 def _not_zero(_context, _parameter, number):
-    """Callback that lets negative numbers pass, which joblib counts from the processors down."""
+    """Refuse 0; joblib counts negative numbers from the number of processors down."""
     if number == 0:
         raise click.BadParameter("0 is not a number of jobs; give 1 or more, or -1 for all.")
     return number
 
 
-@click.command(name="evaluate")
+@click.command()
 @click.argument("tasks", **_INPUT)
-@click.option("--data", **_INPUT, help="Folder that paths in a list of tasks are relative to.")
+@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
     **_INPUT,
     multiple=True,
-    help="File of natural proteins (FASTA, CSV, TSV or Parquet), on whose residues the distiller "
-    "and its rivals are fitted; may be given several times.",
+    help="File of natural proteins (FASTA, CSV, TSV or Parquet): the distiller and the baselines "
+    "are fitted on their residues; may be given several times.",
 )
 @click.option(
     "--fit-sequences",
     type=click.IntRange(min=1),
     default=1000,
-    show_default=True,
-    help="How many of them are drawn, as by `revdist fit --sequences`.",
+    help="How many of them are drawn, as with `revdist fit --sequences`.",
 )
-@click.option(
-    "--regressor",
-    type=click.Choice(["ols", "ridge", "pcr"]),
-    default="ridge",
-    show_default=True,
-    help="Regressor of the distiller that is fitted.",
-)
+@regressor_option
 @click.option(
     "--representations",
     default=",".join(REPRESENTATIONS),
-    show_default=True,
     callback=_listed(REPRESENTATIONS),
-    help="What is scored.",
+    help="Representations to score.",
 )
 @click.option(
     "--fitted-on",
     default=",".join(FITTED_ON),
-    show_default=True,
     callback=_listed(FITTED_ON),
-    help="What maps are fitted on: the distiller's data, each training fold, or both.",
+    help="What the maps are fitted on: natural (the data of the distiller), fold (each training "
+    "fold), or both.",
 )
 @click.option(
     "--splits",
     default="random",
-    show_default=True,
     callback=_listed(SPLITS[1:]),
-    help="Splits of tasks without one of their own: random, contiguous, modulo.",
+    help="Splits of tasks that have none of their own: random, contiguous, modulo.",
 )
 @click.option(
     "--folds",
+    "n_folds",
     type=click.IntRange(min=2),
     default=5,
-    show_default=True,
     help="Number of folds.",
 )
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("evaluation"),
-    show_default=True,
-    help="Folder for tables, figures, embeddings and what is needed to go on after a stop.",
+    help="Folder for tables, figure, embeddings and what is needed to go on after a stop.",
 )
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
 )
-@click.option("--device", help="Device of torch, as in cuda:1.")
+@device_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
-    help="Residues beyond which a sequence is cut up.",
+    help="Residues beyond which a sequence is embedded in windows.",
 )
-@unknown_option("What becomes of ambiguous residues.")
-@click.option("--skip-invalid", is_flag=True, help="Leave out bad rows, and count them.")
+@unknown_option("What to do with ambiguous residues.")
+@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @click.option(
     "--jobs",
+    "n_jobs",
     default=1,
-    show_default=True,
     callback=_not_zero,
-    help="Probes fitted at a time.",
+    help="Number of probes to fit in parallel; -1 for all processors.",
 )
 @quiet_option
 def evaluate_command(
@@ -141,44 +138,45 @@ def evaluate_command(
     fit_on,
     fit_sequences,
     regressor,
-    representations,
-    fitted_on,
-    splits,
-    folds,
     output,
     store,
     device,
     max_length,
     unknown,
     skip_invalid,
-    jobs,
     quiet,
+    **scoring,
 ):
-    """Score plain, distilled and rival embeddings of every size on TASKS.
+    """Score plain, distilled and baseline embeddings of every size on TASKS.
 
-    TASKS is a folder of ProteinGym's scans, one such file, or a TOML file that lists tasks of
-    any kind. All of it is read and checked before any of it is embedded; what is left out is said
-    on standard error. Each task is done by itself: after an interruption the same command goes on
-    where it was, and once all is done it only prints.
+    TASKS is a folder of ProteinGym scans, one such file, or a TOML file that lists tasks of any
+    kind. Everything is read and checked before anything is embedded; rows that are left out are
+    counted on standard error. Each task is done by itself: after an interruption the same command
+    goes on where it was, and once all is done it only prints.
 
-    In --output: scores.csv has every score; means.csv, wins.csv and growth.csv sum them up with
-    95 % bootstrap intervals over tasks; tasks.csv says what each task is, and how many rows were
-    left out and why; scaling.png is a picture of the means, where matplotlib is installed.
+    In --output: scores.csv has every score; means.csv, wins.csv and growth.csv summarise them with
+    95 % bootstrap intervals over tasks; tasks.csv describes each task, and how many rows were
+    left out and why; scaling.png is a picture of the means, if matplotlib is installed.
 
     \b
       revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
       revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
     """  # noqa: D301
     if distiller and fit_on:
-        raise click.UsageError("--distiller is fitted already; leave it or --fit-on out.")
+        raise click.UsageError("--distiller is fitted already; leave out --distiller or --fit-on.")
     embedder = make_embedder(
         chain_of(models, alone=alone),
         {"device": device, "max_length": max_length, "unknown": unknown, "verbose": not quiet},
     )
     with failing(INPUT):
         readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
-        read = [_spoken_of(reader()) for reader in readers]
-        list(checked_tasks(read, splits, folds))
+        read = []
+        for reader in readers:
+            task = reader()
+            read.append(task)
+            if task.excluded:
+                say(f"Left out of {task.name!r}: {_left_out(task)}.")
+        list(checked_tasks(read, scoring["splits"], scoring["n_folds"]))
     described = pd.DataFrame([_described(task) for task in read])
     with failing(OUTPUT):
         output.mkdir(parents=True, exist_ok=True)
@@ -199,19 +197,15 @@ def evaluate_command(
         fitted.fit_moments(moments, embedder.get_feature_names_out())
     with embedding():
         scores = evaluate(
-            _told(read),
+            _announced(read),
             embedder,
             fitted,
-            representations=representations,
-            fitted_on=fitted_on,
-            splits=splits,
-            n_folds=folds,
             output=output / "tasks",
-            n_jobs=jobs,
             verbose=not quiet,
+            **scoring,
         )
-    means, wins, grows = mean_scores(scores), win_rates(scores), growth(scores)
-    tables = {"scores": scores, "means": means, "wins": wins, "growth": grows}
+    means, wins = mean_scores(scores), win_rates(scores)
+    tables = {"scores": scores, "means": means, "wins": wins, "growth": growth(scores)}
     with failing(OUTPUT):
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
@@ -219,36 +213,26 @@ def evaluate_command(
     _report(means, wins)
     click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
     if not drawn:
-        say('No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.')
+        say(NO_PICTURE)
 
 
-def _spoken_of(task: Task) -> Task:
-    """The task, after saying what was left out of it."""
-    if task.excluded:
-        say(f"Left out of {task.name!r}: {_left_out(task)}.")
-    return task
-
-
-def _told(tasks):
-    """The tasks, each told of when it is begun."""
+def _announced(tasks):
+    """Yield the tasks, and name each when it begins."""
     for i, task in enumerate(tasks, start=1):
         say(f"{i}/{len(tasks)} {task.name}")
         yield task
 
 
 def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
-    """Moments of the residues of proteins drawn from files, kept for the next time."""
+    """Moments of the residues of proteins drawn from files, kept for the next run."""
     with failing(INPUT):
         records = flatten.from_iterable(map(read_records, files))
         draw = draw_proteins((sequence for _, sequence in records), n_proteins)
     with embedding():
-        path = folder / f"moments-{fingerprint(embedder, draw.proteins)[:12]}.npz"
-    if not path.exists():
-        say(f"Residues of {draw}")
-        with embedding():
-            write_moments(sum_residues(draw.proteins, embedder), path)
-    with failing(OUTPUT):
-        return read_moments(path)
+        kept = Parts(folder / "moments", fingerprint(embedder, draw.proteins)[:32])
+        if not kept.numbers():
+            say(f"Residues of {draw}")
+        return sum_residues([draw.proteins], embedder, kept)
 
 
 def _described(task: Task) -> dict:
@@ -269,7 +253,7 @@ def _left_out(task: Task) -> str:
 
 
 def _draw(means: pd.DataFrame, path: Path) -> bool:
-    """Write the picture, a panel for each kind of tasks; False where matplotlib is missing."""
+    """Write the picture, with a panel for each kind of tasks; False without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -295,21 +279,19 @@ def _draw(means: pd.DataFrame, path: Path) -> bool:
 
 
 def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
-    """Print the means over tasks, a line a representation, and what distilled ones win."""
+    """Print the means over tasks, one line per representation, and what distilled ones win."""
     means, wins = (table[table["subset"] == "all"] for table in (means, wins))
+    wins = wins[wins[["representation", "rival"]].isin(_COMPARED).all(axis=1)]
     for kind, table in means.groupby(_KIND, sort=False):
-        label = pd.Series(
-            map(_label, table["representation"], table["fitted_on"]), index=table.index
-        )
-        wide = table.assign(label=label).pivot(index="label", columns="model", values="score")
-        wide = wide.loc[label.unique(), table["model"].unique()].round(3)
+        labels = list(map(_label, table["representation"], table["fitted_on"]))
+        wide = table.assign(label=labels).pivot(index="label", columns="model", values="score")
+        wide = wide.loc[list(dict.fromkeys(labels)), table["model"].unique()].round(3)
         n_tasks = table["n_tasks"].max()
         many = "" if n_tasks == 1 else "s"
         rows, metric, split = kind
         click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
         click.echo(wide.rename_axis(index=None, columns=None).to_string(na_rep=""))
-        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1) & wins["rival"].isin(_TOLD)]
-        of_kind = of_kind[of_kind["representation"].isin(_TOLD)]
+        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1)]
         if of_kind.empty or n_tasks == 1:
             continue
         click.echo("Share of tasks won, and its 95 % interval:")

@@ -9,84 +9,76 @@ import numpy as np
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..distillation._saved_chain import read_description
-from ._console import INPUT, failing
+from ._console import INPUT, failing, print_table
 from ._options import json_option
+
+_HEADS = {
+    "model": "model",
+    "width": "width",
+    "prefix_length": "prefix",
+    "r2": "R2",
+    "variance_kept": "variance kept",
+    "rank": "rank",
+    "alpha": "penalty",
+}
 
 
 @click.command()
 @click.argument("distiller")
 @json_option("instead of a table")
-def info(distiller, as_json):
-    """Tell what is in DISTILLER.
+def info_command(distiller, as_json):
+    """Show what is in DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. For each
     model: its width, the length of the prefix that ends with it, how well the smaller models
-    predict it (R2, held-in), and the share of the rest's variance that its new columns keep.
+    predict it (training R2), and the share of the residual variance that its new columns keep.
     """
     with failing(INPUT):
         report = report_of(distiller)
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    click.echo(described(report))
-    click.echo()
-    heads = ("model", "width", "prefix", "R2", "variance kept", "rank", "penalty")
-    keys = ("model", "width", "prefix_length", "r2", "variance_kept", "rank", "alpha")
-    lines = [heads, *([_cell(model[key]) for key in keys] for model in report["models"])]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for model, *numbers in lines:
-        cells = [model.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])]
-        click.echo("  ".join(cells).rstrip())
+    click.echo(f"{described(report)}\n")
+    cells = [[_cell(model[key]) for key in _HEADS] for model in report["models"]]
+    print_table([[*_HEADS.values()], *cells], n_left=1)
     if report["versions"]:
-        told = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-        click.echo(f"\nWritten by {told}.")
+        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+        click.echo(f"\nWritten by {versions}.")
 
 
 def report_of(path: str | os.PathLike) -> dict[str, Any]:
     """What is in a distiller, as plain values."""
     distiller = ReverseDistiller.from_pretrained(path)
     described = {} if path != "demo" and os.path.isdir(path) else read_description(path)
-    levels = zip(
-        distiller.r2_,
-        distiller.explained_variance_ratio_,
-        distiller.ranks_,
-        distiller.alphas_,
-        distiller.conditions_,
-        strict=True,
-    )
-    none = (None,) * 5
-    models = [
-        {
-            "model": name,
-            "width": int(width),
-            "prefix_length": int(length),
-            "r2": _known(r2),
-            "variance_kept": _known(kept),
-            "rank": None if rank is None else int(rank),
-            "alpha": _known(alpha),
-            "condition": _known(condition),
-        }
-        for name, width, length, (r2, kept, rank, alpha, condition) in zip(
-            distiller.model_names_,
-            distiller.dims_,
-            distiller.prefix_lengths_,
-            [none, *levels],
-            strict=True,
-        )
-    ]
+    levels = {
+        "r2": distiller.r2_,
+        "variance_kept": distiller.explained_variance_ratio_,
+        "rank": distiller.ranks_,
+        "alpha": distiller.alphas_,
+        "condition": distiller.conditions_,
+    }
+    columns = {
+        "model": distiller.model_names_,
+        "width": distiller.dims_.tolist(),
+        "prefix_length": distiller.prefix_lengths_.tolist(),
+        **{name: [None, *map(_known, values)] for name, values in levels.items()},
+    }
     return {
         "n_columns_in": int(distiller.n_features_in_),
         "n_columns_out": int(distiller.prefix_lengths_[-1]),
         "regressor": described.get("parameters", {}).get("regressor"),
         "n_new": described.get("parameters", {}).get("n_new"),
         "weight": described.get("weight"),
-        "models": models,
+        "models": [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*columns.values(), strict=True)
+        ],
         "versions": described.get("versions", {}),
     }
 
 
 def described(report: dict[str, Any]) -> str:
-    """One line about a distiller."""
+    """Describe a distiller in one line."""
     regressor = report["regressor"] or "published weights"
     rows = "" if report["weight"] is None else f", fitted on {report['weight']:g} rows"
     return (
@@ -95,8 +87,9 @@ def described(report: dict[str, Any]) -> str:
     )
 
 
-def _known(number: float | None) -> float | None:
-    return None if number is None or not np.isfinite(number) else float(number)
+def _known(number: Any) -> float | None:
+    """A number of Python's, or None where it is not known."""
+    return None if number is None or not np.isfinite(number) else np.asarray(number).item()
 
 
 def _cell(value: Any) -> str:

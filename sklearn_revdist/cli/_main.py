@@ -9,28 +9,29 @@ from .. import __version__
 from ._console import EXIT_CODES, Commands
 
 _COMMANDS = {
-    "embed": ("._embed", "embed", "Embed sequences with every model of a chain."),
-    "fit": ("._fit", "fit", "Fit a distiller on sequences or on stored embeddings."),
-    "transform": ("._transform", "transform", "Nest embeddings with a fitted distiller."),
-    "info": ("._info", "info", "Tell what is in a distiller."),
-    "evaluate": (
-        "._evaluate",
-        "evaluate_command",
-        "Score plain, distilled and rival embeddings of every size on tasks.",
-    ),
-    "models": ("._models", "models_command", "List the models and where their weights are."),
-    "demo": ("._demo", "demo", "Do all of it offline on what is bundled, in two minutes."),
+    "embed": "Embed sequences with every model of a chain.",
+    "fit": "Fit a distiller on sequences or on stored embeddings.",
+    "transform": "Nest embeddings with a fitted distiller.",
+    "info": "Show what is in a distiller.",
+    "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",
+    "models": "List the models and where their weights are.",
+    "demo": "Try everything offline on bundled data, in two minutes.",
 }
 
 
-@click.group(cls=Commands, places=_COMMANDS, epilog=EXIT_CODES)
+@click.group(
+    cls=Commands,
+    lines=_COMMANDS,
+    epilog=EXIT_CODES,
+    context_settings={"show_default": True},
+)
 @click.version_option(__version__, prog_name="revdist")
 def main():
     """Nested protein embeddings by Reverse Distillation.
 
     A chain of models, small to large, embeds sequences. A distiller, fitted once on natural
-    proteins, turns the embeddings into one whose first columns are the smallest model's own and
-    whose later columns are what each larger model adds. So any prefix of it is an embedding.
+    proteins, turns their embeddings into one: its first columns are those of the smallest model,
+    and the later columns are what each larger model adds. So any prefix of it is an embedding.
 
     \b
       revdist embed proteins.fasta -m 650M -o proteins.parquet
@@ -38,5 +39,5 @@ def main():
       revdist transform distiller.safetensors proteins.parquet -o nested.parquet
       revdist transform distiller.safetensors proteins.parquet -n 35M -o small.parquet
 
-    With -m demo in place of 650M, all this runs offline on tiny models that are bundled.
+    With -m demo in place of -m 650M all this runs offline, on tiny models that are bundled.
     """  # noqa: D301

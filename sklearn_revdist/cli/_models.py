@@ -1,16 +1,17 @@
-"""The command `revdist models`: which weights are present, and where."""
+"""Command `revdist models`: which weights are present, and where."""
 
 import click
 
 from ..utils._models import DEMO, ESM2
+from ._console import print_table
 
 
-@click.command("models")
+@click.command()
 def models_command():
     """List the models, where their weights are and their sizes.
 
-    Weights that are missing are shown with the path that ESMEmbedder downloads them to. Looking
-    for them downloads nothing.
+    Missing weights are shown with the path that they would be downloaded to. This command
+    downloads nothing.
     """
     from ..embedding._checkpoints import checkpoint_files, is_complete, places
 
@@ -24,12 +25,9 @@ def models_command():
         if not found:
             rows.append((*names, "missing", "", places(model)[:2][-1].path))
     heads = ("model", "name", "width", "where", "size", "path")
-    lines = [[str(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
+    print_table([[str(cell) for cell in row] for row in (heads, *rows)], n_left=len(heads))
 
 
 def _size(n_bytes: int) -> str:
-    """Number of bytes, in megabytes or gigabytes."""
+    """Size in megabytes or gigabytes."""
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

@@ -1,6 +1,7 @@
 """Options that several commands have, each written once."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
 
 
 def together(*options: Callable) -> Callable:
-    """Several options as one decorator, in the order in which the help shows them."""
+    """Combine options into one decorator, in the order in which the help shows them."""
 
     def decorate(command):
         for option in reversed(options):
@@ -23,7 +24,7 @@ def together(*options: Callable) -> Callable:
 
 
 def output_option(content: str) -> Callable:
-    """Where a file is written to; the help says what is in it."""
+    """Make the option for the file to write; the help says what is in it."""
     return click.option(
         "-o",
         "--output",
@@ -35,35 +36,42 @@ def output_option(content: str) -> Callable:
 
 
 def chain_option(*more_names: str) -> Callable:
-    """The models that sequences are embedded with, where no distiller says them."""
+    """Make the options for the models that embed, where no distiller names them."""
     return together(
         click.option(
             *("-m", "--model", *more_names, "models"),
             multiple=True,
             default=["650M"],
-            show_default=True,
             help=f"The chain up to this model, or {CHECKPOINTS}; given several times, exactly "
-            "these.",
+            "those models.",
         ),
-        click.option("--alone", is_flag=True, help="The model by itself, not the chain up to it."),
+        click.option("--alone", is_flag=True, help="Use only the model, not the chain up to it."),
     )
 
 
 def json_option(what: str) -> Callable:
-    """Whether a program is told, not a person."""
+    """Make the option for output that programs read."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}.")
 
 
 def unknown_option(help: str) -> Callable:
-    """The policy on ambiguous residues."""
+    """Make the option for what to do with ambiguous residues."""
     return click.option(
         "--unknown",
         type=click.Choice(["error", "mask", "X", "keep"]),
         default="error",
-        show_default=True,
         help=help,
     )
 
+
+device_option = click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
+
+regressor_option = click.option(
+    "--regressor",
+    type=click.Choice(["ridge", "ols", "pcr"]),
+    default="ridge",
+    help="What predicts each model from the smaller ones in the distiller that is fitted.",
+)
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 
@@ -71,56 +79,76 @@ table_options = together(
     click.option(
         "--output-format",
         type=click.Choice(["parquet", "hdf5", "npy"]),
-        help="Format of the output, where its suffix does not say it.",
+        help="Format of the output, if its suffix does not say it.",
     ),
     click.option(
-        "--name-column", help='Column of a table with the names; default: "name", if there is one.'
+        "--name-column",
+        help='Column of a table that holds names; default: "name", if there is one.',
     ),
 )
 
-sequence_options = together(
+_input_options = together(
     click.option(
         "--input-format",
         type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy", "npz"]),
-        help="Format of the input, where neither its suffix nor its first line says it.",
+        help="Format of the input, if neither its suffix nor its first line says it.",
     ),
     click.option(
         "--sequence-column",
-        show_default="sequence",
-        help="Column of a table that holds the sequences.",
+        help='Column of a table that holds sequences; default: "sequence".',
     ),
-    click.option("--device", help="Device of torch, as in cuda:1; default: the best."),
+    device_option,
     click.option(
         "--dtype",
         type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
         default="auto",
-        show_default=True,
         help="Precision of the computation.",
     ),
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),
-        help="Residues embedded at a time, which bounds memory.",
+        help="Residues embedded at a time; fewer take less memory.",
     ),
     click.option(
         "--max-length",
         type=click.IntRange(min=1),
-        help="Residues beyond which --long applies; default: any length is embedded whole.",
+        help="Length in residues above which --long applies; default: no limit.",
     ),
     click.option(
         "--long",
         type=click.Choice(["window", "truncate", "error"]),
         default="window",
-        show_default=True,
-        help="What becomes of longer sequences.",
+        help="What to do with longer sequences.",
     ),
     unknown_option(
-        "What becomes of ambiguous residues (X B Z U O J, and * inside a sequence); gaps are none."
+        "What to do with ambiguous residues: X B Z U O J, and * inside a sequence. Gaps are not "
+        "among them."
     ),
-    click.option("--remove-gaps", is_flag=True, help="Remove gaps (- .), as of an alignment."),
+    click.option("--remove-gaps", is_flag=True, help="Remove gaps (- .) of alignments."),
     click.option(
         "--keep-stop",
         is_flag=True,
         help="Refuse sequences that end in * (a stop codon), instead of dropping it.",
     ),
 )
+
+_READING = ("input_format", "sequence_column", "name_column", "remove_gaps", "keep_stop")
+_SETTINGS = ("device", "dtype", "batch_tokens", "max_length", "long", "unknown")
+
+
+def sequence_options(command: Callable) -> Callable:
+    """Add the options of commands that embed.
+
+    The command takes them as two dicts: ``reading``, of how sequences are read, with the name
+    column where it has that option, and ``settings`` of the embedder.
+    """
+
+    @wraps(command)
+    def grouped(**given):
+        reading, settings = (
+            {name: given.pop(name) for name in names if name in given}
+            for names in (_READING, _SETTINGS)
+        )
+        return command(reading=reading, settings=settings, **given)
+
+    return _input_options(grouped)

@@ -1,7 +1,7 @@
-"""What commands that take sequences share: their checks, and what is kept of their work.
+"""What commands that take sequences share: checks, and keeping unfinished work.
 
-Sequences that are embedded are a table of rows like any other, whose batches are computed, and
-kept beside the output until that is complete.
+Embedded sequences are a table like any other. Its batches are computed, and kept beside the output
+until that is complete.
 """
 
 import os
@@ -19,13 +19,12 @@ import numpy as np
 
 from ..embedding._embedder import ESMEmbedder
 from ..embedding._store import EmbeddingStore
-from ..matrix._layout import blocks_of_names
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
-from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._models import known_model, resolve_chain
+from ..utils._parts import Parts
 from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
@@ -33,35 +32,36 @@ _SEQUENCES, RESIDUES = 2**16, 2**13
 
 
 class Kept(NamedTuple):
-    """Where unfinished work is kept beside an output: a store, or a folder of parts."""
+    """Where unfinished work is kept beside an output: in a store, or in a folder of parts."""
 
     store: Path | None
     folder: Path | None
 
     @classmethod
     def beside(cls, output: Path) -> Self:
-        """Places beside a file; none beside standard output."""
+        """Keep work beside a file, and none beside standard output."""
         if output == STDIO:
             return cls(None, None)
         name = f"{output.name}.unfinished"
         return cls(output.with_name(f"{name}.sqlite"), output.with_name(name))
 
     def remove(self) -> None:
-        """Remove it, once the output is complete."""
+        """Remove the work, once the output is complete."""
         if self.store:
             self.store.unlink(missing_ok=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Records:
-    """Records of a file as a command is to take them, names and sequences, read at each call.
+    """Names and sequences in a file, read at each call.
 
     Parameters
     ----------
     path, input_format, sequence_column, name_column
         As :func:`read_records` takes them.
     remove_gaps : bool, default=False
-        Whether gaps are removed; the first time that all is read, it is said of how many.
+        Whether gaps are removed; the first time that the file is read, they are counted on
+        standard error.
     keep_stop : bool, default=False
         Whether a ``*`` at the end of a sequence is an error.
     """
@@ -87,17 +87,17 @@ class Records:
         columns = {"sequence_column": sequence_column, "name_column": name_column}
         self._read = partial(read_records, path, found, **columns)
         self.place = partial(place_of, path=path, name=found, **columns)
-        self._without_gaps = remove_gaps
+        self._remove_gaps = self._count_gaps = remove_gaps
         self._keep_stop = keep_stop
-        self._said = not remove_gaps
 
     def __call__(self) -> Iterator[tuple[str, str]]:
         n_records = n_with_gaps = n_gaps = 0
         for name, sequence in self._read():
-            if self._without_gaps and any(gap in sequence for gap in GAPS):
+            if self._remove_gaps:
                 length = len(sequence)
                 sequence = remove_gaps(sequence)
-                n_with_gaps, n_gaps = n_with_gaps + 1, n_gaps + length - len(sequence)
+                n_gaps += length - len(sequence)
+                n_with_gaps += length > len(sequence)
             if self._keep_stop and sequence.rstrip().endswith(STOP):
                 raise ValueError(
                     f"Record {n_records} (counting from 0) ends in '*', a stop codon; remove it, "
@@ -105,18 +105,18 @@ class Records:
                 )
             n_records += 1
             yield name, sequence
-        if not self._said:
+        if self._count_gaps:
             say(f"Removed {n_gaps} gaps from {n_with_gaps} of {n_records} sequences")
-            self._said = True
+            self._count_gaps = False
 
 
 class Sequences(NamedTuple):
-    """Sequences in a file, which may be read many times.
+    """Sequences that can be read many times.
 
     Attributes
     ----------
     read : callable
-        Gives the records, names and sequences, from the first one on.
+        Returns an iterable of names and sequences.
     n_sequences, n_residues : int
     """
 
@@ -126,14 +126,14 @@ class Sequences(NamedTuple):
 
     @classmethod
     def checked(cls, read: Callable, embedder: ESMEmbedder, instead: str = "") -> Self:
-        """Sequences of which an embedder can embed every one.
+        """Check that an embedder can embed every sequence.
 
         Parameters
         ----------
         read : callable
         embedder : ESMEmbedder
         instead : str, default=""
-            What else to do about a letter that is no residue.
+            What else to do about a letter that is not a residue, for the message.
         """
         n_sequences = n_residues = n_long = 0
         limit = embedder.max_length or float("inf")
@@ -143,34 +143,36 @@ class Sequences(NamedTuple):
                 lengths = [len(tokens) for tokens in encoder.encode(part)]
             except WrongLetter as error:
                 raise ValueError(f"{error.what}; {_remedy(error)}{instead}.") from error
-            if max(lengths) > limit and embedder.long == "error":
+            n_too_long = sum(length > limit for length in lengths)
+            if n_too_long and embedder.long == "error":
                 index = next(i for i, length in enumerate(lengths) if length > limit)
                 raise ValueError(
                     f"Record {first + index} (counting from 0) has {lengths[index]} residues, more "
                     f"than --max-length {limit}; shorten it, or choose another --long."
                 )
             cut = lengths if embedder.long == "window" else np.minimum(lengths, limit)
-            n_sequences, n_residues = n_sequences + len(part), n_residues + int(sum(cut))
-            n_long += sum(length > limit for length in lengths)
+            n_sequences += len(part)
+            n_residues += int(sum(cut))
+            n_long += n_too_long
         for note in encoder.notes():
             say(f"Warning: {note}")
         if n_long and embedder.long == "truncate":
             say(
-                f"Warning: {n_long} of {n_sequences} sequences exceed {limit} residues; what is "
-                "beyond is ignored."
+                f"Warning: {n_long} of {n_sequences} sequences exceed {limit} residues; the rest "
+                "of them is ignored."
             )
         return cls(read, n_sequences, n_residues)
 
 
 def chain_of(models: Sequence[str], *, alone: bool = False) -> str | list[str | Path]:
-    """The chain that models on the command line are, or the usage error that says what is wrong.
+    """Find the chain of the models that are named on the command line.
 
     Parameters
     ----------
     models : sequence of str
         Names of models, or paths of checkpoints. One name is the chain up to that model.
     alone : bool, default=False
-        Whether one name is that model.
+        Whether one name is only that model.
     """
     entries = [_entry(model) for model in models]
     chain = entries[0] if entries == list(models[:1]) and not alone else entries
@@ -179,34 +181,28 @@ def chain_of(models: Sequence[str], *, alone: bool = False) -> str | list[str | 
 
 
 def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> ESMEmbedder:
-    """Embedder of a chain, with the settings that are given."""
+    """Make the embedder of a chain; settings that are None have their defaults."""
     given = {name: value for name, value in settings.items() if value is not None}
     return ESMEmbedder(chain, **given)
 
 
 def checked_sequences(records: Records, embedder: ESMEmbedder, instead: str = "") -> Sequences:
-    """Sequences of a file, all of them checked."""
-    with failing(INPUT), _placing(records.place):
-        return Sequences.checked(records, embedder, instead)
-
-
-@contextmanager
-def _placing(place: Callable[[int], str]) -> Iterator[None]:
-    """Say beside the number of a record where in the file it is."""
-    try:
-        yield
-    except ValueError as error:
-        number = re.match(r"Record (\d+) ", str(error))
-        where = place(int(number[1])) if number else ""
-        if not where:
-            raise
-        raise ValueError(f"{where}: {error}") from error
+    """Check the sequences of a file; errors say where in the file the record is."""
+    with failing(INPUT):
+        try:
+            return Sequences.checked(records, embedder, instead)
+        except ValueError as error:
+            number = re.match(r"Record (\d+) ", str(error))
+            where = records.place(int(number[1])) if number else ""
+            if not where:
+                raise
+            raise ValueError(f"{where}: {error}") from error
 
 
 def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residues: bool) -> Table:
-    """The embeddings of sequences, as a table that computes its batches.
+    """Make a table that embeds sequences as it is read.
 
-    Where the embedder has no store, it is given the one that is kept beside the output.
+    An embedder without a store gets the one beside the output.
     """
     with embedding():
         columns = embedder.get_feature_names_out().tolist()
@@ -217,44 +213,42 @@ def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residue
         if embedder.store and not residues:
             with failing(OUTPUT):
                 EmbeddingStore.create(embedder.store, exist_ok=True).close()
-        for first, names, part in in_parts(sequences.read(), RESIDUES if residues else _SEQUENCES):
-            with embedding():
+        parts = in_parts(sequences.read(), RESIDUES if residues else _SEQUENCES)
+        for first, names, part in parts:
+            with embedding(), long_sequences_unmentioned():
                 if residues:
-                    yield _residues(embedder, kept, first, names, part)
+                    batch = _residues(embedder, kept, first, names, part)
                 else:
-                    yield Batch({"name": np.array(names, dtype=object)}, _means(embedder, part))
+                    labels = {"name": np.array(names, dtype=object)}
+                    batch = Batch(labels, embedder.transform(part))
+            yield batch
 
     n_rows = sequences.n_residues if residues else sequences.n_sequences
     return Table(n_rows, columns, len(columns), batches)
 
 
-def widths(columns: Sequence[str]) -> dict[str, int]:
-    """How many columns are which model's."""
-    return dict(zip(*blocks_of_names(columns), strict=True))
-
-
 @contextmanager
-def told_once() -> Iterator[None]:
-    """Without the embedder's warning of long sequences in each part, which the check has given."""
+def long_sequences_unmentioned() -> Iterator[None]:
+    """Ignore the embedder's warnings of long sequences, which the check has counted."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
 
 
 def _entry(model: str) -> str | Path:
-    """A name as it is; the path of a checkpoint, where there is no such name."""
+    """Keep a known name as it is; anything else is the path of a checkpoint."""
     if model == "demo" or known_model(model):
         return model
     if os.path.exists(model) or os.sep in model or "/" in model or model.endswith(".pt"):
         return Path(model)
     raise click.UsageError(
-        f"{model!r} names no known model, and there is no such file or folder; `revdist models` "
+        f"{model!r} is not a known model, and there is no such file or folder; `revdist models` "
         "lists the names."
     )
 
 
 def _remedy(error: WrongLetter) -> str:
-    """What to do about a letter on the command line."""
+    """Say what to do about a letter, in options of the command line."""
     if error.letter in GAPS:
         return "remove gaps by --remove-gaps"
     if error.letter.upper() in AMBIGUOUS:
@@ -262,29 +256,19 @@ def _remedy(error: WrongLetter) -> str:
     return error.remedy
 
 
-def _means(embedder, sequences):
-    with told_once():
-        return embedder.transform(sequences)
-
-
 def _residues(embedder, kept, first, names, sequences):
-    """Rows of residues, from the folder of parts where they are in it."""
-    path = kept.folder and kept.folder / f"{fingerprint(embedder, sequences)[:32]}.npz"
-    if path is None or not path.exists():
-        with told_once():
-            blocks, index = zip(*embedder.iter_residues(sequences), strict=True)
-        rows, index = np.concatenate(blocks), np.concatenate(index)
-        if path:
-            path.parent.mkdir(exist_ok=True)
-            with replaced(path) as part, open(part, "wb") as file:
-                np.savez(file, rows=rows, index=index)
-    else:
-        with np.load(path) as part:
-            rows, index = part["rows"], part["index"]
-    position = np.arange(len(index)) - np.searchsorted(index, index) + 1
+    """Rows of residues, from the folder of parts if they are there."""
+    parts = kept.folder and Parts(kept.folder, fingerprint(embedder, sequences)[:32])
+    part = parts and parts.read(first)
+    if not part:
+        blocks, index = zip(*embedder.iter_residues(sequences), strict=True)
+        part = {"rows": np.concatenate(blocks), "index": np.concatenate(index)}
+        if parts:
+            parts.write(first, **part)
+    index = part["index"]
     labels = {
         "name": np.array(names, dtype=object)[index],
         "record": first + index,
-        "position": position,
+        "position": np.arange(len(index)) - np.searchsorted(index, index) + 1,
     }
-    return Batch(labels, rows)
+    return Batch(labels, part["rows"])

@@ -1,6 +1,5 @@
-"""Command `revdist transform`: embeddings or sequences in a file to nested embeddings in a file."""
+"""Command `revdist transform`: embeddings or sequences to nested embeddings, from file to file."""
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -9,19 +8,10 @@ import click
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..tables._columns import columns_to_transform
-from ..tables._files import format_of, writing
+from ..tables._files import format_of
+from ..tables._table import Table
 from ..utils._models import known_model, model_name, resolve_chain
-from ._console import (
-    INPUT,
-    OUTPUT,
-    STDIO,
-    as_usage,
-    failing,
-    local_copy,
-    local_output,
-    progress,
-    say,
-)
+from ._console import INPUT, as_usage, failing, local_copy, local_output
 from ._embedding_inputs import holds_sequences, open_embeddings, rows_of
 from ._options import (
     CHECKPOINTS,
@@ -31,6 +21,7 @@ from ._options import (
     sequence_options,
     table_options,
 )
+from ._outputs import refuse_json, report, write_table
 from ._sequence_inputs import (
     Kept,
     Records,
@@ -48,22 +39,22 @@ from ._sequence_inputs import (
 @click.option(
     "-n",
     "--n-components",
-    help="Number of columns, or the model that they end with, as in 35M; default: all.",
+    help="Number of columns, or the model that they end with, such as 35M; default: all.",
 )
-@click.option("--residues", is_flag=True, help="Of sequences: a row for each residue.")
+@click.option("--residues", is_flag=True, help="For sequences: write one row per residue.")
 @click.option(
     "-m",
     "--model",
     "models",
     multiple=True,
-    help="Of sequences: the models that the distiller was fitted on and that are not known by "
+    help="For sequences: the models that the distiller was fitted on and that are not known by "
     f"name, each {CHECKPOINTS}.",
 )
 @table_options
 @sequence_options
 @json_option("about what was done")
 @quiet_option
-def transform(
+def transform_command(
     distiller,
     input,
     output,
@@ -71,26 +62,22 @@ def transform(
     residues,
     models,
     output_format,
-    name_column,
-    input_format,
-    sequence_column,
-    remove_gaps,
-    keep_stop,
     as_json,
     quiet,
-    **settings,
+    reading,
+    settings,
 ):
     """Nest embeddings with DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. INPUT is
     embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences, in any form that
-    `revdist embed` takes, which are embedded by the distiller's models, and by none that
-    --n-components does not need.
+    `revdist embed` takes. Sequences are embedded with those models of the distiller that
+    --n-components needs.
 
-    The output has a row for each row of INPUT, or each sequence, in the same order, with whatever
-    labels INPUT has. Columns are chosen by their names, in whatever order they are; numbers beside
-    them are labels. An array for each protein, in HDF5 or npz, gives rows with its name. INPUT is
-    read a batch at a time, so that it may be larger than memory.
+    The output has one row per row of INPUT, or per sequence, in the same order, with the labels
+    that INPUT has. Columns are found by their names, in any order; other columns of numbers are
+    labels. In HDF5 or npz with an array for each protein, its name labels the rows. INPUT is read
+    in batches, so that it may be larger than memory.
 
     \b
       revdist transform distiller.safetensors embeddings.parquet -o nested.parquet
@@ -98,25 +85,17 @@ def transform(
       revdist transform demo proteins.fasta -o - --output-format npy > nested.npy
     """  # noqa: D301
     start = time.monotonic()
-    if as_json and output == STDIO:
-        raise click.UsageError("Standard output takes the embeddings; leave out --json.")
+    refuse_json(output, "embeddings", as_json)
     as_usage(format_of, output, output_format)
     with failing(INPUT):
         fitted = ReverseDistiller.from_pretrained(distiller)
     n_columns, prefix = as_usage(_prefix, fitted, n_components)
     kept = Kept.beside(output)
+    input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
-        if holds_sequences(path, input_format, sequence_column):
+        if holds_sequences(path, input_format, reading["sequence_column"]):
             embedder = _embedder_of(prefix.model_names_, fitted.model_names_, models, settings)
-            records = Records(
-                path,
-                input_format,
-                sequence_column,
-                name_column,
-                remove_gaps=remove_gaps,
-                keep_stop=keep_stop,
-            )
-            checked = checked_sequences(records, embedder)
+            checked = checked_sequences(Records(path, **reading), embedder)
             table = embedded(checked, embedder, kept, residues=residues)
         elif models or residues:
             raise click.UsageError(
@@ -129,41 +108,33 @@ def transform(
         # embeddings of the models that are needed are enough
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)
-        names = chain.get_feature_names_out().tolist()
-        n_rows = 0
-        with (
-            failing(OUTPUT),
-            progress(table.n_rows, quiet) as bar,
-            writing(target, names, output_format) as write,
-        ):
-            batches = iter(table.batches())
-            while True:
-                with failing(INPUT):
-                    batch = next(batches, None)
-                    if batch is None:
-                        break
-                    nested = chain.transform(rows_of(batch, table.columns))
-                write(batch.labels, nested)
-                n_rows += len(nested)
-                bar.update(len(nested))
+        n_rows = write_table(_nested(table, chain), target, output_format, quiet)
     kept.remove()
-    report = {
+    done = {
         "output": str(output),
         "n_rows": n_rows,
-        "n_components": len(names),
+        "n_components": n_columns,
         "models": chain.model_names_,
         "seconds": round(time.monotonic() - start, 3),
     }
-    if as_json:
-        click.echo(json.dumps(report, indent=2))
-    else:
-        say(f"{output}: {n_rows} rows of {len(names)} columns, {' + '.join(report['models'])}")
+    models = " + ".join(chain.model_names_)
+    report(done, f"{output}: {n_rows} rows of {n_columns} columns, {models}", as_json)
 
 
-def _prefix(
-    distiller: ReverseDistiller, n_components: str | None
-) -> tuple[int | str | None, ReverseDistiller]:
-    """Number of columns or model as asked for, and the distiller up to the models they need."""
+def _nested(table: Table, chain: ReverseDistiller) -> Table:
+    """Table of the nested embeddings of a table's rows, with the same labels."""
+
+    def batches():
+        with failing(INPUT):
+            for batch in table.batches():
+                yield batch._replace(rows=chain.transform(rows_of(batch, table.columns)))
+
+    names = chain.get_feature_names_out().tolist()
+    return Table(table.n_rows, names, len(names), batches)
+
+
+def _prefix(distiller: ReverseDistiller, n_components: str | None) -> tuple[int, ReverseDistiller]:
+    """Number of columns that are asked for, and the distiller up to the models they need."""
     if n_components is not None:
         asked = int(n_components) if n_components.isdecimal() else n_components
         distiller.set_params(n_components=asked)
@@ -173,10 +144,10 @@ def _prefix(
 
 
 def _embedder_of(names, fitted_on, models, settings):
-    """Embedder of the models that are needed, of those that the distiller was fitted on.
+    """Make the embedder of the models that are needed.
 
-    Each is one that is given, or known by its name. Models of other names are taken as they are
-    given: the distiller says what it makes of them.
+    Each is given, or known by its name. If models are given that the distiller was not fitted on,
+    exactly the given ones are used, and the distiller checks their columns.
     """
     chain = chain_of(models) if models else []
     given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}

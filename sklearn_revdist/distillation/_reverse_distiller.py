@@ -260,7 +260,7 @@ class ReverseDistiller(BaseChain):
         check_embedder(embedder)
         feature_names = embedder.get_feature_names_out()
         self._new_columns(find_blocks(self.dims, feature_names, len(feature_names)))
-        return self.fit_moments(sum_residues(sequences, embedder), feature_names)
+        return self.fit_moments(sum_residues([sequences], embedder), feature_names)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """The nested embedding, or the prefix of it that `n_components` says.

@@ -1,7 +1,7 @@
-"""Embedding on many workers: parts of equal length, written to files where they are embedded.
+"""Embed on many workers, in parts of equal length; each worker writes the files of its parts.
 
-A part is named after its number and a digest of all that it depends on, and appears when it is
-complete. So workers need to tell nobody what they have done, and whoever starts again goes on.
+A file appears when it is complete, under a name that holds a digest of all that it depends on. So
+workers need not report what they have done, and the same call can be repeated to go on.
 """
 
 import hashlib
@@ -12,7 +12,9 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice, pairwise
 from numbers import Integral
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,15 +32,13 @@ from ..tables._table import import_parquet
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain
+from ..utils._parts import Parts
 from ._embedder import ESMEmbedder
 
 _FORMAT = 1
 
-# Residues that are read at a time, where sequences are looked through.
+# Residues that are read at a time, when sequences are only looked through.
 _RESIDUES = 2**22
-
-# Parts that wait at each thread of the workers, beside the one that it embeds.
-_WAITING = 1
 
 # A device has memory for one part at a time, whatever number of threads a worker has.
 _one_at_a_time = threading.Lock()
@@ -54,27 +54,29 @@ _CONSTRAINTS: dict = {
 
 
 class _Part(NamedTuple):
-    """Consecutive distinct sequences, and the name of the file that their embeddings go to."""
+    """Consecutive distinct sequences, and the file for their embeddings."""
 
-    file: str
+    path: Path
     first_row: int
     n_rows: int
     n_residues: int
 
 
 class _Plan(NamedTuple):
-    """What is in which part.
+    """How the sequences are cut into parts.
 
     Attributes
     ----------
     rows : ndarray of shape (n_records,)
         For each record the row of its sequence among the distinct ones.
+    files : Parts
     parts : list of _Part
     sequences : str
         Digest of all names and sequences.
     """
 
     rows: NDArray[np.int64]
+    files: Parts
     parts: list[_Part]
     sequences: str
 
@@ -90,42 +92,41 @@ def embed_to_parquet(
 ) -> dict[str, Any]:
     """Embed any number of sequences into a folder of Parquet files, on one machine or many.
 
-    The distinct sequences are cut, in their order, into parts of equally many residues. Workers
-    embed one part after the other, each loads the models once, and write the files themselves.
+    The distinct sequences are cut, in their order, into parts of about equally many residues.
+    Each worker loads the models once, embeds one part after the other, and writes the files.
     What is written is never embedded again: after an interruption, or the loss of workers, the
     same call goes on.
 
     Parameters
     ----------
     embedder : ESMEmbedder
-        Says the chain and how to embed. Its models have to be where the workers are.
+        The chain, and how to embed. The workers need its models.
     sequences : array-like of str, or path
-        Protein sequences, or a FASTA, CSV, TSV, Excel or Parquet file, which is read twice and
-        never held in memory.
+        Protein sequences, or a FASTA, CSV, TSV, Excel or Parquet file, which is read several
+        times and never held in memory.
     folder : str or path-like
-        Where the files go, made if there is none; on a file system that all workers share.
+        Where the files go, made if it is missing; on a file system that all workers share.
     names : array-like of str, default=None
-        Names of the sequences; those in a file are taken from there. Any text, and they may
-        repeat.
+        Names of the sequences, if these are not in a file. Any strings, which may repeat.
     client : distributed.Client, default=None
-        Of the cluster that embeds: one process with one thread for each device. None embeds in
-        this process, one part after the other, without dask.
+        Client of the cluster that embeds: one process with one thread for each device. None
+        embeds in this process, one part after the other, without dask.
     tokens_per_part : int, default=2**18
-        Number of residues in a part, but for the length of its last sequence.
+        Number of residues in a part; its last sequence may exceed it.
 
     Returns
     -------
     manifest : dict
-        What ``manifest.json`` holds: the settings, the numbers of records, of distinct sequences
-        and of residues, the widths of the models, and file, first row and numbers of rows and of
-        residues of each part.
+        Content of ``manifest.json``: the settings, the numbers of records, of distinct sequences
+        and of residues, the widths of the models, and for each part its file, its first row, and
+        its numbers of rows and of residues.
 
     Raises
     ------
     ValueError
-        If a sequence is no protein; the message names the record and the position, and nothing
-        has been embedded. If `folder` holds the embeddings of other sequences, or of the same with
-        other settings.
+        If a sequence is not a protein; the message names the record and the position, and nothing
+        has been embedded. If `folder` holds the embeddings of other sequences, or of the same
+        sequences with other settings.
     FileNotFoundError
         If a worker does not see `folder`, or its files are not seen here.
     RuntimeError
@@ -156,17 +157,17 @@ def embed_to_parquet(
     (3, 304)
     >>> folder.cleanup()
     """
-    # not by the decorator, which would be taken for the caller that warnings are told of
+    # not by the decorator, which would be taken for the caller in warnings
     given = (embedder, folder, names, client, tokens_per_part)
     validate_parameter_constraints(
         _CONSTRAINTS, dict(zip(_CONSTRAINTS, given, strict=True)), "embed_to_parquet"
     )
-    import_parquet()  # its absence is told before hours of work
+    import_parquet()  # fails before hours of work
     folder = local_path(folder).absolute()
     records = _reader(sequences, names)
     columns = embedder.get_feature_names_out()
     settings = _settings(embedder)
-    plan = _plan(records, embedder, settings, tokens_per_part)
+    plan = _plan(records, embedder, settings, tokens_per_part, folder / "embeddings")
     manifest = {
         "format": _FORMAT,
         "complete": False,
@@ -177,37 +178,40 @@ def embed_to_parquet(
         "n_sequences": sum(part.n_rows for part in plan.parts),
         "n_residues": sum(part.n_residues for part in plan.parts),
         "columns": dict(zip(*blocks_of_names(columns), strict=True)),
-        "parts": [part._asdict() for part in plan.parts],
+        "parts": [
+            {"file": path.name, "first_row": first, "n_rows": n_rows, "n_residues": n_residues}
+            for path, first, n_rows, n_residues in plan.parts
+        ],
     }
     _check_same(folder, manifest)
-    (folder / "embeddings").mkdir(parents=True, exist_ok=True)
+    plan.files.folder.mkdir(parents=True, exist_ok=True)
     _write_records(folder / "records.parquet", records, plan.rows)
     _write_manifest(folder, manifest)
-    missing = _missing(folder / "embeddings", plan.parts)
+    missing = _missing(plan)
+    worker = clone(embedder).set_params(verbose=False)
     work = (
-        (part, partial(_embed_part, clone(embedder).set_params(verbose=False), *part_records))
-        for part, *part_records in _in_files(records, plan, missing, folder / "embeddings")
+        (part, partial(_embed_part, worker, *part_records, part.first_row, part.path))
+        for part, *part_records in _records_of(missing, records, plan.rows)
     )
     with embedder._progress("sequences", manifest["n_residues"]) as bar:
         bar.update(manifest["n_residues"] - sum(part.n_residues for part in missing))
         for part in _here(work) if client is None else _on_workers(client, work):
             bar.update(part.n_residues)
-    for path in (folder / "embeddings").glob("part-*.partial"):
-        path.unlink()  # of workers that died
+    plan.files.remove_partial()
     manifest["complete"] = True
     _write_manifest(folder, manifest)
     return manifest
 
 
 def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
-    """Function that goes through names and sequences from their beginning."""
+    """Make a function that reads names and sequences from the beginning."""
     if isinstance(sequences, str | os.PathLike):
         if names is not None:
             raise ValueError("The file has the names; leave `names` out, or give the sequences.")
         path = local_path(sequences)
         if path.exists() and not path.is_file():
             raise ValueError(
-                f"{str(path)!r} is no file that can be read twice; write the sequences to one."
+                f"{str(path)!r} is not a file that can be read twice; write the sequences to one."
             )
         return partial(read_records, path)
     texts = as_list(sequences)
@@ -222,32 +226,31 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
 
 
 def _settings(embedder):
-    """All that embeddings depend on beside the sequences, as far as it is known without weights."""
-    chain = {model_name(entry): _weights(entry) for entry in resolve_chain(embedder.chain)}
+    """All that embeddings depend on beside the sequences.
+
+    Of models that are given by a path, the digest of the weights. Of known models None: workers may
+    have weights that this process does not have.
+    """
+    from ._checkpoints import checkpoint_files, locate, weights_digest
+
+    chain = {
+        model_name(entry): None
+        if isinstance(entry, Model)
+        else weights_digest(checkpoint_files(locate(entry)))
+        for entry in resolve_chain(embedder.chain)
+    }
     return {"chain": chain, "embedder": embedder._settings()}
 
 
-def _weights(entry):
-    """Digest of weights that are told by their path; a model of the family is told by its name.
-
-    Workers may have the weights of that, and whoever asks them none.
-    """
-    if isinstance(entry, Model):
-        return None
-    from ._checkpoints import checkpoint_files, locate, weights_digest
-
-    return weights_digest(checkpoint_files(locate(entry)))
-
-
-def _plan(records, embedder, settings, tokens_per_part):
-    digests, lengths, told = bytearray(), array("q"), hashlib.blake2b(digest_size=16)
+def _plan(records, embedder, settings, tokens_per_part, folder):
+    digests, lengths, hashed = bytearray(), array("q"), hashlib.blake2b(digest_size=16)
     encoder = Encoder(embedder.unknown)
     for _, names, part in in_parts(records(), _RESIDUES):
         for tokens in encoder.encode(part):
             digests += hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()
             lengths.append(len(tokens))
-        told.update(json.dumps(names).encode())
-    told.update(digests)
+        hashed.update(json.dumps(names).encode())
+    hashed.update(digests)
     encoder.warn(stacklevel=4)
     lengths = np.array(lengths)
     check_lengths(lengths, embedder.max_length, embedder.long)
@@ -255,24 +258,19 @@ def _plan(records, embedder, settings, tokens_per_part):
     n_tokens = n_processed(lengths[_is_first(rows)], embedder.max_length, embedder.long)
     before = np.cumsum(n_tokens) - n_tokens
     _, starts = np.unique(before // tokens_per_part, return_index=True)
-    digest = fingerprint(_FORMAT, settings, tokens_per_part, told.hexdigest())[:16]
+    sequences = hashed.hexdigest()
+    digest = fingerprint(_FORMAT, settings, tokens_per_part, sequences)[:16]
+    files = Parts(folder, digest, ".parquet")
     parts = [
-        _Part(
-            f"part-{number:06d}-{digest}.parquet",
-            start,
-            stop - start,
-            int(n_tokens[start:stop].sum()),
-        )
-        for number, (start, stop) in enumerate(
-            zip(starts.tolist(), [*starts[1:].tolist(), len(n_tokens)], strict=True)
-        )
+        _Part(files.path(number), start, stop - start, int(n_tokens[start:stop].sum()))
+        for number, (start, stop) in enumerate(pairwise([*starts.tolist(), len(n_tokens)]))
     ]
-    return _Plan(rows, parts, told.hexdigest())
+    return _Plan(rows, files, parts, sequences)
 
 
 def _first_rows(digests):
     """For each record the number of its sequence among the distinct ones, in their order."""
-    # Halves are numbers, which pandas tells apart in a tenth of the memory of a dict of bytes.
+    # As pairs of numbers they take a tenth of the memory of a dict of bytes.
     halves = np.frombuffer(bytes(digests), dtype="<u8").reshape(-1, 2)
     (left, _), (right, distinct) = (pd.factorize(half) for half in halves.T)
     return pd.factorize(left.astype(np.int64) * len(distinct) + right)[0].astype(np.int64)
@@ -284,27 +282,26 @@ def _is_first(rows):
 
 
 def _check_same(folder, manifest):
-    """Whether what is in the folder, if anything, is a beginning of the same."""
+    """Refuse a folder with the embeddings of another call."""
     path = folder / "manifest.json"
     if not path.exists():
         return
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
-        same = {name: there[name] == manifest[name] for name in manifest if name != "complete"}
+        others = [name for name in manifest if name != "complete" and there[name] != manifest[name]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{str(path)!r} is no manifest of embeddings ({error!r}); give another folder."
+            f"{str(path)!r} is not a manifest of embeddings ({error!r}); give another folder."
         ) from error
-    if not all(same.values()):
-        other = next(name for name in same if not same[name])
+    if others:
         raise ValueError(
-            f"{str(folder)!r} holds the embeddings of another call, with other {other!r} in its "
-            "manifest.json; give another folder, or remove this one."
+            f"{str(folder)!r} holds the embeddings of another call, with other {others[0]!r} in "
+            "its manifest.json; give another folder, or remove this one."
         )
 
 
 def _write_records(path, records, rows):
-    """Name and row of each record, unless they are there."""
+    """Write the name and the row of each record, unless they are there."""
     if path.exists():
         return
     import pyarrow
@@ -322,43 +319,42 @@ def _write_manifest(folder, manifest):
         path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
-def _missing(folder, parts):
+def _missing(plan):
     """Parts that are not there, or are damaged."""
     parquet = import_parquet()
-    # listed once, since a name that was looked for in vain may be remembered as missing
-    there = set(os.listdir(folder))
+    there = set(plan.files.numbers())
 
     def is_whole(part):
         try:
-            return parquet.read_metadata(folder / part.file).num_rows == part.n_rows
-        except (OSError, ValueError):  # ArrowInvalid is the latter
+            return parquet.read_metadata(part.path).num_rows == part.n_rows
+        except (OSError, ValueError):  # ArrowInvalid is a ValueError
             return False
 
-    return [part for part in parts if part.file not in there or not is_whole(part)]
+    return [part for i, part in enumerate(plan.parts) if i not in there or not is_whole(part)]
 
 
-def _in_files(records, plan, parts, folder):
-    """For each of some parts: itself, names, sequences, first row and path."""
-    first = iter(_is_first(plan.rows))
+def _records_of(parts, records, rows):
+    """Yield some parts with their names and sequences."""
+    first = iter(_is_first(rows))
     distinct = (record for record, is_first in zip(records(), first, strict=True) if is_first)
     row = 0
     for part in parts:
-        for _ in range(part.first_row - row):
-            next(distinct)
-        names, sequences = zip(*(next(distinct) for _ in range(part.n_rows)), strict=True)
+        skipped = part.first_row - row
+        taken = list(islice(distinct, skipped, skipped + part.n_rows))
+        names, sequences = map(list, zip(*taken, strict=True))
+        yield part, names, sequences
         row = part.first_row + part.n_rows
-        yield part, list(names), list(sequences), part.first_row, folder / part.file
 
 
 def _embed_part(embedder, names, sequences, first_row, path):
-    """Embed sequences and write them to a file; on a worker."""
+    """Embed sequences and write the embeddings to a file, on a worker."""
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"A worker does not see the folder {str(path.parent)!r}; give one on a file system "
             "that all workers share."
         )
     with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of long sequences, which was told of all
+        warnings.simplefilter("ignore", UserWarning)  # of long sequences, which were counted
         rows = embedder.transform(sequences)
         columns = embedder.get_feature_names_out()
     labels = {
@@ -376,21 +372,21 @@ def _here(work):
 
 
 def _on_workers(client, work):
-    """Parts as they are done, a few at a time for each worker, in whatever order."""
+    """Yield parts as they are done, in any order; one waits for each thread that embeds one."""
     from distributed import as_completed
 
     done, waiting = as_completed(), {}
 
     def finished():
         future = next(done)
-        return _finished(future, *waiting.pop(future))
+        return _finished(future, waiting.pop(future))
 
     try:
         for part, embed in work:
-            future = client.submit(embed, pure=False, key=f"{part.file}-{os.urandom(4).hex()}")
-            waiting[future] = part, embed.args[-1]
+            future = client.submit(embed, pure=False, key=f"{part.path.name}-{os.urandom(4).hex()}")
+            waiting[future] = part
             done.add(future)
-            if len(waiting) > (1 + _WAITING) * sum(client.nthreads().values()):
+            if len(waiting) > 2 * sum(client.nthreads().values()):
                 yield finished()
         while waiting:
             yield finished()
@@ -398,21 +394,21 @@ def _on_workers(client, work):
         client.cancel(list(waiting))
 
 
-def _finished(future, part, path):
+def _finished(future, part):
     from distributed import KilledWorker
 
     try:
         future.result()
     except KilledWorker as error:
         raise RuntimeError(
-            f"Several workers died over the sequences {part.first_row} to "
+            f"Several workers died while they embedded the sequences {part.first_row} to "
             f"{part.first_row + part.n_rows - 1} (distinct ones, counting from 0), most likely out "
-            "of memory; set a lower batch_tokens or max_length, give workers more memory, and call "
-            "again, which goes on."
+            "of memory; set a lower batch_tokens or max_length, or give workers more memory, and "
+            "call again, which goes on."
         ) from error
-    if not path.exists():
+    if not part.path.exists():
         raise FileNotFoundError(
-            f"A worker has written {str(path)!r}, which is not seen here; give a folder on a file "
-            "system that is shared."
+            f"A worker has written {str(part.path)!r}, which is not seen here; give a folder on a "
+            "file system that all workers share."
         )
     return part

@@ -1,18 +1,22 @@
-"""Moments of the residues of proteins: summed a block of rows at a time, and kept in a file."""
+"""Moments of the residues of proteins, summed part by part, so that a stopped sum can go on."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
-from ..utils._files import replaced
+from ..utils._parts import Parts
 from ._moments import Moments
+
+# Moments of a long chain take hundreds of megabytes, so they are not kept after every part.
+KEEP_SECONDS = 60.0
 
 
 def check_embedder(embedder: Any) -> None:
-    """Refuse what embeds no residues."""
+    """Refuse an object that cannot embed residues."""
     if isinstance(embedder, type) or not hasattr(embedder, "iter_residues"):
         raise TypeError(
             f"embedder must be an ESMEmbedder, but it is {embedder!r}; give one, as in "
@@ -20,33 +24,61 @@ def check_embedder(embedder: Any) -> None:
         )
 
 
-def sum_residues(sequences: Sequence[str], embedder: Any) -> Moments:
-    """Moments of the residues of proteins, a block of rows at a time.
+def sum_residues(
+    parts: Iterable[Any],
+    embedder: Any,
+    kept: Parts | None = None,
+    update: Callable[[int], object] = lambda n_residues: None,
+) -> Moments:
+    """Sum the moments of the residues of proteins, a block of rows at a time.
 
     Parameters
     ----------
-    sequences : sequence of str
+    parts : iterable of array-likes of str
+        Proteins; those of one part are embedded together.
     embedder : ESMEmbedder
+    kept : Parts, default=None
+        Where the sum is kept: every minute, when the function is stopped, and at the end. Parts of
+        proteins that are in it already are not embedded again.
+    update : callable, default=None
+        Called with the number of residues that were added, as of a progress bar.
 
     Returns
     -------
     moments : Moments
     """
-    moments = Moments.zeros(len(embedder.get_feature_names_out()))
-    for rows, _ in embedder.iter_residues(sequences):
-        moments += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
+    n_kept, moments = _read(kept) if kept else (0, None)
+    if moments is None:
+        moments = Moments.zeros(len(embedder.get_feature_names_out()))
+    update(int(moments.weight))
+    n_summed, kept_at = n_kept, time.monotonic()
+    try:
+        for part in islice(parts, n_kept, None):
+            total = moments
+            for rows, _ in embedder.iter_residues(part):
+                total += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
+            n_residues = int(total.weight - moments.weight)
+            n_summed, moments = n_summed + 1, total
+            update(n_residues)
+            if kept and time.monotonic() - kept_at > KEEP_SECONDS:
+                _write(kept, n_summed, moments)
+                n_kept, kept_at = n_summed, time.monotonic()
+    finally:
+        if kept and n_summed > n_kept:
+            _write(kept, n_summed, moments)
     return moments
 
 
-def write_moments(moments: Moments, path: Path) -> None:
-    """Write moments to a file of NumPy's, in one step."""
-    arrays = {name: value for name, value in vars(moments).items() if value is not None}
-    with replaced(path) as part, open(part, "wb") as file:
-        np.savez(file, **arrays)
+def _write(kept: Parts, n_summed: int, moments: Moments) -> None:
+    """Write a sum, then remove those before."""
+    before = kept.numbers()
+    kept.write(n_summed, **{name: a for name, a in vars(moments).items() if a is not None})
+    kept.remove(number for number in before if number != n_summed)
 
 
-def read_moments(path: Path) -> Moments:
-    """Read the moments that :func:`write_moments` wrote; nothing in the file is executed."""
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
-        arrays = {name: kept[name] for name in kept.files}
-    return Moments(float(arrays.pop("weight")), **arrays)
+def _read(kept: Parts) -> tuple[int, Moments | None]:
+    """The longest sum that is there, and of how many parts it is."""
+    for number in reversed(kept.numbers()):
+        if arrays := kept.read(number):
+            return number, Moments(float(arrays.pop("weight")), **arrays)
+    return 0, None

@@ -39,7 +39,7 @@ from sklearn_revdist.cli._console import (
 
 
 def run(function, *arguments, **keywords):
-    """What becomes of a function as a command of the program."""
+    """Run a function as a command of a program."""
 
     @click.group(cls=Commands)
     def program():
@@ -81,16 +81,12 @@ def test_an_error_ends_in_its_sentence_and_its_code(context, error, code):
 
 
 def test_every_code_is_explained():
-    told = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, flags=re.M)}
-    assert told == {0, 1, 2, INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED}
+    explained = {int(code) for code in re.findall(r"^  (\d+) ", EXIT_CODES, flags=re.M)}
+    assert explained == {0, 1, 2, INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED}
 
 
 def test_a_shell_completes_commands_that_are_imported_when_they_run():
-    places = {
-        "models": ("._models", "models_command", "List the models."),
-        "demo": ("._demo", "demo", "Do all of it."),
-    }
-    program = Commands("program", places=places)
+    program = Commands("program", lines={"models": "List the models.", "demo": "Try it."})
     program.add_command(click.Command("more"))
     context = click.Context(program)
     completed = [item.value for item in program.shell_complete(context, "")]
@@ -98,12 +94,12 @@ def test_a_shell_completes_commands_that_are_imported_when_they_run():
     assert [item.value for item in program.shell_complete(context, "mo")] == ["models", "more"]
 
 
-def test_errors_of_ours_are_not_dressed_up():
+def test_a_defect_is_not_hidden():
     error = ZeroDivisionError("a defect")
     assert run(raising(error, failing(INPUT))).exception is error
 
 
-def test_what_the_command_line_says_wrongly_is_an_error_of_usage():
+def test_wrong_values_are_errors_of_usage():
     result = run(lambda: as_usage(int, "many"))
     assert result.exit_code == 2
     assert "invalid literal" in result.stderr
@@ -166,11 +162,11 @@ def test_warnings_are_one_line_on_standard_error():
     def command():
         warnings.simplefilter("always")
         warnings.warn("It is doubtful.", UserWarning, stacklevel=1)
-        say("Told.")
+        say("Done.")
         click.echo("result")
 
     result = run(command)
-    assert result.stderr == "Warning: It is doubtful.\nTold.\n"
+    assert result.stderr == "Warning: It is doubtful.\nDone.\n"
     assert result.stdout == "result\n"
 
 
@@ -235,7 +231,7 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, mo
     for path, message in [
         (tmp_path / "nowhere" / "x", "There is no folder"),
         (tmp_path, "is a folder; name a file"),
-        (tmp_path / "pipe", "is no file; use - for standard output"),
+        (tmp_path / "pipe", "is not a file; use - for standard output"),
     ]:
         with pytest.raises(click.ClickException, match=message) as caught:
             writable(None, None, path)

@@ -1,31 +1,20 @@
 """The command `revdist demo`: results on standard output, progress on standard error."""
 
-import json
-import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from sklearn.utils import Bunch
 
 import sklearn_revdist
 from sklearn_revdist.cli import _demo as _cli_demo
 from sklearn_revdist.cli._console import OUTPUT
 from sklearn_revdist.cli._demo import _finding, _table
-from sklearn_revdist.cli._main import main
 from sklearn_revdist.utils._models import DEMO
 
 PNG = b"\x89PNG"
 WIDTHS = [model.width for model in DEMO]
-
-
-@pytest.fixture
-def revdist(tmp_path, monkeypatch):
-    """Run a command in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
 
 
 @pytest.fixture
@@ -53,32 +42,27 @@ def best_of(n_columns, score):
 
 
 @pytest.mark.slow
-def test_the_demo_runs_as_a_process(tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "sklearn_revdist", "demo"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
+def test_the_demo_runs_as_a_process(as_process, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    ended = as_process("demo")
+    assert ended.code == 0, ended.err
+    lines = ended.text.splitlines()
     assert "not ESM-2" in lines[0]
     for width in WIDTHS:
         assert any(f" {width} " in line and line.count("±") == 3 for line in lines)
     assert sum(line.lstrip().startswith("best prefix ") for line in lines) == 1
-    assert "%" in process.stderr
+    assert "%" in ended.err
     assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
     assert str(tmp_path / "demo.png") in lines[-1]
 
 
 @pytest.mark.usefixtures("_short_assay")
-def test_json_is_all_of_standard_output(revdist, tmp_path):
-    result = revdist("demo", "--json", "--output", "picture")
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+def test_json_is_all_of_standard_output(in_process, tmp_path):
+    ended = in_process("demo", "--json", "--output", "picture")
+    assert ended.code == 0, ended.err
+    report = ended.json
     assert "not ESM-2" in report["note"]
-    assert "not ESM-2" in result.stderr.splitlines()[0]
+    assert "not ESM-2" in ended.err.splitlines()[0]
     assert report["n_sequences"] == 69
     distilled = [row for row in report["scores"] if row["representation"] == "distilled"]
     assert [row["n_columns"] for row in distilled] == WIDTHS
@@ -90,31 +74,26 @@ def test_json_is_all_of_standard_output(revdist, tmp_path):
 
 
 @pytest.mark.usefixtures("_short_assay")
-def test_the_last_line_says_where_the_picture_is(revdist, tmp_path):
-    result = revdist("demo")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("±") == 10
-    assert result.stdout.splitlines()[-1] == f"Picture: {tmp_path / 'demo.png'}"
-    assert (tmp_path / "demo.png").read_bytes().startswith(PNG)
+@pytest.mark.parametrize("matplotlib", [True, False])
+def test_the_last_line_says_where_the_picture_is(in_process, tmp_path, monkeypatch, matplotlib):
+    if not matplotlib:
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    ended = in_process("demo")
+    assert ended.code == 0, ended.err
+    assert ended.text.count("±") == 10
+    picture = tmp_path / "demo.png"
+    last = f"Picture: {picture}" if matplotlib else 'pip install "sklearn-revdist[plot]"'
+    assert last in ended.text.splitlines()[-1]
+    assert picture.exists() == matplotlib
 
 
-@pytest.mark.usefixtures("_short_assay")
-def test_without_matplotlib_the_table_is_printed_and_the_extra_is_named(revdist, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    result = revdist("demo")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("±") == 10
-    assert 'pip install "sklearn-revdist[plot]"' in result.stdout.splitlines()[-1]
+def test_an_output_folder_that_does_not_exist_is_refused_before_the_work(in_process, tmp_path):
+    ended = in_process("demo", "--output", "nowhere/demo.png")
+    assert (ended.code, ended.out) == (OUTPUT, b"")
+    assert f"There is no folder '{tmp_path / 'nowhere'}'" in ended.err
 
 
-def test_an_output_folder_that_does_not_exist_is_refused_before_the_work(revdist, tmp_path):
-    result = revdist("demo", "--output", "nowhere/demo.png")
-    assert result.exit_code == OUTPUT
-    assert f"There is no folder '{tmp_path / 'nowhere'}'" in result.stderr
-    assert result.stdout == ""
-
-
-def test_the_table_has_a_line_a_model_and_one_for_the_best_prefix():
+def test_the_table_has_one_line_per_model_and_one_for_the_best_prefix():
     table = _table(scores_of([0.1, 0.2], [0.1, 0.3], [0.15, 0.25]), best_of(77, 0.31))
     lines = [" ".join(line.split()) for line in table.splitlines()]
     assert lines == [

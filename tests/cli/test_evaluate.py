@@ -32,6 +32,17 @@ def scans(variants, tmp_path):
     return folder
 
 
+def natural():
+    """Random proteins of 60 residues."""
+    letters = np.random.default_rng(0).choice([*"ACDEFGHIKLMNPQRSTVWY"], size=(12, 60))
+    return ["".join(row) for row in letters]
+
+
+def fasta(path, proteins):
+    path.write_text("".join(f">p\n{protein}\n" for protein in proteins))
+    return path
+
+
 def contents(folder):
     return {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
 
@@ -66,14 +77,14 @@ def test_an_interrupted_run_goes_on_and_gives_the_same(in_process, scans, tmp_pa
     line = ["evaluate", scans, *SETTINGS, "--fitted-on", "fold", "--output"]
     whole = in_process(*line, "whole")
     assert whole.code == 0, whole.err
-    told = command._told
+    announced = command._announced
 
     def interrupted(tasks):
-        yield from told(tasks[:1])
+        yield from announced(tasks[:1])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(command, "_told", interrupted)
+        patched.setattr(command, "_announced", interrupted)
         stopped = in_process(*line, "broken")
     assert stopped.code == 130
     assert "run the same command to go on" in stopped.err
@@ -103,11 +114,8 @@ def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path
 
 
 def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
-    fasta = tmp_path / "natural.fasta"
-    rng = np.random.default_rng(0)
-    letters = list("ACDEFGHIKLMNPQRSTVWY")
-    fasta.write_text("".join(f">p\n{''.join(rng.choice(letters, 60))}\n" for _ in range(12)))
-    line = ["evaluate", scans / "one.csv", "-m", "demo", "-q", "--fit-on", fasta]
+    path = fasta(tmp_path / "natural.fasta", natural())
+    line = ["evaluate", scans / "one.csv", "-m", "demo", "-q", "--fit-on", path]
     line += ["--fit-sequences", "10", "--representations", "distilled,naive", "--output", "out"]
     first = in_process(*line)
     assert first.code == 0, first.err
@@ -115,19 +123,18 @@ def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
     assert "Residues of" not in in_process(*line).err
     scores = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
     assert "natural" in set(scores.loc[scores["representation"] == "naive", "fitted_on"])
-    assert len(list((tmp_path / "out").glob("moments-*.npz"))) == 1
+    assert len(list((tmp_path / "out" / "moments").iterdir())) == 1
 
 
-def test_proteins_to_fit_on_are_drawn_as_fit_draws_them(in_process, scans, tmp_path, rng):
-    letters = list("ACDEFGHIKLMNPQRSTVWY")
-    proteins = ["".join(rng.choice(letters, 60)) for _ in range(12)]
+def test_proteins_to_fit_on_are_drawn_as_fit_draws_them(in_process, scans, tmp_path):
+    proteins = natural()
     pd.DataFrame({"sequence": [*proteins, "MKX", proteins[0]]}).to_csv("n.csv", index=False)
     line = ["-m", "demo", "-q", "--representations", "distilled", "--fitted-on", "natural"]
     line += ["--fit-sequences", "10", "--output"]
     ended = in_process("evaluate", scans / "one.csv", *line, "a", "--fit-on", "n.csv")
     assert ended.code == 0, ended.err
     assert "drawn from 14 records, without 1 with other letters than the 20" in ended.err
-    (tmp_path / "n.fasta").write_text("".join(f">p\n{p}\n" for p in proteins[::-1]))
+    fasta(tmp_path / "n.fasta", proteins[::-1])
     fit = ("fit", "n.fasta", "-m", "demo", "-q", "--sequences", "10", "-o", "n.safetensors")
     assert in_process(*fit).code == 0
     line += ["b", "--distiller", "n.safetensors"]
@@ -153,10 +160,8 @@ def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
     chain = [
         write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))
     ]
-    fasta = tmp_path / "natural.fasta"
-    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(12, 60))
-    fasta.write_text("".join(f">p\n{''.join(row)}\n" for row in letters))
-    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", fasta]
+    path = fasta(tmp_path / "natural.fasta", natural())
+    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", path]
     line += ["--representations", "plain,distilled", "--output"]
     summing = "Residues of 12 proteins drawn from 12 records"
     assert summing in in_process(*line, "out").err
@@ -203,9 +208,8 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
 def test_a_mistake_ends_with_its_code_and_one_sentence(in_process, scans, options, code, message):
     chain = [] if "-m" in options else ["-m", "demo"]
     ended = in_process("evaluate", scans, "-q", *chain, *options)
-    assert ended.code == code
+    assert (ended.code, "Traceback" in ended.err) == (code, False)
     assert message in ended.err
-    assert "Traceback" not in ended.err
 
 
 def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_path):
@@ -215,12 +219,6 @@ def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_pat
     assert ended.code == 3
     assert ended.err.strip() == "Error: Two tasks are named 'x'; rename one."
     assert not (tmp_path / "out").exists()
-
-
-def test_tasks_that_are_not_there_are_an_input_that_is_missing(in_process):
-    ended = in_process("evaluate", "nothing", "-m", "demo")
-    assert ended.code == 3
-    assert ended.err == "Error: There is no file or folder 'nothing'; check the path.\n"
 
 
 @pytest.mark.parametrize("suffix", [".csv.xz", ".csv.zip", ".csv;"])

@@ -19,7 +19,7 @@ def distiller(tmp_path, rng):
     return fitted
 
 
-def test_a_program_reads_all_that_is_known(revdist, distiller):
+def test_json_has_all_that_is_known(revdist, distiller):
     ended = revdist("info", "x.safetensors", "--json")
     assert (ended.code, ended.err) == (0, "")
     report = ended.json
@@ -40,7 +40,7 @@ def test_a_program_reads_all_that_is_known(revdist, distiller):
 
 
 @pytest.mark.usefixtures("distiller")
-def test_people_read_a_line_a_model(revdist):
+def test_the_table_has_one_line_per_model(revdist):
     lines = revdist("info", "x.safetensors").text.splitlines()
     assert lines[0] == "3 models, 304 columns to 98, ols, fitted on 500 rows"
     assert [line.split()[:3] for line in lines[2:6]] == [
@@ -70,7 +70,7 @@ def test_the_bundled_distiller_and_published_weights(in_process, tmp_path):
         (bytes(range(256)) * 9, "cannot be read as a saved distiller"),
     ],
 )
-def test_what_is_no_distiller(revdist, tmp_path, content, message):
+def test_what_is_not_a_distiller(revdist, tmp_path, content, message):
     if content is not None:
         (tmp_path / "x.safetensors").write_bytes(content)
     ended = revdist("info", "x.safetensors")

@@ -54,7 +54,7 @@ def test_help_imports_nothing_heavy():
 def test_the_help_has_the_line_of_each_command(name, in_process):
     command = main.get_command(None, name)
     assert command.name == name
-    assert _COMMANDS[name][2].endswith(".")
+    assert _COMMANDS[name].endswith(".")
     assert command.help.splitlines()[0] in in_process(name, "--help").text
 
 
@@ -65,7 +65,7 @@ def test_every_option_has_a_help():
                 assert parameter.help, (name, parameter.name)
 
 
-def test_what_is_no_command_is_an_error_of_usage(revdist):
+def test_an_unknown_command_is_an_error_of_usage(revdist):
     ended = revdist("distil")
     assert ended.code == 2
     assert "No such command 'distil'" in ended.err
@@ -86,8 +86,8 @@ def _tour():
 
 
 def test_the_commands_of_the_tour_are_commands(in_process):
-    told = {word for command, _ in _tour() for word in re.findall(r"revdist (\w+)", command)}
-    assert {"embed", "fit", "info", "transform"} <= told <= set(_COMMANDS)
+    shown = {word for command, _ in _tour() for word in re.findall(r"revdist (\w+)", command)}
+    assert {"embed", "fit", "info", "transform"} <= shown <= set(_COMMANDS)
     for command, _ in _tour():
         for name, options in re.findall(r"revdist (\w+)([^;|]*)", command):
             known = {o for p in main.get_command(None, name).params for o in p.opts}

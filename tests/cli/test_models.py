@@ -2,23 +2,23 @@
 
 import pytest
 import torch
-from click.testing import CliRunner
 
-from sklearn_revdist.cli._main import main
 from sklearn_revdist.cli._models import _size
 from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.utils._models import DEMO
 
 
-def test_models_are_listed_with_their_places(tmp_path, monkeypatch, write_checkpoint, hugging_face):
+def test_models_are_listed_with_their_places(
+    in_process, tmp_path, monkeypatch, write_checkpoint, hugging_face
+):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
     file = write_checkpoint(tmp_path / "checkpoints" / "esm2_t6_8M_UR50D.pt")
     folder = tmp_path / "hf" / "models--facebook--esm2_t6_8M_UR50D" / "snapshots" / "c731"
     hugging_face(folder)
-    result = CliRunner().invoke(main, ["models"])
-    assert result.exit_code == 0, result.output
-    head, *lines = (line.split() for line in result.stdout.splitlines())
+    ended = in_process("models")
+    assert ended.code == 0, ended.err
+    head, *lines = (line.split() for line in ended.text.splitlines())
     assert head == ["model", "name", "width", "where", "size", "path"]
     assert [line[0] for line in lines] == [
         *(model.short for model in DEMO),
@@ -38,7 +38,7 @@ def test_sizes(n_bytes, text):
     assert _size(n_bytes) == text
 
 
-def test_a_bundled_model_that_is_missing_is_shown_with_its_place(monkeypatch, tmp_path):
+def test_a_bundled_model_that_is_missing_is_shown_with_its_place(in_process, monkeypatch, tmp_path):
     monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
-    lines = CliRunner().invoke(main, ["models"]).stdout.splitlines()
+    lines = in_process("models").text.splitlines()
     assert lines[1].split()[3:] == ["missing", str(tmp_path / "bundled" / f"{DEMO[0].name}.pt")]

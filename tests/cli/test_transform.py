@@ -37,7 +37,7 @@ def H():
 
 @pytest.fixture(scope="module")
 def expected(demo, fair_esm):
-    """What `demo` makes of the embeddings of SEQUENCES."""
+    """SEQUENCES as embedded by the reference implementation and nested by `demo`."""
     return fair_esm.means("demo", SEQUENCES).map(demo.transform)
 
 
@@ -168,8 +168,8 @@ def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
     ask = ("transform", "x.safetensors", "x.fasta", "-o", "x.npy")
     ended = in_process(*ask)
     assert ended.code == 2
-    told = "fitted on esm2_t3_100K_demo, tiny; give the file or folder of tiny with --model."
-    assert told in ended.err
+    message = "fitted on esm2_t3_100K_demo, tiny; give the file or folder of tiny with --model."
+    assert message in ended.err
     ended = in_process(*ask, "-m", "demo-48", "-m", tiny)
     assert ended.code == 0, ended.err
     whole = np.load("x.npy")
@@ -211,32 +211,14 @@ def test_a_distiller_of_folders(in_process, tmp_path, hugging_face, write_checkp
 
 
 @pytest.mark.usefixtures("_inputs")
-def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
-    aligned = "".join(f">{n}\n-{s[:5].lower()}..{s[5:]}*\n" for n, s in RECORDS)
-    (tmp_path / "a.fasta").write_text(aligned)
-    ended = in_process("transform", "demo", "a.fasta", "-o", "a.npy", "--remove-gaps")
-    assert ended.code == 0, ended.err
-    assert f"Removed {3 * len(RECORDS)} gaps from 4 of 4 sequences\n" in ended.err
-    assert ended.err.count("Warning: 4 of 4 sequences end in '*'") == 1
-    assert in_process("transform", "demo", "x.fasta", "-o", "x.npy").code == 0
-    np.testing.assert_array_equal(np.load("a.npy"), np.load("x.npy"))
-    asked = ("--remove-gaps", "--keep-stop")
-    ended = in_process("transform", "demo", "a.fasta", "-o", "b.npy", *asked)
-    assert (ended.code, "Record 0 (counting from 0) ends in '*'" in ended.err) == (INPUT, True)
-
-
-@pytest.mark.usefixtures("_inputs")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("demo", "none.parquet", "-o", "y.npy"), INPUT, "There is no file 'none.parquet'"),
         (("demo", "empty.npy", "-o", "y.npy"), INPUT, "'empty.npy' cannot be read as npy"),
-        (("demo", "empty.fasta", "-o", "y.npy"), INPUT, "has no FASTA records"),
-        (("demo", "binary.fasta", "-o", "y.npy"), INPUT, "line 1, has bytes that are not UTF-8"),
         (("demo", "binary.parquet", "-o", "y.npy"), INPUT, "cannot be read as Parquet"),
         (("none.safetensors", "x.npy", "-o", "y.npy"), INPUT, "No saved distiller"),
         (("x.npy", "x.npy", "-o", "y.npy"), INPUT, "cannot be read as a saved distiller"),
-        (("demo", "x.npy", "-o", "nowhere/y.npy"), OUTPUT, "There is no folder"),
         (("demo", "x.npy", "-o", "y.txt"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "y.sqlite"), 2, "ends in none of"),
         (("demo", "x.npy", "-o", "-"), 2, "ends in none of"),
@@ -246,25 +228,17 @@ def test_gaps_and_stop_codons_of_sequences(in_process, tmp_path):
         (("demo", "x.npy", "-o", "y.npy", "-n", "0"), 2, "n_components"),
         (("demo", "x.npy", "-o", "y.npy", "--residues"), 2, "are for sequences"),
         (("demo", "x.npy", "-o", "y.npy", "-m", "8M"), 2, "are for sequences"),
-        (("demo", "x.fasta", "-o", "y.npy", "-m", "9B"), 2, "names no known model"),
+        (("demo", "x.fasta", "-o", "y.npy", "-m", "9B"), 2, "is not a known model"),
         (("demo", "x.fasta", "-o", "y.npy", "-m", "none.pt"), MISSING, "none.pt"),
         (("demo", "x.fasta", "-o", "y.npy", "--max-length", "3", "--long", "error"), INPUT, "14"),
     ],
 )
 def test_errors_are_one_sentence_and_a_code_and_leave_nothing(
-    revdist, tmp_path, arguments, code, message
+    assert_fails, tmp_path, arguments, code, message
 ):
-    for suffix in ("npy", "fasta"):
-        (tmp_path / f"empty.{suffix}").touch()
-    for suffix in ("parquet", "fasta"):
-        (tmp_path / f"binary.{suffix}").write_bytes(bytes(range(128, 256)))
-    before = sorted(os.listdir())
-    ended = revdist("transform", *arguments)
-    assert ended.code == code, ended.err
-    assert message in ended.err
-    assert "Traceback" not in ended.err
-    assert ended.out == b""
-    assert sorted(os.listdir()) == before
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "binary.parquet").write_bytes(bytes(range(128, 256)))
+    assert_fails("transform", *arguments, code=code, message=message)
 
 
 @pytest.mark.usefixtures("_inputs")
@@ -326,7 +300,7 @@ def test_embeddings_of_other_programs(in_process, H, expected):
         nested = pd.read_parquet("y.parquet")
         assert_nested(nested.iloc[:, -160:], expected, H)
         assert name is None or nested["name"].tolist() == name
-    # a list for each residue beside sequences is no embedding
+    # a list for each residue beside sequences is not an embedding
     frame = {"sequence": SEQUENCES, "pLDDT": [[1.0] * len(text) for text in SEQUENCES]}
     parquet.write_table(pa.table(frame), "sequences.parquet")
     ended = in_process("transform", "demo", "sequences.parquet", "-o", "y.npy")
@@ -357,7 +331,7 @@ def test_an_interrupted_run_embeds_nothing_again(in_process, monkeypatch, expect
 
 @pytest.mark.usefixtures("_inputs")
 @pytest.mark.parametrize("suffix", ["npy", "h5", "parquet"])
-def test_a_full_disk_is_told(in_process, limited_files, suffix):
+def test_a_full_disk_is_an_error(in_process, limited_files, suffix):
     np.save("x.npy", np.random.default_rng(0).normal(size=(2000, 304)).astype(np.float32))
     with limited_files(2**18):
         ended = in_process("transform", "demo", "x.npy", "-o", f"y.{suffix}")

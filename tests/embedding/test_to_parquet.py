@@ -34,7 +34,7 @@ def embedder(tiny):
 
 @pytest.fixture
 def expected(embedder, sequences, fair_esm):
-    """What `embedder` makes of `sequences`."""
+    """Embeddings of `sequences` by the reference implementation."""
     return fair_esm.means(embedder.chain, sequences)
 
 
@@ -97,7 +97,7 @@ def test_a_file_is_read_in_place_of_a_list(embedder, sequences, expected, tmp_pa
 
 def test_a_pipe_which_cannot_be_read_twice_is_refused(embedder, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="pipe' is no file that can be read twice; write the seq"):
+    with pytest.raises(ValueError, match="pipe' is not a file that can be read twice; write"):
         embed_to_parquet(embedder, tmp_path / "pipe", tmp_path / "folder")
 
 
@@ -107,6 +107,7 @@ def test_what_is_there_is_not_embedded_again(embedder, sequences, tmp_path, monk
     gone, damaged = (tmp_path / "embeddings" / manifest["parts"][i]["file"] for i in (1, 3))
     gone.unlink()
     damaged.write_bytes(damaged.read_bytes()[:-100])
+    gone.with_name("part-000007-0.parquet.ab12.partial").touch()  # of a worker that died
     embedded = []
 
     def transform(self, X):
@@ -119,16 +120,9 @@ def test_what_is_there_is_not_embedded_again(embedder, sequences, tmp_path, monk
     assert again == manifest
     assert embedded == [manifest["parts"][i]["n_rows"] for i in (1, 3)]
     after = times(tmp_path)
+    assert after.keys() == before.keys()
     assert {name for name in before if before[name] != after[name]} == {gone.name, damaged.name}
     np.testing.assert_array_equal(read(tmp_path)[0], expected)
-
-
-def test_what_workers_that_died_were_writing_is_removed(embedder, sequences, tmp_path):
-    (tmp_path / "embeddings").mkdir()
-    (tmp_path / "embeddings" / "part-000007-0.parquet.ab12.partial").touch()
-    (tmp_path / "embeddings" / "notes.partial").touch()
-    manifest = embed_to_parquet(embedder, sequences, tmp_path)
-    assert set(times(tmp_path)) == {"notes.partial", *(part["file"] for part in manifest["parts"])}
 
 
 @pytest.mark.slow  # processes are started
@@ -177,7 +171,7 @@ def test_a_folder_is_for_one_thing(embedder, sequences, tmp_path, write_checkpoi
     same = ESMEmbedder(embedder.chain, batch_tokens=64, device="cpu")
     embed_to_parquet(same, sequences, tmp_path, tokens_per_part=100)
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(ValueError, match="is no manifest of embeddings"):
+    with pytest.raises(ValueError, match="is not a manifest of embeddings"):
         embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=100)
 
 
@@ -195,8 +189,8 @@ def test_a_checkpoint_that_was_replaced_is_another_call(
     assert other["parts"][0]["file"] != manifest["parts"][0]["file"]
 
 
-def test_known_models_are_told_without_their_weights(tmp_path, monkeypatch):
-    """Workers may have them where whoever asks has none."""
+def test_known_models_are_identified_without_their_weights(tmp_path, monkeypatch):
+    """Workers may have weights that this process has not."""
     monkeypatch.setattr(_checkpoints, "locate", pytest.fail)
     settings = _cluster._settings(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
     assert set(settings["chain"].values()) == {None}
@@ -220,32 +214,32 @@ def test_known_models_are_told_without_their_weights(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_made(change, error, message, tmp_path):
+def test_errors_are_raised_before_anything_is_made(change, error, message, tmp_path):
     given = {"embedder": ESMEmbedder("demo"), "sequences": ["MKT", "MKTA"]} | change
     with pytest.raises(error, match=message):
         embed_to_parquet(folder=tmp_path / "new", **given)
     assert not (tmp_path / "new").exists()
 
 
-def test_long_sequences_are_told_once(embedder, sequences, fair_esm, tmp_path):
+def test_one_warning_counts_long_sequences(embedder, sequences, fair_esm, tmp_path):
     short = ESMEmbedder(embedder.chain, max_length=10, long="truncate")
-    with pytest.warns(UserWarning, match="of 30 sequences exceed max_length=10") as told:
+    with pytest.warns(UserWarning, match="of 30 sequences exceed max_length=10") as caught:
         embed_to_parquet(short, sequences, tmp_path, tokens_per_part=50)
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     expected = fair_esm.means(embedder.chain, [sequence[:10] for sequence in sequences])
     expected.assert_matched(read(tmp_path)[0])
 
 
-def test_stop_codons_are_told_once(embedder, tmp_path):
+def test_one_warning_counts_stop_codons(embedder, tmp_path):
     sequences = ["MKTAY*", "GSHML", "MKTAY"]
-    with pytest.warns(UserWarning, match="^1 of 3 sequences end in") as told:
+    with pytest.warns(UserWarning, match="^1 of 3 sequences end in") as caught:
         manifest = embed_to_parquet(embedder, sequences, tmp_path, tokens_per_part=5)
-    assert [warning.filename for warning in told] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]
     assert (manifest["n_sequences"], manifest["n_residues"]) == (2, 10)
 
 
-def test_a_part_costs_what_the_model_is_shown(rng):
+def test_the_residues_of_windows_are_counted(rng):
     lengths = np.arange(1, 60)
     shown = [sum(len(p.tokens) for p in split(0, np.zeros(n, np.uint8), 9)) for n in lengths]
     np.testing.assert_array_equal(n_processed(lengths, 9, "window"), shown)
@@ -253,7 +247,7 @@ def test_a_part_costs_what_the_model_is_shown(rng):
     np.testing.assert_array_equal(n_processed(lengths, None, "window"), lengths)
 
 
-def test_digests_are_told_apart_by_both_halves():
+def test_digests_differ_by_both_halves():
     digests = [
         bytes([i, *[0] * 14, j]) for i, j in [(1, 1), (1, 2), (2, 1), (1, 1), (2, 2), (1, 2)]
     ]
@@ -317,14 +311,14 @@ def killed():
         (
             killed,
             RuntimeError,
-            r"died over the sequences 0 to \d+ \(dist.*set a lower batch_tokens",
+            r"died while they embedded the sequences 0 to \d+ \(dist.*set a lower batch_tokens",
         ),
         (lambda: None, FileNotFoundError, "has written '.*part-000000-.*', which is not seen here"),
         (lambda: ZeroDivisionError("a defect"), ZeroDivisionError, "a defect"),
     ],
     ids=["killed", "not seen", "any error"],
 )
-def test_what_goes_wrong_on_a_worker_is_told_and_the_next_call_goes_on(
+def test_errors_of_a_worker_are_raised_and_the_next_call_goes_on(
     client, embedder, sequences, expected, tmp_path, monkeypatch, make_error, error, message
 ):
     def embed_part(*_):

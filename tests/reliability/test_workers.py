@@ -170,7 +170,9 @@ def test_a_part_that_kills_every_worker_is_told(client, sequences, tmp_path):
                 os._exit(1)
             return super().transform(X)
 
-    with pytest.raises(RuntimeError, match="Several workers died over the sequences 0 to"):
+    with pytest.raises(
+        RuntimeError, match="Several workers died while they embedded the sequences 0 to"
+    ):
         embed_to_parquet(Fatal("demo"), sequences, tmp_path, client=client, tokens_per_part=200)
     client.wait_for_workers(N_WORKERS)
     embed_to_parquet(ESMEmbedder("demo"), sequences, tmp_path, client=client, tokens_per_part=200)

@@ -2,14 +2,12 @@
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import chain as flatten
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import accumulate, pairwise, starmap
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,16 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..sequences._tokens import RESIDUES, Encoder, as_text, encode_sequences
-from ..sequences._windows import limit_length, split
+from ..sequences._windows import limit_length
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain
-from ._store import EmbeddingStore, Shown, Source
+from ._assembly import means, residue_blocks
+from ._store import EmbeddingStore
+from ._store_file import SequenceKey, Source
+
+if TYPE_CHECKING:
+    from ._inference import EmbeddingRun
 
 FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
 
@@ -222,10 +225,19 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If the store cannot be written; a damaged or foreign file is a ValueError.
         """
         chain, tokens = self._check(X)
-        if self.store is None:
-            return self._transform(chain, tokens, None)
-        with EmbeddingStore.create(self.store, exist_ok=True) as store:
-            return self._transform(chain, tokens, store)
+        first = _first_occurrences(tokens)
+        distinct = {record: tokens[record] for record in np.unique(first).tolist()}
+        keep = self.store is not None
+        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+            run, columns = self._run(chain), _columns(chain)
+            out = np.empty((len(tokens), sum(map(_width, chain))), dtype=np.float32)
+            for entry, block in columns.items():
+                for parts in self._means(entry, distinct, run, store):
+                    for record, mean in parts.items():
+                        out[record, block] = mean
+        repeated = first != np.arange(len(first))
+        out[repeated] = out[first[repeated]]
+        return out
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
@@ -259,7 +271,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         """
         chain, tokens = self._check(X)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
-        return self._residue_blocks(chain, tokens, block_rows, self._open(chain))
+        return residue_blocks(
+            self._run(chain), _columns(chain), tokens, self.max_length, block_rows, self.verbose
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the output's columns: the model's name, an underscore and a number.
@@ -275,14 +289,8 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             Weights are needed only for models that are given by a path.
         """
         chain = resolve_chain(self.chain)
-        return np.array(
-            [
-                f"{model_name(entry)}_{j}"
-                for entry, block in zip(chain, _columns(chain), strict=True)
-                for j in range(block.stop - block.start)
-            ],
-            dtype=object,
-        )
+        names = [f"{model_name(entry)}_{j}" for entry in chain for j in range(_width(entry))]
+        return np.array(names, dtype=object)
 
     def fingerprint(self) -> str:
         """Text that changes whenever the embeddings of a sequence would, or their names.
@@ -311,23 +319,18 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         chain = resolve_chain(self.chain)
-        dtypes = self._open(chain).keywords["dtypes"]
-        kept_as = "float32"
-        if self.store is not None and local_path(self.store).exists():
-            with EmbeddingStore.create(self.store, exist_ok=True) as store:
-                kept_as = store.storage_dtype
-                sources = [self._source(entry, store.weights_digest, dtypes) for entry in chain]
-        else:
-            from ._checkpoints import weights_digest
-
-            sources = [self._source(entry, weights_digest, dtypes) for entry in chain]
+        run = self._run(chain)
+        known = self.store is not None and local_path(self.store).exists()
+        with EmbeddingStore.create(self.store, exist_ok=True) if known else nullcontext() as store:
+            sources = [tuple(self._source(entry, run, store)) for entry in chain]
+            kept_as = store.storage_dtype if known else "float32"
         # Names are those of columns, which a distiller or a file of embeddings keeps.
         names = [model_name(entry) for entry in chain]
         settings = self._settings()
-        del settings["dtype"]  # the sources tell what it is here
+        del settings["dtype"]  # the sources have the precision that it is here
         if self.max_length is None:
             del settings["long"]
-        return fingerprint(names, [tuple(source) for source in sources], settings, kept_as)
+        return fingerprint(names, sources, settings, kept_as)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -345,177 +348,88 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         return chain, tokens
 
     def _settings(self) -> dict[str, Any]:
-        """Parameters that embeddings depend on, beside the models of the chain."""
+        """Parameters that embeddings depend on, besides the models of the chain."""
         how = ("device", "batch_tokens", "store", "verbose")
         return {k: v for k, v in self.get_params().items() if k not in ("chain", *how)}
 
-    def _open(self, chain: tuple[Model | Path, ...]) -> partial:
-        """`embed` with this embedder's settings, once the device and all weights are there."""
+    def _run(self, chain: tuple[Model | Path, ...]) -> "EmbeddingRun":
+        """Settings for embedding, once the device and all weights have been found."""
         from ._checkpoints import locate
-        from ._inference import embed, resolve_batch_tokens, resolve_device, resolve_dtypes
+        from ._inference import EmbeddingRun, resolve_batch_tokens, resolve_device, resolve_dtypes
 
         device = resolve_device(self.device)
         for entry in chain:
             locate(entry)
-        return partial(
-            embed,
-            device=device,
-            dtypes=resolve_dtypes(self.dtype, device),
-            batch_tokens=resolve_batch_tokens(self.batch_tokens, device),
-        )
-
-    def _transform(
-        self,
-        chain: tuple[Model | Path, ...],
-        tokens: list[NDArray[np.uint8]],
-        store: EmbeddingStore | None,
-    ) -> NDArray[np.float32]:
-        embed_with = self._open(chain)
-        first = _first_occurrences(tokens)
-        distinct = {int(record): tokens[record] for record in np.unique(first)}
-        columns = _columns(chain)
-        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
-        for entry, block in zip(chain, columns, strict=True):
-            if store is None:
-                parts = self._means(entry, distinct, embed_with)
-            else:
-                parts = self._stored_means(entry, distinct, embed_with, store)
-            for means in parts:
-                for record, mean in means.items():
-                    out[record, block] = mean
-        repeated = first != np.arange(len(first))
-        out[repeated] = out[first[repeated]]
-        return out
+        dtypes = resolve_dtypes(self.dtype, device)
+        return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
 
     def _means(
-        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: partial
-    ) -> Iterator[dict[int, NDArray[np.float32]]]:
-        """Means over residues, of those records that each batch completes."""
-        pieces = [
-            piece
-            for record, tokens in records.items()
-            for piece in split(record, tokens, self.max_length)
-        ]
-        n_missing = Counter(piece.record for piece in pieces)
-        means: dict[int, NDArray[np.float32]] = {}
-        with self._progress(model_name(entry), sum(len(piece.tokens) for piece in pieces)) as bar:
-            for batch in embed_with(entry, pieces, pool=True):
-                for piece, total in batch:
-                    share = total / len(records[piece.record])
-                    means[piece.record] = means.get(piece.record, 0) + share
-                    n_missing[piece.record] -= 1
-                yield {r: means.pop(r) for r in list(means) if not n_missing[r]}
-                bar.update(sum(len(piece.tokens) for piece, _ in batch))
-
-    def _stored_means(
         self,
         entry: Model | Path,
         records: dict[int, NDArray[np.uint8]],
-        embed_with: partial,
-        store: EmbeddingStore,
+        run: "EmbeddingRun",
+        store: EmbeddingStore | None,
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
-        """Means over residues from the store, which is first given those it has not."""
-        source = self._source(entry, store.weights_digest, embed_with.keywords["dtypes"])
-        shown = {record: self._shown(tokens) for record, tokens in records.items()}
+        """Means over residues, with a store read from it once it has those that were missing."""
+        if store is None:
+            yield from means(run, entry, records, self.max_length, self.verbose)
+            return
+        source = self._source(entry, run, store)
+        keys = {record: self._key(tokens) for record, tokens in records.items()}
 
         def read(records):
-            stored = store.read(source, [shown[record] for record in records])
-            return {r: stored[shown[r]] for r in records if shown[r] in stored}
+            stored = store.read(source, [keys[record] for record in records])
+            return {r: stored[keys[r]] for r in records if keys[r] in stored}
 
         stored = read(records)
         yield stored
         missing = {record: records[record] for record in records if record not in stored}
         if not missing:
             return
-        for means in _gathered(self._means(entry, missing, embed_with)):
-            store.write(source, model_name(entry), {shown[r]: means[r] for r in means})
-            yield means
-        # the store's values count: rounded, or another process's, which was faster
+        for new in _gathered(means(run, entry, missing, self.max_length, self.verbose)):
+            store.write(source, model_name(entry), {keys[r]: new[r] for r in new})
+            yield new
+        # the store's values count: rounded, or those of another process that was faster
         yield read(missing)
 
     def _source(
-        self,
-        entry: Model | Path,
-        digest_of: Callable[[list[Path]], str],
-        dtypes: tuple[Any, ...],
+        self, entry: Model | Path, run: "EmbeddingRun", store: EmbeddingStore | None
     ) -> Source:
-        """What a model's embeddings depend on, in the store and in fingerprints alike."""
-        from ._checkpoints import checkpoint_files, locate
+        """What a model's embeddings depend on, in the store as in fingerprints."""
+        from ._checkpoints import checkpoint_files, locate, weights_digest
 
+        digest_of = weights_digest if store is None else store.weights_digest
         return Source(
             weights=digest_of(checkpoint_files(locate(entry))),
             layer=-1,
             pooling=self.pooling,
-            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),
+            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in run.dtypes),
             width=_width(entry),
         )
 
-    def _shown(self, tokens: NDArray[np.uint8]) -> Shown:
+    def _key(self, tokens: NDArray[np.uint8]) -> SequenceKey:
         whole = self.max_length is None or len(tokens) <= self.max_length
-        return Shown(as_text(tokens), 0 if whole else self.max_length)
-
-    def _residue_blocks(
-        self,
-        chain: tuple[Model | Path, ...],
-        tokens: list[NDArray[np.uint8]],
-        block_rows: int,
-        embed_with: partial,
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        lengths = [len(sequence) for sequence in tokens]
-        columns = _columns(chain)
-        rows = np.empty((0, columns[-1].stop), dtype=np.float32)
-        index = np.empty(0, dtype=np.int64)
-        with self._progress("residues", sum(lengths)) as bar:
-            for records in _chunks(lengths, max(block_rows, embed_with.keywords["batch_tokens"])):
-                new_index = np.repeat(records, [lengths[record] for record in records])
-                new_rows = np.zeros((len(new_index), rows.shape[1]), dtype=np.float32)
-                pieces = [
-                    piece
-                    for record in records
-                    for piece in split(record, tokens[record], self.max_length)
-                ]
-                for entry, block in zip(chain, columns, strict=True):
-                    for piece, values in flatten.from_iterable(
-                        embed_with(entry, pieces, pool=False)
-                    ):
-                        at = np.searchsorted(new_index, piece.record) + piece.start
-                        new_rows[at : at + len(values), block] += values
-                rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
-                bar.update(len(new_index))
-                while len(rows) >= block_rows:
-                    yield rows[:block_rows], index[:block_rows]
-                    rows, index = rows[block_rows:], index[block_rows:]
-        if len(rows):
-            yield rows, index
-
-    def _progress(self, what: str, n_residues: int):
-        from ..utils._progress import ProgressBar
-
-        return ProgressBar(
-            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
-        )
+        return SequenceKey(as_text(tokens), 0 if whole else self.max_length)
 
 
 def _gathered(
     parts: Iterator[dict[int, NDArray[np.float32]]],
 ) -> Iterator[dict[int, NDArray[np.float32]]]:
-    """Consecutive parts, as many together as arrive within FLUSH_SECONDS."""
-    together: dict[int, NDArray[np.float32]] = {}
-    start = time.monotonic()
+    """Merge consecutive parts that arrive within FLUSH_SECONDS."""
+    together, start = {}, time.monotonic()
     for part in parts:
         together |= part
         if together and time.monotonic() - start >= FLUSH_SECONDS:
             yield together
-            together = {}
-            start = time.monotonic()
+            together, start = {}, time.monotonic()
     if together:
         yield together
 
 
-def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:
+def _columns(chain: tuple[Model | Path, ...]) -> dict[Model | Path, slice]:
     """Columns of each model in the output."""
-    stops = np.cumsum([_width(entry) for entry in chain]).tolist()
-    return [slice(start, stop) for start, stop in pairwise([0, *stops])]
+    stops = [0, *accumulate(_width(entry) for entry in chain)]
+    return dict(zip(chain, starmap(slice, pairwise(stops)), strict=True))
 
 
 def _width(entry: Model | Path) -> int:
@@ -530,13 +444,3 @@ def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
     """For each sequence the index of the first one that is equal to it."""
     first: dict[bytes, int] = {}
     return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])
-
-
-def _chunks(lengths: list[int], n_rows: int) -> Iterator[range]:
-    """Consecutive records, as few as have together at least `n_rows` residues."""
-    start = n_residues = 0
-    for stop, length in enumerate(lengths, start=1):
-        n_residues += length
-        if n_residues >= n_rows or stop == len(lengths):
-            yield range(start, stop)
-            start, n_residues = stop, 0

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import signal
-from functools import partial
+from functools import partialmethod
 from types import SimpleNamespace
 
 import h5py
@@ -16,7 +16,7 @@ from sklearn_revdist import EmbeddingStore, ESMEmbedder, Moments, ReverseDistill
 from sklearn_revdist.cli import _fit as _cli_fit
 from sklearn_revdist.cli import _sequence_inputs as _cli_sequences
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding._inference import EmbeddingRun
 
 CHAIN = ["demo-48", "demo-96"]
 DEMO = ("-m", "demo-96")
@@ -288,21 +288,23 @@ def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch):
     fasta(tmp_path / "x.fasta", proteins(9, 20))
     ask = ("fit", "x.fasta", "-m", "demo-96", "-o")
     assert in_process(*ask, "whole").code == 0
-    embed, embedded = _inference.embed, []
+    embed, embedded = EmbeddingRun.embed, []
 
-    def interrupted(entry, pieces, *, after, error=KeyboardInterrupt, **settings):
+    def interrupted(run, entry, pieces, *, after, error=KeyboardInterrupt, **settings):
         if len(embedded) == after:
             raise error
         embedded.append(len(pieces))
-        yield from embed(entry, pieces, **settings)
+        yield from embed(run, entry, pieces, **settings)
 
     # four parts of two sequences and one of one, for each of the two models
     for after, error, code in [(5, KeyboardInterrupt, INTERRUPTED), (7, SystemExit(143), 143)]:
-        monkeypatch.setattr(_inference, "embed", partial(interrupted, after=after, error=error))
+        monkeypatch.setattr(
+            EmbeddingRun, "embed", partialmethod(interrupted, after=after, error=error)
+        )
         assert in_process(*ask, "x").code == code
         assert len(list((tmp_path / "x.unfinished").iterdir())) == 1
     assert len(embedded) == 7  # one call for the part that was begun, again
-    monkeypatch.setattr(_inference, "embed", partial(interrupted, after=None))
+    monkeypatch.setattr(EmbeddingRun, "embed", partialmethod(interrupted, after=None))
     assert in_process(*ask, "x").code == 0
     assert len(embedded) == 11
     assert (tmp_path / "x").read_bytes() == (tmp_path / "whole").read_bytes()
@@ -315,15 +317,15 @@ def test_before_its_first_part_or_without_a_file_nothing_is_kept(
 ):
     monkeypatch.setattr(_cli_fit, "RESIDUES", 25)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
-    embed, embedded = _inference.embed, []
+    embed, embedded = EmbeddingRun.embed, []
 
-    def interrupted(entry, pieces, **settings):
+    def interrupted(run, entry, pieces, **settings):
         if len(embedded) == after:
             raise KeyboardInterrupt
         embedded.append(len(pieces))
-        return embed(entry, pieces, **settings)
+        return embed(run, entry, pieces, **settings)
 
-    monkeypatch.setattr(_inference, "embed", interrupted)
+    monkeypatch.setattr(EmbeddingRun, "embed", interrupted)
     ended = in_process("fit", "x.fasta", *DEMO, "-o", output)
     assert (ended.code, ended.out) == (INTERRUPTED, b"")
     assert os.listdir() == ["x.fasta"]
@@ -457,7 +459,7 @@ def test_memory_does_not_grow_with_the_rows(in_process, tmp_path, monkeypatch):
 
 
 def test_the_store_can_be_read_by_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_revdist.embedding._store.batch_rows", lambda n_columns: 3)
+    monkeypatch.setattr("sklearn_revdist.embedding._store_tables.batch_rows", lambda n_columns: 3)
     sequences = proteins(8, 5)
     expected = ESMEmbedder(CHAIN, store=tmp_path / "x.db").transform(sequences)
     with EmbeddingStore(tmp_path / "x.db") as store:

@@ -405,8 +405,8 @@ def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
         ({"emb_layer_norm_before": True}, "its emb_layer_norm_before is True"),
         ({"layer_norm_eps": 1e-12}, "its layer_norm_eps is 1e-12"),
         ({"vocab_size": None}, "its vocab_size is None"),
-        ({"hidden_size": None}, r"does not tell the shape of an ESM-2 model: TypeError"),
-        ({"num_attention_heads": 0}, r"does not tell the shape .*0 heads do not fit its tensors"),
+        ({"hidden_size": None}, r"does not give the shape of an ESM-2 model: TypeError"),
+        ({"num_attention_heads": 0}, r"does not give the shape .*0 heads do not fit its tensors"),
         ({"num_hidden_layers": 10**9}, "do not fit its tensors"),
         ({"hidden_size": 10**12}, "do not fit its tensors"),
     ],
@@ -420,8 +420,8 @@ def test_folders_of_other_models_are_refused(tmp_path, hugging_face, changes, me
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", "{", r"config\.json' is no JSON"),
-        ("config.json", "[]", r"config\.json' is no JSON object"),
+        ("config.json", "{", r"config\.json' is not JSON"),
+        ("config.json", "[]", r"config\.json' is not a JSON object"),
         ("model.safetensors", "", r"model\.safetensors' is not a safetensors file, or damaged"),
         ("model.safetensors", "x" * 99, r"model\.safetensors' is not a safetensors file"),
         ("model.safetensors.index.json", "{}", r"index\.json' has no weight_map"),

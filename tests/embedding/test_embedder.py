@@ -6,6 +6,7 @@ import sys
 import textwrap
 import warnings
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -37,20 +38,6 @@ def chain(tmp_path_factory, write_checkpoint):
         str(write_checkpoint(folder / f"{name}.pt", n_layers, width, 3, seed=width))
         for name, n_layers, width in [("a", 1, 12), ("b", 2, 24), ("c", 2, 36)]
     ]
-
-
-@pytest.fixture
-def embedded(monkeypatch):
-    """Lengths of the sequences that models are given."""
-    lengths = []
-    forward = _inference.ESM2.forward
-
-    def counted(self, sequences):
-        lengths.extend(map(len, sequences))
-        return forward(self, sequences)
-
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
-    return lengths
 
 
 def random_sequences(n, seed=0, low=1, high=40):
@@ -357,13 +344,7 @@ def test_fit_only_checks(chain, embedded):
     np.testing.assert_array_equal(embedder.fit_transform(SEQUENCES), embedder.transform(SEQUENCES))
 
 
-def test_clones_share_models_that_are_loaded_once(chain, monkeypatch):
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    loads = []
-    read_checkpoint = _inference.read_checkpoint
-    monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda p, e: loads.append(p.stem) or read_checkpoint(p, e)
-    )
+def test_clones_share_models_that_are_loaded_once(chain, loads):
     pipeline = make_pipeline(ESMEmbedder(chain), Ridge())
     y = np.random.default_rng(0).normal(size=20)
     cross_val_score(pipeline, random_sequences(20), y, cv=4)
@@ -402,8 +383,8 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
 ):
     """Later calls read nothing, and a file that was replaced is noticed."""
     monkeypatch.setattr(_file_states, "_RACY_NS", 0)
-    for name in ("_widths", "_intact"):
-        monkeypatch.setattr(_checkpoints, name, {})
+    monkeypatch.setattr(_checkpoints, "_widths", {})
+    monkeypatch.setattr(_checkpoints, "_intact", defaultdict(dict))
     monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
     file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     reads = []

@@ -10,9 +10,9 @@ import torch
 from sklearn_revdist.embedding import _inference
 from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
+    EmbeddingRun,
     _Batch,
     _Models,
-    embed,
     resolve_batch_tokens,
     resolve_device,
     resolve_dtypes,
@@ -51,7 +51,7 @@ def pieces_of(*sequences, max_length=None):
 
 
 def run(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True):
-    batches = embed(path, pieces, device=CPU, dtypes=dtypes, batch_tokens=batch_tokens, pool=pool)
+    batches = EmbeddingRun(CPU, dtypes, batch_tokens).embed(path, pieces, pool=pool)
     return [(piece.record, value) for batch in batches for piece, value in batch]
 
 
@@ -304,7 +304,7 @@ def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
     torch_threads(2)
     pieces = pieces_of(*["ACDEFGHI"] * 9)
     before = threading.active_count()
-    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=True)
+    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=True)
     next(parts)
     assert threading.active_count() > before
     parts.close()
@@ -315,7 +315,7 @@ def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
 def ahead(monkeypatch):
     """Batches on the CPU as on CUDA: each is asked for when the next one has been launched."""
     in_turn = _inference._in_turn
-    monkeypatch.setattr(_inference, "_in_turn", lambda *args: _inference._one_ahead(in_turn(*args)))
+    monkeypatch.setattr(_inference, "_in_turn", lambda *args: _inference._prefetch(in_turn(*args)))
 
 
 @pytest.mark.parametrize("pool", [True, False])
@@ -328,7 +328,7 @@ def test_one_batch_ahead_the_values_are_the_same(tiny, batches, request, pool):
     assert [record for record, _ in found] == [record for record, _ in expected]
     for (_, value), (_, reference) in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value, reference)
-    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=pool)
+    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=pool)
     batches.clear()
     next(parts)
     assert batches == [[8], [7]]
@@ -343,8 +343,7 @@ def test_on_cuda_alone_the_next_batch_is_launched_before_one_is_read(
     get = models.get
     monkeypatch.setattr(models, "get", lambda entry, device, dtype: get(entry, CPU, dtype))
     batches.clear()
-    settings = {"dtypes": (torch.float32,), "batch_tokens": 1, "pool": True}
-    parts = embed(tiny, pieces, device=torch.device(device), **settings)
+    parts = EmbeddingRun(torch.device(device), (torch.float32,), 1).embed(tiny, pieces, pool=True)
     found = next(parts)
     assert len(batches) == n_launched
     for batch in parts:
@@ -368,7 +367,7 @@ def test_what_was_launched_before_memory_ran_out_is_not_lost():
         yield "first"
         raise MemoryError
 
-    found = _inference._one_ahead(batches())
+    found = _inference._prefetch(batches())
     assert next(found) == "first"
     with pytest.raises(MemoryError):
         next(found)

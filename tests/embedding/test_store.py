@@ -22,8 +22,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
-from sklearn_revdist.embedding import _inference, _sqlite, _store
-from sklearn_revdist.embedding._store import Shown, Source
+from sklearn_revdist.embedding import _inference, _store, _store_file, _store_tables
+from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.utils import _file_states
 from sklearn_revdist.utils._models import DEMO
 
@@ -33,32 +33,6 @@ SEQUENCES = ["MKTAYIAKQRQ", "W", "GSHMLE<mask>K", "ACDEFGHIKLMNPQRSTVWY" * 2]
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "store.sqlite"
-
-
-@pytest.fixture
-def embedded(monkeypatch):
-    """Lengths of the sequences that models are given."""
-    lengths = []
-    forward = _inference.ESM2.forward
-
-    def counted(self, sequences):
-        lengths.extend(map(len, sequences))
-        return forward(self, sequences)
-
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
-    return lengths
-
-
-@pytest.fixture
-def loads(monkeypatch):
-    """Names of the models that are loaded, into an empty cache."""
-    names = []
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    read_checkpoint = _inference.read_checkpoint
-    monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda p, e: names.append(p.stem) or read_checkpoint(p, e)
-    )
-    return names
 
 
 def demo(path, **parameters):
@@ -241,8 +215,8 @@ def test_half_the_size_and_the_same_result_every_time(path, tmp_path):
 def test_what_half_precision_cannot_hold_stays_float32(path):
     source, values = Source("0", -1, "mean", "float32", 2), np.array([1e5, 0.1], np.float32)
     with EmbeddingStore.create(path, dtype="float16") as store:
-        store.write(source, "m", {Shown("MKT", 0): values})
-        np.testing.assert_array_equal(store.read(source, [Shown("MKT", 0)])["MKT", 0], values)
+        store.write(source, "m", {SequenceKey("MKT", 0): values})
+        np.testing.assert_array_equal(store.read(source, [SequenceKey("MKT", 0)])["MKT", 0], values)
 
 
 # --------------------------------------------------------------------- many processes
@@ -260,13 +234,14 @@ def test_processes_that_write_at_once_lose_nothing(path):
     program = """
     import sys
     import numpy as np
-    from sklearn_revdist.embedding._store import EmbeddingStore, Shown, Source
+    from sklearn_revdist.embedding._store import EmbeddingStore
+    from sklearn_revdist.embedding._store_file import SequenceKey, Source
 
     source = Source("0", -1, "mean", "float32", 3)
     for i in range(100):
         with EmbeddingStore.create(sys.argv[1], exist_ok=True) as store:
             for owner in (sys.argv[2], "both"):
-                rows = {Shown(f"{owner}{i}", 0): np.full(3, i, dtype=np.float32)}
+                rows = {SequenceKey(f"{owner}{i}", 0): np.full(3, i, dtype=np.float32)}
                 store.write(source, "m", rows)
                 assert len(store.read(source, list(rows))) == 1
     """
@@ -312,7 +287,7 @@ def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
 
 def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
     demo(path).transform(SEQUENCES)
-    monkeypatch.setattr(_sqlite, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(_store_file, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         demo(path).transform(SEQUENCES)  # reads
@@ -324,7 +299,7 @@ def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
 def test_a_full_disk_is_one_error_and_keeps_what_was_stored(path, monkeypatch):
     expected = demo(path).transform(SEQUENCES)
 
-    class Full(_sqlite.SQLiteFile):
+    class Full(_store_file.SQLiteFile):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.rows("PRAGMA max_page_count = 1")  # as many as there are
@@ -569,7 +544,7 @@ SOURCE = Source("0", -1, "mean", "float32", 2)
 def numbered(*texts, max_length=0, start=0):
     """Embeddings of two numbers, counted up."""
     return {
-        Shown(text, max_length): np.array([i, -i], np.float32)
+        SequenceKey(text, max_length): np.array([i, -i], np.float32)
         for i, text in enumerate(texts, start)
     }
 
@@ -593,7 +568,7 @@ def test_what_is_wanted_is_found_beside_what_is_not(path):
 
 
 def test_where_a_model_has_no_rows_all_is_float32_still(path, monkeypatch):
-    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 2)
+    monkeypatch.setattr(_store_tables, "batch_rows", lambda n_columns: 2)
     with EmbeddingStore.create(path) as store:
         store.write(SOURCE, "a", numbered("MKT", "ACD", "W", "KKK"))
         store.write(SOURCE._replace(weights="1"), "b", numbered("MKT"))
@@ -621,7 +596,7 @@ def test_the_warning_of_damage_is_about_the_caller(path):
         store.write(SOURCE, "m", numbered("MKT"))
         change(path, "UPDATE embeddings SET checksum = ''")
         with pytest.warns(RuntimeWarning, match="1 embeddings") as warned:
-            assert store.read(SOURCE, [Shown("MKT", 0)]) == {}
+            assert store.read(SOURCE, [SequenceKey("MKT", 0)]) == {}
     assert warned[0].filename == __file__
 
 
@@ -638,7 +613,7 @@ def test_a_choice_is_a_value_or_any_list_of_them(path, model):
 
 def test_a_choice_of_another_type_is_told(path):
     with EmbeddingStore.create(path) as store:
-        for which, needed in (({"model": 5}, "texts"), ({"max_length": "a"}, "whole numbers")):
+        for which, needed in (({"model": 5}, "strings"), ({"max_length": "a"}, "whole numbers")):
             with pytest.raises(
                 TypeError, match=rf" in contents\(\) nor a list of them; give {needed}\.$"
             ):
@@ -649,13 +624,15 @@ def test_sequences_are_given_as_models_are_shown_them(path):
     with EmbeddingStore.create(path) as store:
         with pytest.raises(TypeError, match=r"^sequences must be a collection of sequences"):
             store.read(SOURCE, ["MKT"])
-        with pytest.raises(TypeError, match=r"^embeddings must be .* Shown\(text, max_length\)\.$"):
+        with pytest.raises(
+            TypeError, match=r"^embeddings must be .* SequenceKey\(text, max_length\)\.$"
+        ):
             store.write(SOURCE, "m", {"MKT": np.zeros(2, np.float32)})
 
 
 def test_what_is_no_embedding_is_not_stored(path):
     with EmbeddingStore.create(path) as store:
-        wrong = numbered("MKT") | {Shown("ACD", 0): np.array([1.0, np.nan], np.float32)}
+        wrong = numbered("MKT") | {SequenceKey("ACD", 0): np.array([1.0, np.nan], np.float32)}
         with pytest.raises(ValueError, match=r"^Number 1 of embeddings .* array of 2 finite numb"):
             store.write(SOURCE, "m", wrong)
         assert store.contents().empty
@@ -663,7 +640,8 @@ def test_what_is_no_embedding_is_not_stored(path):
 
 
 def test_long_stores_are_read_in_parts(path, monkeypatch):
-    monkeypatch.setattr(_store, "_CHUNK", 3)
+    for module in (_store, _store_tables):
+        monkeypatch.setattr(module, "_CHUNK", 3)
     sequences = [f"M{'K' * i}" for i in range(10)]
     expected = demo(path).transform(sequences)
     np.testing.assert_array_equal(demo(path).transform(sequences), expected)
@@ -672,7 +650,7 @@ def test_long_stores_are_read_in_parts(path, monkeypatch):
 
 
 def test_export(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 3)
+    monkeypatch.setattr(_store_tables, "batch_rows", lambda n_columns: 3)
     demo(path).transform(SEQUENCES)
     ESMEmbedder(["demo-96"], store=path).transform(SEQUENCES[1:])
     with EmbeddingStore(path) as store:
@@ -734,7 +712,7 @@ def test_a_database_in_memory_is_no_store(tmp_path, monkeypatch, name):
         EmbeddingStore.create,
         lambda name: ESMEmbedder("demo-48", store=name).transform(["MKT"]),
     ):
-        with pytest.raises(ValueError, match=r"is no path of a file, which a store is; name one"):
+        with pytest.raises(ValueError, match=r"is not the path of a file, as a store needs; give"):
             make(name)
     assert os.listdir() == []
 

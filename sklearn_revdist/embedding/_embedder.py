@@ -416,7 +416,8 @@ def _gathered(
     parts: Iterator[dict[int, NDArray[np.float32]]],
 ) -> Iterator[dict[int, NDArray[np.float32]]]:
     """Merge consecutive parts that arrive within FLUSH_SECONDS."""
-    together, start = {}, time.monotonic()
+    together: dict[int, NDArray[np.float32]] = {}
+    start = time.monotonic()
     for part in parts:
         together |= part
         if together and time.monotonic() - start >= FLUSH_SECONDS:

@@ -17,6 +17,7 @@ import torch
 
 from sklearn_revdist.embedding import _checkpoints, _esm2
 from sklearn_revdist.embedding._checkpoints import locate, read_checkpoint
+from sklearn_revdist.utils import _file_states
 from sklearn_revdist.utils._models import DEMO, ESM2
 
 SMALLEST = ESM2[0]
@@ -465,6 +466,21 @@ def test_tokens_are_no_part_of_the_identity_of_weights(hugging_face, tmp_path):
     (folder / "added_tokens.json").write_text("{}")
     assert locate(folder) == folder
     assert _checkpoints.weights_digest(_checkpoints.checkpoint_files(folder)) == before
+
+
+def test_a_file_is_compared_with_what_each_of_its_names_says(tmp_path, hugging_face, monkeypatch):
+    monkeypatch.setattr(_file_states, "_RACY_NS", 0)
+    snapshot, links = hugging_face(tmp_path / "snapshot"), tmp_path / "links"
+    blob, file = tmp_path / "blobs" / ("0" * 64), snapshot / "model.safetensors"
+    blob.parent.mkdir()
+    file.rename(blob)
+    file.symlink_to(blob)
+    links.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (links / name).symlink_to(snapshot / name)
+    read_checkpoint(links)  # these names say nothing
+    with pytest.raises(ValueError, match=r"model\.safetensors' is damaged: its hash is not 0000"):
+        read_checkpoint(snapshot)
 
 
 def test_what_transformers_writes_is_read(tmp_path, reference):

@@ -400,17 +400,19 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
 
     counted(torch, "load")
     counted(zipfile.ZipFile, "testzip")
+    counted(_checkpoints, "check_fetched")
     counted(_checkpoints, "load_file")
     embedder = ESMEmbedder([file, folder])
     names = embedder.get_feature_names_out().tolist()
     assert reads == ["load", "load_file"]
+    checked = ["check_fetched"] * 2  # configuration and weights
     for _ in range(2):
         assert embedder.get_feature_names_out().tolist() == names
         assert embedder.transform(SEQUENCES).shape == (6, 48)
-        assert reads == ["load", "load_file", "testzip", "load", "load_file"]
+        assert reads == ["load", "load_file", "testzip", "load", *checked, "load_file"]
     _inference._models._models.clear()
     embedder.transform(SEQUENCES)
-    assert reads.count("testzip") == 1
+    assert reads[7:] == ["load", "load_file"]
     write_checkpoint(file, width=12)
     assert len(embedder.get_feature_names_out()) == 12 + 24
     assert embedder.transform(SEQUENCES).shape == (6, 36)

@@ -1,8 +1,14 @@
-"""What models are given, and which are loaded."""
+"""The path of a store, what models are given, and which are loaded."""
 
 import pytest
 
 from sklearn_revdist.embedding import _inference
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a store may be made."""
+    return tmp_path / "store.sqlite"
 
 
 @pytest.fixture

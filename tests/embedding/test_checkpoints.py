@@ -34,8 +34,9 @@ def test_shape_and_names_are_read(tiny):
     assert not any(name.startswith("encoder") for name in checkpoint.tensors)
 
 
-def test_token_dropout_is_read(tmp_path, write_checkpoint):
-    path = write_checkpoint(tmp_path / "m.pt", token_dropout=False)
+@pytest.mark.parametrize("writer", ["write_checkpoint", "hugging_face"])
+def test_token_dropout_is_read(tmp_path, request, writer):
+    path = request.getfixturevalue(writer)(tmp_path / "m", token_dropout=False)
     assert read_checkpoint(path).token_dropout is False
 
 
@@ -68,7 +69,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     assert not target.exists()
 
 
-def save_zip(path):
+def write_zip(path, content):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("hello.txt", "hello")
 
@@ -76,25 +77,20 @@ def save_zip(path):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_text("<html>404</html>"),
-        lambda path: path.write_bytes(pickle.dumps({"cfg": 1})),
-        save_zip,
+        lambda path, content: path.write_bytes(b""),
+        lambda path, content: path.write_text("<html>404</html>"),
+        lambda path, content: path.write_bytes(pickle.dumps({"cfg": 1})),
+        write_zip,
+        *(
+            lambda path, content, kept=kept: path.write_bytes(content[: int(kept * len(content))])
+            for kept in (0.1, 0.5, 0.99)
+        ),
     ],
-    ids=["empty", "html", "pickle", "zip"],
+    ids=["empty", "html", "pickle", "zip", "tenth", "half", "nearly"],
 )
-def test_other_files_are_refused(tmp_path, write):
+def test_other_and_truncated_files_are_refused(tmp_path, tiny, write):
     path = tmp_path / "m.pt"
-    write(path)
-    with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
-        read_checkpoint(path)
-
-
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-def test_truncated_files_are_refused(tmp_path, tiny, kept):
-    path = tmp_path / "m.pt"
-    content = tiny.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
+    write(path, tiny.read_bytes())
     with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
         read_checkpoint(path)
 
@@ -394,10 +390,6 @@ def test_frequencies_that_are_missing_are_computed(tmp_path, hugging_face):
         assert found.tolist() == pytest.approx([10_000 ** -(j / 4) for j in range(4)], rel=1e-6)
 
 
-def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
-    assert not read_checkpoint(hugging_face(tmp_path / "m", token_dropout=False)).token_dropout
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -436,17 +428,14 @@ def test_damaged_folders_are_refused(tmp_path, hugging_face, name, content, mess
         read_checkpoint(folder)
 
 
-@pytest.mark.parametrize("missing", ["config.json", "model-1-of-2.safetensors"])
+@pytest.mark.parametrize("missing", ["config.json", "model-1-of-2.safetensors", None])
 def test_a_file_that_is_missing_in_a_folder_is_named(tmp_path, hugging_face, missing):
     folder = hugging_face(tmp_path / "m", n_parts=2)
-    (folder / missing).unlink()
+    for file in [folder / missing] if missing else folder.iterdir():
+        file.unlink()
+    missing = missing or "config.json"
     with pytest.raises(FileNotFoundError, match=rf"m' has no file '{missing}', which a Hugging"):
         locate(folder)
-
-
-def test_an_empty_folder_is_told_what_it_needs(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no file 'config\.json'"):
-        locate(tmp_path)
 
 
 def test_tokens_are_looked_at_whenever_a_folder_is_located(repository, hugging_face, tmp_path):

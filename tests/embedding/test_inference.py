@@ -114,13 +114,6 @@ def test_models_are_loaded_once_for_each_device_and_precision(models, loads, tin
     assert len(loads) == 2
 
 
-def test_a_replaced_file_is_loaded_again(models, tmp_path, write_checkpoint):
-    path = write_checkpoint(tmp_path / "m.pt")
-    assert models.get(path, CPU, torch.float32).width == 24
-    write_checkpoint(path, width=12)
-    assert models.get(path, CPU, torch.float32).width == 12
-
-
 def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
     models, loads, tmp_path, write_checkpoint, replace_checkpoint
 ):
@@ -278,7 +271,7 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_threads_take_batches_side_by_side(tiny, fair_esm, monkeypatch, torch_threads, n_threads):
+def test_threads_take_batches_in_parallel(tiny, fair_esm, monkeypatch, torch_threads, n_threads):
     sequences = ["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 4, 2, 1)]
     pieces = pieces_of(*sequences)
     expected = run(tiny, pieces, batch_tokens=1, pool=False)

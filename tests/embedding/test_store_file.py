@@ -85,7 +85,7 @@ def test_a_file_is_made_where_that_is_asked_for(tmp_path):
     SQLiteFile(tmp_path / "nothing", "rwc").close()
 
 
-def test_other_files_and_damaged_ones_are_told(path):
+def test_other_files_and_damaged_ones_are_refused(path):
     content = path.read_bytes()
     path.write_text("value\n1\n" * 99)
     with pytest.raises(ValueError, match=r"shared\.sqlite' is not a SQLite file; choose another"):

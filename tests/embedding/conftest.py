@@ -26,14 +26,19 @@ def embedded(monkeypatch):
 
 
 @pytest.fixture
-def loads(monkeypatch):
-    """Names of the models that are loaded, into an empty cache."""
+def models(monkeypatch):
+    """An empty cache in place of the process's."""
+    models = _inference._Models(max_models=3)
+    monkeypatch.setattr(_inference, "_models", models)
+    return models
+
+
+@pytest.fixture
+def loads(models, monkeypatch):
+    """Names of the models that are loaded into an empty cache."""
     names = []
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
     read = _inference.read_checkpoint
     monkeypatch.setattr(
-        _inference,
-        "read_checkpoint",
-        lambda path, model: names.append(path.stem) or read(path, model),
+        _inference, "read_checkpoint", lambda path, *m: names.append(path.stem) or read(path, *m)
     )
     return names

@@ -361,13 +361,12 @@ def test_feature_names_of_known_models_need_no_weights(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
-    tmp_path, write_checkpoint, hugging_face, monkeypatch
+    tmp_path, write_checkpoint, hugging_face, models, monkeypatch
 ):
     """Later calls read nothing, and a file that was replaced is noticed."""
     monkeypatch.setattr(_file_states, "_RACY_NS", 0)
     monkeypatch.setattr(_checkpoints, "_widths", {})
     monkeypatch.setattr(_checkpoints, "_intact", defaultdict(dict))
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
     file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     reads = []
 
@@ -392,7 +391,7 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
         assert embedder.get_feature_names_out().tolist() == names
         assert embedder.transform(SEQUENCES).shape == (6, 48)
         assert reads == ["load", "load_file", "testzip", "load", *checked, "load_file"]
-    _inference._models._models.clear()
+    models._models.clear()
     embedder.transform(SEQUENCES)
     assert reads[7:] == ["load", "load_file"]
     write_checkpoint(file, width=12)
@@ -438,10 +437,6 @@ def test_frozen_and_unfitted(chain):
     frozen = make_pipeline(FrozenEstimator(ESMEmbedder(chain)), Ridge())
     y = np.arange(len(SEQUENCES), dtype=float)
     assert frozen.fit(SEQUENCES, y).predict(SEQUENCES).shape == y.shape
-
-
-def test_html_representation(chain):
-    assert "ESMEmbedder" in ESMEmbedder(chain)._repr_html_()
 
 
 def test_progress_goes_to_standard_error_and_only_on_request(chain, capfd):

@@ -12,7 +12,6 @@ from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
     EmbeddingRun,
     _Batch,
-    _Models,
     resolve_batch_tokens,
     resolve_device,
     resolve_dtypes,
@@ -20,29 +19,9 @@ from sklearn_revdist.embedding._inference import (
 from sklearn_revdist.sequences._tokens import encode_sequences
 from sklearn_revdist.sequences._windows import split
 
+pytestmark = pytest.mark.usefixtures("models")
+
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def models(monkeypatch):
-    """An empty cache in place of the process's."""
-    models = _Models(max_models=3)
-    monkeypatch.setattr(_inference, "_models", models)
-    return models
-
-
-@pytest.fixture
-def loads(monkeypatch):
-    """Names of the checkpoint files that were read into a model."""
-    names = []
-    read_checkpoint = _inference.read_checkpoint
-
-    def counted(path, expected):
-        names.append(path.name)
-        return read_checkpoint(path, expected)
-
-    monkeypatch.setattr(_inference, "read_checkpoint", counted)
-    return names
 
 
 def pieces_of(*sequences, max_length=None):
@@ -121,7 +100,7 @@ def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
     first = models.get(path, CPU, torch.float32)
     replace_checkpoint(path)
     assert models.get(path, CPU, torch.float32) is not first
-    assert loads == ["m.pt", "m.pt"]
+    assert loads == ["m", "m"]
 
 
 def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
@@ -130,7 +109,7 @@ def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
         path.write_bytes(tiny.read_bytes())
     for i in (0, 1, 2, 0, 3, 0, 2, 1):
         models.get(paths[i], CPU, torch.float32)
-    assert loads == ["a.pt", "b.pt", "c.pt", "d.pt", "b.pt"]
+    assert loads == ["a", "b", "c", "d", "b"]
 
 
 def test_threads_share_one_load(models, loads, tiny):

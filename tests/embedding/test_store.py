@@ -46,11 +46,11 @@ def test_the_result_is_that_without_a_store(path):
         np.testing.assert_array_equal(found, expected, strict=True)
 
 
-def test_what_is_stored_is_not_embedded_and_its_model_not_loaded(path, embedded, loads):
+def test_what_is_stored_is_not_embedded_and_its_model_not_loaded(path, embedded, models, loads):
     expected = demo(path).transform(SEQUENCES)
     assert (sorted(embedded), loads) == ([1, 8, 11, 40], ["esm2_t3_100K_demo"])
     embedded.clear(), loads.clear()
-    _inference._models._models.clear()
+    models._models.clear()
     found = demo(str(path)).transform([SEQUENCES[i] for i in (3, 0, 1, 0)])
     np.testing.assert_array_equal(found, expected[[3, 0, 1, 0]])
     assert (embedded, loads) == ([], [])

@@ -1,4 +1,4 @@
-"""From the values of pieces, which come in batches, to a mean per sequence or rows per residue."""
+"""Assemble the output from the values of pieces: a mean per sequence, or a row per residue."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -64,9 +64,7 @@ def places(model: Model) -> list[Place]:
     The environment's ``TORCH_HOME``, ``HF_HOME`` and ``HF_HUB_CACHE`` are respected.
     """
     file = f"{model.name}.pt"
-    bundled = Place(
-        "package", Path(str(resources.files("sklearn_revdist").joinpath("bundled", file)))
-    )
+    bundled = Place("package", Path(str(resources.files("sklearn_revdist") / "bundled" / file)))
     if model not in ESM2:
         return [bundled]
     return [

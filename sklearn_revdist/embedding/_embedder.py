@@ -1,4 +1,4 @@
-"""ESMEmbedder: protein sequences to the embeddings of a chain of ESM-2 models."""
+"""ESMEmbedder: embed protein sequences with a chain of ESM-2 models."""
 
 import os
 import time
@@ -27,7 +27,7 @@ from ._store_file import SequenceKey, Source
 if TYPE_CHECKING:
     from ._inference import EmbeddingRun
 
-FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
+FLUSH_SECONDS = 1.0  # a killed process loses this much work, and the batches being computed
 
 
 class ESMEmbedder(TransformerMixin, BaseEstimator):
@@ -35,39 +35,39 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 
     The result is one matrix ``[H1 | H2 | ...]``, a block of columns for each model, which
     :class:`ReverseDistiller` turns into nested embeddings. A row is the mean of a model's
-    last representation over the residues of a sequence; beginning, end and padding never
-    enter it. It does not depend on which sequences are embedded together.
+    last representation over the residues of a sequence, without beginning, end and padding.
+    It does not depend on which sequences are embedded together.
 
     The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
-    they are first used, and kept for the whole process, so that copies of an embedder
+    they are first used, and kept as long as the process runs, so copies of an embedder
     share them. ESM-2 is described in [1]_; read more in the :ref:`User Guide <embedding>`.
 
     Parameters
     ----------
     chain : str or list of str, default="650M"
         A string names all models of the family up to that one: ``"650M"`` is 8M, 35M, 150M
-        and 650M, ``"demo"`` the small chain that comes with the package, which is no
+        and 650M, ``"demo"`` the small chain that comes with the package, which is not a
         substitute for ESM-2. A list names each model: ``["8M", "650M"]``, or the path of a
-        ``.pt`` file in fair-esm's format or of a folder in Hugging Face's (``config.json``
-        and ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
+        ``.pt`` file in fair-esm's format or of a Hugging Face folder (``config.json`` and
+        ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
         from Hugging Face's, else downloaded into the former.
 
     pooling : {"mean"}, default="mean"
-        How residues become one row.
+        How the rows of residues become one row.
 
     device : str, default=None
-        Device of torch, as in ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
+        Torch device, such as ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
         time of use.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
         Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
-        for sequences that overflow, and float32 elsewhere. The output is float32 always.
+        for sequences that overflow, and float32 elsewhere. The output is always float32.
 
     batch_tokens : int, default=None
-        Residues (and a beginning and end for each sequence) embedded at a time, on the CPU
-        by each of torch's threads, which bounds memory. A longer sequence is embedded alone.
-        If the memory of a GPU does not suffice, the number is halved until it does. None is
-        2048 on the CPU, which is the fastest there, and 16384 elsewhere.
+        Number of residues, with a beginning and end for each sequence, that are embedded at a
+        time, on the CPU by each of torch's threads. It limits memory. A longer sequence is
+        embedded alone. If the memory of a GPU does not suffice, the number is halved until it
+        does. None is 2048 on the CPU, which is the fastest there, and 16384 elsewhere.
 
     max_length : int, default=None
         Number of residues beyond which a sequence is treated according to `long`. None
@@ -75,33 +75,33 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         most 1022 residues.
 
     long : {"window", "truncate", "error"}, default="window"
-        What becomes of sequences longer than `max_length`:
+        How to treat sequences longer than `max_length`:
 
         - ``"window"`` embeds windows of `max_length` residues that are spread evenly over
           the sequence and share at least half of their residues with the next one. A
-          residue's representation is the average over the windows that see it, with
+          residue's representation is the average over the windows that contain it, with
           weights that grow linearly from a window's ends to its middle.
         - ``"truncate"`` embeds the first `max_length` residues and warns.
         - ``"error"`` raises ValueError.
 
     unknown : {"error", "mask", "X", "keep"}, default="error"
-        What becomes of the ambiguous residues ``X B Z U O J``, and of ``*`` inside a sequence:
+        How to treat the ambiguous residues ``X B Z U O J``, and ``*`` inside a sequence:
 
         - ``"error"`` raises ValueError.
-        - ``"mask"`` takes ESM-2's mask token.
-        - ``"X"`` takes its token for any residue.
-        - ``"keep"`` takes its own token of each, as fair-esm does; ``J`` and ``*``, of which
-          it has none, are errors.
+        - ``"mask"`` uses ESM-2's mask token.
+        - ``"X"`` uses its token for any residue.
+        - ``"keep"`` uses its token for each of them, as fair-esm does; ``J`` and ``*``, for
+          which it has none, are errors.
 
-        Gaps (``-`` and ``.``), as in an alignment, are no residues and always an error, like
-        every other character that is no amino acid; :func:`read_fasta` removes them.
+        Gaps (``-`` and ``.``), as in an alignment, are always an error, like every other
+        character that is not an amino acid; :func:`read_fasta` removes gaps.
 
     store : str or path-like, default=None
-        A SQLite file that keeps the results of :meth:`transform`, made where there is none
+        A SQLite file that keeps the results of :meth:`transform`, created if there is none
         (see :class:`EmbeddingStore`). A sequence that is in it, embedded with the same
         weights, precision and windows, is not embedded again, and a model of which nothing
-        is missing is not loaded. Many processes may share the file; killed or not, they
-        leave what they have embedded.
+        is missing is not loaded. Many processes may share the file. What a process has
+        embedded is kept, also when it is killed.
 
     verbose : bool, default=False
         Whether to show progress on standard error.
@@ -110,7 +110,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     --------
     ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
     read_fasta : Names and sequences of a FASTA file.
-    EmbeddingStore : What `store` names.
+    EmbeddingStore : The file that `store` names.
 
     Notes
     -----
@@ -214,9 +214,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If `X` is not an array-like, or a record is not a string; the path of a file is
             neither.
         ValueError
-            If a record is empty, has a character that is no residue, or is too long for
+            If a record is empty, has a character that is not a residue, or is too long for
             ``long="error"``; the message names the record and the position. If a
-            checkpoint is not one of an ESM-2 model.
+            checkpoint is not that of an ESM-2 model.
         FileNotFoundError
             If there are no weights; the message says where to put them.
         MemoryError
@@ -244,14 +244,14 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         """Embed sequences residue by residue, in blocks of rows.
 
-        Memory holds a few blocks, or batches, or the longest sequence at a time, however
-        many sequences there are. The models of the chain take turns.
+        Memory holds a few blocks, or batches, or the longest sequence at a time, whatever the
+        number of sequences. The models of the chain take turns.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
             Protein sequences, as for :meth:`transform`. Sequences that occur several times
-            are returned as often.
+            are returned several times.
 
         block_rows : int, default=8192
             Number of rows in a block; the last one may have fewer.
@@ -276,7 +276,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the output's columns: the model's name, an underscore and a number.
+        """Name the output's columns: the model's name, an underscore and a number.
 
         Parameters
         ----------
@@ -286,19 +286,19 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of shape (n_features,), object
-            Weights are needed only for models that are given by a path.
+            Only models that are given by a path need their weights for this.
         """
         chain = resolve_chain(self.chain)
         names = [f"{model_name(entry)}_{j}" for entry in chain for j in range(_width(entry))]
         return np.array(names, dtype=object)
 
     def fingerprint(self) -> str:
-        """Text that changes whenever the embeddings of a sequence would, or their names.
+        """Return a string that changes whenever embeddings or the names of columns would.
 
-        It covers the content and the names of all models' weights, the precision that `dtype`
-        is on this machine, `pooling`, `max_length`, `long` and `unknown`; and that `store` keeps
-        float16, where it does, since its rounded embeddings are returned. It does not depend on
-        how the chain is written, nor on `device`, `batch_tokens` and `verbose`.
+        It depends on the content and the names of all models' weights, the precision that `dtype`
+        means on this machine, `pooling`, `max_length`, `long` and `unknown`, and on the precision
+        of `store`, since rounded embeddings are returned from there. It does not depend on how
+        the chain is written, nor on `device`, `batch_tokens` and `verbose`.
 
         Returns
         -------
@@ -308,14 +308,14 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid, or a file is none of an ESM-2 model or no store.
+            If a parameter is not valid, or a file is not that of an ESM-2 model or not a store.
         FileNotFoundError
             If there are no weights, and they cannot be downloaded.
 
         Notes
         -----
-        Weights are read for it, once for each state of their files, by all processes that use
-        one `store` together, else by each process.
+        Weights are read for it once for each state of their files: once for all processes that
+        share a `store`, else once in each process.
         """
         self._validate_params()
         chain = resolve_chain(self.chain)
@@ -324,10 +324,10 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         with EmbeddingStore.create(self.store, exist_ok=True) if known else nullcontext() as store:
             sources = [tuple(self._source(entry, run, store)) for entry in chain]
             kept_as = store.storage_dtype if known else "float32"
-        # Names are those of columns, which a distiller or a file of embeddings keeps.
+        # they are in the names of columns, which a distiller or a file of embeddings keeps
         names = [model_name(entry) for entry in chain]
         settings = self._settings()
-        del settings["dtype"]  # the sources have the precision that it is here
+        del settings["dtype"]  # the sources contain the precision that it means here
         if self.max_length is None:
             del settings["long"]
         return fingerprint(names, sources, settings, kept_as)

@@ -105,7 +105,7 @@ class EmbeddingStore(StoredTables):
     def create(
         cls, path: str | os.PathLike, *, dtype: str = "float32", exist_ok: bool = False
     ) -> Self:
-        """Make a store without embeddings, and open it.
+        """Create a store without embeddings, and open it.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class EmbeddingStore(StoredTables):
             beyond its range is kept in float32.
 
         exist_ok : bool, default=False
-            Whether an existing store is opened as it is.
+            Whether to open an existing store as it is.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class EmbeddingStore(StoredTables):
         FileExistsError
             If there is something at `path` and `exist_ok` is false.
         FileNotFoundError
-            If there is no such folder.
+            If the folder does not exist.
         ValueError
             If `path` is not the path of a file, or the file is not a store, is damaged, or is of
             a later version; it is left as it is.

@@ -1,10 +1,10 @@
 """Assemble the output from the values of pieces: a mean per sequence, or a row per residue."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain as flatten
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from ._inference import EmbeddingRun
 
 
+def first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """For each sequence the index of the first one that is equal to it."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])
+
+
 def means(
     run: "EmbeddingRun",
     entry: Model | Path,
     records: dict[int, NDArray[np.uint8]],
     max_length: int | None,
-    verbose: bool,
+    progress: Callable[[str, int], Any],
 ) -> Iterator[dict[int, NDArray[np.float32]]]:
     """Yield the means over residues of those records that a batch has completed."""
     pieces = _pieces(records.items(), max_length)
     n_missing = Counter(piece.record for piece in pieces)
     sums: dict[int, NDArray[np.float32]] = {}
     n_residues = sum(len(piece.tokens) for piece in pieces)
-    with _progress(model_name(entry), n_residues, verbose) as bar:
+    with progress(model_name(entry), n_residues) as bar:
         for batch in run.embed(entry, pieces, pool=True):
             for piece, total in batch:
                 share = total / len(records[piece.record])
@@ -44,13 +50,13 @@ def residue_blocks(
     tokens: list[NDArray[np.uint8]],
     max_length: int | None,
     block_rows: int,
-    verbose: bool,
+    progress: Callable[[str, int], Any],
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Yield blocks of residue rows, and the record of each row."""
     lengths = [len(sequence) for sequence in tokens]
     n_columns = max(block.stop for block in columns.values())
     rows, index = np.empty((0, n_columns), dtype=np.float32), np.empty(0, dtype=np.int64)
-    with _progress("residues", sum(lengths), verbose) as bar:
+    with progress("residues", sum(lengths)) as bar:
         for records in _chunks(lengths, max(block_rows, run.batch_tokens)):
             new_index = np.repeat(records, [lengths[record] for record in records])
             new_rows = np.zeros((len(new_index), n_columns), dtype=np.float32)
@@ -83,11 +89,3 @@ def _chunks(lengths: list[int], n_rows: int) -> Iterator[range]:
         if n_residues >= n_rows or stop == len(lengths):
             yield range(start, stop)
             start, n_residues = stop, 0
-
-
-def _progress(what: str, n_residues: int, verbose: bool):
-    from ..utils._progress import ProgressBar
-
-    return ProgressBar(
-        desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not verbose
-    )

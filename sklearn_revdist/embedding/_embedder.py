@@ -20,7 +20,7 @@ from ..sequences._windows import limit_length
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain
-from ._assembly import means, residue_blocks
+from ._assembly import first_occurrences, means, residue_blocks
 from ._store import EmbeddingStore
 from ._store_file import SequenceKey, Source
 
@@ -225,7 +225,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If the store cannot be written; a damaged or foreign file is a ValueError.
         """
         chain, tokens = self._check(X)
-        first = _first_occurrences(tokens)
+        first = first_occurrences(tokens)
         distinct = {record: tokens[record] for record in np.unique(first).tolist()}
         keep = self.store is not None
         with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
@@ -272,7 +272,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         chain, tokens = self._check(X)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
         return residue_blocks(
-            self._run(chain), _columns(chain), tokens, self.max_length, block_rows, self.verbose
+            self._run(chain), _columns(chain), tokens, self.max_length, block_rows, self._progress
         )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -372,7 +372,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
         """Means over residues, with a store read from it once it has those that were missing."""
         if store is None:
-            yield from means(run, entry, records, self.max_length, self.verbose)
+            yield from means(run, entry, records, self.max_length, self._progress)
             return
         source = self._source(entry, run, store)
         keys = {record: self._key(tokens) for record, tokens in records.items()}
@@ -386,7 +386,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         missing = {record: records[record] for record in records if record not in stored}
         if not missing:
             return
-        for new in _gathered(means(run, entry, missing, self.max_length, self.verbose)):
+        for new in _gathered(means(run, entry, missing, self.max_length, self._progress)):
             store.write(source, model_name(entry), {keys[r]: new[r] for r in new})
             yield new
         # the store's values count: rounded, or those of another process that was faster
@@ -410,6 +410,13 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     def _key(self, tokens: NDArray[np.uint8]) -> SequenceKey:
         whole = self.max_length is None or len(tokens) <= self.max_length
         return SequenceKey(as_text(tokens), 0 if whole else self.max_length)
+
+    def _progress(self, what: str, n_residues: int):
+        from ..utils._progress import ProgressBar
+
+        return ProgressBar(
+            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
+        )
 
 
 def _gathered(
@@ -439,9 +446,3 @@ def _width(entry: Model | Path) -> int:
     from ._checkpoints import checkpoint_width, locate
 
     return checkpoint_width(locate(entry))
-
-
-def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
-    """For each sequence the index of the first one that is equal to it."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])

@@ -356,7 +356,7 @@ def as_process(_alone):
 _STOPPED = """
 import os, sys
 from sklearn_revdist.embedding import _embedder
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding._inference import EmbeddingRun
 from sklearn_revdist.cli._main import main
 
 def embed(*arguments, **settings):
@@ -368,7 +368,7 @@ def embed(*arguments, **settings):
         yield batch
 
 number, left = int(sys.argv[1]), int(sys.argv[2])
-complete, _inference.embed = _inference.embed, embed
+complete, EmbeddingRun.embed = EmbeddingRun.embed, embed
 _embedder.FLUSH_SECONDS = 0
 main(sys.argv[3:])
 """

@@ -69,14 +69,14 @@ def test_all_together_are_small():
 
 def test_reports_are_of_these_models_and_larger_ones_are_better(load):
     reports = [report(model) for model in DEMO]
-    for told, model in zip(reports, DEMO, strict=True):
+    for found, model in zip(reports, DEMO, strict=True):
         tensors = load(BUNDLED / f"{model.name}.pt")["model"]
         unique = {name: t for name, t in tensors.items() if not name.endswith("lm_head.weight")}
         n_parameters = sum(t.numel() for n, t in unique.items() if not n.endswith("inv_freq"))
-        assert told["parameters"] == n_parameters
-        assert told["width"] == model.width
-        assert told["held_out_sequences"] == 500
-    perplexities = [told["held_out_perplexity"] for told in reports]
+        assert found["parameters"] == n_parameters
+        assert found["width"] == model.width
+        assert found["held_out_sequences"] == 500
+    perplexities = [found["held_out_perplexity"] for found in reports]
     assert perplexities == sorted(perplexities, reverse=True)
 
 

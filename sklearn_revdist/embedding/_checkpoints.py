@@ -1,13 +1,16 @@
-"""Where models' weights are, and reading them: files of fair-esm and Hugging Face (torch)."""
+"""Find and read checkpoints, in the formats of fair-esm and Hugging Face (torch)."""
 
 import argparse
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,14 +29,14 @@ from ._hugging_face import check_vocabulary, fair_esm_name, read_config, read_js
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
 
-_PREFIXES = ("encoder.sentence_encoder.", "encoder.")
-_OLDER = {  # fair-esm's names of architectures
+_OLDER = {  # models whose tokens may be others, by fair-esm's names of architectures
     "protein_bert_base": "ESM-1",
     "roberta_large": "ESM-1b or ESM-1v",
     "msa_transformer": "the MSA Transformer",
 }
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
-_intact: dict[tuple[FileState, ...], None] = {}
+# By path, since what a file is compared with depends on the name it is found under.
+_intact: defaultdict[Path, dict[tuple[FileState, ...], None]] = defaultdict(dict)
 _widths: dict[tuple[FileState, ...], int] = {}
 
 
@@ -49,21 +52,19 @@ class Checkpoint(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the weights of a known model may be: a file, or a folder of Hugging Face's."""
+    """Where the weights of a known model may be: a file, or a Hugging Face folder."""
 
     name: str
     path: Path
 
 
 def places(model: Model) -> list[Place]:
-    """Where the weights of a known model are looked for, in this order.
+    """List where the weights of a known model are looked for, in this order.
 
     The environment's ``TORCH_HOME``, ``HF_HOME`` and ``HF_HUB_CACHE`` are respected.
     """
     file = f"{model.name}.pt"
-    bundled = Place(
-        "package", Path(str(resources.files("sklearn_revdist").joinpath("bundled", file)))
-    )
+    bundled = Place("package", Path(str(resources.files("sklearn_revdist") / "bundled" / file)))
     if model not in ESM2:
         return [bundled]
     return [
@@ -74,7 +75,7 @@ def places(model: Model) -> list[Place]:
 
 
 def locate(entry: Model | Path) -> Path:
-    """Path of the checkpoint of a known model, or of the file or folder that `entry` names.
+    """Find the checkpoint of a known model, or check that the file or folder `entry` is there.
 
     A known model is taken from the package itself, else from fair-esm's cache
     (``torch.hub.get_dir()/checkpoints``), else from Hugging Face's, else downloaded into
@@ -86,8 +87,8 @@ def locate(entry: Model | Path) -> Path:
         If there is no such file; the message says where it was looked for and how to put
         it there without a network.
     ValueError
-        If a file of a folder says that its tokens are not ESM-2's. They are looked at each time,
-        since they are no part of what weights are known by.
+        If a file of a folder has tokens other than ESM-2's. This is checked each time, since
+        these files are not part of the digest of the weights.
     """
     if isinstance(entry, Path):
         if not entry.exists():
@@ -122,7 +123,7 @@ def locate(entry: Model | Path) -> Path:
 
 
 def checkpoint_files(path: Path) -> list[Path]:
-    """Files of a checkpoint: a ``.pt`` file alone, or a folder's configuration and weights.
+    """List the files of a checkpoint: a ``.pt`` file, or a folder's configuration and weights.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def checkpoint_files(path: Path) -> list[Path]:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether there is a checkpoint with all of its files."""
+    """Whether there is a checkpoint with all its files."""
     try:
         return path.exists() and bool(checkpoint_files(path))
     except (FileNotFoundError, ValueError):
@@ -164,19 +165,19 @@ def is_complete(path: Path) -> bool:
 
 
 def weights_digest(files: Sequence[Path], digest_of: Callable[[Path], str] = file_digest) -> str:
-    """What a checkpoint is known by, wherever something of it is kept: the content of its files.
+    """Identify a checkpoint by the content of its files.
 
     Parameters
     ----------
     files : sequence of Path
         Those that :func:`checkpoint_files` lists.
     digest_of : callable
-        SHA-256 of a file, for whoever remembers those of files.
+        Returns the SHA-256 of a file.
 
     Returns
     -------
     digest : str
-        SHA-256 in hexadecimal digits, of several files that of their digests.
+        SHA-256 in hexadecimal digits; for several files that of their digests.
     """
     digests = [digest_of(file) for file in files]
     if len(digests) == 1:
@@ -187,19 +188,19 @@ def weights_digest(files: Sequence[Path], digest_of: Callable[[Path], str] = fil
 def checkpoint_width(path: Path) -> int:
     """Width of the embeddings of the model in a checkpoint.
 
-    What says it is read once for each state of the files, and their numbers are not, so that
-    damage to these is told when they are loaded.
+    It is read once for each state of the files. The weights are not read, so damage to them is
+    only found when they are loaded.
 
     Raises
     ------
     ValueError
-        If it is no checkpoint of an ESM-2 model.
+        If it is not a checkpoint of an ESM-2 model.
     """
     return found_once(_widths, checkpoint_files(path), lambda: _read(path, check=False).width)
 
 
 def _hub_cache() -> Path:
-    """Hugging Face's cache, as its library finds it."""
+    """Hugging Face's cache, where its library looks for it."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("HF_HOME", os.path.join(cache, "huggingface"))
     hub = os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub"))
@@ -207,7 +208,7 @@ def _hub_cache() -> Path:
 
 
 def _snapshot(repository: Path) -> Path:
-    """The revision `main` of a repository in the cache, else one that is complete."""
+    """The revision `main` of a repository in the cache, else another that is complete."""
     snapshots = repository / "snapshots"
     revisions = sorted(path.name for path in snapshots.glob("*"))
     with contextlib.suppress(OSError, UnicodeDecodeError):
@@ -219,28 +220,29 @@ def _snapshot(repository: Path) -> Path:
 def _download(address: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=target.stem, dir=target.parent) as folder:
-        partial = Path(folder, target.name)
+        download = Path(folder, target.name)
         try:
-            torch.hub.download_url_to_file(address, str(partial))
+            torch.hub.download_url_to_file(address, str(download))
         except HTTPError as error:
-            error.close()  # it holds the connection, which torch leaves open
+            error.close()  # and with it the connection, which torch leaves open
             raise
-        read_checkpoint(partial)  # a connection that breaks off is not noticed by torch
-        os.replace(partial, target)
+        read_checkpoint(download)  # torch does not notice a connection that breaks off
+        os.replace(download, target)
 
 
 def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
-    """Shape and tensors of the model in a checkpoint, named as fair-esm names them.
+    """Read a model's shape and its tensors, named as in fair-esm.
 
-    Nothing in its files is executed, and tensors are mapped, not read.
+    Nothing in its files is executed, and tensors are mapped into memory, not read. Checksums, where
+    there are any, are compared once for each state of a file.
 
     Parameters
     ----------
     path : Path
-        A ``.pt`` file of fair-esm's format, or a folder of Hugging Face's with
-        ``config.json`` and ``model.safetensors``, or its parts and their index.
+        A ``.pt`` file in fair-esm's format, or a Hugging Face folder with ``config.json`` and
+        ``model.safetensors``, or its parts and their index.
     expected : Model, default=None
-        The known model that the file is to hold.
+        The known model that the file should hold.
 
     Raises
     ------
@@ -258,35 +260,13 @@ def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:
 
 
 def _read(path: Path, check: bool) -> Checkpoint:
-    """A checkpoint; with `check`, once all of it is compared with the checksums that there are."""
+    """Read a checkpoint, with `check` after its checksums have been compared."""
     with default_settings(torch.device("cpu")):
         return _read_hugging_face(path, check) if path.is_dir() else _read_fair_esm(path, check)
 
 
 def _read_fair_esm(path: Path, check: bool) -> Checkpoint:
     content = _load(path, check)
-    _check_architecture(path, content)
-    try:
-        shape = vars(content["cfg"]["model"])
-        checkpoint = Checkpoint(
-            path=path,
-            n_layers=int(shape["encoder_layers"]),
-            width=int(shape["encoder_embed_dim"]),
-            n_heads=int(shape["encoder_attention_heads"]),
-            token_dropout=bool(shape["token_dropout"]),
-            tensors={_strip_prefix(name): tensor for name, tensor in content["model"].items()},
-        )
-        _check_size(checkpoint)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
-            f"{type(error).__name__} ({first_line(error)}) while reading its 'cfg' and 'model'."
-        ) from error
-    return checkpoint
-
-
-def _check_architecture(path: Path, content: Any) -> None:
-    """Refuse the models before ESM-2, some of which have other tokens, by their name."""
     if isinstance(content, dict) and "cfg" not in content:
         architecture = str(getattr(content.get("args"), "arch", None))
         if architecture in _OLDER:
@@ -294,12 +274,23 @@ def _check_architecture(path: Path, content: Any) -> None:
                 f"{str(path)!r} is not a checkpoint of an ESM-2 model but of "
                 f"{_OLDER[architecture]} (architecture {architecture!r}); name a file of ESM-2."
             )
+    keys = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads")
+    try:
+        shape = vars(content["cfg"]["model"])
+        prefix = re.compile(r"^encoder\.(sentence_encoder\.)?")
+        tensors = {prefix.sub("", name): tensor for name, tensor in content["model"].items()}
+        return _checkpoint(path, shape, keys, tensors)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of an ESM-2 model in fair-esm's format: "
+            f"{type(error).__name__} ({first_line(error)}) while reading its 'cfg' and 'model'."
+        ) from error
 
 
 def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
     config_file, *files = checkpoint_files(path)
     for file in (config_file, *files) if check else ():
-        check_fetched(file)
+        found_once(_intact[file], [file], partial(check_fetched, file))
     config = read_config(config_file)
     tensors = {}
     for file in files:
@@ -310,28 +301,24 @@ def _read_hugging_face(path: Path, check: bool) -> Checkpoint:
                 f"{str(file)!r} is not a safetensors file, or damaged ({first_line(error)}); "
                 "replace it."
             ) from error
+    tensors = {fair_esm_name(name): tensor for name, tensor in tensors.items()}
+    keys = ("num_hidden_layers", "hidden_size", "num_attention_heads")
     try:
-        checkpoint = Checkpoint(
-            path=path,
-            n_layers=int(config["num_hidden_layers"]),
-            width=int(config["hidden_size"]),
-            n_heads=int(config["num_attention_heads"]),
-            token_dropout=bool(config["token_dropout"]),
-            tensors={fair_esm_name(name): tensor for name, tensor in tensors.items()},
-        )
-        _check_size(checkpoint)
+        checkpoint = _checkpoint(path, config, keys, tensors)
         frequencies = _rotary_frequencies(checkpoint, float(config.get("rope_theta") or 10_000))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{str(config_file)!r} does not tell the shape of an ESM-2 model: "
+            f"{str(config_file)!r} does not give the shape of an ESM-2 model: "
             f"{type(error).__name__} ({first_line(error)}); replace the file."
         ) from error
-    return checkpoint._replace(tensors=frequencies | checkpoint.tensors)
+    return checkpoint._replace(tensors=frequencies | tensors)
 
 
-def _check_size(checkpoint: Checkpoint) -> None:
-    """Refuse a shape that no model of these tensors has, such as one larger than its file."""
-    _, n_layers, width, n_heads, _, tensors = checkpoint
+def _checkpoint(
+    path: Path, shape: Mapping[str, Any], keys: Sequence[str], tensors: dict[str, torch.Tensor]
+) -> Checkpoint:
+    """Refuse a shape that does not fit the tensors, such as one larger than its file."""
+    n_layers, width, n_heads = (int(shape[key]) for key in keys)
     if (
         not 1 <= n_layers <= len(tensors)
         or not any(width in tensor.shape for tensor in tensors.values())
@@ -341,6 +328,7 @@ def _check_size(checkpoint: Checkpoint) -> None:
         raise ValueError(
             f"{n_layers} layers, {width} columns and {n_heads} heads do not fit its tensors"
         )
+    return Checkpoint(path, n_layers, width, n_heads, bool(shape["token_dropout"]), tensors)
 
 
 def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.Tensor]:
@@ -349,11 +337,9 @@ def _rotary_frequencies(checkpoint: Checkpoint, base: float) -> dict[str, torch.
     Versions of transformers write them for each layer, once, or not at all. Where they are
     missing, transformers computes them like this.
     """
-    for name in ("rotary_embeddings.inv_freq", "layers.*.self_attn.rot_emb.inv_freq"):
-        if name in checkpoint.tensors:
-            frequencies = checkpoint.tensors[name]
-            break
-    else:
+    names = ("rotary_embeddings.inv_freq", "layers.*.self_attn.rot_emb.inv_freq")
+    frequencies = next((checkpoint.tensors[n] for n in names if n in checkpoint.tensors), None)
+    if frequencies is None:
         d = checkpoint.width // checkpoint.n_heads
         frequencies = 1.0 / base ** (torch.arange(0, d, 2, dtype=torch.float32, device="cpu") / d)
     return {
@@ -369,7 +355,7 @@ def _load(path: Path, check: bool) -> dict:
         try:
             _check_stored(path)
             if check:
-                found_once(_intact, [path], lambda: _check_crc(path))
+                found_once(_intact[path], [path], partial(_check_crc, path))
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except MemoryError:
             raise
@@ -390,14 +376,7 @@ def _check_stored(path: Path) -> None:
 
 
 def _check_crc(path: Path) -> None:
-    """Compare the file's parts with their checksums, which torch does not look at."""
+    """Compare the file's parts with their checksums, which torch does not do."""
     with zipfile.ZipFile(path) as archive:
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"the checksum of {damaged!r} does not match")
-
-
-def _strip_prefix(name: str) -> str:
-    for prefix in _PREFIXES:
-        if name.startswith(prefix):
-            return name.removeprefix(prefix)
-    return name

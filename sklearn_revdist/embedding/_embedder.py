@@ -1,15 +1,13 @@
-"""ESMEmbedder: protein sequences to the embeddings of a chain of ESM-2 models."""
+"""ESMEmbedder: embed protein sequences with a chain of ESM-2 models."""
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import chain as flatten
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import accumulate, pairwise, starmap
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +16,18 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..sequences._tokens import RESIDUES, Encoder, as_text, encode_sequences
-from ..sequences._windows import limit_length, split
+from ..sequences._windows import limit_length
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain
-from ._store import EmbeddingStore, Shown, Source
+from ._assembly import first_occurrences, means, residue_blocks
+from ._store import EmbeddingStore
+from ._store_file import SequenceKey, Source
 
-FLUSH_SECONDS = 1.0  # of work, and the batches at hand, are lost when a process is killed
+if TYPE_CHECKING:
+    from ._inference import EmbeddingRun
+
+FLUSH_SECONDS = 1.0  # a killed process loses this much work, and the batches being computed
 
 
 class ESMEmbedder(TransformerMixin, BaseEstimator):
@@ -32,39 +35,39 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 
     The result is one matrix ``[H1 | H2 | ...]``, a block of columns for each model, which
     :class:`ReverseDistiller` turns into nested embeddings. A row is the mean of a model's
-    last representation over the residues of a sequence; beginning, end and padding never
-    enter it. It does not depend on which sequences are embedded together.
+    last representation over the residues of a sequence, without beginning, end and padding.
+    It does not depend on which sequences are embedded together.
 
     The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
-    they are first used, and kept for the whole process, so that copies of an embedder
+    they are first used, and kept as long as the process runs, so copies of an embedder
     share them. ESM-2 is described in [1]_; read more in the :ref:`User Guide <embedding>`.
 
     Parameters
     ----------
     chain : str or list of str, default="650M"
         A string names all models of the family up to that one: ``"650M"`` is 8M, 35M, 150M
-        and 650M, ``"demo"`` the small chain that comes with the package, which is no
+        and 650M, ``"demo"`` the small chain that comes with the package, which is not a
         substitute for ESM-2. A list names each model: ``["8M", "650M"]``, or the path of a
-        ``.pt`` file in fair-esm's format or of a folder in Hugging Face's (``config.json``
-        and ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
+        ``.pt`` file in fair-esm's format or of a Hugging Face folder (``config.json`` and
+        ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
         from Hugging Face's, else downloaded into the former.
 
     pooling : {"mean"}, default="mean"
-        How residues become one row.
+        How the rows of residues become one row.
 
     device : str, default=None
-        Device of torch, as in ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
+        Torch device, such as ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
         time of use.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
         Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
-        for sequences that overflow, and float32 elsewhere. The output is float32 always.
+        for sequences that overflow, and float32 elsewhere. The output is always float32.
 
     batch_tokens : int, default=None
-        Residues (and a beginning and end for each sequence) embedded at a time, on the CPU
-        by each of torch's threads, which bounds memory. A longer sequence is embedded alone.
-        If the memory of a GPU does not suffice, the number is halved until it does. None is
-        2048 on the CPU, which is the fastest there, and 16384 elsewhere.
+        Number of residues, with a beginning and end for each sequence, that are embedded at a
+        time, on the CPU by each of torch's threads. It limits memory. A longer sequence is
+        embedded alone. If the memory of a GPU does not suffice, the number is halved until it
+        does. None is 2048 on the CPU, which is the fastest there, and 16384 elsewhere.
 
     max_length : int, default=None
         Number of residues beyond which a sequence is treated according to `long`. None
@@ -72,33 +75,33 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         most 1022 residues.
 
     long : {"window", "truncate", "error"}, default="window"
-        What becomes of sequences longer than `max_length`:
+        How to treat sequences longer than `max_length`:
 
         - ``"window"`` embeds windows of `max_length` residues that are spread evenly over
           the sequence and share at least half of their residues with the next one. A
-          residue's representation is the average over the windows that see it, with
+          residue's representation is the average over the windows that contain it, with
           weights that grow linearly from a window's ends to its middle.
         - ``"truncate"`` embeds the first `max_length` residues and warns.
         - ``"error"`` raises ValueError.
 
     unknown : {"error", "mask", "X", "keep"}, default="error"
-        What becomes of the ambiguous residues ``X B Z U O J``, and of ``*`` inside a sequence:
+        How to treat the ambiguous residues ``X B Z U O J``, and ``*`` inside a sequence:
 
         - ``"error"`` raises ValueError.
-        - ``"mask"`` takes ESM-2's mask token.
-        - ``"X"`` takes its token for any residue.
-        - ``"keep"`` takes its own token of each, as fair-esm does; ``J`` and ``*``, of which
-          it has none, are errors.
+        - ``"mask"`` uses ESM-2's mask token.
+        - ``"X"`` uses its token for any residue.
+        - ``"keep"`` uses its token for each of them, as fair-esm does; ``J`` and ``*``, for
+          which it has none, are errors.
 
-        Gaps (``-`` and ``.``), as in an alignment, are no residues and always an error, like
-        every other character that is no amino acid; :func:`read_fasta` removes them.
+        Gaps (``-`` and ``.``), as in an alignment, are always an error, like every other
+        character that is not an amino acid; :func:`read_fasta` removes gaps.
 
     store : str or path-like, default=None
-        A SQLite file that keeps the results of :meth:`transform`, made where there is none
+        A SQLite file that keeps the results of :meth:`transform`, created if there is none
         (see :class:`EmbeddingStore`). A sequence that is in it, embedded with the same
         weights, precision and windows, is not embedded again, and a model of which nothing
-        is missing is not loaded. Many processes may share the file; killed or not, they
-        leave what they have embedded.
+        is missing is not loaded. Many processes may share the file. What a process has
+        embedded is kept, also when it is killed.
 
     verbose : bool, default=False
         Whether to show progress on standard error.
@@ -107,7 +110,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
     --------
     ReverseDistiller : Nested embeddings from the matrix that this transformer returns.
     read_fasta : Names and sequences of a FASTA file.
-    EmbeddingStore : What `store` names.
+    EmbeddingStore : The file that `store` names.
 
     Notes
     -----
@@ -211,9 +214,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If `X` is not an array-like, or a record is not a string; the path of a file is
             neither.
         ValueError
-            If a record is empty, has a character that is no residue, or is too long for
+            If a record is empty, has a character that is not a residue, or is too long for
             ``long="error"``; the message names the record and the position. If a
-            checkpoint is not one of an ESM-2 model.
+            checkpoint is not that of an ESM-2 model.
         FileNotFoundError
             If there are no weights; the message says where to put them.
         MemoryError
@@ -222,24 +225,33 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If the store cannot be written; a damaged or foreign file is a ValueError.
         """
         chain, tokens = self._check(X)
-        if self.store is None:
-            return self._transform(chain, tokens, None)
-        with EmbeddingStore.create(self.store, exist_ok=True) as store:
-            return self._transform(chain, tokens, store)
+        first = first_occurrences(tokens)
+        distinct = {record: tokens[record] for record in np.unique(first).tolist()}
+        keep = self.store is not None
+        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+            run, columns = self._run(chain), _columns(chain)
+            out = np.empty((len(tokens), sum(map(_width, chain))), dtype=np.float32)
+            for entry, block in columns.items():
+                for parts in self._means(entry, distinct, run, store):
+                    for record, mean in parts.items():
+                        out[record, block] = mean
+        repeated = first != np.arange(len(first))
+        out[repeated] = out[first[repeated]]
+        return out
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         """Embed sequences residue by residue, in blocks of rows.
 
-        Memory holds a few blocks, or batches, or the longest sequence at a time, however
-        many sequences there are. The models of the chain take turns.
+        Memory holds a few blocks, or batches, or the longest sequence at a time, whatever the
+        number of sequences. The models of the chain take turns.
 
         Parameters
         ----------
         X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
             Protein sequences, as for :meth:`transform`. Sequences that occur several times
-            are returned as often.
+            are returned several times.
 
         block_rows : int, default=8192
             Number of rows in a block; the last one may have fewer.
@@ -259,10 +271,12 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         """
         chain, tokens = self._check(X)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
-        return self._residue_blocks(chain, tokens, block_rows, self._open(chain))
+        return residue_blocks(
+            self._run(chain), _columns(chain), tokens, self.max_length, block_rows, self._progress
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the output's columns: the model's name, an underscore and a number.
+        """Name the output's columns: the model's name, an underscore and a number.
 
         Parameters
         ----------
@@ -272,25 +286,19 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of shape (n_features,), object
-            Weights are needed only for models that are given by a path.
+            Only models that are given by a path need their weights for this.
         """
         chain = resolve_chain(self.chain)
-        return np.array(
-            [
-                f"{model_name(entry)}_{j}"
-                for entry, block in zip(chain, _columns(chain), strict=True)
-                for j in range(block.stop - block.start)
-            ],
-            dtype=object,
-        )
+        names = [f"{model_name(entry)}_{j}" for entry in chain for j in range(_width(entry))]
+        return np.array(names, dtype=object)
 
     def fingerprint(self) -> str:
-        """Text that changes whenever the embeddings of a sequence would, or their names.
+        """Return a string that changes whenever embeddings or the names of columns would.
 
-        It covers the content and the names of all models' weights, the precision that `dtype`
-        is on this machine, `pooling`, `max_length`, `long` and `unknown`; and that `store` keeps
-        float16, where it does, since its rounded embeddings are returned. It does not depend on
-        how the chain is written, nor on `device`, `batch_tokens` and `verbose`.
+        It depends on the content and the names of all models' weights, the precision that `dtype`
+        means on this machine, `pooling`, `max_length`, `long` and `unknown`, and on the precision
+        of `store`, since rounded embeddings are returned from there. It does not depend on how
+        the chain is written, nor on `device`, `batch_tokens` and `verbose`.
 
         Returns
         -------
@@ -300,34 +308,29 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid, or a file is none of an ESM-2 model or no store.
+            If a parameter is not valid, or a file is not that of an ESM-2 model or not a store.
         FileNotFoundError
             If there are no weights, and they cannot be downloaded.
 
         Notes
         -----
-        Weights are read for it, once for each state of their files, by all processes that use
-        one `store` together, else by each process.
+        Weights are read for it once for each state of their files: once for all processes that
+        share a `store`, else once in each process.
         """
         self._validate_params()
         chain = resolve_chain(self.chain)
-        dtypes = self._open(chain).keywords["dtypes"]
-        kept_as = "float32"
-        if self.store is not None and local_path(self.store).exists():
-            with EmbeddingStore.create(self.store, exist_ok=True) as store:
-                kept_as = store.storage_dtype
-                sources = [self._source(entry, store.weights_digest, dtypes) for entry in chain]
-        else:
-            from ._checkpoints import weights_digest
-
-            sources = [self._source(entry, weights_digest, dtypes) for entry in chain]
-        # Names are those of columns, which a distiller or a file of embeddings keeps.
+        run = self._run(chain)
+        known = self.store is not None and local_path(self.store).exists()
+        with EmbeddingStore.create(self.store, exist_ok=True) if known else nullcontext() as store:
+            sources = [tuple(self._source(entry, run, store)) for entry in chain]
+            kept_as = store.storage_dtype if known else "float32"
+        # they are in the names of columns, which a distiller or a file of embeddings keeps
         names = [model_name(entry) for entry in chain]
         settings = self._settings()
-        del settings["dtype"]  # the sources tell what it is here
+        del settings["dtype"]  # the sources contain the precision that it means here
         if self.max_length is None:
             del settings["long"]
-        return fingerprint(names, [tuple(source) for source in sources], settings, kept_as)
+        return fingerprint(names, sources, settings, kept_as)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -345,148 +348,68 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         return chain, tokens
 
     def _settings(self) -> dict[str, Any]:
-        """Parameters that embeddings depend on, beside the models of the chain."""
+        """Parameters that embeddings depend on, besides the models of the chain."""
         how = ("device", "batch_tokens", "store", "verbose")
         return {k: v for k, v in self.get_params().items() if k not in ("chain", *how)}
 
-    def _open(self, chain: tuple[Model | Path, ...]) -> partial:
-        """`embed` with this embedder's settings, once the device and all weights are there."""
+    def _run(self, chain: tuple[Model | Path, ...]) -> "EmbeddingRun":
+        """Settings for embedding, once the device and all weights have been found."""
         from ._checkpoints import locate
-        from ._inference import embed, resolve_batch_tokens, resolve_device, resolve_dtypes
+        from ._inference import EmbeddingRun, resolve_batch_tokens, resolve_device, resolve_dtypes
 
         device = resolve_device(self.device)
         for entry in chain:
             locate(entry)
-        return partial(
-            embed,
-            device=device,
-            dtypes=resolve_dtypes(self.dtype, device),
-            batch_tokens=resolve_batch_tokens(self.batch_tokens, device),
-        )
-
-    def _transform(
-        self,
-        chain: tuple[Model | Path, ...],
-        tokens: list[NDArray[np.uint8]],
-        store: EmbeddingStore | None,
-    ) -> NDArray[np.float32]:
-        embed_with = self._open(chain)
-        first = _first_occurrences(tokens)
-        distinct = {int(record): tokens[record] for record in np.unique(first)}
-        columns = _columns(chain)
-        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
-        for entry, block in zip(chain, columns, strict=True):
-            if store is None:
-                parts = self._means(entry, distinct, embed_with)
-            else:
-                parts = self._stored_means(entry, distinct, embed_with, store)
-            for means in parts:
-                for record, mean in means.items():
-                    out[record, block] = mean
-        repeated = first != np.arange(len(first))
-        out[repeated] = out[first[repeated]]
-        return out
+        dtypes = resolve_dtypes(self.dtype, device)
+        return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
 
     def _means(
-        self, entry: Model | Path, records: dict[int, NDArray[np.uint8]], embed_with: partial
-    ) -> Iterator[dict[int, NDArray[np.float32]]]:
-        """Means over residues, of those records that each batch completes."""
-        pieces = [
-            piece
-            for record, tokens in records.items()
-            for piece in split(record, tokens, self.max_length)
-        ]
-        n_missing = Counter(piece.record for piece in pieces)
-        means: dict[int, NDArray[np.float32]] = {}
-        with self._progress(model_name(entry), sum(len(piece.tokens) for piece in pieces)) as bar:
-            for batch in embed_with(entry, pieces, pool=True):
-                for piece, total in batch:
-                    share = total / len(records[piece.record])
-                    means[piece.record] = means.get(piece.record, 0) + share
-                    n_missing[piece.record] -= 1
-                yield {r: means.pop(r) for r in list(means) if not n_missing[r]}
-                bar.update(sum(len(piece.tokens) for piece, _ in batch))
-
-    def _stored_means(
         self,
         entry: Model | Path,
         records: dict[int, NDArray[np.uint8]],
-        embed_with: partial,
-        store: EmbeddingStore,
+        run: "EmbeddingRun",
+        store: EmbeddingStore | None,
     ) -> Iterator[dict[int, NDArray[np.float32]]]:
-        """Means over residues from the store, which is first given those it has not."""
-        source = self._source(entry, store.weights_digest, embed_with.keywords["dtypes"])
-        shown = {record: self._shown(tokens) for record, tokens in records.items()}
+        """Means over residues, with a store read from it once it has those that were missing."""
+        if store is None:
+            yield from means(run, entry, records, self.max_length, self._progress)
+            return
+        source = self._source(entry, run, store)
+        keys = {record: self._key(tokens) for record, tokens in records.items()}
 
         def read(records):
-            stored = store.read(source, [shown[record] for record in records])
-            return {r: stored[shown[r]] for r in records if shown[r] in stored}
+            stored = store.read(source, [keys[record] for record in records])
+            return {r: stored[keys[r]] for r in records if keys[r] in stored}
 
         stored = read(records)
         yield stored
         missing = {record: records[record] for record in records if record not in stored}
         if not missing:
             return
-        for means in _gathered(self._means(entry, missing, embed_with)):
-            store.write(source, model_name(entry), {shown[r]: means[r] for r in means})
-            yield means
-        # the store's values count: rounded, or another process's, which was faster
+        for new in _gathered(means(run, entry, missing, self.max_length, self._progress)):
+            store.write(source, model_name(entry), {keys[r]: new[r] for r in new})
+            yield new
+        # the store's values count: rounded, or those of another process that was faster
         yield read(missing)
 
     def _source(
-        self,
-        entry: Model | Path,
-        digest_of: Callable[[list[Path]], str],
-        dtypes: tuple[Any, ...],
+        self, entry: Model | Path, run: "EmbeddingRun", store: EmbeddingStore | None
     ) -> Source:
-        """What a model's embeddings depend on, in the store and in fingerprints alike."""
-        from ._checkpoints import checkpoint_files, locate
+        """What a model's embeddings depend on, in the store as in fingerprints."""
+        from ._checkpoints import checkpoint_files, locate, weights_digest
 
+        digest_of = weights_digest if store is None else store.weights_digest
         return Source(
             weights=digest_of(checkpoint_files(locate(entry))),
             layer=-1,
             pooling=self.pooling,
-            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in dtypes),
+            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in run.dtypes),
             width=_width(entry),
         )
 
-    def _shown(self, tokens: NDArray[np.uint8]) -> Shown:
+    def _key(self, tokens: NDArray[np.uint8]) -> SequenceKey:
         whole = self.max_length is None or len(tokens) <= self.max_length
-        return Shown(as_text(tokens), 0 if whole else self.max_length)
-
-    def _residue_blocks(
-        self,
-        chain: tuple[Model | Path, ...],
-        tokens: list[NDArray[np.uint8]],
-        block_rows: int,
-        embed_with: partial,
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        lengths = [len(sequence) for sequence in tokens]
-        columns = _columns(chain)
-        rows = np.empty((0, columns[-1].stop), dtype=np.float32)
-        index = np.empty(0, dtype=np.int64)
-        with self._progress("residues", sum(lengths)) as bar:
-            for records in _chunks(lengths, max(block_rows, embed_with.keywords["batch_tokens"])):
-                new_index = np.repeat(records, [lengths[record] for record in records])
-                new_rows = np.zeros((len(new_index), rows.shape[1]), dtype=np.float32)
-                pieces = [
-                    piece
-                    for record in records
-                    for piece in split(record, tokens[record], self.max_length)
-                ]
-                for entry, block in zip(chain, columns, strict=True):
-                    for piece, values in flatten.from_iterable(
-                        embed_with(entry, pieces, pool=False)
-                    ):
-                        at = np.searchsorted(new_index, piece.record) + piece.start
-                        new_rows[at : at + len(values), block] += values
-                rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
-                bar.update(len(new_index))
-                while len(rows) >= block_rows:
-                    yield rows[:block_rows], index[:block_rows]
-                    rows, index = rows[block_rows:], index[block_rows:]
-        if len(rows):
-            yield rows, index
+        return SequenceKey(as_text(tokens), 0 if whole else self.max_length)
 
     def _progress(self, what: str, n_residues: int):
         from ..utils._progress import ProgressBar
@@ -499,23 +422,22 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 def _gathered(
     parts: Iterator[dict[int, NDArray[np.float32]]],
 ) -> Iterator[dict[int, NDArray[np.float32]]]:
-    """Consecutive parts, as many together as arrive within FLUSH_SECONDS."""
+    """Merge consecutive parts that arrive within FLUSH_SECONDS."""
     together: dict[int, NDArray[np.float32]] = {}
     start = time.monotonic()
     for part in parts:
         together |= part
         if together and time.monotonic() - start >= FLUSH_SECONDS:
             yield together
-            together = {}
-            start = time.monotonic()
+            together, start = {}, time.monotonic()
     if together:
         yield together
 
 
-def _columns(chain: tuple[Model | Path, ...]) -> list[slice]:
+def _columns(chain: tuple[Model | Path, ...]) -> dict[Model | Path, slice]:
     """Columns of each model in the output."""
-    stops = np.cumsum([_width(entry) for entry in chain]).tolist()
-    return [slice(start, stop) for start, stop in pairwise([0, *stops])]
+    stops = [0, *accumulate(_width(entry) for entry in chain)]
+    return dict(zip(chain, starmap(slice, pairwise(stops)), strict=True))
 
 
 def _width(entry: Model | Path) -> int:
@@ -524,19 +446,3 @@ def _width(entry: Model | Path) -> int:
     from ._checkpoints import checkpoint_width, locate
 
     return checkpoint_width(locate(entry))
-
-
-def _first_occurrences(tokens: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
-    """For each sequence the index of the first one that is equal to it."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(sequence.tobytes(), i) for i, sequence in enumerate(tokens)])
-
-
-def _chunks(lengths: list[int], n_rows: int) -> Iterator[range]:
-    """Consecutive records, as few as have together at least `n_rows` residues."""
-    start = n_residues = 0
-    for stop, length in enumerate(lengths, start=1):
-        n_residues += length
-        if n_residues >= n_rows or stop == len(lengths):
-            yield range(start, stop)
-            start, n_residues = stop, 0

@@ -1,4 +1,4 @@
-"""ESM-2's forward pass on packed sequences, from tokens to residue rows (torch)."""
+"""ESM-2's forward pass on packed sequences: from tokens to a row per residue (torch)."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,9 +13,13 @@ from torch import Tensor
 
 from ..sequences._tokens import CLS, EOS, MASK, TOKENS
 from ._checkpoints import Checkpoint
+from ._linear import Linear
 
 MASK_RATE_IN_TRAINING = 0.15 * 0.8
 N_SPECIAL = 2  # every sequence stands between <cls> and <eos>
+
+# Neighbouring sequences of one length in a batch: their rows, their number, their length.
+_Group = tuple[slice, int, int]
 
 
 class _Norm(NamedTuple):
@@ -26,68 +30,23 @@ class _Norm(NamedTuple):
         return F.layer_norm(x, x.shape[-1:], *self, eps=1e-5)
 
 
-class _Linear:
-    """``x @ weight.T + bias``, and where it is asked for GELU of that.
-
-    On CPUs oneDNN multiplies float32 by weights that are packed once. The library that
-    torch takes by default needs 2.3 times as long on AMD's processors.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor):
-        self.packed = weight.device.type == "cpu" and weight.dtype is torch.float32 and _can_pack()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight) if self.packed else weight
-        self.bias = bias
-
-    def __call__(self, x: Tensor, *, gelu: bool = False) -> Tensor:
-        if self.packed:
-            after = ("gelu", [], "none") if gelu else ("none", [], "")
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *after)
-        x = F.linear(x, self.weight, self.bias)
-        return F.gelu(x) if gelu else x
-
-
-@cache
-def _can_pack() -> bool:
-    """Whether this torch has oneDNN's packed linear layer, and gets right results from it.
-
-    torch's own compiler calls these operators, but they are no public interface.
-    """
-    numbers = partial(torch.linspace, dtype=torch.float32, device="cpu")
-    rows, bias = numbers(-2, 2, 3 * 32).view(3, 32), numbers(-1, 1, 16)
-    weight = numbers(-1, 1, 16 * 32).view(16, 32)
-    try:
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
-        found = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu", [], "none")
-    except (AttributeError, RuntimeError, TypeError):
-        return False
-    return torch.allclose(found, F.gelu(F.linear(rows, weight, bias)), rtol=1e-5, atol=1e-5)
-
-
 class _Layer(NamedTuple):
     attention_norm: _Norm
-    qkv: _Linear
-    out: _Linear
+    qkv: Linear
+    out: Linear
     feed_forward_norm: _Norm
-    fc1: _Linear
-    fc2: _Linear
-
-
-class _Run(NamedTuple):
-    """Neighbouring sequences of one length within a packed batch."""
-
-    rows: slice
-    n_sequences: int
-    length: int
+    fc1: Linear
+    fc2: Linear
 
 
 class ESM2:
     """Transformer of the ESM-2 family, for inference.
 
     The tokens of all sequences of a batch stand one after another in a single matrix, so
-    there is no padding. Linear layers see the matrix. Attention sees it too where there is
-    a kernel for sequences of any length, on CUDA in half precision; elsewhere it sees
+    there is no padding. Linear layers take the whole matrix. So does attention where there is
+    a kernel for sequences of any length, on CUDA in half precision; elsewhere it takes
     neighbouring sequences of equal length together, so batches sorted by length are the
-    fastest. A sequence never sees another one.
+    fastest. A sequence never attends to another one.
 
     Parameters
     ----------
@@ -121,12 +80,12 @@ class ESM2:
         def put(*names: str, order: Tensor | slice = slice(None)) -> Tensor:
             return torch.cat([tensors[name] for name in names])[order].to(device, dtype)
 
-        def affine(kind: type, *names: str, **how: Tensor) -> _Norm | _Linear:
-            weight = put(*(f"{name}.weight" for name in names), **how)
-            return kind(weight, put(*(f"{name}.bias" for name in names), **how))
+        def affine(kind: type, *names: str, **how: Tensor) -> _Norm | Linear:
+            parts = ([f"{name}.{part}" for name in names] for part in ("weight", "bias"))
+            return kind(*(put(*part, **how) for part in parts))
 
-        # What rotary embedding turns together, a column of a head's first half and one of its
-        # second, stands side by side in queries and keys, and so is a complex number.
+        # Rotary embedding turns a column of a head's first half together with one of its second.
+        # In queries and keys the two are made neighbours, which are then one complex number.
         columns = torch.arange(checkpoint.width, device="cpu")
         paired = columns.view(checkpoint.n_heads, 2, -1).mT.flatten()
         order = torch.cat([paired, checkpoint.width + paired, 2 * checkpoint.width + columns])
@@ -140,17 +99,17 @@ class ESM2:
             _Layer(
                 attention_norm=affine(_Norm, f"{layer}.self_attn_layer_norm"),
                 qkv=affine(
-                    _Linear, *(f"{layer}.self_attn.{part}_proj" for part in "qkv"), order=order
+                    Linear, *(f"{layer}.self_attn.{part}_proj" for part in "qkv"), order=order
                 ),
-                out=affine(_Linear, f"{layer}.self_attn.out_proj"),
+                out=affine(Linear, f"{layer}.self_attn.out_proj"),
                 feed_forward_norm=affine(_Norm, f"{layer}.final_layer_norm"),
-                fc1=affine(_Linear, f"{layer}.fc1"),
-                fc2=affine(_Linear, f"{layer}.fc2"),
+                fc1=affine(Linear, f"{layer}.fc1"),
+                fc2=affine(Linear, f"{layer}.fc2"),
             )
             for layer in layers
         ]
         self.last_norm = affine(_Norm, "emb_layer_norm_after")
-        # the file's own frequencies: training rounded them
+        # the file's own frequencies, which training has rounded
         frequencies = torch.stack(
             [tensors[f"{layer}.self_attn.rot_emb.inv_freq"] for layer in layers]
         )
@@ -160,12 +119,12 @@ class ESM2:
 
     @torch.inference_mode()
     def forward(self, sequences: list[NDArray[np.uint8]]) -> list[Tensor]:
-        """Last representation of every residue of some sequences.
+        """Compute the last representation of every residue.
 
         Parameters
         ----------
         sequences : list of ndarray of shape (n_residues,)
-            Tokens without beginning and end.
+            Tokens of each sequence, without <cls> and <eos>.
 
         Returns
         -------
@@ -195,14 +154,14 @@ class ESM2:
         return (rows * factor[:, None]).to(rows.dtype)
 
     def _scale(self, masked: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Token dropout, which ESM-2 applies in inference too."""
+        """Factors of token dropout, which ESM-2 applies in inference too."""
         if not self.token_dropout:
             return np.ones(len(masked), dtype=np.float32)
         scale = (1 - MASK_RATE_IN_TRAINING) / (1 - masked.mean())
         return np.where(masked, 0, scale).astype(np.float32)
 
     def _turns(self, lengths: list[int]) -> Tensor:
-        """For each layer and token the complex numbers by which queries and keys are multiplied."""
+        """Complex numbers by which queries and keys are multiplied, for each layer and token."""
         positions = np.concatenate([np.arange(n, dtype=np.float32) for n in lengths])
         positions = to_device(positions, self.device)
         angles = positions[:, None, None, None] * self.frequencies[:, None, None, None]
@@ -212,7 +171,7 @@ class ESM2:
 
 def _rotate(heads: Tensor, turns: Tensor) -> None:
     """Turn queries and keys in place, in single precision."""
-    single = heads.float()  # itself, or a copy
+    single = heads.float()  # `heads` itself, or a copy
     pairs = torch.view_as_complex(single.unflatten(-1, (-1, 2)))
     pairs *= turns
     if single is not heads:
@@ -223,15 +182,15 @@ def _packed_attention(lengths: list[int], x: Tensor, n_heads: int) -> Callable[[
     """Attention of every sequence to itself: (n_tokens, 3, n_heads, d) to (n_tokens, width)."""
     half_on_cuda = x.device.type == "cuda" and x.dtype is not torch.float32
     if not (half_on_cuda and _any_lengths(x.device, x.dtype, x.shape[1] // n_heads)):
-        return partial(_attend_to_runs, runs=_equal_lengths(lengths))
+        return partial(_attend_by_length, groups=_equal_lengths(lengths))
     ends = to_device(np.array([0, *accumulate(lengths)], dtype=np.int32), x.device)
     return partial(_attend_to_all, ends=ends, longest=max(lengths))
 
 
-def _attend_to_runs(qkv: Tensor, runs: list[_Run]) -> Tensor:
+def _attend_by_length(qkv: Tensor, groups: list[_Group]) -> Tensor:
     out = []
-    for run in runs:
-        q, k, v = qkv[run.rows].unflatten(0, (run.n_sequences, run.length)).permute(2, 0, 3, 1, 4)
+    for rows, n_sequences, length in groups:
+        q, k, v = qkv[rows].unflatten(0, (n_sequences, length)).permute(2, 0, 3, 1, 4)
         heads = F.scaled_dot_product_attention(q, k, v)
         out.append(heads.transpose(1, 2).flatten(0, 1).flatten(1))
     return torch.cat(out)
@@ -245,7 +204,7 @@ def _attend_to_all(qkv: Tensor, ends: Tensor, longest: int) -> Tensor:
 
 @cache
 def _any_lengths(device: torch.device, dtype: torch.dtype, head_width: int) -> bool:
-    """Whether this torch attends to packed sequences of any length here, with right results."""
+    """Whether this torch has attention for packed sequences of any length, with right results."""
     lengths = [3, 1, 5]
     qkv = torch.linspace(-1, 1, sum(lengths) * 3 * 2 * head_width, device=device, dtype=dtype)
     qkv = qkv.sin().view(sum(lengths), 3, 2, head_width)
@@ -254,22 +213,22 @@ def _any_lengths(device: torch.device, dtype: torch.dtype, head_width: int) -> b
         found = _attend_to_all(qkv, ends, max(lengths))
     except (ImportError, RuntimeError, TypeError):
         return False
-    expected = _attend_to_runs(qkv, _equal_lengths(lengths))
+    expected = _attend_by_length(qkv, _equal_lengths(lengths))
     return torch.allclose(found, expected, rtol=0, atol=0.02)
 
 
-def _equal_lengths(lengths: list[int]) -> list[_Run]:
-    runs, start = [], 0
-    for length, group in groupby(lengths):
-        n_sequences = len(list(group))
+def _equal_lengths(lengths: list[int]) -> list[_Group]:
+    groups, start = [], 0
+    for length, neighbours in groupby(lengths):
+        n_sequences = len(list(neighbours))
         stop = start + n_sequences * length
-        runs.append(_Run(slice(start, stop), n_sequences, length))
+        groups.append((slice(start, stop), n_sequences, length))
         start = stop
-    return runs
+    return groups
 
 
 def to_device(array: NDArray, device: torch.device) -> Tensor:
-    """A tensor of that array, without waiting on CUDA for what is being computed there."""
+    """Copy an array to a device, on CUDA without waiting for what is being computed there."""
     tensor = torch.from_numpy(array)
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""What a folder of Hugging Face's says of its model: all of it must be ESM-2's."""
+"""Check a Hugging Face folder: its configuration and its vocabulary must be ESM-2's."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from ..sequences._tokens import MASK, TOKENS
 from ..utils._messages import first_line
 
-_NAMES = (  # patterns, in this order, and what fair-esm calls it
+_NAMES = (  # patterns, applied in this order, and the names of fair-esm
     (r"^esm\.", ""),
     (r"^embeddings\.word_embeddings\.", "embed_tokens."),
     (r"^encoder\.layer\.", "layers."),
@@ -32,38 +32,41 @@ _CONFIG = {  # what all models of the family share
     "emb_layer_norm_before": False,
     "layer_norm_eps": 1e-5,
 }
-_CONFIG_OF_TOKENS = {"mask_token_id": MASK, "pad_token_id": TOKENS.index("<pad>")}  # or not there
+_OPTIONAL_CONFIG = {"mask_token_id": MASK, "pad_token_id": TOKENS.index("<pad>")}
 _SPECIAL = {f"{kind}_token": f"<{kind}>" for kind in ("cls", "pad", "eos", "unk", "mask")}
 
 
 def fair_esm_name(name: str) -> str:
-    """What fair-esm calls a tensor."""
+    """Translate the name of a tensor into that of fair-esm."""
     for pattern, replacement in _NAMES:
         name = re.sub(pattern, replacement, name)
     return name
 
 
-def read_json(path: Path) -> Any:
-    """Content of a JSON file."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"{str(path)!r} is no JSON ({first_line(error)}); replace the file."
+            f"{str(path)!r} is not JSON ({first_line(error)}); replace the file."
         ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{str(path)!r} is not a JSON object; replace the file.")
+    return content
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Description of an ESM-2 model.
+    """Read the configuration of an ESM-2 model.
 
     Raises
     ------
     ValueError
-        If it is of another model; the message names the first difference.
+        If it is that of another model; the message names the first difference.
     """
-    config = _read_object(path)
+    config = read_json(path)
     expected = _CONFIG | {
-        key: value for key, value in _CONFIG_OF_TOKENS.items() if config.get(key) is not None
+        key: value for key, value in _OPTIONAL_CONFIG.items() if config.get(key) is not None
     }
     for key, value in expected.items():
         if config.get(key) != value:
@@ -78,14 +81,14 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def check_vocabulary(folder: Path) -> None:
-    """Refuse a folder whose tokens are not those that sequences are made into here.
+    """Refuse a folder whose tokens are not ESM-2's.
 
-    Files that say nothing of tokens, and files that are not there, are no reason.
+    Files that are missing, or have no tokens, are not checked.
 
     Raises
     ------
     ValueError
-        Names the file and the first difference.
+        If there is a difference; the message names the file and the first one.
     """
     for name, differences in _FILES.items():
         path = folder / name
@@ -99,22 +102,22 @@ def _in_vocabulary(path: Path) -> Iterator[str]:
 
 
 def _in_special_tokens(path: Path) -> Iterator[str]:
-    content = _read_object(path)
+    content = read_json(path)
     for key, token in _SPECIAL.items():
-        found = _text_of(content.get(key))
+        found = _content(content.get(key))
         if found not in (None, token):
             yield f"{found!r:.40} as {key} where ESM-2 has {token!r}"
 
 
 def _in_tokenizer_config(path: Path) -> Iterator[str]:
     yield from _in_special_tokens(path)
-    added = _read_object(path).get("added_tokens_decoder")
+    added = read_json(path).get("added_tokens_decoder")
     if isinstance(added, dict):
-        yield from _other_numbers((_text_of(token), number) for number, token in added.items())
+        yield from _other_numbers((_content(token), number) for number, token in added.items())
 
 
 def _in_added_tokens(path: Path) -> Iterator[str]:
-    return _other_numbers(_read_object(path).items())
+    return _other_numbers(read_json(path).items())
 
 
 _FILES = {
@@ -129,38 +132,24 @@ def _other_tokens(tokens: list, where: str, first: int) -> Iterator[str]:
     """Where a list of all tokens differs from ESM-2's."""
     for number, (found, expected) in enumerate(zip_longest(tokens, TOKENS), first):
         if found != expected:
-            yield f"{_shown(found)} {where.format(number)} where ESM-2 has {_shown(expected)}"
+            yield f"{_quoted(found)} {where.format(number)} where ESM-2 has {_quoted(expected)}"
 
 
 def _other_numbers(pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
-    """Which tokens have not the number that they have in ESM-2."""
+    """Which tokens have another number than in ESM-2."""
+    numbered = {str(number): token for number, token in enumerate(TOKENS)}
     for token, number in pairs:
-        expected = dict(enumerate(TOKENS)).get(_as_int(number))
-        if token != expected:
-            yield f"{_shown(token)} as token {number!r:.20} where ESM-2 has {_shown(expected)}"
+        if token != (expected := numbered.get(str(number))):
+            yield f"{_quoted(token)} as token {number!r:.20} where ESM-2 has {_quoted(expected)}"
 
 
-def _as_int(number: Any) -> int | None:
-    try:
-        return int(number)
-    except (TypeError, ValueError):
-        return None
-
-
-def _text_of(token: Any) -> Any:
-    """A token's text, which may be written with what else is known of it."""
+def _content(token: Any) -> Any:
+    """The string of a token, which may be an object with other properties."""
     return token.get("content") if isinstance(token, dict) else token
 
 
-def _shown(token: Any) -> str:
+def _quoted(token: Any) -> str:
     return "nothing" if token is None else f"{token!r:.40}"
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{str(path)!r} is no JSON object; replace the file.")
-    return content
 
 
 def _not_esm2(path: Path, difference: str) -> ValueError:

@@ -1,9 +1,10 @@
-"""Running a model over many pieces: device, precision, and batches within a budget (torch)."""
+"""Run a model on many pieces: device, precision, and batches within a budget (torch)."""
 
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from itertools import chain as flatten
 from pathlib import Path
@@ -25,12 +26,9 @@ from ._esm2 import ESM2, N_SPECIAL, to_device
 def resolve_device(device: str | None) -> torch.device:
     """Device of that name, or the first of CUDA, MPS and CPU that is there."""
     if device is None:
-        if torch.cuda.is_available():
-            device = "cuda"
-        elif torch.backends.mps.is_available():
-            device = "mps"
-        else:
-            device = "cpu"
+        accelerators = {"cuda": torch.cuda, "mps": torch.backends.mps}
+        found = (name for name, backend in accelerators.items() if backend.is_available())
+        device = next(found, "cpu")
     try:
         with default_settings(torch.device("cpu")):
             return torch.empty(0, device=device).device  # with the index of the current GPU
@@ -42,7 +40,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 
 def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
-    """Precisions to compute in; each next one is for what overflows in the one before."""
+    """Precisions to compute in; each is for what overflows in the one before it."""
     if dtype != "auto":
         return (getattr(torch, dtype),)
     if device.type == "cuda":
@@ -51,7 +49,7 @@ def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
 
 
 def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
-    """Budget of a batch: the number itself, or what suits the device."""
+    """Number of tokens in a batch: as given, or what suits the device."""
     if batch_tokens is not None:
         return batch_tokens
     # Measured on two CPU cores: 8M, 35M and 150M are fastest at 2048. A GPU has more to fill.
@@ -59,7 +57,7 @@ def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
 
 
 class _Models:
-    """The models used last in this process, each loaded once, safe to use from threads."""
+    """The models last used in this process, each loaded once; safe to use from threads."""
 
     def __init__(self, max_models: int):
         self.max_models = max_models
@@ -94,7 +92,7 @@ class _Models:
         return ESM2(checkpoint, device=device, dtype=dtype)
 
     def keep_only(self, model: ESM2) -> bool:
-        """Drop all other models; whether there were any."""
+        """Drop all other models, and return whether there were any."""
         with self._lock:
             others = [key for key, other in self._models.items() if other is not model]
             for key in others:
@@ -105,80 +103,79 @@ class _Models:
 _models = _Models(max_models=8)  # all of ESM-2, and some in a second precision
 
 
-def embed(
-    entry: Model | Path,
-    pieces: list[Piece],
-    *,
-    device: torch.device,
-    dtypes: tuple[torch.dtype, ...],
-    batch_tokens: int,
-    pool: bool,
-) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
-    """Weighted residue rows of every piece, or their sum, batch by batch.
-
-    Batches are filled with the longest pieces first. On the CPU each of torch's threads takes
-    a batch of its own. On CUDA, when memory runs out, other models are dropped, then the budget
-    is halved. What is not finite in one precision is computed again in the next one.
+@dataclass(frozen=True)
+class EmbeddingRun:
+    """How pieces are embedded.
 
     Parameters
     ----------
-    entry : Model or Path
-    pieces : list of Piece
     device : torch.device
     dtypes : tuple of torch.dtype
+        Precisions to compute in; each is for what overflows in the one before it.
     batch_tokens : int
-        Budget of a batch. A longer piece is a batch of its own.
-    pool : bool
-        Whether to sum over the residues of a piece.
-
-    Yields
-    ------
-    batch : list of (Piece, ndarray)
-        Each piece once, in no particular order, with float32 values of shape
-        (n_residues, width) or, if pooled, (width,).
-
-    Raises
-    ------
-    MemoryError
-        If a single piece does not fit.
-    ValueError
-        If there are values that are not finite in the last precision.
+        Number of tokens in a batch. A longer piece is a batch of its own.
     """
-    model = _models.get(entry, device, dtypes[0])
-    waiting = sorted(pieces, key=lambda piece: len(piece.tokens), reverse=True)
-    if device.type == "cpu":
-        batches = _side_by_side(model, entry, waiting, batch_tokens, pool)
-    elif device.type == "cuda":
-        batches = _one_ahead(_in_turn(model, entry, waiting, batch_tokens, pool))
-    else:
-        batches = _in_turn(model, entry, waiting, batch_tokens, pool)
-    overflowed: list[Piece] = []
-    for batch in batches:
-        finite = []
-        for piece, value in zip(batch.pieces, batch.values(), strict=True):
-            if np.isfinite(value).all():
-                finite.append((piece, value))
-            elif len(dtypes) > 1:
-                overflowed.append(piece)
-            else:
-                raise ValueError(_not_finite(entry, piece, dtypes[0]))
-        yield finite
-    if overflowed:
-        yield from embed(
-            entry,
-            overflowed,
-            device=device,
-            dtypes=dtypes[1:],
-            batch_tokens=batch_tokens,
-            pool=pool,
-        )
+
+    device: torch.device
+    dtypes: tuple[torch.dtype, ...]
+    batch_tokens: int
+
+    def embed(
+        self, entry: Model | Path, pieces: list[Piece], *, pool: bool
+    ) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
+        """Compute the weighted residue rows of every piece, or their sum, batch by batch.
+
+        Batches are filled with the longest pieces first. On the CPU each of torch's threads takes
+        a batch of its own. On CUDA, when memory runs out, other models are dropped, then
+        `batch_tokens` is halved. What is not finite in one precision is computed in the next one.
+
+        Parameters
+        ----------
+        entry : Model or Path
+        pieces : list of Piece
+        pool : bool
+            Whether to sum over the residues of a piece.
+
+        Yields
+        ------
+        batch : list of (Piece, ndarray)
+            Each piece once, in no particular order, with float32 values of shape
+            (n_residues, width) or, if pooled, (width,).
+
+        Raises
+        ------
+        MemoryError
+            If a single piece does not fit.
+        ValueError
+            If there are values that are not finite in the last precision.
+        """
+        dtype, *more_dtypes = self.dtypes
+        model = _models.get(entry, self.device, dtype)
+        waiting = sorted(pieces, key=_n_tokens, reverse=True)
+        schedule = _parallel if self.device.type == "cpu" else _in_turn
+        batches = schedule(model, entry, waiting, self.batch_tokens, pool)
+        if self.device.type == "cuda":
+            batches = _prefetch(batches)
+        overflowed: list[Piece] = []
+        for batch in batches:
+            finite = []
+            for piece, value in zip(batch.pieces, batch.values(), strict=True):
+                if np.isfinite(value).all():
+                    finite.append((piece, value))
+                elif more_dtypes:
+                    overflowed.append(piece)
+                else:
+                    raise _not_finite(entry, piece, dtype)
+            yield finite
+        if overflowed:
+            yield from replace(self, dtypes=tuple(more_dtypes)).embed(entry, overflowed, pool=pool)
 
 
 class _Batch(NamedTuple):
-    """Pieces, and what a model makes of them, which CUDA may still be computing."""
+    """Pieces and their values, which CUDA may still be computing."""
 
     pieces: list[Piece]
-    result: NDArray[np.float32]  # memory that CUDA may still be writing to
+    result: NDArray[np.float32]
     arrived: torch.cuda.Event | None
     pooled: bool
 
@@ -191,10 +188,10 @@ class _Batch(NamedTuple):
         return np.split(self.result, ends[:-1])
 
 
-def _side_by_side(
+def _parallel(
     model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
 ) -> Iterator[_Batch]:
-    """A batch on each of torch's threads, and in turn those that are too few for that.
+    """A batch on each of torch's threads, and those left over one after the other.
 
     A thread with a batch of its own waits for no other, and keeps it in its core's cache.
     """
@@ -203,12 +200,12 @@ def _side_by_side(
     while start < len(waiting):
         batches.append(_fill_batch(waiting, start, batch_tokens))
         start += len(batches[-1])
-    n_rounds = len(batches) // n_threads if n_threads > 1 else 0
-    if n_rounds:
+    n_parallel = len(batches) // n_threads * n_threads if n_threads > 1 else 0
+    if n_parallel:
         launched: deque[Future[_Batch]] = deque()
-        threads = ThreadPoolExecutor(n_threads, initializer=_compute_alone)
+        threads = ThreadPoolExecutor(n_threads, initializer=_limit_to_one_thread)
         try:
-            for batch in batches[: n_rounds * n_threads]:
+            for batch in batches[:n_parallel]:
                 launched.append(threads.submit(_launch, model, batch, pool))
                 if len(launched) > n_threads:
                     yield launched.popleft().result()
@@ -216,20 +213,20 @@ def _side_by_side(
                 yield launched.popleft().result()
         finally:
             threads.shutdown(cancel_futures=True)
-    rest = [*flatten.from_iterable(batches[n_rounds * n_threads :])]
+    rest = [*flatten.from_iterable(batches[n_parallel:])]
     yield from _in_turn(model, entry, rest, batch_tokens, pool)
 
 
-def _compute_alone() -> None:
-    """Let torch compute in the calling thread without help of others."""
-    torch.get_num_threads()  # gives a new thread its number of helpers, which is then changed
+def _limit_to_one_thread() -> None:
+    """Let torch compute in the calling thread alone."""
+    torch.get_num_threads()  # sets the number of a new thread, which is changed next
     threadpool_limits(1, user_api="openmp")
 
 
 def _in_turn(
     model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
 ) -> Iterator[_Batch]:
-    """Batches one after the other."""
+    """Batches one after the other, smaller ones when memory runs out."""
     start = 0
     while start < len(waiting):
         batch = _fill_batch(waiting, start, batch_tokens)
@@ -238,18 +235,24 @@ def _in_turn(
         except torch.OutOfMemoryError as error:
             if not _models.keep_only(model):
                 if len(batch) == 1:
-                    raise MemoryError(_too_long(entry, batch[0], model.device)) from error
+                    n_residues = len(batch[0].tokens)
+                    raise MemoryError(
+                        f"Record {batch[0].record} (counting from 0): {n_residues} residues at "
+                        f"once are too many for {model_name(entry)} in the memory of "
+                        f"{model.device}; set max_length below {n_residues}, a half-precision "
+                        "dtype, or device='cpu'."
+                    ) from error
                 batch_tokens = sum(_n_tokens(piece) for piece in batch) // 2
             launched = None
-        if launched is None:  # outside of the handler, which keeps the failed batch alive
+        if launched is None:  # after the handler, which keeps the failed batch alive
             torch.cuda.empty_cache()
             continue
         start += len(batch)
         yield launched
 
 
-def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
-    """Each batch when the next one is on its way, so that the device never waits for the host."""
+def _prefetch(batches: Iterator[_Batch]) -> Iterator[_Batch]:
+    """Yield a batch once the next is launched, so that the device never waits for the host."""
     previous = next(batches, None)
     while previous is not None:
         try:
@@ -263,21 +266,17 @@ def _one_ahead(batches: Iterator[_Batch]) -> Iterator[_Batch]:
 
 def _launch(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
     with default_settings(model.device), torch.inference_mode():
-        return _compute(model, batch, pool)
-
-
-def _compute(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
-    weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
-    weights = weight[:, None].split([len(piece.tokens) for piece in batch])
-    rows = model.forward([piece.tokens for piece in batch])
-    weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
-    result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
-    if model.device.type != "cuda":
-        return _Batch(batch, result.cpu().numpy(), None, pool)
-    result = result.to("cpu", non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record(torch.cuda.current_stream(model.device))
-    return _Batch(batch, result.numpy(), arrived, pool)
+        weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
+        weights = weight[:, None].split([len(piece.tokens) for piece in batch])
+        rows = model.forward([piece.tokens for piece in batch])
+        weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
+        result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
+        if model.device.type != "cuda":
+            return _Batch(batch, result.cpu().numpy(), None, pool)
+        result = result.to("cpu", non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record(torch.cuda.current_stream(model.device))
+        return _Batch(batch, result.numpy(), arrived, pool)
 
 
 def _n_tokens(piece: Piece) -> int:
@@ -292,21 +291,10 @@ def _fill_batch(pieces: list[Piece], start: int, batch_tokens: int) -> list[Piec
     return pieces[start:stop]
 
 
-def _too_long(entry: Model | Path, piece: Piece, device: torch.device) -> str:
-    n_residues = len(piece.tokens)
-    return (
-        f"Record {piece.record} (counting from 0): {n_residues} residues at once are too many for "
-        f"{model_name(entry)} in the memory of {device}; set max_length below {n_residues}, a "
-        "half-precision dtype, or device='cpu'."
-    )
-
-
-def _not_finite(entry: Model | Path, piece: Piece, dtype: torch.dtype) -> str:
-    if dtype is torch.float32:
-        remedy = "the checkpoint is damaged, replace it"
-    else:
-        remedy = "set dtype='float32'"
-    return (
+def _not_finite(entry: Model | Path, piece: Piece, dtype: torch.dtype) -> ValueError:
+    is_single = dtype is torch.float32
+    remedy = "the checkpoint is damaged, replace it" if is_single else "set dtype='float32'"
+    return ValueError(
         f"{model_name(entry)} gives values that are not finite in {str(dtype).split('.')[1]} for "
         f"record {piece.record} (counting from 0); {remedy}."
     )

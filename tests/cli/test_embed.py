@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import threading
-from functools import partial
+from functools import partialmethod
 
 import h5py
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding._inference import EmbeddingRun
 
 RECORDS = [
     ("../../etc/passwd", "MKTAYIAKQRQISFVKSHFSRQ"),
@@ -175,7 +175,7 @@ def test_a_store_is_taken_from_and_added_to(in_process, tmp_path, monkeypatch, m
     fasta(tmp_path / "x.fasta")
     ask = ("embed", "x.fasta", *CHAIN, "--store", "s.sqlite")
     assert in_process(*ask, "-o", "x.npy").code == 0
-    monkeypatch.setattr(_inference, "embed", pytest.fail)  # nothing is left to embed
+    monkeypatch.setattr(EmbeddingRun, "embed", pytest.fail)  # nothing is left to embed
     assert in_process(*ask, "-o", "y.npy").code == 0
     np.testing.assert_array_equal(np.load("y.npy"), means)
     assert (tmp_path / "s.sqlite").exists()
@@ -351,19 +351,19 @@ def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, r
     fasta(tmp_path / "x.fasta", proteins(9, 20))
     ask = ("embed", "x.fasta", *CHAIN, *residues, "--batch-tokens", "50", "-o")
     assert in_process(*ask, "whole.npy").code == 0
-    embed, embedded = _inference.embed, []
+    embed, embedded = EmbeddingRun.embed, []
 
-    def interrupted(entry, pieces, *, after, **settings):
-        for batch in embed(entry, pieces, **settings):
+    def interrupted(run, entry, pieces, *, after, **settings):
+        for batch in embed(run, entry, pieces, **settings):
             if len(embedded) == after:
                 raise KeyboardInterrupt
             embedded.extend(piece.record for piece, _ in batch)
             yield batch
 
-    monkeypatch.setattr(_inference, "embed", partial(interrupted, after=6))
+    monkeypatch.setattr(EmbeddingRun, "embed", partialmethod(interrupted, after=6))
     assert in_process(*ask, "x.npy").code == INTERRUPTED
     assert len(embedded) == 6
-    monkeypatch.setattr(_inference, "embed", partial(interrupted, after=None))
+    monkeypatch.setattr(EmbeddingRun, "embed", partialmethod(interrupted, after=None))
     assert in_process(*ask, "x.npy").code == 0
     assert len(embedded) == 9
     assert (tmp_path / "x.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()

@@ -13,7 +13,7 @@ import pytest
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _fit as _cli_fit
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding._inference import EmbeddingRun
 
 CHAIN = ["demo-48", "demo-96"]
 DEMO = ("-m", "demo-96")
@@ -280,15 +280,15 @@ def test_errors_of_embeddings(in_process, tmp_path, residues, names):
 
 def interrupted(monkeypatch, after):
     """Interrupt after so many calls that embed, and return what was embedded."""
-    embed, embedded = _inference.embed, []
+    embed, embedded = EmbeddingRun.embed, []
 
-    def interrupting(entry, pieces, **settings):
+    def interrupting(run, entry, pieces, **settings):
         if len(embedded) == after:
             raise KeyboardInterrupt
         embedded.append(len(pieces))
-        return embed(entry, pieces, **settings)
+        return embed(run, entry, pieces, **settings)
 
-    monkeypatch.setattr(_inference, "embed", interrupting)
+    monkeypatch.setattr(EmbeddingRun, "embed", interrupting)
     return embedded
 
 

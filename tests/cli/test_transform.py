@@ -12,7 +12,7 @@ from pyarrow import parquet
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _transform as _cli_transform
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding._inference import EmbeddingRun
 
 RECORDS = [("a/../b", "MKTAYIAKQRQISF"), ("twice", "GSHMLEK"), ("", "W"), ("twice", "GSHMLEK")]
 NAMES, SEQUENCES = (list(part) for part in zip(*RECORDS, strict=True))
@@ -105,13 +105,13 @@ def test_a_prefix_needs_its_models_and_no_others(
     in_process, monkeypatch, H, demo, expected, asked, width, n_models
 ):
     expected = expected.map(lambda nested: nested[:, :width])
-    embed, models = _inference.embed, []
+    embed, models = EmbeddingRun.embed, []
 
-    def seen(entry, pieces, **settings):
+    def seen(run, entry, pieces, **settings):
         models.append(entry.name)
-        return embed(entry, pieces, **settings)
+        return embed(run, entry, pieces, **settings)
 
-    monkeypatch.setattr(_inference, "embed", seen)
+    monkeypatch.setattr(EmbeddingRun, "embed", seen)
     ended = in_process("transform", "demo", "x.fasta", "-n", asked, "-o", "x.npy", "--json")
     assert ended.code == 0, ended.err
     assert (ended.json["n_components"], len(ended.json["models"])) == (width, n_models)
@@ -323,7 +323,7 @@ def test_an_interrupted_run_embeds_nothing_again(in_process, monkeypatch, expect
         assert in_process(*ask).code == INTERRUPTED
     assert not os.path.exists("y.npy")
     assert os.path.exists("y.npy.unfinished.sqlite")
-    monkeypatch.setattr(_inference, "embed", pytest.fail)
+    monkeypatch.setattr(EmbeddingRun, "embed", pytest.fail)
     assert in_process(*ask).code == 0
     assert_nested(np.load("y.npy"), expected)
     assert not os.path.exists("y.npy.unfinished.sqlite")

@@ -17,6 +17,7 @@ import torch
 
 from sklearn_revdist.embedding import _checkpoints, _esm2
 from sklearn_revdist.embedding._checkpoints import locate, read_checkpoint
+from sklearn_revdist.utils import _file_states
 from sklearn_revdist.utils._models import DEMO, ESM2
 
 SMALLEST = ESM2[0]
@@ -33,8 +34,9 @@ def test_shape_and_names_are_read(tiny):
     assert not any(name.startswith("encoder") for name in checkpoint.tensors)
 
 
-def test_token_dropout_is_read(tmp_path, write_checkpoint):
-    path = write_checkpoint(tmp_path / "m.pt", token_dropout=False)
+@pytest.mark.parametrize("writer", ["write_checkpoint", "hugging_face"])
+def test_token_dropout_is_read(tmp_path, request, writer):
+    path = request.getfixturevalue(writer)(tmp_path / "m", token_dropout=False)
     assert read_checkpoint(path).token_dropout is False
 
 
@@ -67,7 +69,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     assert not target.exists()
 
 
-def save_zip(path):
+def write_zip(path, content):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("hello.txt", "hello")
 
@@ -75,25 +77,20 @@ def save_zip(path):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_text("<html>404</html>"),
-        lambda path: path.write_bytes(pickle.dumps({"cfg": 1})),
-        save_zip,
+        lambda path, content: path.write_bytes(b""),
+        lambda path, content: path.write_text("<html>404</html>"),
+        lambda path, content: path.write_bytes(pickle.dumps({"cfg": 1})),
+        write_zip,
+        *(
+            lambda path, content, kept=kept: path.write_bytes(content[: int(kept * len(content))])
+            for kept in (0.1, 0.5, 0.99)
+        ),
     ],
-    ids=["empty", "html", "pickle", "zip"],
+    ids=["empty", "html", "pickle", "zip", "tenth", "half", "nearly"],
 )
-def test_other_files_are_refused(tmp_path, write):
+def test_other_and_truncated_files_are_refused(tmp_path, tiny, write):
     path = tmp_path / "m.pt"
-    write(path)
-    with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
-        read_checkpoint(path)
-
-
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-def test_truncated_files_are_refused(tmp_path, tiny, kept):
-    path = tmp_path / "m.pt"
-    content = tiny.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
+    write(path, tiny.read_bytes())
     with pytest.raises(ValueError, match=r"m\.pt' is not a checkpoint that can be read safely"):
         read_checkpoint(path)
 
@@ -393,10 +390,6 @@ def test_frequencies_that_are_missing_are_computed(tmp_path, hugging_face):
         assert found.tolist() == pytest.approx([10_000 ** -(j / 4) for j in range(4)], rel=1e-6)
 
 
-def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
-    assert not read_checkpoint(hugging_face(tmp_path / "m", token_dropout=False)).token_dropout
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -405,8 +398,8 @@ def test_token_dropout_of_a_hugging_face_folder(tmp_path, hugging_face):
         ({"emb_layer_norm_before": True}, "its emb_layer_norm_before is True"),
         ({"layer_norm_eps": 1e-12}, "its layer_norm_eps is 1e-12"),
         ({"vocab_size": None}, "its vocab_size is None"),
-        ({"hidden_size": None}, r"does not tell the shape of an ESM-2 model: TypeError"),
-        ({"num_attention_heads": 0}, r"does not tell the shape .*0 heads do not fit its tensors"),
+        ({"hidden_size": None}, r"does not give the shape of an ESM-2 model: TypeError"),
+        ({"num_attention_heads": 0}, r"does not give the shape .*0 heads do not fit its tensors"),
         ({"num_hidden_layers": 10**9}, "do not fit its tensors"),
         ({"hidden_size": 10**12}, "do not fit its tensors"),
     ],
@@ -420,8 +413,8 @@ def test_folders_of_other_models_are_refused(tmp_path, hugging_face, changes, me
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", "{", r"config\.json' is no JSON"),
-        ("config.json", "[]", r"config\.json' is no JSON object"),
+        ("config.json", "{", r"config\.json' is not JSON"),
+        ("config.json", "[]", r"config\.json' is not a JSON object"),
         ("model.safetensors", "", r"model\.safetensors' is not a safetensors file, or damaged"),
         ("model.safetensors", "x" * 99, r"model\.safetensors' is not a safetensors file"),
         ("model.safetensors.index.json", "{}", r"index\.json' has no weight_map"),
@@ -435,17 +428,14 @@ def test_damaged_folders_are_refused(tmp_path, hugging_face, name, content, mess
         read_checkpoint(folder)
 
 
-@pytest.mark.parametrize("missing", ["config.json", "model-1-of-2.safetensors"])
+@pytest.mark.parametrize("missing", ["config.json", "model-1-of-2.safetensors", None])
 def test_a_file_that_is_missing_in_a_folder_is_named(tmp_path, hugging_face, missing):
     folder = hugging_face(tmp_path / "m", n_parts=2)
-    (folder / missing).unlink()
+    for file in [folder / missing] if missing else folder.iterdir():
+        file.unlink()
+    missing = missing or "config.json"
     with pytest.raises(FileNotFoundError, match=rf"m' has no file '{missing}', which a Hugging"):
         locate(folder)
-
-
-def test_an_empty_folder_is_told_what_it_needs(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no file 'config\.json'"):
-        locate(tmp_path)
 
 
 def test_tokens_are_looked_at_whenever_a_folder_is_located(repository, hugging_face, tmp_path):
@@ -465,6 +455,21 @@ def test_tokens_are_no_part_of_the_identity_of_weights(hugging_face, tmp_path):
     (folder / "added_tokens.json").write_text("{}")
     assert locate(folder) == folder
     assert _checkpoints.weights_digest(_checkpoints.checkpoint_files(folder)) == before
+
+
+def test_a_file_is_compared_with_what_each_of_its_names_says(tmp_path, hugging_face, monkeypatch):
+    monkeypatch.setattr(_file_states, "_RACY_NS", 0)
+    snapshot, links = hugging_face(tmp_path / "snapshot"), tmp_path / "links"
+    blob, file = tmp_path / "blobs" / ("0" * 64), snapshot / "model.safetensors"
+    blob.parent.mkdir()
+    file.rename(blob)
+    file.symlink_to(blob)
+    links.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (links / name).symlink_to(snapshot / name)
+    read_checkpoint(links)  # these names say nothing
+    with pytest.raises(ValueError, match=r"model\.safetensors' is damaged: its hash is not 0000"):
+        read_checkpoint(snapshot)
 
 
 def test_what_transformers_writes_is_read(tmp_path, reference):

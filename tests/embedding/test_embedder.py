@@ -6,6 +6,7 @@ import sys
 import textwrap
 import warnings
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -39,22 +40,8 @@ def chain(tmp_path_factory, write_checkpoint):
     ]
 
 
-@pytest.fixture
-def embedded(monkeypatch):
-    """Lengths of the sequences that models are given."""
-    lengths = []
-    forward = _inference.ESM2.forward
-
-    def counted(self, sequences):
-        lengths.extend(map(len, sequences))
-        return forward(self, sequences)
-
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
-    return lengths
-
-
-def random_sequences(n, seed=0, low=1, high=40):
-    rng = np.random.default_rng(seed)
+def random_sequences(n, low=1, high=40):
+    rng = np.random.default_rng(0)
     return ["".join(rng.choice(list(AMINO_ACIDS), size=rng.integers(low, high))) for _ in range(n)]
 
 
@@ -87,15 +74,6 @@ def test_residues_equal_fair_esms_rows(chain, fair_esm, block_rows):
     fair_esm.residues(chain, SEQUENCES).assert_matched(rows)
 
 
-def test_batches_do_not_matter(chain, fair_esm):
-    sequences = random_sequences(40)
-    rng = np.random.default_rng(1)
-    for batch_tokens in rng.integers(1, 500, size=10):
-        shuffled = [sequences[i] for i in rng.permutation(len(sequences))]
-        found = ESMEmbedder(chain, batch_tokens=batch_tokens).transform(shuffled)
-        fair_esm.means(chain, shuffled).assert_matched(found)
-
-
 @pytest.mark.parametrize("n_regroupings", [20, pytest.param(1000, marks=pytest.mark.slow)])
 def test_natural_sequences_regrouped_at_random(n_regroupings, rng, fair_esm):
     """Order, neighbours, duplicates and budget are drawn anew; the embedding stays."""
@@ -112,15 +90,6 @@ def test_natural_sequences_regrouped_at_random(n_regroupings, rng, fair_esm):
         for group, rows in zip(groups, found, strict=True):
             _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
             np.testing.assert_array_equal(rows, rows[first[inverse]])
-
-
-def test_pooled_embedding_is_the_mean_of_residues(chain, fair_esm):
-    sequences = random_sequences(30)
-    embedder = ESMEmbedder(chain)
-    rows, index = all_residues(embedder, sequences, block_rows=50)
-    means = [rows[index == i].mean(0) for i in range(len(sequences))]
-    for found in (means, embedder.transform(sequences)):
-        fair_esm.means(chain, sequences).assert_matched(found)
 
 
 def test_the_order_of_the_chain_is_the_order_of_the_blocks(chain):
@@ -357,13 +326,7 @@ def test_fit_only_checks(chain, embedded):
     np.testing.assert_array_equal(embedder.fit_transform(SEQUENCES), embedder.transform(SEQUENCES))
 
 
-def test_clones_share_models_that_are_loaded_once(chain, monkeypatch):
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    loads = []
-    read_checkpoint = _inference.read_checkpoint
-    monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda p, e: loads.append(p.stem) or read_checkpoint(p, e)
-    )
+def test_clones_share_models_that_are_loaded_once(chain, loads):
     pipeline = make_pipeline(ESMEmbedder(chain), Ridge())
     y = np.random.default_rng(0).normal(size=20)
     cross_val_score(pipeline, random_sequences(20), y, cv=4)
@@ -398,13 +361,12 @@ def test_feature_names_of_known_models_need_no_weights(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
-    tmp_path, write_checkpoint, hugging_face, monkeypatch
+    tmp_path, write_checkpoint, hugging_face, models, monkeypatch
 ):
     """Later calls read nothing, and a file that was replaced is noticed."""
     monkeypatch.setattr(_file_states, "_RACY_NS", 0)
-    for name in ("_widths", "_intact"):
-        monkeypatch.setattr(_checkpoints, name, {})
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
+    monkeypatch.setattr(_checkpoints, "_widths", {})
+    monkeypatch.setattr(_checkpoints, "_intact", defaultdict(dict))
     file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     reads = []
 
@@ -419,24 +381,26 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
 
     counted(torch, "load")
     counted(zipfile.ZipFile, "testzip")
+    counted(_checkpoints, "check_fetched")
     counted(_checkpoints, "load_file")
     embedder = ESMEmbedder([file, folder])
     names = embedder.get_feature_names_out().tolist()
     assert reads == ["load", "load_file"]
+    checked = ["check_fetched"] * 2  # configuration and weights
     for _ in range(2):
         assert embedder.get_feature_names_out().tolist() == names
         assert embedder.transform(SEQUENCES).shape == (6, 48)
-        assert reads == ["load", "load_file", "testzip", "load", "load_file"]
-    _inference._models._models.clear()
+        assert reads == ["load", "load_file", "testzip", "load", *checked, "load_file"]
+    models._models.clear()
     embedder.transform(SEQUENCES)
-    assert reads.count("testzip") == 1
+    assert reads[7:] == ["load", "load_file"]
     write_checkpoint(file, width=12)
     assert len(embedder.get_feature_names_out()) == 12 + 24
     assert embedder.transform(SEQUENCES).shape == (6, 36)
     assert reads.count("testzip") == 2
 
 
-def test_damage_to_numbers_is_told_when_they_are_loaded(tmp_path, tiny, monkeypatch):
+def test_damage_to_weights_is_found_when_they_are_loaded(tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(_file_states, "_RACY_NS", 0)
     content = bytearray(tiny.read_bytes())
     content[len(content) // 2] ^= 1
@@ -473,10 +437,6 @@ def test_frozen_and_unfitted(chain):
     frozen = make_pipeline(FrozenEstimator(ESMEmbedder(chain)), Ridge())
     y = np.arange(len(SEQUENCES), dtype=float)
     assert frozen.fit(SEQUENCES, y).predict(SEQUENCES).shape == y.shape
-
-
-def test_html_representation(chain):
-    assert "ESMEmbedder" in ESMEmbedder(chain)._repr_html_()
 
 
 def test_progress_goes_to_standard_error_and_only_on_request(chain, capfd):

@@ -63,38 +63,6 @@ def test_equals_fair_esm_at_real_shapes(tmp_path, write_checkpoint, fair_esm, sh
         fair_esm.residues([path], sequences[part]).assert_matched(found)
 
 
-@pytest.mark.parametrize("missing", [AttributeError, RuntimeError])
-def test_without_packed_weights_the_rows_are_the_same(tiny, fair_esm, monkeypatch, missing):
-    def reorder(weight):
-        raise missing
-
-    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", reorder)
-    _esm2._can_pack.cache_clear()
-    try:
-        model = build(tiny)
-    finally:
-        _esm2._can_pack.cache_clear()
-    assert not model.layers[0].fc1.packed
-    rows = np.concatenate(rows_of(model, SEQUENCES))
-    fair_esm.residues([tiny], SEQUENCES).assert_matched(rows)
-
-
-def test_wrong_results_of_packed_weights_are_noticed(monkeypatch):
-    zeros = lambda rows, weight, *rest: torch.zeros(len(rows), 16)  # noqa: E731
-    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", zeros)
-    assert not _esm2._can_pack.__wrapped__()
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
-def test_torchs_default_dtype_decides_nothing_on_packed_weights(dtype):
-    before, can_pack = torch.get_default_dtype(), _esm2._can_pack.__wrapped__()
-    torch.set_default_dtype(dtype)
-    try:
-        assert _esm2._can_pack.__wrapped__() is can_pack
-    finally:
-        torch.set_default_dtype(before)
-
-
 def test_threads_may_share_a_model(tiny):
     model = build(tiny)
     expected = rows_of(model, SEQUENCES)

@@ -106,7 +106,9 @@ def test_other_tokens_are_refused_by_file_and_difference(tmp_path, name, content
     )
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "is no JSON"), ("[]", "is no JSON object")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", "is not JSON"), ("[]", "is not a JSON object")]
+)
 @pytest.mark.parametrize(
     "name", ["special_tokens_map.json", "tokenizer_config.json", "added_tokens.json"]
 )

@@ -10,9 +10,8 @@ import torch
 from sklearn_revdist.embedding import _inference
 from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
+    EmbeddingRun,
     _Batch,
-    _Models,
-    embed,
     resolve_batch_tokens,
     resolve_device,
     resolve_dtypes,
@@ -20,29 +19,9 @@ from sklearn_revdist.embedding._inference import (
 from sklearn_revdist.sequences._tokens import encode_sequences
 from sklearn_revdist.sequences._windows import split
 
+pytestmark = pytest.mark.usefixtures("models")
+
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def models(monkeypatch):
-    """An empty cache in place of the process's."""
-    models = _Models(max_models=3)
-    monkeypatch.setattr(_inference, "_models", models)
-    return models
-
-
-@pytest.fixture
-def loads(monkeypatch):
-    """Names of the checkpoint files that were read into a model."""
-    names = []
-    read_checkpoint = _inference.read_checkpoint
-
-    def counted(path, expected):
-        names.append(path.name)
-        return read_checkpoint(path, expected)
-
-    monkeypatch.setattr(_inference, "read_checkpoint", counted)
-    return names
 
 
 def pieces_of(*sequences, max_length=None):
@@ -51,7 +30,7 @@ def pieces_of(*sequences, max_length=None):
 
 
 def run(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True):
-    batches = embed(path, pieces, device=CPU, dtypes=dtypes, batch_tokens=batch_tokens, pool=pool)
+    batches = EmbeddingRun(CPU, dtypes, batch_tokens).embed(path, pieces, pool=pool)
     return [(piece.record, value) for batch in batches for piece, value in batch]
 
 
@@ -114,13 +93,6 @@ def test_models_are_loaded_once_for_each_device_and_precision(models, loads, tin
     assert len(loads) == 2
 
 
-def test_a_replaced_file_is_loaded_again(models, tmp_path, write_checkpoint):
-    path = write_checkpoint(tmp_path / "m.pt")
-    assert models.get(path, CPU, torch.float32).width == 24
-    write_checkpoint(path, width=12)
-    assert models.get(path, CPU, torch.float32).width == 12
-
-
 def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
     models, loads, tmp_path, write_checkpoint, replace_checkpoint
 ):
@@ -128,7 +100,7 @@ def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
     first = models.get(path, CPU, torch.float32)
     replace_checkpoint(path)
     assert models.get(path, CPU, torch.float32) is not first
-    assert loads == ["m.pt", "m.pt"]
+    assert loads == ["m", "m"]
 
 
 def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
@@ -137,7 +109,7 @@ def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
         path.write_bytes(tiny.read_bytes())
     for i in (0, 1, 2, 0, 3, 0, 2, 1):
         models.get(paths[i], CPU, torch.float32)
-    assert loads == ["a.pt", "b.pt", "c.pt", "d.pt", "b.pt"]
+    assert loads == ["a", "b", "c", "d", "b"]
 
 
 def test_threads_share_one_load(models, loads, tiny):
@@ -278,7 +250,7 @@ def test_out_of_memory_on_one_sequence_names_it(tiny, batches):
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 8])
-def test_threads_take_batches_side_by_side(tiny, fair_esm, monkeypatch, torch_threads, n_threads):
+def test_threads_take_batches_in_parallel(tiny, fair_esm, monkeypatch, torch_threads, n_threads):
     sequences = ["ACDEFGHI"[:n] for n in (8, 7, 7, 5, 4, 2, 1)]
     pieces = pieces_of(*sequences)
     expected = run(tiny, pieces, batch_tokens=1, pool=False)
@@ -304,7 +276,7 @@ def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
     torch_threads(2)
     pieces = pieces_of(*["ACDEFGHI"] * 9)
     before = threading.active_count()
-    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=True)
+    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=True)
     next(parts)
     assert threading.active_count() > before
     parts.close()
@@ -315,7 +287,7 @@ def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
 def ahead(monkeypatch):
     """Batches on the CPU as on CUDA: each is asked for when the next one has been launched."""
     in_turn = _inference._in_turn
-    monkeypatch.setattr(_inference, "_in_turn", lambda *args: _inference._one_ahead(in_turn(*args)))
+    monkeypatch.setattr(_inference, "_in_turn", lambda *args: _inference._prefetch(in_turn(*args)))
 
 
 @pytest.mark.parametrize("pool", [True, False])
@@ -328,7 +300,7 @@ def test_one_batch_ahead_the_values_are_the_same(tiny, batches, request, pool):
     assert [record for record, _ in found] == [record for record, _ in expected]
     for (_, value), (_, reference) in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value, reference)
-    parts = embed(tiny, pieces, device=CPU, dtypes=(torch.float32,), batch_tokens=1, pool=pool)
+    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=pool)
     batches.clear()
     next(parts)
     assert batches == [[8], [7]]
@@ -343,8 +315,7 @@ def test_on_cuda_alone_the_next_batch_is_launched_before_one_is_read(
     get = models.get
     monkeypatch.setattr(models, "get", lambda entry, device, dtype: get(entry, CPU, dtype))
     batches.clear()
-    settings = {"dtypes": (torch.float32,), "batch_tokens": 1, "pool": True}
-    parts = embed(tiny, pieces, device=torch.device(device), **settings)
+    parts = EmbeddingRun(torch.device(device), (torch.float32,), 1).embed(tiny, pieces, pool=True)
     found = next(parts)
     assert len(batches) == n_launched
     for batch in parts:
@@ -368,7 +339,7 @@ def test_what_was_launched_before_memory_ran_out_is_not_lost():
         yield "first"
         raise MemoryError
 
-    found = _inference._one_ahead(batches())
+    found = _inference._prefetch(batches())
     assert next(found) == "first"
     with pytest.raises(MemoryError):
         next(found)

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import pickle
-import re
 import sqlite3
 import subprocess
 import sys
@@ -11,9 +10,7 @@ import textwrap
 from contextlib import closing
 from pathlib import Path
 
-import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -22,43 +19,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
-from sklearn_revdist.embedding import _inference, _sqlite, _store
-from sklearn_revdist.embedding._store import Shown, Source
+from sklearn_revdist.embedding import _inference, _store, _store_file
+from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.utils import _file_states
 from sklearn_revdist.utils._models import DEMO
 
 SEQUENCES = ["MKTAYIAKQRQ", "W", "GSHMLE<mask>K", "ACDEFGHIKLMNPQRSTVWY" * 2]
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "store.sqlite"
-
-
-@pytest.fixture
-def embedded(monkeypatch):
-    """Lengths of the sequences that models are given."""
-    lengths = []
-    forward = _inference.ESM2.forward
-
-    def counted(self, sequences):
-        lengths.extend(map(len, sequences))
-        return forward(self, sequences)
-
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
-    return lengths
-
-
-@pytest.fixture
-def loads(monkeypatch):
-    """Names of the models that are loaded, into an empty cache."""
-    names = []
-    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    read_checkpoint = _inference.read_checkpoint
-    monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda p, e: names.append(p.stem) or read_checkpoint(p, e)
-    )
-    return names
 
 
 def demo(path, **parameters):
@@ -80,11 +46,11 @@ def test_the_result_is_that_without_a_store(path):
         np.testing.assert_array_equal(found, expected, strict=True)
 
 
-def test_what_is_stored_is_not_embedded_and_its_model_not_loaded(path, embedded, loads):
+def test_what_is_stored_is_not_embedded_and_its_model_not_loaded(path, embedded, models, loads):
     expected = demo(path).transform(SEQUENCES)
     assert (sorted(embedded), loads) == ([1, 8, 11, 40], ["esm2_t3_100K_demo"])
     embedded.clear(), loads.clear()
-    _inference._models._models.clear()
+    models._models.clear()
     found = demo(str(path)).transform([SEQUENCES[i] for i in (3, 0, 1, 0)])
     np.testing.assert_array_equal(found, expected[[3, 0, 1, 0]])
     assert (embedded, loads) == ([], [])
@@ -187,26 +153,22 @@ def test_the_digest_of_a_file_that_has_just_changed_is_not_kept(path, tiny, monk
 
 
 @pytest.mark.filterwarnings("ignore:.* beyond the numerical rank:UserWarning")
-def test_a_search_embeds_each_sequence_once_and_loads_each_model_once(path, embedded, loads):
+@pytest.mark.parametrize(
+    ("chain", "keeps", "n_embedded"),
+    [("demo", True, 3 * 60), ("demo-48", False, (6 * 5 + 1) * 60)],  # prefixes, folds, last fit
+)
+def test_a_search_embeds_each_sequence_once_and_loads_each_model_once(
+    path, embedded, loads, chain, keeps, n_embedded
+):
     rng = np.random.default_rng(0)
     sequences = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=30)) for _ in range(60)]
-    pipeline = make_pipeline(ESMEmbedder("demo", store=path), ReverseDistiller(), Ridge())
-    grid = {"reversedistiller__n_components": [16, 32, 48, 96, 128, None]}
+    embedder = ESMEmbedder(chain, store=path if keeps else None)
+    pipeline = make_pipeline(embedder, ReverseDistiller(), Ridge())
+    grid = {"reversedistiller__n_components": [8, 16, 24, 32, 40, None]}
     search = GridSearchCV(pipeline, grid, cv=5).fit(sequences, rng.normal(size=60))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert len(embedded) == 60 * len(DEMO)
-    assert sorted(loads) == sorted(model.name for model in DEMO)
-
-
-@pytest.mark.filterwarnings("ignore:.* beyond the numerical rank:UserWarning")
-def test_without_a_store_a_search_embeds_for_every_candidate_and_fold(embedded):
-    """What the store is for: 31 times as many, for 6 prefixes, 5 folds and the last fit."""
-    rng = np.random.default_rng(0)
-    sequences = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=30)) for _ in range(60)]
-    pipeline = make_pipeline(ESMEmbedder("demo-48"), ReverseDistiller(), Ridge())
-    grid = {"reversedistiller__n_components": [8, 16, 24, 32, 40, None]}
-    GridSearchCV(pipeline, grid, cv=5).fit(sequences, rng.normal(size=60))
-    assert len(embedded) == (6 * 5 + 1) * 60
+    assert len(embedded) == n_embedded
+    assert sorted(loads) == sorted(set(loads))
 
 
 def test_iter_residues_leaves_the_store_alone(path):
@@ -239,10 +201,10 @@ def test_half_the_size_and_the_same_result_every_time(path, tmp_path):
 
 
 def test_what_half_precision_cannot_hold_stays_float32(path):
-    source, values = Source("0", -1, "mean", "float32", 2), np.array([1e5, 0.1], np.float32)
+    values = np.array([1e5, 0.1], np.float32)
     with EmbeddingStore.create(path, dtype="float16") as store:
-        store.write(source, "m", {Shown("MKT", 0): values})
-        np.testing.assert_array_equal(store.read(source, [Shown("MKT", 0)])["MKT", 0], values)
+        store.write(SOURCE, "m", {SequenceKey("MKT", 0): values})
+        np.testing.assert_array_equal(store.read(SOURCE, [SequenceKey("MKT", 0)])["MKT", 0], values)
 
 
 # --------------------------------------------------------------------- many processes
@@ -260,13 +222,14 @@ def test_processes_that_write_at_once_lose_nothing(path):
     program = """
     import sys
     import numpy as np
-    from sklearn_revdist.embedding._store import EmbeddingStore, Shown, Source
+    from sklearn_revdist.embedding._store import EmbeddingStore
+    from sklearn_revdist.embedding._store_file import SequenceKey, Source
 
     source = Source("0", -1, "mean", "float32", 3)
     for i in range(100):
         with EmbeddingStore.create(sys.argv[1], exist_ok=True) as store:
             for owner in (sys.argv[2], "both"):
-                rows = {Shown(f"{owner}{i}", 0): np.full(3, i, dtype=np.float32)}
+                rows = {SequenceKey(f"{owner}{i}", 0): np.full(3, i, dtype=np.float32)}
                 store.write(source, "m", rows)
                 assert len(store.read(source, list(rows))) == 1
     """
@@ -312,7 +275,7 @@ def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
 
 def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
     demo(path).transform(SEQUENCES)
-    monkeypatch.setattr(_sqlite, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(_store_file, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         demo(path).transform(SEQUENCES)  # reads
@@ -324,7 +287,7 @@ def test_another_process_that_holds_the_store_is_waited_for(path, monkeypatch):
 def test_a_full_disk_is_one_error_and_keeps_what_was_stored(path, monkeypatch):
     expected = demo(path).transform(SEQUENCES)
 
-    class Full(_sqlite.SQLiteFile):
+    class Full(_store_file.SQLiteFile):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.rows("PRAGMA max_page_count = 1")  # as many as there are
@@ -392,60 +355,6 @@ def test_whatever_byte_is_damaged_no_number_is_wrong(path, tmp_path, fair_esm):
     assert set(outcomes) == {True, "right"}
 
 
-def test_whatever_byte_of_an_index_is_damaged_no_row_is_missing(path, tmp_path):
-    demo(path).transform(SEQUENCES)
-    with EmbeddingStore(path) as store:
-        expected = store.to_frame()
-    index = "sqlite_autoindex_embeddings_1"
-    ((page,),) = change(path, "SELECT rootpage FROM sqlite_schema WHERE name = ?", index)
-    ((size,),) = change(path, "PRAGMA page_size")
-    content = path.read_bytes()
-    start, n_refused = (page - 1) * size, 0
-    for at in start + np.flatnonzero(np.frombuffer(content[start : start + size], np.uint8)):
-        for bit in (1, 2, 128):
-            broken = bytearray(content)
-            broken[at] ^= bit
-            damaged = tmp_path / "damaged.sqlite"
-            damaged.write_bytes(broken)
-            try:
-                with EmbeddingStore(damaged) as store:
-                    found = store.to_frame()
-            except ValueError as error:
-                assert re.fullmatch(r"The store '.*' is damaged \(.*\); move it.*\.", str(error))  # noqa: PT017
-                n_refused += 1
-            else:
-                pd.testing.assert_frame_equal(found, expected)
-    assert n_refused > 20
-
-
-@pytest.mark.parametrize(
-    ("statement", "message"),
-    [
-        ("DELETE FROM sources", "the source of some embeddings is missing"),
-        ("DELETE FROM sequences WHERE id = 2", "1 embeddings are not found"),
-        ("DELETE FROM sequences WHERE id > 2", "2 embeddings are not found"),
-        ("DELETE FROM sequences", "4 embeddings are not found"),
-    ],
-    ids=["source", "one", "two", "all"],
-)
-def test_what_a_row_needs_is_missed(path, tmp_path, statement, message):
-    demo(path).transform(SEQUENCES)
-    change(path, statement)
-    with EmbeddingStore(path) as store:
-        with pytest.raises(ValueError, match=rf"store\.sqlite' is damaged \({message}"):
-            store.to_frame()
-        with pytest.raises(ValueError, match=rf"store\.sqlite' is damaged \({message}"):
-            store.export(tmp_path / "x.h5")
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-def test_a_damaged_text_is_not_exported(path):
-    demo(path).transform(SEQUENCES)
-    change(path, "UPDATE sequences SET text = 'MKV' WHERE text = 'W'")
-    with EmbeddingStore(path) as store, pytest.raises(ValueError, match="is damaged"):
-        store.to_frame()
-
-
 def write_other_database(path):
     change(path, "CREATE TABLE metadata (key TEXT, value TEXT)")
 
@@ -499,68 +408,7 @@ def test_paths_where_no_store_can_be(path, tmp_path):
     assert not path.exists()
 
 
-# ---------------------------------------------------------------------------- export
-
-
-def test_contents(path):
-    demo(path).transform(SEQUENCES)
-    ESMEmbedder("demo", store=path, max_length=20).transform(SEQUENCES[2:])
-    with EmbeddingStore(path) as store:
-        contents = store.contents()
-        assert repr(store) == f"EmbeddingStore({str(path)!r})"
-        assert store.size > contents["bytes"].sum()
-    names = [model.name for model in DEMO]
-    assert contents["model"].tolist() == [
-        names[0],
-        names[0],
-        names[1],
-        names[1],
-        names[2],
-        names[2],
-    ]
-    assert contents["max_length"].tolist() == [0, 20] * 3
-    assert contents["n_sequences"].tolist() == [4, 1, 1, 1, 1, 1]
-    assert contents["bytes"].tolist() == [4 * 4 * 48, 4 * 48] + [4 * 96] * 2 + [4 * 160] * 2
-    assert (contents[["layer", "pooling", "dtype"]] == [-1, "mean", "float32"]).all(axis=None)
-
-
-def test_the_frame_is_what_transform_gives(path):
-    embedder = ESMEmbedder("demo", store=path).set_output(transform="pandas")
-    expected = embedder.transform(SEQUENCES)
-    with EmbeddingStore(path) as store:
-        frame = store.to_frame()
-        part = store.to_frame(model=[DEMO[0].name, DEMO[2].name])
-    assert sorted(frame.index) == sorted(SEQUENCES)
-    pd.testing.assert_frame_equal(frame.loc[SEQUENCES].reset_index(drop=True), expected)
-    assert part.shape == (4, 48 + 160)
-
-
-def test_what_one_model_has_not_embedded_is_missing(path):
-    ESMEmbedder("demo-96", store=path).transform(SEQUENCES[:1])
-    demo(path).transform(SEQUENCES[:2])
-    with EmbeddingStore(path) as store:
-        frame = store.to_frame()
-    assert frame.index.tolist() == SEQUENCES[:2]
-    assert frame.isna().sum(axis=1).tolist() == [0, 96]
-
-
-def test_several_embeddings_of_a_sequence_must_be_told_apart(path):
-    expected = demo(path).transform(SEQUENCES)
-    demo(path, dtype="bfloat16").transform(SEQUENCES)
-    demo(path, max_length=20).transform(SEQUENCES)
-    with EmbeddingStore(path) as store:
-        for which in ({}, {"dtype": "float32"}, {"model": DEMO[0].name}):
-            message = r"^'.*store\.sqlite' has several embeddings of one .*, max_length=0\)\.$"
-            with pytest.raises(ValueError, match=message):
-                store.to_frame(**which)
-        frame = store.to_frame(dtype="float32", max_length=0)
-        np.testing.assert_array_equal(frame.loc[SEQUENCES], expected)
-        assert store.to_frame(dtype="float16").empty
-        message = (
-            r"contents\(\) has no column 'precision' to choose by; take one of model, weights, "
-        )
-        with pytest.raises(TypeError, match=message):
-            store.to_frame(precision="float32")
+# ----------------------------------------------------------------- reading, writing
 
 
 SOURCE = Source("0", -1, "mean", "float32", 2)
@@ -569,17 +417,9 @@ SOURCE = Source("0", -1, "mean", "float32", 2)
 def numbered(*texts, max_length=0, start=0):
     """Embeddings of two numbers, counted up."""
     return {
-        Shown(text, max_length): np.array([i, -i], np.float32)
+        SequenceKey(text, max_length): np.array([i, -i], np.float32)
         for i, text in enumerate(texts, start)
     }
-
-
-def test_models_come_in_the_order_of_storing(path):
-    with EmbeddingStore.create(path) as store:
-        store.write(SOURCE, "z", numbered("MKT"))
-        store.write(SOURCE._replace(weights="1"), "a", numbered("MKT"))
-        assert store.to_frame().columns.tolist() == ["z_0", "z_1", "a_0", "a_1"]
-        assert store.contents()["model"].tolist() == ["z", "a"]
 
 
 def test_what_is_wanted_is_found_beside_what_is_not(path):
@@ -592,116 +432,32 @@ def test_what_is_wanted_is_found_beside_what_is_not(path):
             np.testing.assert_array_equal(found[shown], values)
 
 
-def test_where_a_model_has_no_rows_all_is_float32_still(path, monkeypatch):
-    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 2)
-    with EmbeddingStore.create(path) as store:
-        store.write(SOURCE, "a", numbered("MKT", "ACD", "W", "KKK"))
-        store.write(SOURCE._replace(weights="1"), "b", numbered("MKT"))
-        batches = list(store.as_table().batches())
-        assert [batch.rows.dtype for batch in batches] == [np.float32] * 2
-        assert np.isnan(batches[1].rows[:, 2:]).all()
-        assert (store.to_frame().dtypes == np.float32).all()
-
-
-def test_a_table_is_of_what_was_chosen_and_of_each_model_once(path):
-    with EmbeddingStore.create(path) as store:
-        store.write(SOURCE, "m", numbered("MKT", "ACD") | numbered("W" * 20, max_length=9))
-        store.write(SOURCE._replace(weights="1"), "n", numbered("MKT"))
-        whole, part = store.as_table(), store.as_table(model="n")
-        assert (whole.n_rows, whole.columns) == (3, ["m_0", "m_1", "n_0", "n_1"])
-        assert (part.n_rows, part.columns) == (1, ["n_0", "n_1"])
-        for table in (whole, part):
-            assert table.n_columns == len(table.columns)
-            rows = np.concatenate([batch.rows for batch in table.batches()])
-            assert rows.shape == (table.n_rows, table.n_columns)
-
-
 def test_the_warning_of_damage_is_about_the_caller(path):
     with EmbeddingStore.create(path) as store:
         store.write(SOURCE, "m", numbered("MKT"))
         change(path, "UPDATE embeddings SET checksum = ''")
         with pytest.warns(RuntimeWarning, match="1 embeddings") as warned:
-            assert store.read(SOURCE, [Shown("MKT", 0)]) == {}
+            assert store.read(SOURCE, [SequenceKey("MKT", 0)]) == {}
     assert warned[0].filename == __file__
-
-
-@pytest.mark.parametrize("model", ["m", ["m"], ("m", "other"), np.array(["m"]), pd.Series(["m"])])
-def test_a_choice_is_a_value_or_any_list_of_them(path, model):
-    with EmbeddingStore.create(path) as store:
-        store.write(SOURCE, "m", numbered("MKT"))
-        store.write(SOURCE._replace(weights="1"), "n", numbered("MKT"))
-        assert store.to_frame(model=model, width=[2, np.int64(3)]).columns.tolist() == [
-            "m_0",
-            "m_1",
-        ]
-
-
-def test_a_choice_of_another_type_is_told(path):
-    with EmbeddingStore.create(path) as store:
-        for which, needed in (({"model": 5}, "texts"), ({"max_length": "a"}, "whole numbers")):
-            with pytest.raises(
-                TypeError, match=rf" in contents\(\) nor a list of them; give {needed}\.$"
-            ):
-                store.to_frame(**which)
 
 
 def test_sequences_are_given_as_models_are_shown_them(path):
     with EmbeddingStore.create(path) as store:
         with pytest.raises(TypeError, match=r"^sequences must be a collection of sequences"):
             store.read(SOURCE, ["MKT"])
-        with pytest.raises(TypeError, match=r"^embeddings must be .* Shown\(text, max_length\)\.$"):
+        with pytest.raises(
+            TypeError, match=r"^embeddings must be .* SequenceKey\(text, max_length\)\.$"
+        ):
             store.write(SOURCE, "m", {"MKT": np.zeros(2, np.float32)})
 
 
 def test_what_is_no_embedding_is_not_stored(path):
     with EmbeddingStore.create(path) as store:
-        wrong = numbered("MKT") | {Shown("ACD", 0): np.array([1.0, np.nan], np.float32)}
+        wrong = numbered("MKT") | {SequenceKey("ACD", 0): np.array([1.0, np.nan], np.float32)}
         with pytest.raises(ValueError, match=r"^Number 1 of embeddings .* array of 2 finite numb"):
             store.write(SOURCE, "m", wrong)
         assert store.contents().empty
         assert store.to_frame().empty
-
-
-def test_long_stores_are_read_in_parts(path, monkeypatch):
-    monkeypatch.setattr(_store, "_CHUNK", 3)
-    sequences = [f"M{'K' * i}" for i in range(10)]
-    expected = demo(path).transform(sequences)
-    np.testing.assert_array_equal(demo(path).transform(sequences), expected)
-    with EmbeddingStore(path) as store:
-        np.testing.assert_array_equal(store.to_frame().loc[sequences], expected)
-
-
-def test_export(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(_store, "batch_rows", lambda n_columns: 3)
-    demo(path).transform(SEQUENCES)
-    ESMEmbedder(["demo-96"], store=path).transform(SEQUENCES[1:])
-    with EmbeddingStore(path) as store:
-        store.export(tmp_path / "x.parquet", model=DEMO[0].name)
-        store.export(tmp_path / "x.h5")
-        smallest, all_models = store.to_frame(model=DEMO[0].name), store.to_frame()
-        message = r"^The store '.*store\.sqlite' has no such embeddings; see its contents\(\)\.$"
-        with pytest.raises(ValueError, match=message):
-            store.export(tmp_path / "x.h5", model="other")
-    assert len(all_models) == len(SEQUENCES) > 3
-    found = pd.read_parquet(tmp_path / "x.parquet").set_index("sequence")
-    pd.testing.assert_frame_equal(found, smallest)
-    with h5py.File(tmp_path / "x.h5") as file:
-        assert file["sequence"].asstr()[:].tolist() == all_models.index.tolist()
-        assert file["columns"].asstr()[:].tolist() == all_models.columns.tolist()
-        np.testing.assert_array_equal(file["embeddings"], all_models)
-        assert np.isnan(file["embeddings"]).sum() == 96
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".h5"])
-def test_export_names_the_extra(path, tmp_path, suffix, monkeypatch):
-    for package in ("pyarrow", "pyarrow.parquet", "h5py"):
-        monkeypatch.setitem(sys.modules, package, None)
-    demo(path).transform(SEQUENCES)
-    with EmbeddingStore(path) as store:
-        with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[io\]"'):
-            store.export(tmp_path / f"x{suffix}")
-        with pytest.raises(ValueError, match=r"x\.txt' ends in neither \.parquet nor \.h5"):
-            store.export(tmp_path / "x.txt")
 
 
 def test_others_can_read_the_file(path):
@@ -734,7 +490,7 @@ def test_a_database_in_memory_is_no_store(tmp_path, monkeypatch, name):
         EmbeddingStore.create,
         lambda name: ESMEmbedder("demo-48", store=name).transform(["MKT"]),
     ):
-        with pytest.raises(ValueError, match=r"is no path of a file, which a store is; name one"):
+        with pytest.raises(ValueError, match=r"is not the path of a file, as a store needs; give"):
             make(name)
     assert os.listdir() == []
 

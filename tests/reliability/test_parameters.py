@@ -26,7 +26,7 @@ from sklearn_revdist import (
     Task,
     prefix_scores,
 )
-from sklearn_revdist.embedding._store import Shown, Source
+from sklearn_revdist.embedding._store_file import SequenceKey, Source
 
 DIMS = [3, 5]
 X = np.random.default_rng(0).normal(size=(40, 8))
@@ -248,8 +248,11 @@ CALLS = {
         "source": [5, None, "a", ("0", -1, "mean", "float32", 2)],
         "model": [5, None, ["m"]],
         "embeddings": [
-            *(5, None, "MKT", ["MKT"], {"MKT": np.zeros(2)}, {Shown("MKT", 0): [1.0, 2.0]}),
-            *({Shown("MKT", 0): np.array(values)} for values in ([1.0], [1, 2], [np.nan, 1.0])),
+            *(5, None, "MKT", ["MKT"], {"MKT": np.zeros(2)}, {SequenceKey("MKT", 0): [1.0, 2.0]}),
+            *(
+                {SequenceKey("MKT", 0): np.array(values)}
+                for values in ([1.0], [1, 2], [np.nan, 1.0])
+            ),
         ],
     },
     "EmbeddingStore.weights_digest": {"files": [5, None, "a.pt", [], ["a.pt"], [5]]},
@@ -356,7 +359,7 @@ def good(tmp_path):
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
-    kept = {"source": source, "model": "m", "embeddings": {Shown("MKT", 0): values}}
+    kept = {"source": source, "model": "m", "embeddings": {SequenceKey("MKT", 0): values}}
     store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
     yield {
@@ -385,7 +388,7 @@ def good(tmp_path):
         "EmbeddingStore.to_frame": (store, {}),
         "EmbeddingStore.as_table": (store, {}),
         "EmbeddingStore.export": (store, {"path": tmp_path / "a.h5"}),
-        "EmbeddingStore.read": (store, {"source": source, "sequences": [Shown("MKT", 0)]}),
+        "EmbeddingStore.read": (store, {"source": source, "sequences": [SequenceKey("MKT", 0)]}),
         "EmbeddingStore.write": (store, kept),
         "EmbeddingStore.weights_digest": (store, {}),
         "Moments.of": (Moments, {"X": X[:2]}),

@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli._main import main as revdist
-from sklearn_revdist.embedding._store import Shown, Source
+from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.tables._files import open_table, writing
 
 KINDS = ("no space left", "input/output error", "short write")
@@ -47,7 +47,7 @@ def saved(path):
 
 
 def store(path, seed):
-    rows = {Shown(f"S{seed}K{i}", 0): np.full(5, seed, np.float32) for i in range(30)}
+    rows = {SequenceKey(f"S{seed}K{i}", 0): np.full(5, seed, np.float32) for i in range(30)}
     with EmbeddingStore.create(path, exist_ok=True) as opened:
         opened.write(SOURCE, "m", rows)
 

@@ -30,9 +30,9 @@ GROUPS = {
         ],
     ),
     "store": (
-        ["embedding/_store", "embedding/_store_format", "embedding/_sqlite"],
+        ["embedding/_store", "embedding/_store_file", "embedding/_store_tables"],
         [
-            *("embedding/test_store", "embedding/test_store_format", "embedding/test_sqlite"),
+            *("embedding/test_store", "embedding/test_store_file", "embedding/test_store_tables"),
             "reliability/test_parameters",
         ],
     ),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_revdist.embedding._store import EmbeddingStore, Shown, Source
+from sklearn_revdist.embedding._store import EmbeddingStore
+from sklearn_revdist.embedding._store_file import SequenceKey, Source
 
 SOURCE = Source("0", -1, "mean", "float32", 5)
 N_PROCESSES, N_ROUNDS, N_SEQUENCES = 8, 12, 40
@@ -30,7 +31,7 @@ def work(path, seed):
     rng = np.random.default_rng(seed)
     for _ in range(N_ROUNDS):
         numbers = rng.choice(N_SEQUENCES, size=6, replace=False)
-        shown = {Shown(f"S{n}", 0): n for n in numbers.tolist()}
+        shown = {SequenceKey(f"S{n}", 0): n for n in numbers.tolist()}
         with EmbeddingStore.create(path, exist_ok=True) as store:
             found = store.read(SOURCE, list(shown))
             for key, value in found.items():

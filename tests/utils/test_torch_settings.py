@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_revdist import ESMEmbedder
-from sklearn_revdist.embedding import _esm2, _inference
+from sklearn_revdist.embedding import _esm2, _inference, _linear
 from sklearn_revdist.utils._torch_settings import default_settings
 
 SEQUENCES = ["MKTAYIAKQR" * 3, "GSHMLE<mask>K", "W", "ACDEFGHIKLMNPQRSTVWY", "MKTAYIAKQW" * 3]
@@ -177,12 +177,12 @@ def _cuda_precision():
 def nothing_loaded(monkeypatch):
     """Models are loaded again, and torch is asked again what it can do."""
     monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    _esm2._can_pack.cache_clear()
+    _linear._can_pack.cache_clear()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-    _esm2._can_pack.cache_clear()
+    _linear._can_pack.cache_clear()
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_embeddings_are_the_same_bits_and_settings_stay(name, dtype, recorded, m
     default = recorded[0]
     outside = seen()
     monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=8))
-    _esm2._can_pack.cache_clear()
+    _linear._can_pack.cache_clear()
     with SETTINGS[name]():
         before = seen()
         assert before != outside or name == "grad"  # which is what torch does anyway
@@ -288,7 +288,7 @@ def test_a_store_keeps_the_same_under_any_setting(name, tmp_path, monkeypatch):
     embedder = ESMEmbedder("demo", device="cpu", store=tmp_path / "s.sqlite")
     with SETTINGS[name]():
         embedder.transform(SEQUENCES)
-    monkeypatch.setattr(_inference, "embed", pytest.fail)
+    monkeypatch.setattr(_inference.EmbeddingRun, "embed", pytest.fail)
     np.testing.assert_array_equal(embedder.transform(SEQUENCES), expected)
 
 

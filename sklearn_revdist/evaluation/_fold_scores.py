@@ -110,7 +110,7 @@ def score_folds(
     )
     with warnings.catch_warnings():
         # What a training fold may be too small for; the widths stay equal all the same.
-        for expected in ("beyond the numerical rank", "fewer than its", "prefix may reach"):
+        for expected in ("beyond the numerical rank", "fewer than its", "Rounding may correlate"):
             warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs

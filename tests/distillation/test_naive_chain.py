@@ -231,7 +231,7 @@ def test_arrays_that_do_not_fit_are_refused(folder, changes):
     with np.load(path) as file:
         arrays = {**file, **changes}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
-    with pytest.raises(ValueError, match="is no step of a published chain"):
+    with pytest.raises(ValueError, match="is not a step of a published chain"):
         NaiveChain.from_pretrained(folder)
 
 
@@ -253,5 +253,5 @@ def test_a_folder_of_the_other_kind_alone_is_told(tmp_path):
 
 
 def test_what_is_no_folder_is_told():
-    with pytest.raises(FileNotFoundError, match="'demo' is no folder; give the one that holds"):
+    with pytest.raises(FileNotFoundError, match="'demo' is not a folder; give the one that holds"):
         NaiveChain.from_pretrained("demo")

@@ -56,20 +56,20 @@ def test_naive_files_are_read_from_the_same_place(cache):
 
 @pytest.mark.parametrize("revision", ["main", "v1", COMMIT[:7], COMMIT.upper(), COMMIT + "0"])
 def test_what_may_move_is_no_revision(cache, revision):
-    with pytest.raises(ValueError, match="may mean other weights tomorrow; give the 40 hexadec"):
+    with pytest.raises(ValueError, match="may refer to other weights later; give the 40 hexadec"):
         read(revision=revision)
 
 
 def test_a_repository_without_a_revision_is_refused(cache):
     with pytest.raises(
-        FileNotFoundError, match=r"nothing at 'owner/weights'.* say with `revision`"
+        FileNotFoundError, match=r"no file or folder 'owner/weights'.* as `revision`"
     ):
         read(revision=None)
 
 
 @pytest.mark.parametrize("variant", [None, "", "../../pcr-fbpca-1k", "pcr-fbpca-1k/..", "pcr"])
 def test_a_variant_that_names_no_files_is_refused(cache, variant):
-    with pytest.raises(ValueError, match="does not say which files of 'owner/weights' to fetch"):
+    with pytest.raises(ValueError, match="does not name files of 'owner/weights' to fetch"):
         read(variant=variant)
 
 
@@ -127,7 +127,7 @@ def test_a_variant_that_the_repository_does_not_have_is_told(cache):
 def test_a_folder_of_that_name_comes_first(cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(PUBLISHED, tmp_path / REPOSITORY)
-    with pytest.raises(ValueError, match="exists here and is read instead; leave `revision` out"):
+    with pytest.raises(ValueError, match="exists here and takes precedence; leave `revision` out"):
         read()
     assert read(revision=None).dims_.tolist() == [8, 12, 20]
 

@@ -164,8 +164,8 @@ def _locate(name_or_path, kind, variant, revision):
         return None
     if revision is None:
         raise FileNotFoundError(
-            f"There is no file or folder {name_or_path!r}; correct the path or, for a repository on "
-            "the hub, give the commit to read as `revision`."
+            f"There is no file or folder {name_or_path!r}; correct the path or, for a repository "
+            "on the hub, give the commit to read as `revision`."
         )
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ValueError(

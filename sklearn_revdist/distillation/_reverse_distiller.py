@@ -224,7 +224,7 @@ class ReverseDistiller(BaseChain):
             self._reset(X)
             self._set_blocks(blocks)
         self.moments_: Moments = self.moments_ + moments if fitted else moments
-        vars(self).pop("_chain", None)
+        self.__dict__.pop("_chain", None)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -52,8 +52,8 @@ def write_chain(
     """
     if not isinstance(chain, AffineChain):
         raise ValueError(
-            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is not an affine "
-            "map, the only kind that the file can hold; save it with joblib."
+            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is not an "
+            "affine map, the only kind that the file can hold; save it with joblib."
         )
     arrays = {"mean": chain.mean}
     for i, level in enumerate(chain.levels, start=1):

@@ -113,9 +113,9 @@ def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
     if (rounding > _ORTHOGONAL).any():
         level = int(np.argmax(rounding))
         warnings.warn(
-            f"Rounding may correlate the new columns of {model_names[level + 1]}, small differences "
-            f"of large terms, with the prefix by up to {rounding[level]:.0e}; ask for fewer with "
-            '`n_new`, or use regressor="ridge".',
+            f"Rounding may correlate the new columns of {model_names[level + 1]}, small "
+            f"differences of large terms, with the prefix by up to {rounding[level]:.0e}; ask for "
+            'fewer with `n_new`, or use regressor="ridge".',
             UserWarning,
             stacklevel=5,
         )

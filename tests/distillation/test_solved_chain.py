@@ -100,7 +100,7 @@ def test_the_width_stays_where_rows_are_few(X):
 
 
 @pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6])
-def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
+def test_orthogonality_is_kept_or_its_loss_is_warned_of(spread, X, rng):
     """Two columns of the prefix that differ by ever less."""
     X[:, 3] = X[:, 2] + spread * rng.normal(size=300)
     with warnings.catch_warnings(record=True) as caught:
@@ -120,7 +120,7 @@ def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
     assert bool(caught) == (spread < 1e-3)
 
 
-def test_fewer_rows_than_columns_are_told_with_the_remedy(X):
+def test_fewer_rows_than_columns_are_warned_of_with_the_remedy(X):
     with pytest.warns(UserWarning, match="fewer than its 23 columns") as caught:
         ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:20])
     assert [str(warning.message) for warning in caught] == [

@@ -14,14 +14,12 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_revdist import ESMEmbedder, PrefixRidgeCV, ReverseDistiller, load_if1_ecoli
-from sklearn_revdist.distillation import _solve
 from sklearn_revdist.utils._models import DEMO
 
 # Folds of a few hundred variants: what is tested is the machinery, not the score.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
 
 WIDTHS = [model.width for model in DEMO]
-DIMS = [4, 7, 12]  # of the fixture X
 
 
 @pytest.fixture
@@ -41,30 +39,20 @@ def test_cross_validation_gives_finite_scores(pipeline, assay):
     assert np.isfinite(scores).all()
 
 
-def test_search_over_the_prefix(pipeline, assay):
-    grid = {"reversedistiller__n_components": [10, "demo-48", "demo-96", None]}
-    search = GridSearchCV(pipeline, grid, cv=3).fit(*assay)
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    assert search.predict(assay[0]).shape == (200,)
-
-
-def test_a_search_with_memory_and_store_solves_the_chain_once_a_fold(assay, tmp_path, monkeypatch):
-    solved = []
-
-    def counted(moments, *args, **kwargs):
-        solved.append(moments.weight)
-        return solve_chain(moments, *args, **kwargs)
-
-    solve_chain = _solve.solve_chain
-    monkeypatch.setattr(_solve, "solve_chain", counted)
+def test_a_search_over_the_prefix_keeps_one_chain_for_each_training_set(assay, tmp_path):
     embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
     distiller = ReverseDistiller(memory=str(tmp_path / "cache"))
     grid = {
         "reversedistiller__n_components": [10, "demo-48", "demo-96", 128, None],
         "ridge__alpha": [0.1, 10.0],
     }
-    GridSearchCV(make_pipeline(embedder, distiller, Ridge()), grid, cv=4).fit(*assay)
-    assert solved == [150] * 4 + [200]
+    search = GridSearchCV(make_pipeline(embedder, distiller, Ridge()), grid, cv=4).fit(*assay)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 4 + 1
+    plain = GridSearchCV(make_pipeline(embedder, ReverseDistiller(), Ridge()), grid, cv=4)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, plain.fit(*assay).cv_results_["mean_test_score"])
+    assert search.predict(assay[0]).shape == (200,)
 
 
 def test_embedders_of_one_model_each_are_a_chain(assay, fair_esm):
@@ -157,13 +145,15 @@ def test_clone_is_unfitted_and_fits_alike(pipeline, assay):
     np.testing.assert_array_equal(clone(pipeline).fit(X, y).predict(X), predicted)
 
 
-def test_frozen_distiller_is_fitted_on_residues_once(assay):
+def test_a_frozen_distiller_is_fitted_on_residues_once(assay, state):
     X, y = assay
     embedder = ESMEmbedder("demo")
     distiller = ReverseDistiller(regressor="ols").fit_residues(X[:20], embedder)
     assert distiller.moments_.weight == 20 * 72
+    before = state(distiller)
     model = make_pipeline(embedder, FrozenEstimator(distiller), Ridge())
     assert np.isfinite(cross_val_score(model, X, y, cv=3)).all()
+    np.testing.assert_equal(state(model.fit(X, y)[1].estimator), before)
 
 
 def test_pooling_commutes_with_distilling(assay, fair_esm):
@@ -178,51 +168,3 @@ def test_pooling_commutes_with_distilling(assay, fair_esm):
     expected = fair_esm.means("demo", X).map(distiller.transform)
     for found in (pooled, distilled):
         expected.assert_matched(found)
-
-
-# ----------------------------------------------------------------- from a matrix onwards
-
-
-def test_prefix_search_in_a_pipeline(X, rng):
-    y = X @ rng.normal(size=23)
-    pipeline = make_pipeline(ReverseDistiller(DIMS), Ridge())
-    search = GridSearchCV(pipeline, {"reversedistiller__n_components": [4, 7, 12]}, cv=3)
-    search.fit(X, y)
-    assert search.best_params_ == {"reversedistiller__n_components": 12}
-    assert np.isfinite(cross_val_score(pipeline, X, y)).all()
-
-
-def test_memory_solves_once_for_each_training_set(X, tmp_path, monkeypatch):
-    solved = []
-    solve_chain = _solve.solve_chain
-
-    def counted(moments, *args, **kwargs):
-        solved.append(moments.weight)
-        return solve_chain(moments, *args, **kwargs)
-
-    monkeypatch.setattr(_solve, "solve_chain", counted)
-    pipeline = make_pipeline(ReverseDistiller(DIMS, memory=str(tmp_path)), Ridge())
-    grid = {"reversedistiller__n_components": list(range(1, 13))}
-    GridSearchCV(pipeline, grid, cv=3).fit(X, X[:, 0])
-    assert sorted(solved) == [200, 200, 200, 300]
-
-
-def test_the_cached_chain_is_the_computed_one(X, tmp_path):
-    cached = [ReverseDistiller(DIMS, memory=str(tmp_path)).fit(X) for _ in range(2)]
-    plain = ReverseDistiller(DIMS).fit(X)
-    for distiller in cached:
-        np.testing.assert_array_equal(distiller.components_, plain.components_)
-
-
-def test_frozen_in_a_pipeline_it_is_not_refitted(X, state):
-    distiller = ReverseDistiller(DIMS).fit(X)
-    before = state(distiller)
-    make_pipeline(FrozenEstimator(distiller), Ridge()).fit(X[:50], X[:50, 0])
-    np.testing.assert_equal(before, state(distiller))
-
-
-def test_joblib_round_trip(X, tmp_path):
-    distiller = ReverseDistiller(DIMS).fit(X)
-    joblib.dump(distiller, tmp_path / "distiller.joblib")
-    other = joblib.load(tmp_path / "distiller.joblib")
-    np.testing.assert_array_equal(other.transform(X), distiller.transform(X))

@@ -1,11 +1,11 @@
-"""Axes: what displays share: where they draw, how representations look, names of models."""
+"""Axes: base class of displays, styles of representations, ticks and lines at models."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from ..utils._models import DEMO, ESM2
 
-# Of the Okabe-Ito palette; markers and dashes distinguish curves without colour.
+# From the Okabe-Ito palette; markers and dashes distinguish curves without colour.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = {
     "distilled": {"label": "distilled (nested)", "color": "#0072B2", "fmt": "o-", "zorder": 4},
@@ -20,7 +20,7 @@ STYLES = {
 
 
 class Display(ABC):
-    """What can be drawn, on axes that are given or new."""
+    """Base class of displays, which are drawn on given or new axes."""
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the display.
@@ -39,6 +39,8 @@ class Display(ABC):
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If `ax` is not matplotlib Axes.
         """
         check_axes(ax)
         if ax is None:
@@ -58,7 +60,7 @@ class Display(ABC):
 
 
 def check_axes(ax: Any) -> None:
-    """Raise, before any work, if matplotlib is missing or `ax` cannot be drawn on."""
+    """Raise an error if matplotlib is missing or `ax` is not Axes, before any work."""
     if ax is None:
         _pyplot()
     elif not hasattr(ax, "get_xaxis_transform"):
@@ -69,7 +71,7 @@ def check_axes(ax: Any) -> None:
 
 
 def _pyplot() -> Any:
-    """Matplotlib's pyplot, or the error that says how to install it."""
+    """Import matplotlib's pyplot; its error says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -87,7 +89,7 @@ def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **chan
 
 
 def ticks_at_models(ax: Any, models: list[str], widths: list[int]) -> None:
-    """Make the axis of widths logarithmic, with a tick where a model completes a prefix."""
+    """Make the axis of widths logarithmic, with a tick at the width of each model."""
     ax.set_xscale("log")
     labels = [f"{n}\n{short_name(model)}" for n, model in zip(widths, models, strict=True)]
     ax.set_xticks(widths, labels)
@@ -96,7 +98,7 @@ def ticks_at_models(ax: Any, models: list[str], widths: list[int]) -> None:
 
 
 def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]:
-    """Make the axis of widths logarithmic, with lines where models end, and their names."""
+    """Make the axis of widths logarithmic; draw and return lines and names where models end."""
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     lines, names = [], []
@@ -110,5 +112,5 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
 
 
 def short_name(model: str) -> str:
-    """Short name of a known model; else the name itself."""
+    """Return the short name of a known model, or else the name itself."""
     return next((known.short for known in ESM2 + DEMO if known.name == model), model)

@@ -1,4 +1,4 @@
-"""NestedVarianceDisplay: how much of every model's embedding each prefix explains."""
+"""NestedVarianceDisplay: the share of each model's embedding that each prefix explains."""
 
 import copy
 from itertools import cycle
@@ -15,7 +15,7 @@ from ..matrix._rows import check_rows_as_fitted
 from ._axes import HUES, Display, check_axes, mark_models, short_name
 
 _EPS = np.finfo(np.float64).eps
-# Columns that are eliminated together.
+# Number of columns that are eliminated together.
 _BLOCK = 64
 
 
@@ -26,18 +26,18 @@ class NestedVarianceDisplay(Display):
 
     Parameters
     ----------
-    explained : ndarray of shape (n_models, n_prefixes)
+    explained : ndarray of shape (n_models, n_prefixes), float64
         Share of the variance of each model's embedding that least squares on the first column,
-        the first two, ... of the nested embedding explain.
+        the first two columns, ... of the nested embedding explain.
     models : dict of str to int
-        Models, and the number of nested columns up to and including each.
+        For each model, the number of nested columns up to and including it.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
         A curve for each model.
-    boundaries_, names_ : list of matplotlib Line2D, of matplotlib Text
-        Where models end, and their names there.
+    boundaries_, names_ : list of matplotlib Line2D, list of matplotlib Text
+        Lines where models end, and the names of the models.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
@@ -45,11 +45,23 @@ class NestedVarianceDisplay(Display):
 
     Examples
     --------
+    A distiller is fitted on embeddings of a small model, 4 wide, and of a large one, 8 wide:
+
     >>> import numpy as np
     >>> from sklearn_revdist import NestedVarianceDisplay, ReverseDistiller
     >>> X = np.random.default_rng(0).normal(size=(200, 12))
     >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
-    >>> display = NestedVarianceDisplay.from_estimator(distiller)  # doctest: +SKIP
+
+    The display has a curve for each model:
+
+    >>> display = NestedVarianceDisplay.from_estimator(distiller)
+
+    The first four columns explain all of the small model and 2 % of the large one, which does not
+    depend on it; all eight columns explain 60 % of the large model:
+
+    >>> display.explained[:, [3, 7]].round(2)
+    array([[1.  , 1.  ],
+           [0.02, 0.6 ]])
     """
 
     def __init__(self, explained, models):
@@ -66,10 +78,10 @@ class NestedVarianceDisplay(Display):
         Parameters
         ----------
         distiller : ReverseDistiller
-            A fitted one. Its `n_components` is ignored.
-        X : array-like of shape (n_samples, n_features), default=None
+            A fitted distiller, whose `n_components` is ignored.
+        X : array-like of shape (n_samples, n_features), float64 or float32, default=None
             Concatenated embeddings whose variance is to be explained. None takes the data of
-            the fit, by its `moments_`.
+            the fit, from `moments_`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -80,8 +92,10 @@ class NestedVarianceDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no `X` and the distiller has no `moments_`, as one read from a file or
-            with an estimator for a regressor.
+            If there is no `X` and the distiller has no `moments_`, since it was read from a file or
+            its regressor is an estimator.
+        sklearn.exceptions.NotFittedError
+            If the distiller is not fitted.
         ImportError
             If matplotlib is not installed.
         """
@@ -91,7 +105,7 @@ class NestedVarianceDisplay(Display):
         if X is not None:
             rows = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
             rows = np.asarray(rows, dtype=np.float64)
-            # A shallow copy, so that the caller's `n_components` stays.
+            # On a shallow copy, so as not to change the caller's `n_components`.
             nested = copy.copy(distiller).set_params(n_components=None).transform(X)
             joint = square(Moments.of(np.hstack([np.asarray(nested), rows])))
             products = joint[: lengths[-1]]
@@ -134,25 +148,25 @@ class NestedVarianceDisplay(Display):
 
 
 def _explained(products: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of squares that growing prefixes explain.
+    """Compute the sums of squares that growing prefixes explain.
 
     Parameters
     ----------
     products : ndarray of shape (n_prefixes, n_prefixes + n_features)
-        Products of the centred prefix with itself and with the columns to explain.
+        Products of the centred prefix columns with themselves and with the columns to explain.
 
     Returns
     -------
     explained : ndarray of shape (n_prefixes, n_features)
-        Of each column, by the first prefix column, the first two, ...
+        Sums of squares of each column, explained by the first prefix column, the first two, ...
     """
     n_prefixes = len(products)
     scale = np.sqrt(products.diagonal().clip(0))
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     products = products * inverse[:, np.newaxis]
     products[:, :n_prefixes] *= inverse
-    # Gaussian elimination by blocks: what remains of each row is orthogonal to those before it.
-    # One that depends on them is left out, rather than divided by rounding.
+    # Gaussian elimination by blocks makes each row orthogonal to those before it. A row that
+    # depends on these is set to zero, rather than divided by rounding.
     tolerance = 8 * n_prefixes * _EPS
     for start in range(0, n_prefixes, _BLOCK):
         stop = min(start + _BLOCK, n_prefixes)

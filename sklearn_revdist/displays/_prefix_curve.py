@@ -13,35 +13,35 @@ from ._axes import STYLES, Display, mark_models
 
 
 class PrefixCurveDisplay(Display):
-    """Held-out score against the length of the prefix, for every prefix that was tried.
+    """Held-out score against prefix length, for every prefix that an estimator tried.
 
     Make it with :meth:`from_estimator`. Drawing needs matplotlib, which the extra `plot` brings.
 
     Parameters
     ----------
     prefixes : ndarray of shape (n_prefixes,)
-        Lengths, increasing.
+        Prefix lengths, increasing.
     scores : ndarray of shape (n_prefixes,)
-        Score of each on held-out rows, with its best penalty.
+        Score of each prefix on held-out rows, with its best penalty.
     standard_errors : ndarray of shape (n_prefixes,)
         Standard errors of the scores.
     n_prefix : int
-        The length chosen.
+        The chosen length.
     models : dict of str to int, default=None
-        Models of the chain and the number of columns up to and including each.
+        For each model of the chain, the number of columns up to and including it.
     score_name : str, default="score"
-        Name of the score.
+        Name of the score, for the axis.
 
     Attributes
     ----------
     line_ : matplotlib Line2D
         The curve.
     band_ : matplotlib FillBetweenPolyCollection
-        One standard error to both sides.
+        Scores plus and minus one standard error.
     chosen_ : matplotlib Line2D
-        Mark of the chosen prefix.
-    boundaries_, names_ : list of matplotlib Line2D, of matplotlib Text
-        Where models end, and their names there.
+        Marker of the chosen prefix.
+    boundaries_, names_ : list of matplotlib Line2D, list of matplotlib Text
+        Lines where models end, and the names of the models.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
@@ -50,16 +50,23 @@ class PrefixCurveDisplay(Display):
     See Also
     --------
     PrefixRidgeCV : Computes the scores.
+    PrefixRidgeClassifierCV : The same for classes.
 
     Examples
     --------
+    The target depends on the first and the sixth of twelve columns:
+
     >>> import numpy as np
     >>> from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 12))
+    >>> X = np.random.default_rng(0).normal(size=(200, 12))
     >>> probe = PrefixRidgeCV().fit(X, X[:, 0] + X[:, 5])
+
+    The curve rises at these columns. Lines mark where the models end:
+
     >>> models = {"small": 4, "large": 12}
-    >>> display = PrefixCurveDisplay.from_estimator(probe, models=models)  # doctest: +SKIP
+    >>> display = PrefixCurveDisplay.from_estimator(probe, models=models)
+    >>> display.scores[[0, 4, 5, 11]].round(2)
+    array([0.49, 0.47, 1.  , 1.  ])
     """
 
     def __init__(
@@ -89,16 +96,25 @@ class PrefixCurveDisplay(Display):
         Parameters
         ----------
         estimator : PrefixRidgeCV or PrefixRidgeClassifierCV
-            A fitted one.
+            A fitted estimator.
         models : dict of str to int, default=None
-            Models of the chain, and the number of columns up to and including each. None reads
-            them from the column names, where the estimator was fitted on such.
+            For each model of the chain, the number of columns up to and including it. None reads
+            them from the column names of the fit, if these tell.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
         Returns
         -------
         display : PrefixCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If `models` does not map names to positive numbers of columns.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ImportError
+            If matplotlib is not installed.
         """
         check_is_fitted(estimator)
         if models is None:
@@ -106,8 +122,8 @@ class PrefixCurveDisplay(Display):
         for model, length in (models or {}).items():
             if not isinstance(model, str) or not isinstance(length, Integral) or length < 1:
                 raise ValueError(
-                    f"models has {model!r}: {length!r}; give names, and the number of columns up "
-                    "to and including each."
+                    f"models has {model!r}: {length!r}; give names, and for each the number of "
+                    "columns up to and including that model."
                 )
         best = estimator.cv_scores_.argmax(axis=1)[:, np.newaxis]
         scores, errors = (
@@ -128,7 +144,7 @@ class PrefixCurveDisplay(Display):
 
     def _draw(self, ax):
         colour = STYLES["distilled"]["color"]
-        # Points as well where lengths are apart, since nothing was measured between them.
+        # Points show which lengths were tried, if not all were.
         marker = "" if np.all(np.diff(self.prefixes) == 1) else "."
         (self.line_,) = ax.plot(
             self.prefixes, self.scores, marker=marker, color=colour, label="held-out score"

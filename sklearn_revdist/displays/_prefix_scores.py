@@ -22,18 +22,16 @@ class PrefixScoreDisplay(Display):
     Parameters
     ----------
     scores : DataFrame
-        Table of :func:`prefix_scores`.
+        Table that :func:`prefix_scores` returns.
 
     Attributes
     ----------
-    scores : DataFrame
-        The table.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     errorbars_ : dict of str to matplotlib ErrorbarContainer
-        What was drawn for each representation.
+        Curve and error bars of each representation.
 
     See Also
     --------
@@ -41,12 +39,21 @@ class PrefixScoreDisplay(Display):
 
     Examples
     --------
+    The target depends on a column of the small model, 4 wide, and on one of the large, 8 wide:
+
     >>> import numpy as np
     >>> from sklearn_revdist import PrefixScoreDisplay, ReverseDistiller
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(200, 12))
+    >>> X = np.random.default_rng(0).normal(size=(200, 12))
     >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
-    >>> display = PrefixScoreDisplay.from_estimator(distiller, X, X[:, 0])  # doctest: +SKIP
+
+    Scores are computed and drawn in one call:
+
+    >>> display = PrefixScoreDisplay.from_estimator(distiller, X, X[:, 0] + X[:, 5])
+
+    The nested embedding of both models scores highest:
+
+    >>> display.scores.set_index(["model", "representation"])["score_mean"].idxmax()
+    ('block1', 'distilled')
     """
 
     def __init__(self, scores):
@@ -80,6 +87,13 @@ class PrefixScoreDisplay(Display):
         Returns
         -------
         display : PrefixScoreDisplay
+
+        Raises
+        ------
+        ValueError
+            As for :func:`prefix_scores`.
+        ImportError
+            If matplotlib is not installed.
         """
         check_axes(ax)
         return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
@@ -92,13 +106,20 @@ class PrefixScoreDisplay(Display):
         Parameters
         ----------
         scores : DataFrame
-            Table of :func:`prefix_scores`.
+            Table that :func:`prefix_scores` returns.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
         Returns
         -------
         display : PrefixScoreDisplay
+
+        Raises
+        ------
+        ValueError
+            If a column of scores is missing.
+        ImportError
+            If matplotlib is not installed.
         """
         check_columns(scores, PREFIX_SCORED, "scores")
         return cls(scores).plot(ax=ax)
@@ -107,7 +128,7 @@ class PrefixScoreDisplay(Display):
         distilled = self.scores[self.scores["representation"] == "distilled"]
         boundaries = distilled["n_columns"].tolist()
         ticks_at_models(ax, distilled["model"].tolist(), boundaries)
-        # Error bars at one width stand side by side, a fraction of the axis apart.
+        # Error bars at the same width are drawn side by side, a fraction of the axis apart.
         nudge = (boundaries[-1] / boundaries[0]) ** 0.012
         shifts = {"distilled": 1, "plain": 1 / nudge, "concat_pca": nudge}
         self.errorbars_ = {}

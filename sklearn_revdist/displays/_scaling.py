@@ -23,14 +23,14 @@ class ScalingDisplay(Display):
     Parameters
     ----------
     means : DataFrame
-        Rows of :func:`mean_scores` of one kind: of one `metric`, `split` and so on.
+        Rows of :func:`mean_scores` of one kind: of the same `rows`, `metric`, `split` and `subset`.
     representations : sequence of str, default=("plain", "distilled")
-        Which to draw.
+        Representations to draw.
 
     Attributes
     ----------
     errorbars_ : dict of (str, str) to matplotlib ErrorbarContainer
-        What was drawn for each representation and what it was fitted on.
+        Curve and error bars of each representation and data that it was fitted on.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
@@ -43,11 +43,28 @@ class ScalingDisplay(Display):
 
     Examples
     --------
+    Two tasks were scored on the plain and the distilled embeddings of two models:
+
     >>> import pandas as pd
     >>> from sklearn_revdist import ScalingDisplay
-    >>> scores = pd.read_csv("evaluation/scores.csv", keep_default_na=False)  # doctest: +SKIP
-    >>> scaling = scores[scores["rows"] == "variants"]  # doctest: +SKIP
-    >>> display = ScalingDisplay.from_table(scaling)  # doctest: +SKIP
+    >>> scores = pd.DataFrame({
+    ...     "task": ["a"] * 4 + ["b"] * 4,
+    ...     "rows": "proteins",
+    ...     "metric": "spearman",
+    ...     "split": "random",
+    ...     "subset": "all",
+    ...     "model": ["8M", "8M", "35M", "35M"] * 2,
+    ...     "representation": ["plain", "distilled"] * 4,
+    ...     "fitted_on": ["", "natural"] * 4,
+    ...     "n_columns": [320, 320, 480, 480] * 2,
+    ...     "score": [0.4, 0.4, 0.5, 0.6, 0.6, 0.6, 0.7, 0.8],
+    ... })
+
+    The display averages them over tasks and draws a curve for each representation:
+
+    >>> display = ScalingDisplay.from_table(scores)
+    >>> list(display.errorbars_)
+    [('distilled', 'natural'), ('plain', '')]
     """
 
     def __init__(self, means, *, representations=("plain", "distilled")):
@@ -72,12 +89,12 @@ class ScalingDisplay(Display):
         Parameters
         ----------
         table : DataFrame
-            Table of :func:`evaluate`, or of :func:`mean_scores`, with scores of one kind: of
-            one `rows`, `metric` and `split`.
+            Table that :func:`evaluate` or :func:`mean_scores` returns, with scores of one kind: of
+            the same `rows`, `metric` and `split`.
         representations : sequence of str, default=("plain", "distilled")
-            Which to draw; those that are not in the table are skipped.
+            Representations to draw; those that are not in the table are skipped.
         subset : str, default="all"
-            Which test rows: all, or those with so many substitutions.
+            Subset of the test rows: "all", or those with "1" to "4" or "5+" substitutions.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -88,7 +105,8 @@ class ScalingDisplay(Display):
         Raises
         ------
         ValueError
-            If the table has scores of several kinds, or none to draw.
+            If a column of scores is missing, or the table has scores of several kinds, or none to
+            draw.
         ImportError
             If matplotlib is not installed.
         """
@@ -112,7 +130,7 @@ class ScalingDisplay(Display):
 
     def _draw(self, ax):
         means = self.means[self.means["representation"].isin(self.representations)]
-        # The width of a size is that of the nested embedding, which baselines share.
+        # The width at a model is that of the nested embedding, which most baselines share.
         widths = means[means["representation"] != "concat"].groupby("model")["n_columns"].max()
         models = [model for model in means["model"].unique() if model in widths]
         ticks_at_models(ax, models, [int(widths[model]) for model in models])
@@ -122,7 +140,7 @@ class ScalingDisplay(Display):
         self.errorbars_ = {}
         for i, (representation, fitted_on) in enumerate(curves):
             curve = self._curve(representation, fitted_on)
-            # Where there is one task only there is no interval.
+            # A single task has no interval.
             errors = [curve["score"] - curve["low"], curve["high"] - curve["score"]]
             self.errorbars_[representation, fitted_on] = error_bars(
                 ax,
@@ -144,7 +162,7 @@ class ScalingDisplay(Display):
         )
 
     def _curve(self, representation, fitted_on):
-        """Rows of a curve; one that begins with the smallest model's embedding includes it."""
+        """Return the rows of a curve; nested ones include the smallest model's embedding."""
         means = self.means
         chosen = (means["representation"] == representation) & (means["fitted_on"] == fitted_on)
         curve = means[chosen]

@@ -1,9 +1,9 @@
-"""The affine chain: solved levels as one map of rows, forwards level by level, and back.
+"""The affine chain: maps embeddings to nested columns, level by level, and back.
 
     A = (X - mean) components' + offset        H = (A - offset) reconstruction + mean
 
 Each level takes its own model's columns and the nested columns before them, so that no block of
-zeros and no identity is multiplied. Rows are arrays, or tensors on CUDA.
+zeros and no identity is multiplied. Rows are NumPy arrays or torch tensors on CUDA.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ..matrix._torch import at_default_settings, dtype_of, empty_like, like
 from ._chain import Level
-from ._solved_chain import SolvedChain, of_levels
+from ._solved_chain import SolvedChain, array_of_levels
 
-# Rows are mapped this many at a time, so that it needs little memory.
+# Number of rows that are mapped at a time, which bounds the memory.
 _ROWS = 8192
 
-# Largest share of a new column that rounding of its terms may be; beyond it they are summed in
-# float64.
+# Largest relative rounding error of a new column; if it would be larger, the terms of the column
+# are summed in float64.
 _ROUNDING = 1e-5
 
 
@@ -36,18 +36,18 @@ class AffineChain(SolvedChain):
     mean : ndarray of shape (sum(dims),)
         Mean of the columns.
     levels : sequence of Level
-        Those of the models after the first.
+        One for each model after the first.
     """
 
     levels: list[Level]
 
-    r2 = of_levels("r2")
-    explained_variance_ratio = of_levels("explained_variance_ratio")
-    ranks = of_levels("rank", int)
-    conditions = of_levels("condition")
-    alphas = of_levels("alpha")
-    n_prefix_components = of_levels("n_prefix_components", int)
-    amplifications = of_levels("amplification")
+    r2 = array_of_levels("r2")
+    explained_variance_ratio = array_of_levels("explained_variance_ratio")
+    ranks = array_of_levels("rank", int)
+    conditions = array_of_levels("condition")
+    alphas = array_of_levels("alpha")
+    n_prefix_components = array_of_levels("n_prefix_components", int)
+    amplifications = array_of_levels("amplification")
 
     @cached_property
     def prefix_lengths(self) -> NDArray[np.int64]:
@@ -56,17 +56,17 @@ class AffineChain(SolvedChain):
 
     @cached_property
     def components(self) -> NDArray[np.float64]:
-        """Centred columns to nested ones; block lower triangular, its first block the identity."""
-        components = self._beginning()
-        for level, new, own in self._places():
+        """Map of centred to nested columns, block lower triangular; its first block is I."""
+        components = self._identity_of_first()
+        for level, new, own in self._level_columns():
             components[new, : own.stop] = level.components
         return components
 
     @cached_property
     def reconstruction(self) -> NDArray[np.float64]:
-        """Centred nested columns back to those of all models."""
-        reconstruction = self._beginning()
-        for level, new, own in self._places():
+        """Map of centred nested columns back to the columns of all models."""
+        reconstruction = self._identity_of_first()
+        for level, new, own in self._level_columns():
             reconstruction[: new.start, own] = level.coef
             # The residual's orthonormal basis is the map's own last block.
             reconstruction[new, own] = level.components[:, own]
@@ -80,30 +80,29 @@ class AffineChain(SolvedChain):
 
     @property
     def essentials(self) -> list[NDArray[np.float64]]:
-        """What rows are mapped by, beside the mean: all else follows from these."""
+        """Arrays that, with the mean, determine what `transform` and its inverse return."""
         return [self.components, self.reconstruction, self.amplifications]
 
     @at_default_settings
     def transform(self, X: Any, n_components: int) -> Any:
-        """Nested columns of rows.
+        """Map embeddings to nested columns.
 
         Parameters
         ----------
         X : ndarray or Tensor of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings.
+            Concatenated embeddings.
         n_components : int
             Number of columns to return.
 
         Returns
         -------
-        A : as X, of shape (n_samples, n_components)
-            The first columns are those of X, bit for bit, and the others do not depend on how
-            many are asked for.
+        A : ndarray or Tensor of shape (n_samples, n_components), dtype of X
+            The first columns are those of X, bit for bit. No column depends on `n_components`.
         """
         first, n_levels = self.dims[0], int(np.searchsorted(self.prefix_lengths, n_components))
         n_nested, n_columns = self.prefix_lengths[n_levels], sum(self.dims[: n_levels + 1])
-        maps = islice(zip(self._places(), self._from_prefix, strict=True), n_levels)
-        steps = [(place[1], self._step(X, *place, from_prefix)) for place, from_prefix in maps]
+        maps = islice(zip(self._level_columns(), self._from_prefix, strict=True), n_levels)
+        steps = [(level[1], self._step(X, *level, from_prefix)) for level, from_prefix in maps]
         rounded_mean = like(self.mean[:n_columns], X)
         A = empty_like(X, len(X), n_components)
         A[:, :first] = X[:, : min(first, n_components)]
@@ -119,16 +118,16 @@ class AffineChain(SolvedChain):
 
     @at_default_settings
     def inverse_transform(self, A: Any) -> Any:
-        """Embeddings of all models from nested columns.
+        """Reconstruct the embeddings of all models.
 
         Parameters
         ----------
         A : ndarray or Tensor of shape (n_samples, n_components), float64 or float32
-            All nested columns, or the first of them; those missing are taken at their means.
+            All nested columns, or the first of them; the others are taken at their means.
 
         Returns
         -------
-        H : as A, of shape (n_samples, n_features)
+        H : ndarray or Tensor of shape (n_samples, n_features), dtype of A
             The first model's columns are those of A, bit for bit.
         """
         n_components = A.shape[1]
@@ -142,25 +141,25 @@ class AffineChain(SolvedChain):
         H[:, :first] = A[:, :first]
         return H
 
-    def _beginning(self):
-        """A map of all columns that is the identity on the first model's and zero elsewhere."""
+    def _identity_of_first(self):
+        """A map that is the identity on the first model's columns and zero elsewhere."""
         matrix = np.zeros((self.prefix_lengths[-1], len(self.mean)))
         np.fill_diagonal(matrix[: self.dims[0]], 1.0)
         return matrix
 
-    def _places(self) -> Iterator[tuple[Level, slice, slice]]:
-        """Each level, where its new columns are, and where its model's own."""
+    def _level_columns(self) -> Iterator[tuple[Level, slice, slice]]:
+        """Each level with the slice of its new columns and that of its model's own columns."""
         lengths, stops = self.prefix_lengths.tolist(), np.cumsum(self.dims).tolist()
         for i, level in enumerate(self.levels):
             yield level, slice(lengths[i], lengths[i + 1]), slice(stops[i], stops[i + 1])
 
     @cached_property
     def _from_prefix(self):
-        """For each level, what is to be subtracted of the centred nested columns before."""
-        return [level.coef @ level.components[:, own].T for level, _, own in self._places()]
+        """For each level, the map of the prefix to what is subtracted from the new columns."""
+        return [level.coef @ level.components[:, own].T for level, _, own in self._level_columns()]
 
     def _step(self, X, level, new, own, from_prefix):
-        """The function of rows, centred rows and nested ones that gives a level's new columns."""
+        """Return a function of rows, centred rows and nested rows: a level's new columns."""
         dtype = dtype_of(X)
         if np.finfo(dtype).eps * level.amplification > _ROUNDING:
             exact_mean = like(self.mean[: own.stop], X, exact=True)
@@ -168,7 +167,7 @@ class AffineChain(SolvedChain):
             return lambda rows, centred, nested: (rows[:, : own.stop] - exact_mean) @ from_all
 
         first, from_own = self.dims[0], level.components[:, own].T
-        # What the mean loses in this precision is the same in all rows: it is put right at the end.
+        # Rounding the mean shifts all rows alike; the shift is corrected at the end.
         lost = self.mean.astype(dtype) - self.mean
         shift = lost[own] @ from_own - lost[:first] @ from_prefix[:first]
         from_own, from_prefix, shift = (

@@ -1,4 +1,4 @@
-"""What the transformers of a chain of models share: models, fitted attributes, truncation."""
+"""Base class of the transformers of a chain: fit, fitted attributes, truncation, reading."""
 
 import os
 from typing import Any, Self
@@ -13,7 +13,7 @@ from ..matrix._dask import header
 from ..matrix._layout import Blocks, column_names, find_blocks
 from ..matrix._moments import Moments, check_moments
 from ..matrix._prefixes import model_index
-from ..matrix._rows import check_row_weights, check_rows, string_columns
+from ..matrix._rows import check_row_weights, check_rows, check_rows_as_fitted, string_columns
 from ..utils._messages import first_line
 from ._solved_chain import ATTRIBUTES, SolvedChain
 
@@ -25,15 +25,16 @@ _SOURCE_CONSTRAINTS = {
 
 
 class BaseChain(TransformerMixin, BaseEstimator):
-    """Fitted on the concatenated embeddings of a chain of models, or on their moments.
+    """Base class of transformers of the concatenated embeddings of a chain of models.
 
-    It keeps a solved chain, whose attributes are its own. A subclass solves it from moments
-    (``_solve``) or rows (``_solve_rows``), says what is doubtful about it (``_warn``), and may keep
-    moments (`moments_`), from which the chain is solved when it is first used.
+    An estimator holds a solved chain (``_chain``), whose attributes become fitted attributes. A
+    subclass solves it from moments (``_solve``) or rows (``_solve_rows``), and warns of doubtful
+    chains (``_warn``). A subclass that keeps `moments_` may delete the chain, which is then solved
+    when it is next needed.
     """
 
-    _chain: Any  # a SolvedChain; each subclass has its kind
-    _read: Any  # reads parameters, blocks and a chain from what a person named
+    _chain: Any  # a SolvedChain, of the subclass's own type
+    _read: Any  # function from a path or name to parameters, blocks and a chain
     _keeps_moments = False
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -43,10 +44,10 @@ class BaseChain(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings, one block of columns a model. Moments of an array or
-            data frame of dask are summed where its blocks are (see :ref:`scaling`).
+            Concatenated embeddings, one block of columns per model. Moments of a dask array or
+            data frame are summed on the workers that hold its blocks (see :ref:`scaling`).
         y : Ignored
-            Present for scikit-learn's conventions.
+            Present by scikit-learn's convention.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows.
 
@@ -57,33 +58,33 @@ class BaseChain(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not finite, its columns do not form the chain, a parameter does not fit
-            it, or a regressor needs rows and those of X are in an array of dask. Nothing is
-            changed then.
+            If X is not finite or its columns do not form the chain, if a parameter does not fit
+            the chain, or if the regressor is an estimator and X a dask array. The estimator is
+            left unchanged.
         """
         rows = check_rows(X, self, ensure_min_samples=2)
         sample_weight = check_row_weights(sample_weight, rows)
         blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
         chain, weight, moments = self._solve_rows(blocks, rows, sample_weight)
-        self._start_over(X)
+        self._reset(X)
         self._set_fit(blocks, chain, moments)
         self._warn(weight)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_moments(self, moments: Moments, feature_names: ArrayLike | None = None) -> Self:
-        """Fit the chain on moments, without touching data.
+        """Fit the chain on moments, without the data.
 
-        Moments of parts of the data, made on other machines or in other fits (`moments_` of a
-        :class:`ReverseDistiller`), add up to those of all. The same moments serve other
-        parameters, a :class:`NaiveChain`, which is then a fair rival, and with
-        :meth:`Moments.leading` a shorter chain.
+        Moments of parts of the data, computed on other machines or in other fits (`moments_` of a
+        :class:`ReverseDistiller`), add up to those of all data. The same moments also fit a chain
+        with other parameters, a :class:`NaiveChain` as a baseline on the same data, and, by
+        :meth:`Moments.leading`, a shorter chain.
 
         Parameters
         ----------
         moments : Moments
             Moments of the concatenated embeddings.
-        feature_names : array-like of str, default=None
+        feature_names : array-like of str of shape (n_features,), default=None
             Names of the columns, from which the models are recognised.
 
         Returns
@@ -92,24 +93,31 @@ class BaseChain(TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If `moments` is not a :class:`Moments`.
         ValueError
-            If the columns do not form the chain, or a parameter does not fit it. Nothing is
-            changed then.
+            If the columns do not form the chain, or a parameter does not fit it. The estimator is
+            left unchanged.
 
         Examples
         --------
+        Three machines hold a hundred rows each:
+
         >>> import numpy as np
         >>> from sklearn_revdist import Moments, ReverseDistiller
         >>> shards = np.random.default_rng(0).normal(size=(3, 100, 5))
+
+        Each computes the moments of its rows; the chain is fitted on their sum:
+
         >>> moments = Moments.of(shards[0]) + Moments.of(shards[1]) + Moments.of(shards[2])
-        >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).components_.shape
-        (3, 5)
+        >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).moments_.weight
+        300.0
         """
         check_moments(moments)
         names = column_names(feature_names, moments.mean.size)
         blocks = find_blocks(self.dims, names, moments.mean.size)
         chain = self._solve(blocks, moments)
-        self._forget()
+        self._delete_fit()
         self.n_features_in_ = moments.mean.size
         self._set_fit(blocks, chain, moments)
         self._warn(moments.weight)
@@ -121,12 +129,19 @@ class BaseChain(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         model : str
-            Name of the last model to keep, as ``"150M"``, short or full.
+            Name of the last model to keep, short as ``"150M"`` or in full.
 
         Returns
         -------
         chain : object
             Takes the columns of the kept models alone, and transforms them as this one does.
+
+        Raises
+        ------
+        ValueError
+            If the chain has no model of that name.
+        sklearn.exceptions.NotFittedError
+            If the chain is not fitted.
         """
         check_is_fitted(self)
         n_models = model_index(model, self.model_names_, "model") + 1
@@ -154,36 +169,38 @@ class BaseChain(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         name_or_path : str or path-like
-            A folder with the weights that the method's authors published, one npz file a step
+            A folder with the weights that the method's authors published, one npz file per step
             (``rd-scaler-<smaller>-<larger>-<variant>.npz`` for :class:`ReverseDistiller`, ``naive``
-            in place of ``rd`` for :class:`NaiveChain`); or a repository on the hub that holds
-            them in its folder ``weights``, as ``"singhlab/plm_reverse_distillation"``, which
-            needs the extra ``hub``. What exists here is taken before what may be on the hub.
+            in place of ``rd`` for :class:`NaiveChain`); or a repository on the Hugging Face hub
+            that holds them in its folder ``weights``, as ``"singhlab/plm_reverse_distillation"``,
+            which needs the extra ``hub``. A path that exists takes precedence over the hub.
             For a :class:`ReverseDistiller` also the path of a file that its `save_pretrained`
             wrote, or ``"demo"`` for the one that comes with the demo chain, fitted on residues
             of natural sequences.
         variant : str, default=None
-            Which of the published weights, as in ``"pcr-incremental-1k"`` or
-            ``"None-incremental-1k"``: regressor, kind of PCA and number of sequences. None takes
-            the only ones in the folder; the hub needs it.
+            Variant of the published weights: regressor, kind of PCA and number of sequences, as in
+            ``"pcr-incremental-1k"`` or ``"None-incremental-1k"``. None takes the only one in the
+            folder; required for the hub.
         revision : str, default=None
-            The 40 hexadecimal digits of the commit to read from the hub, which needs it.
+            Commit to read from the hub, 40 hexadecimal digits; required for the hub.
 
         Returns
         -------
         chain : object
             Transforms exactly as the one that was saved. From published weights it repeats the
-            published steps; of a :class:`ReverseDistiller` only the prefix contract holds then,
-            since their regressions were fitted on raw smaller embeddings, but are applied to
-            accumulated ones.
+            published steps. Of the contracts of a :class:`ReverseDistiller` only the prefix
+            contract holds for these, since their regressions were fitted on the smaller models'
+            embeddings, but are applied to the accumulated columns.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file, or it cannot be fetched.
+            If a file does not exist or cannot be fetched.
         ValueError
-            If a file holds no such chain, or is damaged, the variant or the commit is not said,
-            or the folder has several variants.
+            If a file is damaged or does not hold such a chain, if the hub is given no variant or
+            no commit, or if the folder has several variants.
+        ImportError
+            If the hub is asked for and huggingface_hub is not installed.
         """
         source = {"name_or_path": name_or_path, "variant": variant, "revision": revision}
         caller = f"{cls.__name__}.from_pretrained"
@@ -191,6 +208,7 @@ class BaseChain(TransformerMixin, BaseEstimator):
         parameters, blocks, chain = cls._read(name_or_path, variant, revision)
         estimator = cls(**parameters)
         try:
+            estimator._validate_params()
             estimator._check_parameters(blocks)
         except (ValueError, TypeError) as error:
             raise ValueError(
@@ -214,24 +232,28 @@ class BaseChain(TransformerMixin, BaseEstimator):
         return [*super().__dir__(), *(f"{name}_" for name in ATTRIBUTES if name in known)]
 
     def _solved(self) -> Any:
-        """The chain, solved now if rows were added since it was; None before a fit."""
+        """Return the chain, solved now if rows were added since; None before a fit."""
         if "_chain" not in vars(self) and "moments_" in vars(self):
-            self._validate_params()  # may have been set since the last batch
+            self._validate_params()  # they may have been set since the last batch
             self._chain = self._solve(self._blocks(), self.moments_)
             self._warn(self.moments_.weight)
         return vars(self).get("_chain")
 
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
-        """Chain, weight of the rows, and moments of them where the chain is solved from these."""
+        """Return chain, weight of the rows, and their moments if it is solved from moments."""
         moments = Moments.of(rows, sample_weight)
         return self._solve(blocks, moments), moments.weight, moments
 
-    def _check_parameters(self, blocks: Blocks) -> None:
-        """Refuse parameters that are not valid, or do not fit the chain."""
-        self._validate_params()
+    def _check_parameters(self, blocks: Blocks) -> Any:
+        """Refuse parameters that do not fit the chain."""
+
+    def _check_rows(self, X: ArrayLike) -> Any:
+        """Return rows with the columns of the fit, checked."""
+        check_is_fitted(self)
+        return check_rows_as_fitted(X, self, self.dims_, self.model_names_)
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
-        """Parameters of the chain of the first models, where they are others."""
+        """Return the parameters that differ for the chain of the first models."""
         return {"dims": self.dims_[:n_models].tolist()}
 
     def _blocks(self) -> Blocks:
@@ -242,19 +264,19 @@ class BaseChain(TransformerMixin, BaseEstimator):
         self.dims_ = np.array(blocks.dims)
 
     def _set_fit(self, blocks: Blocks, chain: SolvedChain, moments: Moments | None = None) -> None:
-        """Set what a fit sets beside the columns that it saw."""
+        """Set the fitted attributes, except those of the columns of X."""
         self._set_blocks(blocks)
         self._chain = chain
         if self._keeps_moments and moments is not None:
             self.moments_ = moments
 
-    def _start_over(self, X: ArrayLike) -> None:
-        """Note the columns of a fit's rows, if they can be, then drop the fit before."""
+    def _reset(self, X: ArrayLike) -> None:
+        """Set the attributes of the columns of X, which may raise, then delete the last fit."""
         validate_data(self, header(X), skip_check_array=True)
-        self._forget(keep=("n_features_in_", "feature_names_in_"))
+        self._delete_fit(keep=("n_features_in_", "feature_names_in_"))
 
-    def _forget(self, keep: tuple[str, ...] = ()) -> None:
-        """Drop the fit, so that nothing of it stays beside the next one."""
+    def _delete_fit(self, keep: tuple[str, ...] = ()) -> None:
+        """Delete all fitted attributes, so that none stays beside those of the next fit."""
         for name in list(vars(self)):
             if (name.endswith("_") or name == "_chain") and name not in keep:
                 delattr(self, name)

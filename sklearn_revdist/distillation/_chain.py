@@ -1,7 +1,7 @@
 """The chain: from the moments of [H1 | H2 | ...] to nested, orthogonal columns.
 
 Level by level, the next model's embedding is regressed on the columns accumulated so far, and
-the principal directions of what is left become the new columns (Catrina et al., 2026,
+the principal directions of the residual become the new columns (Catrina et al., 2026,
 Algorithm 3). A level is computed from the moments of its own and the smaller models' columns
 alone, so a longer chain repeats a shorter one bit for bit.
 """
@@ -17,9 +17,10 @@ from ..matrix._moments import Moments
 from ._regressors import EPS, regress
 from ._spaces import principal_directions, varying_space
 
-# New columns of a ridge, as a share of the degrees of freedom that the regression leaves. Beyond
-# it the principal directions of few rows are those in which just these rows vary little: other
-# rows vary more there, and a scaler would blow them up (measured; docs/design.rst).
+# Largest number of new columns of a ridge, as a share of the degrees of freedom that the
+# regression leaves. Further principal directions of few rows are those in which just these rows
+# vary little: other rows vary more there, and a scaler would amplify them (measured;
+# docs/design.rst).
 _MOST_NEW = 0.15
 
 
@@ -35,22 +36,22 @@ class Level:
     coef : ndarray of shape (n_prefix, width)
         Predicts this model's centred embedding from the centred prefix.
     r2 : float
-        Share of this model's variance that the prefix predicts.
+        Training R2: share of this model's variance that the prefix predicts.
     explained_variance_ratio : float
         Share of the residual's variance that the new columns keep.
     rank : int
-        Numerical rank of the residual, or, with ridge, what few rows support of it; at most
-        `rank` new columns are not zero.
+        Numerical rank of the residual; with ridge, at most the number of new columns that few
+        rows support. At most `rank` new columns are not zero.
     condition : float
-        Condition number of the prefix, on its numerical rank; with columns of unit variance
-        for least squares.
+        Condition number of the prefix on its numerical rank; for least squares that of columns
+        of unit variance.
     alpha : float
         Penalty of the regression; zero unless it is a ridge.
     n_prefix_components : int
         Number of principal components of the prefix that the regression uses.
     amplification : float
-        How many times larger than a new column the terms are that it is the sum of, for the
-        column where they cancel most.
+        Norm of the terms that a new column is the sum of, divided by the norm of the column;
+        the largest over the new columns.
     """
 
     components: NDArray[np.float64]
@@ -73,12 +74,12 @@ def solve_chain(
     alpha: float | None = None,
     rank: int | None = None,
 ) -> list[Level]:
-    """All levels above the first, whose columns are the first model's own.
+    """Solve all levels after the first, whose columns are the first model's own.
 
     Parameters
     ----------
     moments : Moments
-        Moments of the concatenated embeddings, one block of columns a model.
+        Moments of the concatenated embeddings, one block of columns per model.
     dims : sequence of int
         Widths of the blocks.
     n_new : sequence of int
@@ -86,9 +87,9 @@ def solve_chain(
     regressor : {"ols", "ridge", "pcr"}
         The regression of a model's embedding on the prefix.
     alpha : float, default=None
-        Ridge penalty; None takes the minimum of generalised cross-validation, per level.
+        Ridge penalty; None minimises generalised cross-validation at each level.
     rank : int, default=None
-        Number of components of the pcr; None takes Johnstone's threshold, per level.
+        Number of components of the pcr; None applies Johnstone's threshold at each level.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def solve_chain(
 
 
 def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
-    """The map from centred columns to the prefix, one level longer."""
+    """Extend the map from centred columns to the prefix by one level."""
     padding = np.zeros((len(to_prefix), components.shape[1] - to_prefix.shape[1]))
     return np.vstack([np.hstack([to_prefix, padding]), components])
 

@@ -1,4 +1,4 @@
-"""NaiveChain: the method's baseline, principal components again and again."""
+"""NaiveChain: the method's baseline, repeated principal components."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._layout import Blocks
 from ..matrix._moments import Moments
-from ..matrix._rows import check_rows_as_fitted, names_in
+from ..matrix._rows import names_in
 from ..matrix._torch import tensor_as
 from ._base_chain import BaseChain
 from ._naive_steps import NaiveSteps, solve_steps
@@ -23,36 +23,35 @@ class NaiveChain(BaseChain):
         A1 = H1
         Ai = the leading principal components of [ A(i-1), Hi ], as many as Hi has columns
 
-    What two models give shares no coordinates, so there is one embedding a model:
-    :meth:`transform` returns the last one's, :meth:`truncate` gives the chain that ends at
-    another.
+    The embeddings of two models share no coordinates. :meth:`transform` returns that of the last
+    model; :meth:`truncate` gives the chain that ends at another.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
     Parameters
     ----------
     dims : sequence of int, default=None
-        Widths of the blocks, small model first. None recognises them as
+        Widths of the models' blocks of columns, small model first. None recognises them as
         :class:`ReverseDistiller` does.
 
     Attributes
     ----------
     model_names_ : list of str
-        Names of the models; "block0", "block1", ... where nothing tells them.
-    dims_ : ndarray of shape (n_models,)
+        Names of the models; "block0", "block1", ... where they are not known.
+    dims_ : ndarray of shape (n_models,), int64
         Widths of the models' embeddings.
     mean_ : ndarray of shape (n_features,), float64
-        Where the columns are centred: their mean, if the chain was fitted here.
+        Centre of the columns: their mean, or for published weights that of the reference.
     components_ : ndarray of shape (dims_[-1], n_features), float64
         The linear map.
     offset_ : ndarray of shape (dims_[-1],), float64
         The output is ``(X - mean_) @ components_.T + offset_``.
-    explained_variance_ratio_ : ndarray of shape (n_models - 1,)
+    explained_variance_ratio_ : ndarray of shape (n_models - 1,), float64
         For each step, the share of the variance of its columns that it keeps.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns seen during fit, where all are strings.
+        Names of the columns seen during fit, if all are strings.
 
     See Also
     --------
@@ -61,8 +60,8 @@ class NaiveChain(BaseChain):
 
     Notes
     -----
-    The steps follow from the mean and the second moment of the rows, which are taken in float64,
-    without a second pass. A chain of one model returns its columns as they are.
+    The steps follow from the mean and the second moment of the rows, which are computed in one
+    pass and in float64. A chain of one model returns its columns unchanged.
 
     References
     ----------
@@ -71,12 +70,26 @@ class NaiveChain(BaseChain):
 
     Examples
     --------
+    Three models, 2, 3 and 4 columns wide, embed 100 proteins. They see the same four properties:
+
     >>> import numpy as np
     >>> from sklearn_revdist import NaiveChain
-    >>> X = np.random.default_rng(0).normal(size=(100, 9))
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 4)) @ rng.normal(size=(4, 9))
+
+    The chain reduces them to one embedding as wide as that of the last model:
+
     >>> chain = NaiveChain(dims=[2, 3, 4]).fit(X)
     >>> chain.transform(X).shape
     (100, 4)
+
+    Three columns lose little of the variance of the first two models, and four lose nothing more:
+
+    >>> chain.explained_variance_ratio_.round(2)
+    array([0.99, 1.  ])
+
+    A shorter chain takes the columns of its models alone:
+
     >>> chain.truncate("block1").transform(X[:, :5]).shape
     (100, 3)
     """
@@ -89,28 +102,34 @@ class NaiveChain(BaseChain):
         self.dims = dims
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """The last model's reduced embedding.
+        """Reduce the embeddings to one as wide as the last model's.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings.
+        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
+            Concatenated embeddings.
 
         Returns
         -------
-        A : ndarray of shape (n_samples, dims_[-1]), dtype of X
+        A : ndarray or Tensor of shape (n_samples, dims_[-1]), dtype of X
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, or its columns are not those of the fit.
+        sklearn.exceptions.NotFittedError
+            If the chain is not fitted.
         """
-        check_is_fitted(self)
-        rows = check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+        rows = self._check_rows(X)
         return tensor_as(self._solved().transform(rows), X)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Names of the columns: `<model>_naive_<column>`, or those of the only model.
+        """Name the output columns: `<model>_naive_<column>`, or as the input of a single model.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the input's columns; None uses those seen during fit.
+            Names of the input's columns; None takes those seen during fit.
 
         Returns
         -------

@@ -1,9 +1,9 @@
-"""Published weights: the reference implementation's files as a solved chain.
+"""Published weights: read the reference implementation's files as a solved chain.
 
-There is one file a step, ``<kind>-scaler-<smaller>-<larger>-<variant>.npz``. The kind is ``rd`` or
-``naive``, and a variant is ``<regressor>-<pca>-<number of sequences>``, as in
+There is one file per step, ``<kind>-scaler-<smaller>-<larger>-<variant>.npz``. The kind is ``rd``
+or ``naive``. A variant is ``<regressor>-<pca>-<number of sequences>``, as in
 ``pcr-incremental-1k``, or ``None-incremental-1k`` for the naive kind, which has no regressor. Each
-step is affine, so the chain of them is the same map that a fit gives.
+step is affine, so that a chain of steps is a map of the same form as that of a fit.
 """
 
 import os
@@ -28,10 +28,11 @@ _VARIANT = r"\w+-\w+-[\w.]+"
 _FILE = re.compile(rf"(?P<kind>rd|naive)-scaler-\w+-\w+-(?P<variant>{_VARIANT})\.npz")
 _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 
-# A repository's name on the hub: its owner's and its own.
+# Name of a repository on the hub: owner/name.
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
-_NOT_KNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
+# Fields of a level that the files do not hold.
+_UNKNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -43,56 +44,55 @@ _KEYS = {
     *("pca__explained_variance_", "pca__explained_variance_ratio_"),
 }
 
-# A naive step between the two largest models of ESM-2 holds an array of 315 MB in float64, and
-# numbers hardly get smaller by compression.
+# Limits in bytes. A naive step between the two largest models of ESM-2 holds an array of 315 MB in
+# float64. Larger files than `_ALWAYS_SMALL` must not be compressed more than numbers can be.
 _LARGEST_ARRAY = 2**29
-_SMALL = 2**24
-_COMPRESSION = 4
+_ALWAYS_SMALL = 2**24
+_LARGEST_COMPRESSION = 4
 
 
 def read_published(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
 ) -> tuple[dict[str, Any], Blocks, AffineChain] | None:
-    """Parameters, blocks and chain from the files of one variant.
+    """Read parameters, blocks and chain from the files of one variant.
 
     Parameters
     ----------
     name_or_path : str or path-like
-        A folder that holds the steps from 8M upwards, without a gap, or a repository of the hub,
-        as ``"owner/name"``, whose files are then fetched. What exists here is taken before what
-        may exist there.
+        A folder that holds the steps from 8M upwards, without a gap, or a repository on the hub,
+        as ``"owner/name"``, whose files are then fetched. A path that exists takes precedence.
     variant : str, default=None
-        Which files to take; None takes the only variant that a folder has. The hub needs it.
+        Variant to read; None takes the only one in a folder. Required for the hub.
     revision : str, default=None
-        Commit of the hub's repository, which needs it.
+        Commit to read from the hub; required for the hub.
 
     Returns
     -------
     parameters : dict
-        Those of the estimator that has the chain.
+        Parameters of an estimator with the chain.
     blocks : Blocks
     chain : AffineChain
-        Its mean is zero for the first model and, for others, what their steps predict there; what
-        only a fit knows of its data is nan.
+        Its mean is zero for the first model and, for the others, their prediction from zero; what
+        only a fit knows of its data is NaN.
 
-    None instead of all where it is neither a folder nor like the name of a repository.
+    None instead of all if `name_or_path` is neither a folder nor like a repository's name.
 
     Raises
     ------
     FileNotFoundError
         If nothing has that name, the hub cannot be reached, or the folder has no such files.
     ValueError
-        If the commit or the variant is not said, or not as it must be, or a file is damaged or
-        of another kind.
+        If the commit or the variant is missing or malformed, or a file is damaged or of another
+        kind.
     ImportError
         If huggingface_hub is not installed.
     """
-    folder = _find(name_or_path, "rd", variant, revision)
+    folder = _locate(name_or_path, "rd", variant, revision)
     if folder is None:
         return None
     dims, levels = [], []
     mean, to_prefix = np.zeros(0), np.zeros((0, 0))
-    for path in _steps(folder, "rd", variant):
+    for path in _step_paths(folder, "rd", variant):
         coef, intercept, basis = _read_step(path)
         if not dims:
             dims.append(len(coef))
@@ -105,10 +105,10 @@ def read_published(
                 coef=coef,
                 rank=len(basis),
                 n_prefix_components=len(coef),
-                **dict.fromkeys(_NOT_KNOWN, np.nan),
+                **dict.fromkeys(_UNKNOWN, np.nan),
             )
         )
-        # The prefix is zero where the first model's embedding is, so only the intercept stays.
+        # Where the first model's embedding is zero, so is the prefix: only the intercept remains.
         mean = np.concatenate([mean, intercept])
         to_prefix = extend(to_prefix, components)
         dims.append(coef.shape[1])
@@ -118,21 +118,21 @@ def read_published(
 def read_published_naive(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
 ) -> tuple[dict[str, Any], Blocks, NaiveSteps]:
-    """Parameters, blocks and chain from files of the naive kind; all else as `read_published`.
+    """Read parameters, blocks and chain from files of the naive kind, as `read_published`.
 
     Raises
     ------
     FileNotFoundError
-        Also if what exists is no folder.
+        Also if `name_or_path` is neither a folder nor like a repository's name.
     """
-    folder = _find(name_or_path, "naive", variant, revision)
+    folder = _locate(name_or_path, "naive", variant, revision)
     if folder is None:
         raise FileNotFoundError(
-            f"{str(name_or_path)!r} is no folder; give the one that holds the published "
+            f"{str(name_or_path)!r} is not a folder; give the one that holds the published "
             "weights, or a repository on the hub."
         )
     dims, mean, steps = [], np.zeros(0), []
-    for path in _steps(folder, "naive", variant):
+    for path in _step_paths(folder, "naive", variant):
         step, own_mean = _read_naive_step(path)
         if not dims:
             dims.append(len(step.prefix_mean))
@@ -145,50 +145,51 @@ def read_published_naive(
 
 
 def _blocks(dims):
-    """Blocks of the first models of the family."""
+    """Return blocks of the first models of the ESM-2 family."""
     return Blocks(tuple(model.name for model in ESM2[: len(dims)]), tuple(dims))
 
 
-def _find(name_or_path, kind, variant, revision):
-    """The folder that a name or a path means, its files fetched; None where it can mean none."""
+def _locate(name_or_path, kind, variant, revision):
+    """Return a local folder, or that of the files fetched from the hub; None if it is neither."""
     path = local_path(name_or_path)
-    if os.path.exists(path):  # unlike the method, also of names that no file can have
+    if os.path.exists(path):  # Path.exists raises for names that no file can have
         if revision is not None:
             raise ValueError(
                 f"revision={revision!r} is a commit of a repository on the hub, but {str(path)!r} "
-                "exists here and is read instead; leave `revision` out, or go to another folder."
+                "exists here and takes precedence; leave `revision` out, or change the working "
+                "directory."
             )
         return path if path.is_dir() else None
     if not isinstance(name_or_path, str) or not _REPOSITORY.fullmatch(name_or_path):
         return None
     if revision is None:
         raise FileNotFoundError(
-            f"There is nothing at {name_or_path!r}; correct the path or, if it is a repository on "
-            "the hub, say with `revision` the commit to read."
+            f"There is no file or folder {name_or_path!r}; correct the path or, for a repository "
+            "on the hub, give the commit to read as `revision`."
         )
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ValueError(
-            f"revision={revision!r} may mean other weights tomorrow; give the 40 hexadecimal "
-            f"digits of a commit of {name_or_path!r}."
+            f"revision={revision!r} is not a full commit hash, and may refer to other weights "
+            f"later; give the 40 hexadecimal digits of a commit of {name_or_path!r}."
         )
     if variant is None or not re.fullmatch(_VARIANT, variant):
         example = "None-incremental-1k" if kind == "naive" else "pcr-incremental-1k"
         raise ValueError(
-            f"variant={variant!r} does not say which files of {name_or_path!r} to fetch; give a "
-            f"published one, as {example!r}."
+            f"variant={variant!r} does not name files of {name_or_path!r} to fetch; give a "
+            f"published variant, as {example!r}."
         )
-    filenames = [f"weights/{name}" for name in _step_files(kind, variant)]
+    filenames = [f"weights/{name}" for name in _file_names(kind, variant)]
     return fetch(name_or_path, revision, filenames)
 
 
 def _choose_variant(folder, kind, variant):
-    """The variant to read, of those in the folder."""
+    """Return the variant to read, of those in the folder."""
     matches = [match for path in folder.iterdir() if (match := _FILE.fullmatch(path.name))]
     variants = sorted({match["variant"] for match in matches if match["kind"] == kind})
     if not variants and matches:
         other = matches[0]["kind"]
         raise FileNotFoundError(
-            f"{str(folder)!r} has files named {other}-scaler-... alone; read them with "
+            f"{str(folder)!r} only has files named {other}-scaler-...; read them with "
             f"{_READERS[other]}.from_pretrained."
         )
     if not variants:
@@ -208,26 +209,27 @@ def _choose_variant(folder, kind, variant):
     return variant or variants[0]
 
 
-def _step_files(kind, variant):
-    """Name of the file of each step of the whole family."""
+def _file_names(kind, variant):
+    """Return the names of the files of all steps of the ESM-2 family."""
     models = [model.short for model in ESM2]
     return [f"{kind}-scaler-{small}-{large}-{variant}.npz" for small, large in pairwise(models)]
 
 
-def _steps(folder, kind, variant):
-    """Files of the steps that the folder holds, after checking that none is left out."""
-    steps = [folder / name for name in _step_files(kind, _choose_variant(folder, kind, variant))]
-    held = [path.is_file() for path in steps]
-    n_steps = sum(held)
-    if not n_steps or not all(held[:n_steps]):
+def _step_paths(folder, kind, variant):
+    """Return the paths of the steps in the folder, after checking that none is missing."""
+    paths = [folder / name for name in _file_names(kind, _choose_variant(folder, kind, variant))]
+    exists = [path.is_file() for path in paths]
+    n_steps = sum(exists)
+    if not n_steps or not all(exists[:n_steps]):
         raise FileNotFoundError(
-            f"{str(folder)!r} has no file {steps[held.index(False)].name!r}; fetch all steps of "
+            f"{str(folder)!r} has no file {paths[exists.index(False)].name!r}; fetch all steps of "
             "a variant into one folder."
         )
-    return steps[:n_steps]
+    return paths[:n_steps]
 
 
 def _check_follows(path, n_taken, n_given):
+    """Refuse a step that does not take the columns that the step before it gives."""
     if n_taken != n_given:
         raise ValueError(
             f"{str(path)!r} takes {n_taken} columns, but the steps before it give {n_given}; take "
@@ -236,12 +238,12 @@ def _check_follows(path, n_taken, n_given):
 
 
 def _read_step(path):
-    """Coefficients (n_prefix, width), intercept (width,) and basis (n_new, width) of a step.
+    """Return coefficients (n_prefix, width), intercept (width,) and basis (n_new, width) of a step.
 
-    The prediction is ``prefix @ coef``, and the new columns are the residual from it and from
-    the intercept, which includes the mean of the residuals, along the basis.
+    New columns are ``(own - prefix @ coef - intercept) @ basis.T``; the intercept includes the mean
+    of the residuals.
     """
-    with _step_of(path) as arrays:
+    with _arrays_of_step(path) as arrays:
         basis, residual_mean = arrays["pca__components_"], arrays["pca__mean_"]
         coef, intercept = arrays["regressor__coef_"].T, arrays["regressor__intercept_"]
         if "regressor__input_components_" in arrays:
@@ -256,8 +258,8 @@ def _read_step(path):
 
 
 def _read_naive_step(path):
-    """A step, and where the larger model's columns are centred."""
-    with _step_of(path) as arrays:
+    """Return a step, and the centre of the larger model's columns."""
+    with _arrays_of_step(path) as arrays:
         basis, mean = arrays["pca__components_"], arrays["pca__mean_"]
         width = int(arrays["pca__n_components"])
         n_prefix = basis.shape[1] - width
@@ -268,19 +270,20 @@ def _read_naive_step(path):
 
 
 @contextmanager
-def _step_of(path):
-    """The arrays of a step, and the error where they make none."""
+def _arrays_of_step(path):
+    """Yield the arrays of a file; within the context, turn errors into one that names the file."""
     arrays = _read_arrays(path)
     try:
         yield arrays
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{str(path)!r} is no step of a published chain ({first_line(error)}); fetch it again."
+            f"{str(path)!r} is not a step of a published chain ({first_line(error)}); fetch it "
+            "again."
         ) from error
 
 
 def _read_arrays(path):
-    """The numbers of an npz file as float64; nothing in it is executed."""
+    """Read the arrays of an npz file as float64; nothing in it is executed."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist())
@@ -294,22 +297,22 @@ def _read_arrays(path):
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(
-                f"{str(path)!r} holds in {name!r} something else than finite numbers; fetch it "
+                f"{str(path)!r} holds values in {name!r} that are not finite numbers; fetch it "
                 "again."
             )
     return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
 
 
 def _check_members(members):
-    """Refuse what would fill the memory, before anything is unpacked."""
+    """Refuse unknown arrays and those that would fill the memory, before unpacking any."""
     for member in members:
         name = member.filename.removesuffix(".npy")
         if name not in _KEYS:
-            raise ValueError(f"it holds {name!r}, which published weights do not have")
+            raise ValueError(f"it holds {name!r}, which is not an array of published weights")
         if member.file_size > _LARGEST_ARRAY:
             raise ValueError(f"an array of {member.file_size} bytes is larger than any model's")
     unpacked, packed = (
         sum(getattr(member, size) for member in members) for size in ("file_size", "compress_size")
     )
-    if len(members) > len(_KEYS) or unpacked > _SMALL + _COMPRESSION * packed:
+    if len(members) > len(_KEYS) or unpacked > _ALWAYS_SMALL + _LARGEST_COMPRESSION * packed:
         raise ValueError(f"{len(members)} arrays of {unpacked} bytes are packed into {packed}")

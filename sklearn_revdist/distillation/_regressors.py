@@ -1,13 +1,13 @@
-"""Regressors: a model's embedding from the prefix, as a filter on the prefix's spectrum.
+"""Regressors: predict a model's embedding by a filter on the spectrum of the prefix.
 
     ols     f(s) = 1 / s            on the numerical rank
     ridge   f(s) = 1 / (s + alpha)
     pcr     f(s) = 1 / s            on the leading principal components
 
-With the prefix's principal axes U, the coefficients are U f(s) U' A' H. Least squares takes the
-axes of unit-variance columns, for the sake of the rank; ridge and pcr those of the columns as they
-are. New columns of small variance are mostly noise where rows are few, and scaling would let them
-weigh as much as any.
+With the prefix A, its principal axes U and the embedding H, the coefficients are U f(s) U' A' H.
+Least squares takes the axes of columns scaled to unit variance, on which the numerical rank does
+not depend on units; ridge and pcr take those of unscaled columns. With few rows, new columns of
+small variance are mostly noise, and scaling would give them the same weight as all others.
 """
 
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 
 EPS = np.finfo(np.float64).eps
 
-# Penalties to choose from, times the mean sum of squares of the prefix's columns: ten a decade.
+# Penalties to choose from, ten per decade, in units of the mean sum of squares of the columns.
 _RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
-# Share of the rows that the ridge may spend on predicting a model, as degrees of freedom.
-# Embeddings have next to no noise, so that the criterion alone would spend nearly all of few rows
-# and leave residuals that are many times smaller on the rows of the fit than on others.
+# Largest degrees of freedom of the ridge, as a share of the rows. Embeddings have next to no noise,
+# so that the criterion alone would spend nearly all of few rows on the prediction and leave
+# residuals that are many times smaller on the rows of the fit than on others.
 _MOST_SPENT = 0.15
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The prefix in its principal axes, and the embedding to predict there.
+    """Principal axes of the prefix, and their products with the embedding to predict.
 
     Attributes
     ----------
     values : ndarray of shape (n_values,), descending
         Sums of squares along the axes.
     vectors : ndarray of shape (n_prefix, n_values)
-        The axes, in units of the prefix's columns.
+        The axes, as maps of the prefix's columns.
     cross : ndarray of shape (n_values, width)
-        Products of the axes' scores with the embedding.
+        Products of the scores on the axes with the embedding.
     """
 
     values: NDArray[np.float64]
@@ -45,7 +45,7 @@ class Spectrum:
 
     @property
     def rank(self) -> int:
-        """Number of axes above the rounding of the moments."""
+        """Number of axes whose values exceed the rounding of the moments."""
         if not self.values.any():
             return 0
         return int(np.sum(self.values > 4 * len(self.vectors) * EPS * self.values[0]))
@@ -66,13 +66,13 @@ class Fit:
     coef : ndarray of shape (n_prefix, width)
         Coefficients.
     explained : ndarray of shape (n_components, width)
-        Its Gram matrix is what the prediction takes off the embedding's scatter.
+        Its Gram matrix is the part of the embedding's scatter that is predicted.
     alpha : float
         Penalty; zero unless the regressor is a ridge.
     n_components : int
         Number of axes used.
     spent : float
-        Degrees of freedom, that of the intercept included.
+        Degrees of freedom, including that of the intercept.
     """
 
     coef: NDArray[np.float64]
@@ -96,7 +96,7 @@ def regress(
     Parameters
     ----------
     spectrum : Spectrum
-        The prefix, and its products with the embedding.
+        Spectrum of the prefix, and its products with the embedding.
     total : float
         Sum of squares of the centred embedding.
     weight : float
@@ -129,12 +129,12 @@ def regress(
 
 
 def _generalised_cross_validation(spectrum, total, weight):
-    """Penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
+    """Return the penalty that minimises (RSS / n) / (1 - degrees of freedom / n)^2.
 
     Golub, Heath and Wahba (1979), Technometrics 21:215; one penalty for all columns of the
-    embedding, the intercept counted as a degree of freedom. Penalties that spend more than
+    embedding, with the intercept as a degree of freedom. Penalties that spend more than
     `_MOST_SPENT` of the rows on the prediction are left out. The criterion is flat at its
-    minimum: a grid makes the choice the same bits for moments that differ by rounding.
+    minimum: from a grid, moments that differ by rounding choose the same penalty.
     """
     rank = spectrum.rank
     if rank == 0:
@@ -151,12 +151,12 @@ def _generalised_cross_validation(spectrum, total, weight):
 
 
 def _johnstone_rank(spectrum, weight):
-    """Number of components above the noise edge of random-matrix theory.
+    """Count components above the noise edge of random-matrix theory.
 
     Johnstone (2001), Annals of Statistics 29:295: the largest eigenvalue of pure noise of
     variance v tends to v (1 + sqrt(p / n))^2. As in the published method, the noise level is
-    the median of the eigenvalues that lie below that edge for v = the mean eigenvalue, and
-    where nothing stands out the components that hold 95 % of the variance are kept.
+    the median of the eigenvalues below that edge for v = the mean eigenvalue. If no component is
+    above the edge, those that hold 95 % of the variance are kept.
     """
     eigenvalues = spectrum.values[: spectrum.rank] / (weight - 1)
     if not eigenvalues.size:

@@ -1,7 +1,7 @@
 """The chain with any regressor: fitted on rows, level by level, and applied to rows.
 
-A regressor that is no filter on the prefix's spectrum needs the rows themselves, and what it gives
-is no affine map. The prefix still is the smaller models' embedding, bit for bit.
+A regressor that is not a filter on the prefix's spectrum needs the rows themselves, and its map
+need not be affine. The prefix still is the smaller models' embedding, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ..matrix._moments import Moments
 from ..matrix._torch import as_array
 from ._regressors import EPS
-from ._solved_chain import SolvedChain, of_levels
+from ._solved_chain import SolvedChain, array_of_levels
 from ._spaces import principal_directions, space_of
 
 
@@ -31,11 +31,11 @@ class RowLevel:
     regressor : estimator
         Predicts this model's embedding from the prefix.
     residual_mean : ndarray of shape (width,)
-        Mean of what it leaves.
+        Mean of the residual.
     basis : ndarray of shape (width, n_new)
-        Directions of the new columns; beyond the rank exactly zero.
+        Directions of the new columns; those beyond the rank are exactly zero.
     r2 : float
-        Share of this model's variance that it predicts, on the rows of the fit.
+        Training R2: share of this model's variance that is predicted on the rows of the fit.
     explained_variance_ratio : float
         Share of the residual's variance that the new columns keep.
     rank : int
@@ -51,23 +51,23 @@ class RowLevel:
 
 
 class RowChain(SolvedChain):
-    """A chain whose levels are those of any regressor.
+    """A chain whose levels hold fitted regressors.
 
     Parameters
     ----------
     dims : sequence of int
         Widths of the models.
     mean : ndarray of shape (sum(dims),)
-        Mean of the columns; that of new columns is zero.
+        Mean of the columns; new columns have mean zero.
     levels : sequence of RowLevel
-        Those of the models after the first.
+        One for each model after the first.
     """
 
     levels: list[RowLevel]
 
-    r2 = of_levels("r2")
-    explained_variance_ratio = of_levels("explained_variance_ratio")
-    ranks = of_levels("rank", int)
+    r2 = array_of_levels("r2")
+    explained_variance_ratio = array_of_levels("explained_variance_ratio")
+    ranks = array_of_levels("rank", int)
 
     @cached_property
     def prefix_lengths(self) -> NDArray[np.int64]:
@@ -81,45 +81,21 @@ class RowChain(SolvedChain):
 
     @property
     def essentials(self) -> list[tuple]:
-        """What rows are mapped by, beside the mean."""
+        """What, with the mean, determines what `transform` and its inverse return."""
         return [(level.regressor, level.residual_mean, level.basis) for level in self.levels]
 
     def transform(self, X: Any, n_components: int) -> NDArray:
-        """Nested columns of rows; the first are those of X, bit for bit.
-
-        Parameters
-        ----------
-        X : ndarray or Tensor of shape (n_samples, n_features), float64 or float32
-            The concatenated embeddings.
-        n_components : int
-            Number of columns to return.
-
-        Returns
-        -------
-        A : ndarray of shape (n_samples, n_components), dtype of X
-        """
+        """Map embeddings to nested columns, an ndarray; as :meth:`AffineChain.transform`."""
         X = as_array(X)
         prefix = X[:, : self.dims[0]]
         for (start, stop), level in zip(pairwise(accumulate(self.dims)), self.levels, strict=True):
             if prefix.shape[1] >= n_components:
                 break
-            new = _new_columns(level, prefix, X[:, start:stop])
-            prefix = np.hstack([prefix, new])
+            prefix = np.hstack([prefix, _new_columns(level, prefix, X[:, start:stop])])
         return prefix[:, :n_components].copy()
 
     def inverse_transform(self, A: Any) -> NDArray:
-        """Embeddings of all models from nested columns.
-
-        Parameters
-        ----------
-        A : ndarray or Tensor of shape (n_samples, n_components), float64 or float32
-            All nested columns, or the first of them; those missing are taken at their means.
-
-        Returns
-        -------
-        H : ndarray of shape (n_samples, n_features), dtype of A
-            The first model's columns are those of A, bit for bit.
-        """
+        """Reconstruct all embeddings, an ndarray; as :meth:`AffineChain.inverse_transform`."""
         A, first = as_array(A), self.dims[0]
         nested = np.zeros((len(A), self.prefix_lengths[-1]), A.dtype)
         nested[:, :first] = self.mean[:first]
@@ -144,15 +120,15 @@ def fit_rows(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), float64 or float32
-        The concatenated embeddings.
+        Concatenated embeddings.
     sample_weight : ndarray of shape (n_samples,), or None
-        Weights of the rows; the regressor is given them.
+        Weights of the rows, which are passed to the regressor.
     dims : sequence of int
         Widths of the blocks.
     n_new : sequence of int
         Number of columns that each model after the first adds.
     regressor : estimator
-        A copy of it is fitted for each level, to all columns of a model at once.
+        A clone is fitted for each level, to all columns of a model at once.
 
     Returns
     -------
@@ -160,8 +136,10 @@ def fit_rows(
 
     Raises
     ------
+    TypeError
+        If `regressor` is a class.
     ValueError
-        If there are weights, and the regressor takes none.
+        If there are weights, and the regressor does not take them.
     """
     if isinstance(regressor, type):
         name = regressor.__name__
@@ -169,8 +147,8 @@ def fit_rows(
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     if weights and not has_fit_parameter(regressor, "sample_weight"):
         raise ValueError(
-            f"{type(regressor).__name__} takes no sample_weight; leave the weights out, or choose "
-            "a regressor that takes them."
+            f"{type(regressor).__name__} does not take sample_weight; leave the weights out, or "
+            "choose a regressor that takes them."
         )
     levels: list[RowLevel] = []
     prefix = X[:, : dims[0]]
@@ -184,7 +162,7 @@ def fit_rows(
 
 
 def _reduce(regressor, prefix, own, sample_weight, n_new):
-    """A level, and its new columns on the rows of the fit."""
+    """Return a level, and its new columns on the rows of the fit."""
     residual = own - _predict(regressor, prefix)
     left = Moments.of(residual, sample_weight)
     total = Moments.of(own, sample_weight).scale()
@@ -210,5 +188,5 @@ def _new_columns(level, prefix, own):
 
 
 def _predict(regressor, prefix):
-    """Predictions as a matrix, also of a model that is one column wide, in float64."""
+    """Predict a float64 matrix, also for a model that is one column wide."""
     return np.asarray(regressor.predict(prefix), dtype=np.float64).reshape(len(prefix), -1)

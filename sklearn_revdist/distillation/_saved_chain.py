@@ -1,4 +1,4 @@
-"""Saved chains: a solved chain as one safetensors file, arrays and plain metadata, no pickle."""
+"""Saved chains: one safetensors file with arrays and plain metadata, without pickle."""
 
 import hashlib
 import json
@@ -20,16 +20,15 @@ from ._chain import Level
 from ._published import read_published
 from ._solved_chain import SolvedChain
 
-# The file's metadata has this one key; its value is JSON that says the format's version. Whatever
-# a program of that version does not need for reading may be missing or more, the checksum of the
-# rest and the arrays as well: older programs wrote none.
+# The only key of the file's metadata. Its value is JSON with the version of the format. Fields that
+# are not needed for reading may be missing (older versions wrote no checksum) or added.
 _KEY = "sklearn_revdist"
 _CHECKSUM = "sha256"
 _FORMAT = "reverse distillation chain 1"
 _ARRAYS = ("components", "coef")
 _NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
 _COUNTS = ("rank", "n_prefix_components")
-# Not `memory`, a folder of this machine whose pickles would be trusted.
+# Without `memory`, a folder whose pickles would be trusted.
 _PARAMETERS = {"dims", "n_components", "n_new", "regressor", "alpha", "rank"}
 _UNREADABLE = (
     *(SafetensorError, ValueError, KeyError, TypeError, AttributeError),
@@ -48,13 +47,13 @@ def write_chain(
 ) -> None:
     """Write a solved chain, the parameters it was solved with and the weight of its rows.
 
-    The file appears under its name in one step, when it is complete. What is not known, the
-    weight or a number of a level, is null in it. A chain that is not affine is refused.
+    The file is replaced in one step, when it is complete. Unknown values, the weight or a number
+    of a level, are null in it. A chain that is not affine is refused.
     """
     if not isinstance(chain, AffineChain):
         raise ValueError(
-            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is no affine "
-            "map, which is what the file holds; keep it with joblib."
+            f"A chain with regressor={type(parameters['regressor']).__name__}(...) is not an "
+            "affine map, the only kind that the file can hold; save it with joblib."
         )
     arrays = {"mean": chain.mean}
     for i, level in enumerate(chain.levels, start=1):
@@ -81,7 +80,7 @@ def write_chain(
 def read_chain(
     name_or_path: str | os.PathLike, variant: str | None = None, revision: str | None = None
 ) -> tuple[dict[str, Any], Blocks, AffineChain]:
-    """Parameters, blocks and chain from published weights or from what `write_chain` wrote."""
+    """Read parameters, blocks and chain from published weights or a file of `write_chain`."""
     published = None
     if name_or_path not in _BUNDLED:
         published = read_published(name_or_path, variant, revision)
@@ -91,23 +90,23 @@ def read_chain(
         raise ValueError(
             f"{variant=} and {revision=} choose among published weights, but "
             f"{str(name_or_path)!r} is neither a folder of them nor a repository on the hub; "
-            "leave both out, or give what holds them."
+            "leave both out, or give such a folder or repository."
         )
     return _read(_located(name_or_path))
 
 
 def read_description(name_or_path: str | os.PathLike) -> dict[str, Any]:
-    """What a file that `read_chain` reads says of the chain beside its arrays."""
+    """Read the metadata of a file of `write_chain`."""
     with safe_open(_located(name_or_path), framework="numpy") as file:
         return json.loads(file.metadata()[_KEY])
 
 
 def _located(name_or_path):
-    """Path of a file, or of a bundled one by its name."""
+    """Return the path of a file, or that of a bundled one by its name."""
     if name_or_path in _BUNDLED:
         return Path(str(resources.files("sklearn_revdist") / "bundled" / _BUNDLED[name_or_path]))
     path = local_path(name_or_path)
-    if not os.path.isfile(path):  # unlike the method, also of names that no file can have
+    if not os.path.isfile(path):  # Path.is_file raises for names that no file can have
         known = ", ".join(map(repr, _BUNDLED))
         raise FileNotFoundError(
             f"No saved distiller at {str(path)!r}; give the path of a file that "
@@ -121,7 +120,7 @@ def _read(path):
         with safe_open(path, framework="numpy") as file:
             description = json.loads((file.metadata() or {}).get(_KEY, "{}"))
             if description.get("format") != _FORMAT:
-                raise ValueError("it is no saved distiller of this version")
+                raise ValueError("it is not a saved distiller of this version")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         written = description.pop(_CHECKSUM, None)
         if written is not None and written != _checksum(description, arrays):
@@ -138,7 +137,7 @@ def _read(path):
         mean = arrays.pop("mean")
         _check_shapes(blocks, mean, levels, left_over=arrays)
         if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
-            raise ValueError(f"it sets {unknown[0]!r}, which is not up to a file")
+            raise ValueError(f"it sets the parameter {unknown[0]!r}, which a file must not")
         return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
@@ -148,7 +147,7 @@ def _read(path):
 
 
 def _checksum(description, arrays):
-    """SHA-256 of the description and of the arrays, with their names and shapes."""
+    """Return the SHA-256 of the description and of the arrays, with their names and shapes."""
     digest = hashlib.sha256(json.dumps(description).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f" {name} {array.dtype.str} {array.shape} ".encode())
@@ -157,9 +156,9 @@ def _checksum(description, arrays):
 
 
 def _check_shapes(blocks, mean, levels, left_over):
-    """Refuse arrays that do not fit together, before anything is built from them."""
+    """Refuse arrays that do not fit together, before a chain is built from them."""
     if left_over or len(levels) != len(blocks.dims) - 1 or len(blocks.names) != len(blocks.dims):
-        raise ValueError("its arrays are not those of its models")
+        raise ValueError("its arrays do not match its models")
     stops = np.cumsum(blocks.dims)
     expected = [(mean, (stops[-1],))]
     n_prefix = blocks.dims[0]
@@ -173,17 +172,17 @@ def _check_shapes(blocks, mean, levels, left_over):
 
 
 def _plain(value):
-    """JSON for NumPy's numbers and for array-likes that are no lists."""
+    """Convert NumPy numbers and array-likes for JSON."""
     return np.asarray(value).tolist()
 
 
 def _number(name, value):
-    """What a file says of a level; nan where it is not known."""
+    """Convert a number of a level from JSON; NaN for null."""
     if value is None and name not in _COUNTS:
         return np.nan
     return np.intp(value) if name in _COUNTS else float(value)
 
 
 def _known(number):
-    """The number, or None where it is nan, for which JSON has no word."""
+    """Return the number, or None for NaN, which JSON cannot represent."""
     return None if np.isnan(number) else number

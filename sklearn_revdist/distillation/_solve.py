@@ -1,4 +1,4 @@
-"""Solving: the chain that a regressor asks for, from rows or from their moments."""
+"""Solve the chain that a regressor needs, from rows or from their moments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from ._chain import solve_chain
 from ._row_chain import RowChain, fit_rows
 
 
-def check_adds_up(regressor: Any) -> None:
-    """Refuse a regressor that moments, which add up, do not suffice for."""
+def check_solvable_from_moments(regressor: Any) -> None:
+    """Refuse an estimator, which needs the rows themselves."""
     if not isinstance(regressor, str):
         raise ValueError(
             f"regressor={type(regressor).__name__}(...) needs all rows at once, not "
@@ -37,7 +37,7 @@ def solve(
     Parameters
     ----------
     X : ndarray, Tensor or dask Array of shape (n_samples, n_features), or Moments
-        The concatenated embeddings.
+        Concatenated embeddings.
     sample_weight : array-like of shape (n_samples,), or None
         Weights of the rows.
     dims : sequence of int
@@ -51,7 +51,7 @@ def solve(
     rank : int or None
         Number of components of the pcr.
     memory : str or object with the joblib.Memory interface, default=None
-        Where what was solved before is found.
+        Cache of solved chains.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def solve(
     weight : float
         Number of rows, or the sum of their weights.
     moments : Moments or None
-        Of the rows, where the chain is solved from them.
+        Moments of the rows, if the chain is solved from them.
     """
     cache = check_memory(memory).cache
     if is_dask(X):
-        check_adds_up(regressor)
-        # Moments have a hash by which memory finds the chain; a graph may have none.
+        check_solvable_from_moments(regressor)
+        # Joblib can hash moments, but not every dask graph.
         X, sample_weight = Moments.of(X, sample_weight), None
     if isinstance(regressor, str):
         chain, moments = cache(_fit_affine)(X, sample_weight, dims, n_new, regressor, alpha, rank)
@@ -74,7 +74,7 @@ def solve(
 
 
 def _fit_affine(X, sample_weight, dims, n_new, regressor, alpha, rank):
-    """Chain and moments; a function of plain values, so that joblib can cache it."""
+    """Return chain and moments; a function of plain values, so that joblib can cache it."""
     moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
     levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
     return AffineChain(dims, moments.mean, levels), moments

@@ -1,4 +1,4 @@
-"""Solved chains: what all kinds of them share, and what is said of a doubtful one."""
+"""Solved chains: their common base, and warnings about few rows and lost orthogonality."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-# What the kinds of chains know of themselves; the fitted attributes of an estimator have the same
-# names with an underscore at the end.
+# Attributes of the different chains. A fitted estimator has them under the same names with a
+# trailing underscore.
 ATTRIBUTES = (
     *("prefix_lengths", "mean", "components", "offset", "reconstruction", "regressors"),
     *("r2", "explained_variance_ratio", "ranks", "conditions", "alphas"),
     *("n_prefix_components", "amplifications"),
 )
 
-# What least squares promises of |corr(prefix, new column)|.
+# Largest |corr(prefix, new column)| that least squares promises.
 _ORTHOGONAL = 1e-10
 
 
 class SolvedChain:
-    """What maps the concatenated embeddings of a chain of models, level by level.
+    """Map of the concatenated embeddings of a chain of models, level by level.
 
-    A pickle holds the levels; what follows from them is computed anew where it is asked for.
+    A pickle holds the levels alone; everything that follows from them is computed when needed.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class SolvedChain:
     mean : ndarray of shape (sum(dims),)
         Mean of the columns.
     levels : sequence of object
-        What each model after the first adds.
+        One for each model after the first.
     """
 
     def __init__(self, dims: Sequence[int], mean: NDArray, levels: Sequence[Any]):
@@ -42,20 +42,20 @@ class SolvedChain:
         return type(self), (self.dims, self.mean, self.levels)
 
     def truncate(self, n_models: int) -> Self:
-        """The chain of the first models."""
+        """Return the chain of the first models."""
         dims = self.dims[:n_models]
         return type(self)(dims, self.mean[: sum(dims)], self.levels[: n_models - 1])
 
 
-def of_levels(field: str, dtype: type | None = None) -> cached_property:
-    """What a chain's levels have under a name, as an array."""
+def array_of_levels(field: str, dtype: type | None = None) -> cached_property:
+    """Return a cached property: a field of all levels, as an array."""
     return cached_property(
         lambda chain: np.array([getattr(level, field) for level in chain.levels], dtype=dtype)
     )
 
 
 def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> None:
-    """Say where rows are fewer than columns, and which new columns are zero for want of rows.
+    """Warn if rows are fewer than columns, and of new columns that are zero for lack of rows.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> N
     if weight < n_columns and chain.levels:
         few = f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns"
         remedy = (
-            "fit on residues of natural proteins (fit_residues), or take a distiller that was "
-            "(from_pretrained), and freeze it"
+            "fit on residues of natural proteins (fit_residues), or freeze a distiller that was "
+            "fitted on them (from_pretrained)"
         )
     zero = "new columns lie beyond the numerical rank of the residual that the rows support"
     n_zero = (np.diff(chain.prefix_lengths) - chain.ranks).clip(0)
@@ -79,7 +79,7 @@ def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> N
 
 
 def warn_of_zero_components(n_zero: NDArray[np.integer], model_names: Sequence[str]) -> None:
-    """Say which principal components of the naive steps are zero.
+    """Warn of principal components of the naive chain that are zero.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def warn_of_zero_components(n_zero: NDArray[np.integer], model_names: Sequence[s
 def _warn_of_zeros(few, n_zero, model_names, zero, remedy):
     models = [f"{n} of {name}" for n, name in zip(n_zero, model_names[1:], strict=True) if n]
     zeros = f"{n_zero.sum()} {zero} and are zero ({', '.join(models)})" if models else ""
-    if said := ", and ".join(filter(None, (few, zeros))):
-        warnings.warn(f"{said}; {remedy}.", UserWarning, stacklevel=6)
+    if problem := ", and ".join(filter(None, (few, zeros))):
+        warnings.warn(f"{problem}; {remedy}.", UserWarning, stacklevel=6)
 
 
 def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
-    """Say where rounding breaks what least squares promises.
+    """Warn if rounding makes new columns of least squares correlate with the prefix.
 
     Parameters
     ----------
@@ -113,9 +113,9 @@ def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
     if (rounding > _ORTHOGONAL).any():
         level = int(np.argmax(rounding))
         warnings.warn(
-            f"The new columns of {model_names[level + 1]} are so small against what "
-            "they are the difference of that their correlation with the prefix may reach "
-            f'{rounding[level]:.0e}; ask for fewer with `n_new`, or use regressor="ridge".',
+            f"Rounding may correlate the new columns of {model_names[level + 1]}, small "
+            f"differences of large terms, with the prefix by up to {rounding[level]:.0e}; ask for "
+            'fewer with `n_new`, or use regressor="ridge".',
             UserWarning,
             stacklevel=5,
         )

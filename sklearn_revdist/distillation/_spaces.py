@@ -1,10 +1,10 @@
-"""Sample space and feature space: what a chain asks of moments, by rows or by products of columns.
+"""Sample space and feature space: what a chain computes from moments, by rows or by products.
 
-Moments keep few rows R as they are, and of many the products S = R'R. Each question is answered in
-the space that they are in, so that nothing is larger than it must be. With T the map from centred
-columns to a prefix, and H the columns of a model:
+Moments keep few rows R themselves, and of many rows the products S = R'R. Each quantity is computed
+in the space in which the moments are kept, so that no array is larger than necessary. With T the
+map from centred columns to a prefix, H the columns of a model, and W the weights of a regression:
 
-    question                 sample space             feature space
+    quantity                 sample space             feature space
     ---------------------    ---------------------    ---------------------------
     F with F F' = S          QR of R with pivoting    Cholesky of S with pivoting
     principal axes           SVD of R                 eigenvectors of S
@@ -25,7 +25,7 @@ from ._regressors import EPS, Fit, Spectrum
 
 
 class SampleSpace:
-    """Columns by their centred rows, times the roots of the weights.
+    """Columns as their centred rows, times the roots of the weights.
 
     Parameters
     ----------
@@ -42,23 +42,23 @@ class SampleSpace:
         return np.linalg.norm(self.root, axis=0)
 
     def without_constants(self, varies: NDArray[np.bool_]) -> Self:
-        """The same, with exact zeros in columns that do not vary."""
+        """Set columns that do not vary to exact zeros."""
         return type(self)(self.root * varies)
 
     def joined(self, to_prefix: NDArray[np.float64], own: slice) -> Self:
-        """The prefix that a map makes of the first columns, and some columns beside it."""
+        """Join the prefix that a map makes of the first columns with some other columns."""
         prefix = self.root[:, : to_prefix.shape[1]] @ to_prefix.T
         return type(self)(np.hstack([prefix, self.root[:, own]]))
 
     def factor(self, scale: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-        """F of shape (n_columns, rank), the rank being that of columns divided by `scale`."""
+        """F of shape (n_columns, rank), of the rank of the columns divided by `scale`."""
         upper, pivots = linalg.qr(self.root * inverse_scale(scale), mode="r", pivoting=True)
         upper = upper[: min(self.root.shape)]
         rank = int(np.sum(np.diag(upper) ** 2 > tolerance))
         return _unpivoted(upper[:rank].T, pivots, scale)
 
     def axes(self, n_axes: int) -> NDArray[np.float64]:
-        """Principal axes as columns; no more than there are directions that vary."""
+        """Principal axes as columns, at most as many as directions that vary."""
         _, spread, directions = linalg.svd(self.root, full_matrices=False)
         return directions.T[:, : _n_varying(spread, n_axes, max(self.root.shape))]
 
@@ -67,7 +67,7 @@ class SampleSpace:
         return self.root[:, :n_columns]
 
     def beside(self, prefix: NDArray[np.float64], own: slice) -> NDArray[np.float64]:
-        """The prefix beside the columns of the next model, which the rows hold already."""
+        """Add the next model's columns, which the rows hold already."""
         return prefix
 
     def spectrum(self, prefix: NDArray[np.float64], own: slice, *, scaled: bool) -> Spectrum:
@@ -84,7 +84,7 @@ class SampleSpace:
     def extended(
         self, prefix: NDArray[np.float64], components: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The prefix with new columns, maps of all columns so far."""
+        """Extend the prefix by new columns, given as maps of all columns so far."""
         return np.hstack([prefix, self.root[:, : components.shape[1]] @ components.T])
 
 
@@ -92,14 +92,14 @@ class Products(NamedTuple):
     """A prefix in feature space.
 
     Each product is formed once, and of one shape whatever the length of the chain, so that a
-    shorter one gives the same bits.
+    shorter chain gives the same bits.
 
     Attributes
     ----------
     gram : ndarray of shape (n_prefix, n_prefix)
         G.
     with_all : ndarray of shape (n_prefix, n_columns)
-        T S for the columns of the models so far.
+        T S, for the columns of the models so far.
     added : tuple of ndarray of shape (n_new, n_columns)
         The rows of T that new columns added.
     """
@@ -110,7 +110,7 @@ class Products(NamedTuple):
 
 
 class FeatureSpace:
-    """Columns by their products.
+    """Columns as their products.
 
     Parameters
     ----------
@@ -127,20 +127,20 @@ class FeatureSpace:
         return np.sqrt(self.scatter.diagonal())
 
     def without_constants(self, varies: NDArray[np.bool_]) -> Self:
-        """The same, with exact zeros in columns that do not vary."""
+        """Set columns that do not vary to exact zeros."""
         if varies.all():
             return self
         return type(self)(self.scatter * varies * varies[:, np.newaxis])
 
     def joined(self, to_prefix: NDArray[np.float64], own: slice) -> Self:
-        """The prefix that a map makes of the first columns, and some columns beside it."""
+        """Join the prefix that a map makes of the first columns with some other columns."""
         n_columns = to_prefix.shape[1]
         cross = to_prefix @ self.scatter[:n_columns, own]
         corner = to_prefix @ self.scatter[:n_columns, :n_columns] @ to_prefix.T
         return type(self)(np.block([[corner, cross], [cross.T, self.scatter[own, own]]]))
 
     def factor(self, scale: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-        """F of shape (n_columns, rank), the rank being that of columns divided by `scale`."""
+        """F of shape (n_columns, rank), of the rank of the columns divided by `scale`."""
         inverse = inverse_scale(scale)
         scaled = self.scatter * inverse
         scaled *= inverse[:, np.newaxis]
@@ -150,7 +150,7 @@ class FeatureSpace:
         return _unpivoted(np.tril(lower)[:, :rank], pivots - 1, scale)
 
     def axes(self, n_axes: int) -> NDArray[np.float64]:
-        """Principal axes as columns; no more than there are directions that vary."""
+        """Principal axes as columns, at most as many as directions that vary."""
         size = len(self.scatter)
         largest = max(0, size - n_axes), size - 1
         spread, directions = linalg.eigh(self.scatter, subset_by_index=largest)
@@ -162,7 +162,7 @@ class FeatureSpace:
         return Products(gram, gram)
 
     def beside(self, prefix: Products, own: slice) -> Products:
-        """The prefix beside the columns of the next model, with the products of both."""
+        """Add the products with the next model's columns."""
         first = len(prefix.gram) - sum(map(len, prefix.added))
         added = (rows @ self.scatter[: rows.shape[1], own] for rows in prefix.added)
         cross = np.vstack([self.scatter[:first, own], *added])
@@ -178,11 +178,11 @@ class FeatureSpace:
         return Spectrum(values[::-1].clip(0), vectors, vectors.T @ prefix.with_all[:, own])
 
     def residual(self, prefix: Products, own: slice, fit: Fit) -> Self:
-        """S_HH less what is explained of it."""
+        """S_HH minus its explained part."""
         return type(self)(self.scatter[own, own] - fit.explained.T @ fit.explained)
 
     def extended(self, prefix: Products, components: NDArray[np.float64]) -> Products:
-        """The prefix with new columns, maps of all columns so far."""
+        """Extend the prefix by new columns, given as maps of all columns so far."""
         n_columns = components.shape[1]
         new = components @ self.scatter[:n_columns, :n_columns]
         cross, corner = prefix.with_all @ components.T, new @ components.T
@@ -191,31 +191,31 @@ class FeatureSpace:
 
 
 def space_of(moments: Moments) -> SampleSpace | FeatureSpace:
-    """The space that moments are kept in."""
+    """Return the space in which moments are kept."""
     if moments.root is not None:
         return SampleSpace(moments.root)
     return FeatureSpace(moments.scatter)  # type: ignore[arg-type]  # one of the two is there
 
 
 def varying_space(moments: Moments) -> SampleSpace | FeatureSpace:
-    """The same, with exact zeros where columns are constant but for rounding."""
+    """Return the same, with exact zeros for columns that are constant up to rounding."""
     return space_of(moments).without_constants(moments.scale() > 0)
 
 
 def principal_directions(
     factor: NDArray[np.float64], n_directions: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Leading left singular vectors, their largest entries positive, and what they keep.
+    """Compute leading left singular vectors, with positive largest entries, and their share.
 
-    The factor, not the scatter, is decomposed: it keeps the digits of columns whose scale is
-    up to a million times smaller than the largest one's.
+    Decomposing the factor instead of the scatter keeps the digits of columns whose scale is up to
+    a million times smaller than that of the largest.
 
     Parameters
     ----------
     factor : ndarray of shape (n_columns, rank)
         F.
     n_directions : int
-        How many; as many as there are where the rank is lower.
+        Number of directions; fewer are returned if the rank is lower.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def principal_directions(
     variances : ndarray of shape (n_directions,)
         Squared singular values.
     share : float
-        Share of all variance that they are; 1 where there is none.
+        Their share of all variance; 1 if nothing varies.
     """
     if not factor.size:
         return np.zeros((len(factor), 0)), np.zeros(0), 1.0
@@ -237,19 +237,19 @@ def principal_directions(
 
 
 def inverse_scale(scale: NDArray[np.float64], scaled: bool = True) -> NDArray[np.float64]:
-    """Factors to unit variance, zero for constant columns; ones where scales are to stay."""
+    """Return factors to unit variance, zero for constant columns; ones if not `scaled`."""
     if not scaled:
         return np.ones_like(scale)
     return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
 
 
 def _n_varying(spread, n_axes, size):
-    """Number of axes; scaled to unit variance, one in which nothing varies would be rounding."""
+    """Count the axes that vary; scaled to unit variance, the others would be rounding."""
     return min(n_axes, int((spread > size * EPS * spread[0]).sum()))
 
 
 def _unpivoted(factor, pivots, scale):
-    """Rows of a pivoted factor in their old order and their old scale."""
+    """Return the rows of a pivoted factor in their original order and scale."""
     rows = np.empty_like(factor)
     rows[pivots] = factor
     rows *= scale[:, np.newaxis]

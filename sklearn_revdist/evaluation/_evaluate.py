@@ -1,4 +1,4 @@
-"""Scores of a probe on nested embeddings and baselines of every size, over many tasks."""
+"""Evaluate: score a probe on nested embeddings and baselines of every size, over many tasks."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from ._score_files import file_name, read_scores, scores_key, write_scores
 from ._splits import SPLITS, checked_folds
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
-# Sequences embedded at a time: an interrupted task has stored what came before.
+# Number of sequences embedded at a time. If interrupted, the store has those before.
 _EMBEDDED_AT_A_TIME = 2000
 
 
@@ -63,62 +63,62 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score a probe on nested embeddings and baselines of every size, over many tasks.
 
-    At each model of the chain, representations that are as wide as the nested embedding up to
-    that model get the same folds and the same probe:
+    For each model of the chain, the same probe is scored on the same folds of several
+    representations, as wide as the nested embedding up to that model:
 
     plain
         that model's own embedding;
     distilled
         the prefix of the nested embedding that ends at that model;
     jump
-        the distilled embedding of a chain of the smallest model and that one alone;
+        the distilled embedding of a chain of just the smallest model and that model;
     concat_pca
         principal components of the concatenated embeddings of all models up to that one;
     naive
-        the reference implementation's baseline: principal components of what it made of the
-        models before and the next embedding, in turn;
+        the reference implementation's baseline, see :class:`NaiveChain`;
     largest_pca, largest_first
         principal components, or the first columns, of the chain's largest model;
     concat
         the whole concatenation up to that model, which is wider.
 
-    Maps are fitted on "natural" data, those of the distiller (its `moments_`), and anew on
-    every training "fold". Where two are the same, as are plain and distilled embeddings of the
-    smallest model, one may be left out. Read more in the :ref:`User Guide <evaluation>`.
+    Maps are fitted on "natural" data, those of the distiller (its `moments_`), and again on each
+    training "fold". Of representations that are equal, as the plain and the distilled embedding of
+    the smallest model, one may be left out. Read more in the :ref:`User Guide <evaluation>`.
 
     Parameters
     ----------
     tasks : iterable of Task
-        Tasks, as :func:`read_tasks` reads them.
+        Tasks, as :func:`read_tasks` returns them.
     embedder : ESMEmbedder
-        Embeds the sequences with the distiller's chain; its `store` makes a second run cheap.
-        Any object with `transform` and, for tasks of residues, `iter_residues` serves.
+        Embeds the sequences with the distiller's chain; with a `store`, a second run is fast. Any
+        object with `transform` and, for tasks of residues, `iter_residues` will do.
     distiller : ReverseDistiller
-        Fitted, it is taken as it is for "natural". Baselines on "natural" need its `moments_`,
-        which one read from a file does not have. Unfitted, everything is fitted on folds.
+        If fitted, it is used as it is for "natural". Baselines fitted on "natural" data need its
+        `moments_`, which a distiller read from a file lacks; they are left out without. If
+        unfitted, everything is fitted on folds.
     representations : sequence of str, default=all
-        Which of the above.
+        Representations to score.
     fitted_on : sequence of {"natural", "fold"}, default=both
-        Which data maps are fitted on.
+        Data that maps are fitted on.
     splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
-        How tasks without a split of their own are split: "random" shuffles and keeps sequences
-        whole; "contiguous" and "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`,
-        for scans of single substitutions, and are skipped elsewhere.
+        How to split tasks that come without a split: "random" shuffles rows and keeps those of a
+        sequence together; "contiguous" and "modulo" are :class:`ContiguousKFold` and
+        :class:`ModuloKFold`, for scans of single substitutions, and skip other tasks.
     n_folds : int, default=5
         Number of folds.
     probe : {"ridge", "logistic"}, estimator or None, default=None
-        None is ridge for regressions and logistic regression for classifications, both on
-        columns of unit variance; penalties are searched inside each training fold.
+        None takes ridge for regressions and logistic regression for classifications, both on
+        columns of unit variance; penalties are chosen inside each training fold.
     output : str or path-like, default=None
-        A folder that keeps the scores of each task in a file of its own. A task whose data,
-        embedder (weights included), distiller and settings have not changed is read from there,
-        not scored. An embedder, probe or regressor that is neither from this package nor a
-        scikit-learn estimator then needs a method ``fingerprint()``, which returns a string that
-        changes whenever its results do.
+        Folder in which the scores of each task are stored, one file per task. A task is read from
+        its file, not scored, if its data, the embedder (weights included), the distiller and the
+        settings have not changed. An embedder, probe or regressor that is neither from this package
+        nor a scikit-learn estimator then needs a method ``fingerprint()``, which returns a string
+        that changes whenever its results do.
     n_jobs : int, default=None
-        Probes fitted at a time, in threads.
+        Number of probes fitted at a time, in threads.
     verbose : bool, default=False
-        Show a progress bar on standard error.
+        Whether to show a progress bar on standard error.
 
     Returns
     -------
@@ -128,20 +128,20 @@ def evaluate(
         task : str
             Name.
         rows : {"variants", "proteins", "residues"}
-            What a target belongs to.
+            What each row is.
         metric : {"spearman", "aupr"}
             Spearman correlation for regressions; for classifications the area under the
-            precision-recall curve, of the second class in sorted order where there are two, else
-            the mean over those classes that are among the test rows. Classes that only training
-            rows have are learnt, but are no part of it.
+            precision-recall curve: of two classes that of the second in sorted order, of more the
+            mean over the classes of the test rows. Classes of training rows alone are learnt, but
+            not scored.
         split : {"given", "random", "contiguous", "modulo"}
-            How rows were split; "given" is the task's own.
+            How rows were split; "given" is the task's own split.
         subset : str
             "all" test rows, or those with "1" to "4" or "5+" substitutions.
         model, representation : str
-            Largest model of the representation, and its name.
+            Model at whose size the representation is, and its name as above.
         fitted_on : {"", "natural", "fold"}
-            Empty where there is nothing to fit.
+            Data of the fit; empty if there is nothing to fit.
         n_columns : int
             Width of the representation.
         score, score_std : float
@@ -154,51 +154,59 @@ def evaluate(
     Raises
     ------
     ValueError
-        If a setting is not known, two tasks have one name, a task cannot be split, has a test
-        fold with a class that its training fold has not, or a probe is not for its kind.
+        If a setting is unknown, two tasks have the same name, a task cannot be split, a test fold
+        has a class that its training fold lacks, or the probe is for the other kind of task.
     TypeError
-        If there is an `output`, and nothing identifies the embedder, the distiller or the probe;
-        nothing has been embedded.
+        If `tasks` has an entry that is not a :class:`Task`. If there is an `output`, and nothing
+        identifies the embedder, the distiller or the probe; nothing is embedded then.
 
     Examples
     --------
+    The task is to predict the number of alanines of sixty random proteins:
+
     >>> import numpy as np
     >>> from sklearn_revdist import ESMEmbedder, ReverseDistiller, Task, evaluate
     >>> rng = np.random.default_rng(0)
     >>> proteins = ["".join(rng.choice(list("ACDEFGHIKL"), 30)) for _ in range(60)]
     >>> alanines = np.array([float(protein.count("A")) for protein in proteins])
     >>> task = Task("alanines", proteins, alanines, np.arange(60))
-    >>> distiller = ReverseDistiller.from_pretrained("demo")
+
+    The bundled chain of three small models embeds them, and a ridge probe is scored on the plain
+    and on the distilled embeddings of each size:
+
     >>> scores = evaluate(
-    ...     [task], ESMEmbedder("demo"), distiller, representations=["plain", "distilled"],
+    ...     [task],
+    ...     ESMEmbedder("demo"),
+    ...     ReverseDistiller.from_pretrained("demo"),
+    ...     representations=["plain", "distilled"],
     ...     fitted_on=["natural"],
     ... )
-    >>> scores[["model", "representation", "n_columns", "n_test"]]
-                    model representation  n_columns  n_test
-    0  esm2_t3_100K_demo          plain         48      60
-    1  esm2_t3_100K_demo      distilled         48      60
-    2  esm2_t4_500K_demo          plain         96      60
-    3  esm2_t4_500K_demo      distilled         96      60
-    4    esm2_t6_2M_demo          plain        160      60
-    5    esm2_t6_2M_demo      distilled        160      60
+    >>> scores[["model", "representation", "n_columns", "n_test", "score"]].round(1)
+                   model representation  n_columns  n_test  score
+    0  esm2_t3_100K_demo          plain         48      60    1.0
+    1  esm2_t3_100K_demo      distilled         48      60    1.0
+    2  esm2_t4_500K_demo          plain         96      60    1.0
+    3  esm2_t4_500K_demo      distilled         96      60    1.0
+    4    esm2_t6_2M_demo          plain        160      60    1.0
+    5    esm2_t6_2M_demo      distilled        160      60    1.0
+
+    Embeddings of every size determine the composition of a protein.
     """
     for setting, values, known in (
         ("representations", representations, REPRESENTATIONS),
         ("fitted_on", fitted_on, FITTED_ON),
         ("splits", splits, SPLITS[1:]),
     ):
-        unknown = [value for value in values if value not in known]
-        if unknown:
+        if unknown := [value for value in values if value not in known]:
             raise ValueError(
                 f"{setting} has {unknown[0]!r}; choose from {', '.join(map(repr, known))}."
             )
-    for setting, values in (("representations", representations), ("splits", splits)):
-        if len(values) == 0:
+        if len(values) == 0 and setting != "fitted_on":
             raise ValueError(f"{setting} is empty; give at least one.")
     if not isinstance(tasks, Iterable):
         raise TypeError(
             f"tasks must be an iterable of Task, but it is of type {type(tasks).__name__}; put a "
-            "single one into a list."
+            "single task into a list."
         )
     settings = {
         "representations": tuple(representations),
@@ -234,12 +242,12 @@ def checked_tasks(
     n_folds: int,
     probe: str | BaseEstimator | None = None,
 ) -> Iterator[Task]:
-    """Tasks, each after checking that it can be scored, as far as can be known before the work.
+    """Yield tasks, each after all checks that are possible before embedding.
 
     Parameters
     ----------
     tasks, splits, n_folds, probe
-        Of :func:`evaluate`.
+        As for :func:`evaluate`.
 
     Yields
     ------
@@ -255,8 +263,8 @@ def checked_tasks(
     for task in tasks:
         if not isinstance(task, Task):
             raise TypeError(
-                f"tasks has an entry of type {type(task).__name__}; give objects of Task, as "
-                "read_tasks reads them."
+                f"tasks has an entry of type {type(task).__name__}; give Task objects, as "
+                "read_tasks returns them."
             )
         if task.name in names:
             raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
@@ -274,19 +282,9 @@ def checked_tasks(
 
 
 def _score_task(
-    task,
-    embedder,
-    distiller,
-    *,
-    representations,
-    fitted_on,
-    splits,
-    n_folds,
-    probe,
-    n_jobs,
-    verbose,
+    task, embedder, distiller, n_jobs, verbose, representations, fitted_on, splits, n_folds, probe
 ):
-    """The rows of one task."""
+    """Return the rows of one task, in a table."""
     folds_of = checked_folds(task, splits, n_folds)
     if not folds_of:
         return pd.DataFrame([], columns=COLUMNS)
@@ -326,17 +324,22 @@ def _score_task(
 
 
 def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
-    """Embeddings of a task's rows, proteins or residues.
+    """Embed the rows of a task, proteins or residues.
 
     Parameters
     ----------
     task : Task
     embedder : ESMEmbedder
-        Or an object with `transform` and, for residues, `iter_residues`.
+        Or any object with `transform` and, for residues, `iter_residues`.
 
     Returns
     -------
     X : ndarray of shape (n_rows, n_features)
+
+    Raises
+    ------
+    ValueError
+        If the embedder leaves residues out.
     """
     proteins = task.sequences
     if task.residue is None:
@@ -365,7 +368,7 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
 
 
 def _subsets(task):
-    """Rows by number of substitutions, where that differs."""
+    """Return masks of all rows and, if numbers of substitutions differ, of each number."""
     subsets = {"all": np.ones(len(task.target), bool)}
     if task.n_mutations is not None and task.n_mutations.max() > 1:
         for count in range(1, 5):

@@ -1,4 +1,4 @@
-"""Scores of a probe on every representation of some rows, fold by fold."""
+"""Fold scores: score a probe on every representation of some rows, fold by fold."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from ._probes import fit_probe, outputs, penalty, score
 from ._representations import Maps, Representation
 from ._splits import Folds
 
-# Columns of a score: what it is of, and what it is.
+# Columns of the rows that `score_folds` returns.
 SCORED = [
     "subset",
     "model",
@@ -26,14 +26,14 @@ SCORED = [
     "n_test",
     "penalty",
 ]
-# A correlation over fewer rows says little.
+# Fewer rows are too few for a correlation.
 _FEWEST_IN_SUBSET = 10
 
 
 def _columns_by_fold(
     natural: Maps, listed: list[Representation], folds: Folds
 ) -> Iterator[tuple[Representation, int, NDArray[np.float64]]]:
-    """Every representation and fold, and the columns of all rows."""
+    """Yield every representation and fold, with the representation of all rows."""
     for each in listed:
         if each.fitted_on != "fold":
             columns = natural.columns(each.level, each.name)
@@ -66,20 +66,20 @@ def score_folds(
     natural : Maps
         All rows, and the maps that are not fitted on folds.
     listed : list of Representation
-        What is scored.
+        Representations to score.
     folds : Folds
         Indices of training and test rows.
     probe : estimator
-        Fitted anew on each training fold.
+        A clone is fitted on each training fold.
     y : ndarray of shape (n_rows,)
         Targets.
     groups : ndarray of shape (n_rows,), int64
-        Rows that the probe's own folds keep together.
+        Group of each row; inner folds of the probe keep groups whole.
     metric : {"spearman", "aupr"}
     subsets : dict of str to ndarray of shape (n_rows,), bool
-        Test rows to be scored by themselves; "all" is scored however few they are.
+        Masks of rows. In each fold, subsets of fewer than ten test rows are left out, except "all".
     n_jobs : int or None
-        Probes fitted at a time, in threads.
+        Number of probes fitted at a time, in threads.
     progress : str or None
         Text of the progress bar; None shows none.
 
@@ -109,8 +109,8 @@ def score_folds(
         disable=progress is None,
     )
     with warnings.catch_warnings():
-        # What a training fold may be too small for; the widths stay equal all the same.
-        for expected in ("beyond the numerical rank", "fewer than its", "prefix may reach"):
+        # Training folds may be too small for all columns; widths stay the same.
+        for expected in ("beyond the numerical rank", "fewer than its", "Rounding may correlate"):
             warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
@@ -132,7 +132,7 @@ def score_folds(
 
 
 def _over_folds(n_test, n_columns, penalties, scores):
-    """From values by fold to those of `SCORED`."""
+    """Summarise values by fold as the last columns of `SCORED`."""
     with np.errstate(divide="ignore"):
         penalty = float(np.exp(np.mean(np.log(penalties))))
     return min(n_columns), np.mean(scores), np.std(scores), len(scores), sum(n_test), penalty

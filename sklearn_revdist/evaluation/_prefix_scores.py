@@ -1,4 +1,4 @@
-"""Scores of every prefix of one table of embeddings, and of baselines of equal width."""
+"""Prefix scores: score every prefix of one matrix of embeddings, and baselines of equal width."""
 
 from numbers import Integral
 
@@ -16,7 +16,7 @@ from ..probes._folds import shuffled_cv
 from ._fold_scores import SCORED, score_folds
 from ._probes import make_probe
 from ._representations import Maps, Representation, Sizes
-from ._splits import check_targets_differ
+from ._splits import check_folds
 
 PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
 
@@ -27,7 +27,7 @@ PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_st
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=False,  # those of the distiller are the caller's
+    prefer_skip_nested_validation=False,  # parameters of the distiller are the caller's
 )
 def prefix_scores(
     distiller: ReverseDistiller,
@@ -39,25 +39,26 @@ def prefix_scores(
 ) -> pd.DataFrame:
     """Score a probe on every prefix of a nested embedding, and on baselines of equal width.
 
-    At each model of the chain, three representations get the same folds and the same probe:
+    For each model of the chain, the same probe is scored on the same folds of three
+    representations:
 
     plain
         that model's own embedding;
     distilled
         the prefix of the nested embedding that ends at that model;
     concat_pca
-        the leading principal components of the concatenated embeddings of all models up to
-        that one, as many as the prefix has columns.
+        as many leading principal components of the concatenated embeddings of all models up to
+        that one as the prefix has columns.
 
-    The probe is :class:`~sklearn.preprocessing.StandardScaler` and
-    :class:`~sklearn.linear_model.RidgeCV` with 17 penalties from 1e-2 to 1e6. It and the
-    principal components are fitted inside each training fold. The distiller is taken as it
-    is; one fitted on the rows of `X` has seen the test folds, though not their targets.
+    The probe is a :class:`~sklearn.preprocessing.StandardScaler` and a
+    :class:`~sklearn.linear_model.RidgeCV` with 17 penalties from 1e-2 to 1e6. Probe and principal
+    components are fitted on each training fold. The distiller is used as it is; if fitted on the
+    rows of `X`, it has seen the test folds, though not their targets.
 
     Parameters
     ----------
     distiller : ReverseDistiller
-        A fitted distiller. Its `n_components` is ignored.
+        A fitted distiller, whose `n_components` is ignored.
     X : array-like of shape (n_samples, n_features), float64 or float32
         Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
     y : array-like of shape (n_samples,)
@@ -65,7 +66,7 @@ def prefix_scores(
     cv : int or cross-validation splitter, default=5
         A number of folds, shuffled with a fixed seed, or a splitter.
     verbose : bool, default=False
-        Show a progress bar on standard error.
+        Whether to show a progress bar on standard error.
 
     Returns
     -------
@@ -77,35 +78,44 @@ def prefix_scores(
         representation : {"plain", "distilled", "concat_pca"}
             Input of the probe.
         n_columns : int
-            Its width; principal components are fewer than training samples.
+            Its width; of principal components there are fewer than training rows.
         score_mean, score_std : float
-            Spearman correlation of prediction and target: mean and standard deviation over
-            the folds. A constant prediction scores 0.
+            Spearman correlation of prediction and target, mean and standard deviation over the
+            folds. A constant prediction scores 0.
 
     Raises
     ------
     ValueError
         If `X` does not fit the distiller, `y` is not finite or not as long as `X`, or all
-        targets of a fold are equal.
+        targets of a test fold are equal.
+    TypeError
+        If `cv` is a string.
     sklearn.exceptions.NotFittedError
         If the distiller is not fitted.
 
     Examples
     --------
+    The target depends on a column of the small model, 4 wide, and on one of the large, 8 wide:
+
     >>> import numpy as np
     >>> from sklearn_revdist import ReverseDistiller, prefix_scores
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 12))
+    >>> y = X[:, 0] + X[:, 5]
+
+    The nested embedding of both is as wide as the large model, with all columns of the small one
+    and the leading directions of what the large one adds. It scores highest:
+
     >>> distiller = ReverseDistiller(dims=[4, 8]).fit(X)
-    >>> scores = prefix_scores(distiller, X, X[:, 0] + X[:, 5])
-    >>> scores[["model", "representation", "n_columns"]]
-        model representation  n_columns
-    0  block0          plain          4
-    1  block0      distilled          4
-    2  block0     concat_pca          4
-    3  block1          plain          8
-    4  block1      distilled          8
-    5  block1     concat_pca          8
+    >>> scores = prefix_scores(distiller, X, y)
+    >>> scores[["model", "representation", "n_columns", "score_mean"]].round(2)
+        model representation  n_columns  score_mean
+    0  block0          plain          4        0.70
+    1  block0      distilled          4        0.70
+    2  block0     concat_pca          4        0.70
+    3  block1          plain          8        0.60
+    4  block1      distilled          8        0.87
+    5  block1     concat_pca          8        0.83
     """
     check_is_fitted(distiller)
     X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
@@ -115,7 +125,7 @@ def prefix_scores(
     if isinstance(cv, str):  # which has a method of that name
         raise TypeError(f"cv={cv!r} is a string; give a number of folds or a splitter.")
     folds = list(shuffled_cv(cv, y).split(X, y))
-    check_targets_differ(y, folds)
+    check_folds(folds, y)
     sizes = Sizes.of_fitted(distiller)
     listed = [
         Representation(level, name, fitted_on)

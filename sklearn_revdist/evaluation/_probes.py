@@ -1,4 +1,4 @@
-"""Probes: the estimators that score representations, the same for all of them."""
+"""Probes: the estimators that score representations, and their metrics."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ LOGISTIC_CS = np.logspace(-4, 0, 5)
 
 
 class GroupedFolds:
-    """Shuffled folds that keep groups whole and spread classes; a splitter of scikit-learn's kind.
+    """Splitter of scikit-learn's kind: shuffled folds that keep groups whole and spread classes.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ class GroupedFolds:
         return f"GroupedFolds({self.n_splits})"
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """Number of folds."""
+        """Return the number of folds."""
         return self.n_splits
 
     def split(
         self, X: NDArray, y: NDArray, groups: NDArray | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Training and test rows of every fold."""
+        """Generate the training and test rows of every fold."""
         groups = np.arange(len(y)) if groups is None else groups
         fold = random_fold(groups, self.n_splits, None if y.dtype.kind == "f" else y)
         for i in np.unique(fold):
@@ -48,7 +48,7 @@ class GroupedFolds:
 
 
 def _log_likelihood(estimator, X, y):
-    """Mean logarithm of the probability of the right class, over rows of known classes."""
+    """Score by the mean log-probability of the true class, over rows of known classes."""
     probability = estimator.predict_proba(X)
     column = np.searchsorted(estimator.classes_, y).clip(max=len(estimator.classes_) - 1)
     known = estimator.classes_[column] == y
@@ -57,7 +57,7 @@ def _log_likelihood(estimator, X, y):
 
 
 def _ridge():
-    # The same penalties and coefficients as by the default, two to three times sooner (measured).
+    # Same penalties and coefficients as by the default, two to three times faster (measured).
     return make_pipeline(StandardScaler(), RidgeCV(RIDGE_ALPHAS, gcv_mode="svd"))
 
 
@@ -75,28 +75,28 @@ _NAMED = {"ridge": _ridge, "logistic": _logistic}
 
 
 def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
-    """The estimator that a task is scored with.
+    """Return the estimator that a task is scored with.
 
     Parameters
     ----------
     probe : {"ridge", "logistic"}, estimator or None
         None is "ridge" for a regression and "logistic" for a classification. An estimator is
-        taken as it is.
+        returned as it is.
     kind : {"regression", "classification"}
         Kind of the task.
 
     Returns
     -------
     probe : estimator
-        "ridge": columns of unit variance, penalty from 17 between 1e-2 and 1e6 by the
-        leave-one-out error or, where rows form groups, the error in 3 inner folds. "logistic":
-        columns of unit variance, inverse penalty from 5 between 1e-4 and 1 by the likelihood in
-        3 inner folds. Inner folds keep groups whole.
+        "ridge": columns of unit variance; the penalty, one of 17 between 1e-2 and 1e6, minimises
+        the leave-one-out error or, if rows form groups, the error in 3 inner folds. "logistic":
+        columns of unit variance; the inverse penalty, one of 5 between 1e-4 and 1, maximises the
+        likelihood in 3 inner folds. Inner folds keep groups whole.
 
     Raises
     ------
     ValueError
-        If the probe is not known, or is one for the other kind of task.
+        If the probe is unknown, or is for the other kind of task.
     """
     if probe is None:
         probe = "ridge" if kind == "regression" else "logistic"
@@ -112,20 +112,20 @@ def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
 
 
 def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> BaseEstimator:
-    """Fit a copy of a probe.
+    """Fit a clone of a probe.
 
     Parameters
     ----------
     probe : estimator
-        Of :func:`make_probe`.
+        As :func:`make_probe` returns it.
     X : ndarray of shape (n_rows, n_columns)
-        A representation of the rows to learn from.
+        A representation of the training rows.
     y : ndarray of shape (n_rows,)
         Their targets.
     groups : ndarray of shape (n_rows,)
-        Rows that the search for the penalty must not separate. Of a probe that was passed in, a
-        last step RidgeCV and a grid search keep them together where their `cv` is None or a
-        number.
+        Group of each row; the search for the penalty keeps groups whole. This holds for a grid
+        search and a RidgeCV (also as the last step of a pipeline) whose `cv` is None, and for a
+        grid search also if it is a number.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
 
 
 def penalty(probe: BaseEstimator) -> float:
-    """Penalty that a fitted probe has chosen; NaN where it has none."""
+    """Return the penalty that a fitted probe has chosen; NaN if it has none."""
     if isinstance(probe, GridSearchCV):
         return 1 / probe.best_params_.get("logisticregression__C", np.nan)
     last = probe[-1] if isinstance(probe, Pipeline) else probe
@@ -154,7 +154,7 @@ def penalty(probe: BaseEstimator) -> float:
 
 
 def outputs(probe: BaseEstimator, X: NDArray) -> NDArray:
-    """Predictions of a fitted probe: numbers, or one score for each of its classes."""
+    """Predict by a fitted probe: numbers, or a score for each of its classes."""
     if not is_classifier(probe):
         return probe.predict(X)
     if hasattr(probe, "predict_proba"):
@@ -164,24 +164,24 @@ def outputs(probe: BaseEstimator, X: NDArray) -> NDArray:
 
 
 def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) -> float:
-    """Score of a probe's predictions.
+    """Score the predictions of a probe.
 
     Parameters
     ----------
     metric : {"spearman", "aupr"}
         Spearman correlation; or area under the precision-recall curve (average precision), of
-        the second class where there are two, else the mean over the classes that occur in `y`.
+        two classes that of the second, of more the mean over the classes that occur in `y`.
     y : ndarray of shape (n_rows,)
         Measured targets.
-    predicted : ndarray
-        Of :func:`outputs`.
-    classes : ndarray of str or None
-        Classes of the columns of `predicted`, which are all that were learnt; `y` has no other.
+    predicted : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        As :func:`outputs` returns them.
+    classes : ndarray of shape (n_classes,) or None
+        Classes of the columns of `predicted`, among which are all classes of `y`.
 
     Returns
     -------
     score : float
-        NaN where the score does not exist, as where all targets are equal.
+        NaN if it is undefined, as if all targets are equal.
     """
     if len(y) < 2 or (y == y[0]).all():
         return np.nan
@@ -189,12 +189,9 @@ def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) 
         return spearman(y, predicted)
     if len(classes) == 2:
         return average_precision_score(y == classes[1], predicted[:, 1])
-    return float(
-        np.mean(
-            [
-                average_precision_score(y == label, predicted[:, column])
-                for column, label in enumerate(classes)
-                if (y == label).any()
-            ]
-        )
-    )
+    of_class = [
+        average_precision_score(y == label, predicted[:, column])
+        for column, label in enumerate(classes)
+        if (y == label).any()
+    ]
+    return float(np.mean(of_class))

@@ -1,4 +1,4 @@
-"""Representations: what a probe is given at each size, as linear maps of one wide matrix."""
+"""Representations: inputs of a probe at each size, as maps of the concatenated embeddings."""
 
 import copy
 from collections.abc import Collection, Sequence
@@ -30,9 +30,9 @@ REPRESENTATIONS = (
 FITTED_ON = ("natural", "fold")
 
 _NOT_FITTED = ("plain", "largest_first", "concat")
-# The first level at which one differs from the plain embedding.
+# The first level at which a representation differs from others.
 _FIRST_LEVEL = {"jump": 2, "naive": 1, "concat": 1}
-# Of the largest model they are its plain embedding, or a rotation of it.
+# At the largest model these are its plain embedding, or a rotation of it.
 _NOT_OF_LARGEST = ("largest_pca", "largest_first")
 
 
@@ -55,7 +55,7 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of_fitted(cls, distiller: ReverseDistiller) -> Self:
-        """Sizes of a fitted distiller."""
+        """Return the sizes of a fitted distiller."""
         columns = distiller.dims_.tolist(), distiller.prefix_lengths_.tolist()
         return cls(list(distiller.model_names_), *columns)
 
@@ -63,29 +63,29 @@ class Sizes(NamedTuple):
     def of_unfitted(
         cls, distiller: ReverseDistiller, feature_names: Sequence[str] | None, n_features: int
     ) -> Self:
-        """Sizes that a distiller would have once fitted on such columns."""
+        """Return the sizes that a distiller will have when fitted on such columns."""
         blocks = find_blocks(distiller.dims, feature_names, n_features)
         n_new = new_columns(blocks, distiller.n_new)
         lengths = np.cumsum([blocks.dims[0], *n_new]).tolist()
         return cls(list(blocks.names), list(blocks.dims), lengths)
 
     def own(self, level: int) -> slice:
-        """Columns of a model in the wide matrix."""
+        """Return the columns of a model in the concatenated embeddings."""
         stop = sum(self.dims[: level + 1])
         return slice(stop - self.dims[level], stop)
 
 
 class Representation(NamedTuple):
-    """What a probe is given.
+    """Input of a probe.
 
     Attributes
     ----------
     level : int
-        Place in the chain of the model of whose size it is.
+        Index in the chain of the model that determines the size.
     name : str
         One of ``REPRESENTATIONS``.
     fitted_on : {"", "natural", "fold"}
-        What its map was fitted on: nothing, the distiller's own data, or the training fold.
+        Data of the fit: none, that of the distiller, or the training fold.
     """
 
     level: int
@@ -96,16 +96,16 @@ class Representation(NamedTuple):
 def list_representations(
     n_models: int, names: Collection[str], fitted_on: Collection[str]
 ) -> list[Representation]:
-    """Representations that exist, from the smallest model to the largest.
+    """List the representations to score, from the smallest model to the largest.
 
     Parameters
     ----------
     n_models : int
         Length of the chain.
     names : collection of str
-        Those wanted of ``REPRESENTATIONS``.
+        Some of ``REPRESENTATIONS``.
     fitted_on : collection of {"natural", "fold"}
-        What maps are fitted on.
+        Data that maps are fitted on.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def list_representations(
             if name in _NOT_OF_LARGEST and level == n_models - 1:
                 continue
             for data in ("",) if name in _NOT_FITTED else FITTED_ON:
-                # Of the smallest model the distilled embedding is the plain one, once is enough.
+                # The distilled embedding of the smallest model is its plain one: list it once.
                 again = name == "distilled" and data == "fold" and level == 0
                 if (not data or data in fitted_on) and not again:
                     listed.append(Representation(level, name, data))
@@ -127,21 +127,20 @@ def list_representations(
 
 
 class Maps:
-    """The representations of the rows of one matrix, by maps fitted on the same data.
+    """Representations of the rows of a matrix, by maps fitted on the same data.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features), float64
         Concatenated embeddings.
     sizes : Sizes
-        The chain.
+        Sizes of the chain.
     distiller : ReverseDistiller
-        Fitted on that data; or, to be fitted, any whose parameters count.
+        Fitted on the data; or, with `rows`, the distiller whose clone is fitted on these.
     moments : Moments, default=None
-        Of that data. The rivals of a fitted distiller need them.
+        Moments of the data, which baselines of a fitted distiller need.
     rows : ndarray of int, default=None
-        That data in place of moments, where it is rows of `X` (those of a training fold); the
-        distiller is to be fitted on them.
+        The data, if it is rows of `X` (a training fold); takes the place of `moments`.
     """
 
     def __init__(
@@ -157,20 +156,25 @@ class Maps:
         self.rows = rows
 
     def columns(self, level: int, name: str) -> NDArray[np.float64]:
-        """One representation of all rows.
+        """Compute one representation of all rows.
 
         Parameters
         ----------
         level : int
-            Place in the chain of the model of whose size it is.
+            Index in the chain of the model that determines the size.
         name : str
             One of ``REPRESENTATIONS``.
 
         Returns
         -------
         columns : ndarray of shape (n_rows, n_columns)
-            As wide as the nested embedding up to that model, but that principal components are
-            at most as many as directions in which the data vary, and "concat" is wider.
+            As wide as the nested embedding up to that model, except that there are at most as many
+            principal components as directions in which the data vary, and that "concat" is wider.
+
+        Raises
+        ------
+        ValueError
+            If there is no such representation.
         """
         X, own, length = self.X, self.sizes.own, self.sizes.lengths[level]
         match name:
@@ -191,7 +195,7 @@ class Maps:
                 return self._principal_components(slice(0, own(level).stop), length)
             case "largest_pca":
                 return self._principal_components(own(len(self.sizes.dims) - 1), length)
-        raise ValueError(f"There is no representation {name!r}.")
+        raise ValueError(f"{name!r} is not a representation; give one of {REPRESENTATIONS}.")
 
     @cached_property
     def _nested(self):
@@ -208,14 +212,14 @@ class Maps:
         return solve_steps(self.moments, self.sizes.dims)
 
     def _jump(self, level):
-        """From the smallest model to this one, without those in between."""
+        """Distil the smallest model and this one, without those in between."""
         smallest, width = self.sizes.dims[0], self.sizes.dims[level]
         columns = np.r_[self.sizes.own(0), self.sizes.own(level)]
         n_new = min(self.sizes.lengths[level] - smallest, width)
         return self._fit_transform(columns, [smallest, width], n_new=[n_new])
 
     def _fit_transform(self, columns, dims, **parameters):
-        """Distilled rows, by a copy of the distiller fitted on some columns of the data."""
+        """Distil all rows by a clone of the distiller fitted on some columns of the data."""
         distiller = clone(self.distiller).set_params(
             dims=dims, n_components=None, memory=None, **parameters
         )
@@ -228,6 +232,6 @@ class Maps:
         return distiller.transform(X)
 
     def _principal_components(self, columns, n_components):
-        """Principal components of some columns, at most as many as there are directions."""
+        """Compute principal components of some columns, at most as many as directions vary."""
         moments = select_columns(self.moments, columns)
         return (self.X[:, columns] - moments.mean) @ space_of(moments).axes(n_components)

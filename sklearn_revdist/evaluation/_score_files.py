@@ -1,4 +1,4 @@
-"""Files that keep scores, named after all that the scores depend on."""
+"""Score files: tables of scores under names that identify everything they depend on."""
 
 import copy
 import os
@@ -10,12 +10,12 @@ from sklearn.base import clone
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
 
-# Increase it when scores are computed in another way, so that old files are not used.
+# Increase this when scores are computed differently, so that old files are not used.
 _DEFINITION = 3
 
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table, in one step; scores with six decimals, beyond the reach of rounding."""
+    """Write a table in one step, with six decimals, which rounding does not change."""
     with replaced(local_path(path)) as part:
         table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
 
@@ -32,13 +32,13 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
 
 
 def scores_key(embedder, distiller, settings):
-    """Fingerprint of all that scores depend on except the task."""
-    embedded_by = fingerprint(embedder)  # first, since the rest of a long chain takes seconds
+    """Return a digest of all that scores depend on, except the task."""
+    embedded_by = fingerprint(embedder)  # first: it may raise, and the rest may take seconds
     probe = settings["probe"]
     if not isinstance(probe, str | None):
-        settings = {**settings, "probe": clone(probe)}  # as folds are given it
-    hasattr(distiller, "components_")  # solves the chain here, where that is due, not in a copy
-    # The map is taken whole; parameters are those of the copies that are fitted on folds.
+        settings = {**settings, "probe": clone(probe)}  # as it is fitted on folds
+    hasattr(distiller, "components_")  # solves the chain here, if that is due, not in a copy
+    # The whole map, and the parameters of the clones that are fitted on folds.
     whole = copy.copy(distiller).set_params(n_components=None, memory=None)
     moments = vars(whole).get("moments_")
     natural = moments if moments is None else vars(moments)
@@ -47,6 +47,6 @@ def scores_key(embedder, distiller, settings):
 
 
 def file_name(task, key):
-    """Name of a task's file, with a digest of all that its scores depend on."""
+    """Return the name of a task's file, with a digest of all that its scores depend on."""
     digest = fingerprint(key, task)
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"

@@ -1,4 +1,4 @@
-"""Splits: which rows a probe learns from and is tested on, and whether a score then exists."""
+"""Splits: training and test rows of a task, checked so that every fold has a score."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,41 +12,20 @@ _BY_POSITION = {"contiguous": ContiguousKFold, "modulo": ModuloKFold}
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
-def available_splits(task: Task, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The splits that a task is scored on.
-
-    Parameters
-    ----------
-    task : Task
-    wanted : tuple of {"random", "contiguous", "modulo"}
-        Splits for tasks that come with none of their own.
-
-    Returns
-    -------
-    splits : tuple of str
-        ``("given",)`` where the task has a split of its own; else the wanted ones, those by
-        position only where every row is a single substitution.
-    """
-    if task.split is not None:
-        return ("given",)
-    return tuple(split for split in wanted if split == "random" or task.position is not None)
-
-
 def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
-    """Training and test rows of every fold.
+    """Return the training and test rows of every fold.
 
     Parameters
     ----------
     task : Task
     split : {"given", "random", "contiguous", "modulo"}
-        "given" is the task's own: the probe learns from training and validation rows.
-        "random" shuffles groups of rows, one group a sequence, and spreads classes evenly.
-        "contiguous" and "modulo" keep positions whole: see :class:`ContiguousKFold` and
-        :class:`ModuloKFold`.
+        "given" is the task's own split, with validation rows as training rows. "random" shuffles
+        groups of rows, one group per sequence, and spreads classes evenly. "contiguous" and
+        "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`.
     n_folds : int
-        Number of folds, unless given.
+        Number of folds, except for "given", which has one.
     seed : int, default=0
-        Of the shuffling.
+        Seed of the shuffling.
 
     Returns
     -------
@@ -56,15 +35,14 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
     Raises
     ------
     ValueError
-        If there are fewer groups or positions than folds, or no rows on one side.
+        If there are fewer groups or positions than folds, or no training or no test rows.
     """
     if split == "given":
         test = task.split == "test"
         if not test.any() or test.all():
             side = "test" if not test.any() else "training"
             raise ValueError(
-                f"{task.name!r} has no {side} rows in its given split; fix the set, or leave "
-                "the split out."
+                f"{task.name!r} has no {side} rows in its own split; fix the split or leave it out."
             )
         return [(np.flatnonzero(~test), np.flatnonzero(test))]
     if split == "random":
@@ -82,68 +60,84 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
 
 
 def checked_folds(task: Task, splits: tuple[str, ...], n_folds: int) -> dict[str, Folds]:
-    """Folds of all splits that a task is scored on, after checking that it can be.
+    """Return the folds of all splits that a task is scored on, after checking them.
 
     Parameters
     ----------
     task : Task
     splits : tuple of {"random", "contiguous", "modulo"}
-        See :func:`available_splits`.
+        Splits for tasks without a split of their own; those by position are skipped unless every
+        row is a single substitution.
     n_folds : int
-        Number of folds, unless given.
+        Number of folds, except for the task's own split.
 
     Returns
     -------
     folds : dict of str to Folds
-        By split.
+        Folds by split; ``"given"`` for a split of the task's own.
 
     Raises
     ------
     ValueError
-        If the task has too few rows or sequences, a target that is not finite, a test fold of
-        equal targets, or one with a class that its training fold has not.
+        If the task has a target that is not finite or too few sequences or positions, or a fold
+        cannot be scored (see :func:`check_folds`).
     """
     if task.kind == "regression" and not np.isfinite(task.target).all():
         row = np.flatnonzero(~np.isfinite(task.target))[0]
         raise ValueError(
             f"Target {row} (counting from 0) of {task.name!r} is {task.target[row]}; drop the row."
         )
-    groups = task.groups()
+    groups, classes = task.groups(), task.kind == "classification"
     checked = {}
-    for split in available_splits(task, splits):
+    for split in splits if task.split is None else ("given",):
+        if split in _BY_POSITION and task.position is None:
+            continue
         folds = checked[split] = make_folds(task, split, n_folds)
         where = f" of {task.name!r} ({split} split)"
-        check_groups_differ(groups, folds, where)
-        check_targets_differ(task.target, folds, where)
-        if task.kind == "classification":
-            check_classes_learnt(task.target, folds, where)
+        check_folds(folds, task.target, groups, classes=classes, where=where)
     return checked
 
 
-def check_groups_differ(groups: NDArray, folds: Folds, where: str = "") -> None:
-    """Refuse training folds of one group, in which a probe has no folds of its own."""
-    for i, (train, _) in enumerate(folds):
-        if (groups[train] == groups[train][0]).all():
+def check_folds(
+    folds: Folds,
+    y: NDArray,
+    groups: NDArray | None = None,
+    *,
+    classes: bool = False,
+    where: str = "",
+) -> None:
+    """Refuse folds that a probe cannot be scored on.
+
+    Parameters
+    ----------
+    folds : Folds
+    y : ndarray of shape (n_rows,)
+        Targets.
+    groups : ndarray of shape (n_rows,), default=None
+        Group of each row, its sequence.
+    classes : bool, default=False
+        Whether targets are classes.
+    where : str, default=""
+        What the folds are of, for errors, as ``" of 'task' (random split)"``.
+
+    Raises
+    ------
+    ValueError
+        If a training fold has rows of one group only, the targets of a test fold are equal, or a
+        test fold has a class that its training fold lacks.
+    """
+    for i, (train, test) in enumerate(folds):
+        if groups is not None and (groups[train] == groups[train][0]).all():
             raise ValueError(
                 f"All {len(train)} rows of training fold {i}{where} are of one sequence, so that "
                 "no penalty can be chosen on others; use another split, or rows of more sequences."
             )
-
-
-def check_targets_differ(y: NDArray, folds: Folds, where: str = "") -> None:
-    """Refuse test folds in which there is nothing to rank."""
-    for i, (_, test) in enumerate(folds):
         if (y[test] == y[test][0]).all():
             raise ValueError(
-                f"All {len(test)} targets of test fold {i}{where} are equal, so that a score does "
-                "not exist; use fewer folds or another split."
+                f"All {len(test)} targets of test fold {i}{where} are equal, so that the score is "
+                "undefined; use fewer folds or another split."
             )
-
-
-def check_classes_learnt(y: NDArray, folds: Folds, where: str = "") -> None:
-    """Refuse test folds with a class that the training fold has not."""
-    for i, (train, test) in enumerate(folds):
-        if unknown := sorted(set(y[test].tolist()) - set(y[train].tolist()), key=str):
+        if classes and (unknown := sorted(set(y[test].tolist()) - set(y[train].tolist()), key=str)):
             raise ValueError(
                 f"Class {unknown[0]!r} is in test fold {i}{where} but not in its training fold, so "
                 "that it cannot be learnt; use another number of folds, or leave the class out."
@@ -160,27 +154,30 @@ def _too_few(task, split, n_folds):
 def random_fold(
     groups: NDArray, n_folds: int, classes: NDArray | None = None, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Number of the fold of each row; shuffled, groups whole, classes spread evenly.
+    """Assign rows to folds: shuffled, with groups whole and classes spread evenly.
 
     Parameters
     ----------
     groups : ndarray of shape (n_rows,)
-        Rows of one group share a fold.
+        Group of each row.
     n_folds : int
+        Number of folds.
     classes : ndarray of shape (n_rows,), default=None
-        Classes to spread; a group goes by the class of its first row.
+        Class of each row; that of a group's first row is the class of the group.
     seed : int, default=0
+        Seed of the shuffling.
 
     Returns
     -------
     fold : ndarray of shape (n_rows,), int64
+        Index of the fold of each row.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(first))
     if classes is not None:
         _, labels = np.unique(classes[first].astype(str), return_inverse=True)
         order = order[labels[order].argsort(kind="stable")]
-    # Dealt like cards, so that sizes, and the counts of each class, differ by one at most.
+    # Dealt like cards, so that sizes of folds and counts of each class differ by at most one.
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % n_folds
     return fold[group]

@@ -1,4 +1,4 @@
-"""Summary: means, win rates and growth of scores over many tasks, with intervals."""
+"""Summary: mean scores, win rates and growth over many tasks, with intervals."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]
-# Columns that scores and their means have.
+# Columns of tables of scores and of their means.
 SCORED = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "score"]
-# Their smallest size is the smallest model's plain embedding.
+# Representations whose smallest size is the smallest model's plain embedding.
 NESTED = ("distilled", "naive")
 
 _checked = validate_params(
@@ -27,23 +27,54 @@ _checked = validate_params(
 
 @_checked
 def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
-    """Mean score over tasks of every representation and size.
+    """Average the scores of every representation and size over tasks.
 
     Parameters
     ----------
     scores : DataFrame
-        Table of :func:`evaluate`.
+        Table that :func:`evaluate` returns.
     n_bootstrap : int, default=10_000
         Number of resamples of the tasks.
     seed : int, default=0
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
     means : DataFrame
-        For each kind of rows, metric, split, subset, model and representation: `n_columns`,
-        `n_tasks`, `score`, and the bounds `low` and `high` of the 95 % bootstrap interval over
-        tasks, which are NaN where there is one task.
+        One row for each kind of rows, metric, split, subset, model, representation and data of
+        the fit: the width `n_columns`, the number of tasks `n_tasks`, the mean `score`, and the
+        bounds `low` and `high` of its 95 % bootstrap interval, NaN for a single task.
+
+    Raises
+    ------
+    ValueError
+        If a column of scores is missing.
+
+    Examples
+    --------
+    Two tasks were scored on the plain embeddings of two models:
+
+    >>> import pandas as pd
+    >>> from sklearn_revdist import mean_scores
+    >>> scores = pd.DataFrame({
+    ...     "task": ["a", "a", "b", "b"],
+    ...     "rows": "proteins",
+    ...     "metric": "spearman",
+    ...     "split": "random",
+    ...     "subset": "all",
+    ...     "model": ["8M", "35M"] * 2,
+    ...     "representation": "plain",
+    ...     "fitted_on": "",
+    ...     "n_columns": [320, 480] * 2,
+    ...     "score": [0.4, 0.5, 0.6, 0.7],
+    ... })
+
+    Each model has a mean score over the tasks, with its interval:
+
+    >>> mean_scores(scores)[["model", "n_tasks", "score", "low", "high"]].round(2)
+      model  n_tasks  score  low  high
+    0    8M        2    0.5  0.4   0.6
+    1   35M        2    0.6  0.5   0.7
     """
     rows = []
     for group, tables in _groups(scores):
@@ -58,28 +89,33 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
 
 @_checked
 def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
-    """Share of tasks in which one representation scores higher than another.
+    """Compute the share of tasks in which one representation scores higher than another.
 
-    At every model, distilled embeddings are compared with every baseline of that size; every
-    plain and distilled embedding is compared with itself at the next smaller model.
+    For each model, the distilled embedding is compared with every baseline of that size, and the
+    plain and the distilled embedding each with the same representation at the next smaller model.
 
     Parameters
     ----------
     scores : DataFrame
-        Table of :func:`evaluate`.
+        Table that :func:`evaluate` returns.
     n_bootstrap : int, default=10_000
         Number of paired resamples of the tasks.
     seed : int, default=0
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
     wins : DataFrame
-        For each kind of rows, metric, split and subset: `model`, `representation` and
-        `fitted_on`; `rival_model`, `rival` and `rival_fitted_on`, those of the baseline; the
-        number `n_tasks` of tasks that have both, the share `win_rate` of those in which the
-        former scores higher (ties count half), the mean `gain`, and the bounds of their 95 %
-        bootstrap intervals.
+        One row for each kind of rows, metric, split, subset and comparison: `model`,
+        `representation` and `fitted_on`, and those of the baseline, `rival_model`, `rival` and
+        `rival_fitted_on`; the number of tasks that have both, `n_tasks`; the share of these in
+        which the former scores higher, `win_rate` (ties count half); the mean difference of
+        scores, `gain`; and the bounds of the 95 % bootstrap intervals, as `gain_low`.
+
+    Raises
+    ------
+    ValueError
+        If a column of scores is missing.
     """
     rows = []
     for group, tables in _groups(scores):
@@ -102,23 +138,29 @@ def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0)
 
 @_checked
 def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
-    """Share of tasks in which a score rises with every model of the chain.
+    """Compute the share of tasks in which the score rises with every model of the chain.
 
     Parameters
     ----------
     scores : DataFrame
-        Table of :func:`evaluate`.
+        Table that :func:`evaluate` returns.
     n_bootstrap : int, default=10_000
         Number of resamples of the tasks.
     seed : int, default=0
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
     growth : DataFrame
-        For each kind of rows, metric, split, subset and representation that has all sizes:
-        `n_tasks`, the `share` of tasks, and its 95 % bootstrap interval. By chance it would be
-        one in the number of orders of the models: 1 in 6 for three.
+        One row for each kind of rows, metric, split, subset and representation with all sizes:
+        `n_tasks`, the `share` of tasks, and the bounds `low` and `high` of its 95 % bootstrap
+        interval. The share expected by chance is one over the number of orders of the models, 1 in
+        6 for three models.
+
+    Raises
+    ------
+    ValueError
+        If a column of scores is missing.
     """
     rows = []
     for group, tables in _groups(scores):
@@ -138,7 +180,7 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], parameter: str) -> None:
-    """Refuse a table that does not hold scores."""
+    """Refuse a table without some column of scores."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(
@@ -147,9 +189,9 @@ def check_columns(table: pd.DataFrame, columns: Sequence[str], parameter: str) -
 
 
 def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFrame]]]:
-    """Groups, and in each the tables of tasks by model and representation, models in order."""
+    """Yield groups of scores, and for each the scores by model and representation, in order."""
     check_columns(scores, ["task", *SCORED], "scores")
-    # In a scan of single substitutions all variants have one.
+    # All variants of a scan of single substitutions are in the subset "1".
     counted = scores.loc[scores["subset"] != "all", "task"].unique()
     single = scores[(scores["rows"] == "variants") & ~scores["task"].isin(counted)]
     scores = pd.concat([scores, single.assign(subset="1")], ignore_index=True)
@@ -164,7 +206,7 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFr
 
 
 def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
-    """Pairs of representations to compare, larger or distilled first."""
+    """Yield pairs of representations to compare, the larger or distilled one first."""
     models = list(dict.fromkeys(key[0] for key in keys))
     for own in keys:
         model, representation, fitted_on = own
@@ -183,9 +225,9 @@ def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
 
 
 def _interval(values: NDArray, n_bootstrap: int, seed: int) -> tuple[float, float]:
-    """Bounds of the 95 % percentile interval of the mean; the same resamples for all.
+    """Return the bounds of the 95 % bootstrap percentile interval of the mean.
 
-    NaN for a single task, which says nothing of the scatter between tasks.
+    The same seed resamples all values alike. NaN for a single task.
     """
     if len(values) < 2:
         return np.nan, np.nan

@@ -1,7 +1,7 @@
-"""What PrefixRidgeCV and PrefixRidgeClassifierCV share: held-out scores, choice and final fit.
+"""Base of PrefixRidgeCV and PrefixRidgeClassifierCV: held-out scores, choice and final fit.
 
-For every penalty all prefixes of the columns are scored at once: by leaving out one row after the
-other, which takes no refitting, or on every fold.
+For each penalty all prefixes of the columns are scored at once: by leaving out each row in turn,
+without refitting, or on every fold.
 """
 
 import warnings
@@ -35,16 +35,16 @@ from ._folds import shuffled_cv
 from ._metrics import PrefixMetrics, all_prefixes, spearman
 from ._prefix_ridge import coefficients, left_out_predictions, predictions
 
-# Of columns of unit variance: from next to nothing for hundreds of rows to much for a million.
+# For columns of unit variance: from weak for hundreds of rows to strong for a million.
 _ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
-# Scores that differ by less than this share are tied.
-_EQUAL = 1e-12
-# Warn where rounding may move predictions by more than this share of the targets.
+# Scores are tied if they differ by less, as a share of the largest.
+_TIE = 1e-12
+# Warn if rounding may change predictions by more, as a share of the targets.
 _DOUBTFUL = 1e-6
 
 
 class BasePrefixRidgeCV(BaseEstimator):
-    """Parameters, routing, and the fit of prepared targets."""
+    """Parameters, metadata routing, and the fit to prepared targets."""
 
     _parameter_constraints: dict = {
         "alphas": ["array-like"],
@@ -73,7 +73,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         self.one_standard_error = one_standard_error
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which metadata goes where: `sample_weight` here, more to the splitter and the scorer.
+        """Return the metadata routing: `sample_weight` to fit, more to the splitter and the scorer.
 
         Returns
         -------
@@ -98,16 +98,16 @@ class BasePrefixRidgeCV(BaseEstimator):
         return scorer.set_score_request(sample_weight=True) if _routing_enabled() else scorer
 
     def _fit(self, X, data, Y, y, sample_weight, params, **attributes):
-        """Choose prefix and penalty, and fit them on all rows.
+        """Choose prefix and penalty, then fit them on all rows.
 
         Parameters
         ----------
         X, data : array-like and ndarray of shape (n_samples, n_features)
-            The columns as given, and checked.
+            Columns as given, and after checking.
         Y : ndarray of shape (n_samples, n_targets)
             Targets of the regressions.
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Targets of the scorer and the splitter.
+            Targets for the scorer and the splitter.
         sample_weight, params : array-like or None, dict
             As for `fit`.
         **attributes
@@ -120,7 +120,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         sample_weight = check_row_weights(sample_weight, data)
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
-        split_params, score_params = self._routed(scorer, params)
+        split_params, score_params = self._route(scorer, params)
         metrics = all_prefixes(scorer) if score_params.keys() <= {"sample_weight"} else None
         flat = y.ndim == 1 and not is_classifier(self)
         model = type(self)()
@@ -142,14 +142,8 @@ class BasePrefixRidgeCV(BaseEstimator):
         mean, errors = _checked(*found, candidates)
         chosen = self._choose(mean, errors, alphas)
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
-        ridges = coefficients(
-            data[:, :n_prefix],
-            Y,
-            [alpha],
-            [n_prefix],
-            sample_weight=sample_weight,
-            scale=self.scale,
-        )
+        columns, weights = data[:, :n_prefix], {"sample_weight": sample_weight}
+        ridges = coefficients(columns, Y, [alpha], [n_prefix], scale=self.scale, **weights)
         coef, intercept = next(next(ridges)[1])
         coef = np.pad(coef, ((0, 0), (0, data.shape[1] - n_prefix)))
 
@@ -168,7 +162,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         self.coef_, self.intercept_ = (coef[0], float(intercept[0])) if flat else (coef, intercept)
 
     def _choose(self, mean, errors, alphas):
-        """Indices of the chosen prefix and penalty."""
+        """Return the indices of the chosen prefix and penalty."""
         chosen = choose(mean, alphas)
         if not self.one_standard_error:
             return chosen
@@ -176,12 +170,12 @@ class BasePrefixRidgeCV(BaseEstimator):
             raise ValueError(
                 "one_standard_error=True needs the scatter of at least two folds or, with "
                 'cv=None, one of the scores "r2", "neg_mean_squared_error", "spearman" and '
-                '"accuracy"; set `cv` to a number of folds, or leave it False.'
+                '"accuracy"; set `cv` to a number of folds, or one_standard_error=False.'
             )
         return choose(mean, alphas, mean[chosen] - errors[chosen])
 
-    def _routed(self, scorer, params):
-        """Metadata for the splitter and for the scorer."""
+    def _route(self, scorer, params):
+        """Return the metadata for the splitter and for the scorer."""
         if _routing_enabled():
             routed = process_routing(self, "fit", **params)
             return routed.splitter.split, routed.scorer.score
@@ -192,7 +186,7 @@ class BasePrefixRidgeCV(BaseEstimator):
         return {}, params if weighted else {}
 
     def _check_response(self, scorer):
-        """Refuse a scorer that needs a method this estimator does not have."""
+        """Refuse a scorer that needs a method which this estimator does not have."""
         methods = getattr(scorer, "_response_method", "predict")
         methods = (methods,) if isinstance(methods, str) else methods
         if not any(hasattr(self, method) for method in methods):
@@ -203,15 +197,15 @@ class BasePrefixRidgeCV(BaseEstimator):
             )
 
     def _prefix_lengths(self, n_features, names):
-        """The lengths to try, increasing."""
+        """Return the prefix lengths to try, increasing."""
         if isinstance(self.prefixes, str):
             if self.prefixes == "all":
                 return np.arange(1, n_features + 1)
             models = model_prefixes(names)
             if models is None:
                 raise ValueError(
-                    'prefixes="models" reads from the column names where models end, but those of '
-                    "X do not say; keep the names with "
+                    'prefixes="models" reads from the column names where models end, but X has no '
+                    "such names; keep them with "
                     '`ReverseDistiller().set_output(transform="pandas")`, or list the lengths in '
                     "`prefixes`."
                 )
@@ -226,8 +220,8 @@ class BasePrefixRidgeCV(BaseEstimator):
                 )
             if length <= before:
                 raise ValueError(
-                    f"prefixes[{i}]={length} follows {before}; give each length once, from short "
-                    "to long."
+                    f"prefixes[{i}]={length} follows {before}; give each length once, in "
+                    "increasing order."
                 )
         return np.array(self.prefixes, dtype=int)
 
@@ -240,7 +234,7 @@ class BasePrefixRidgeCV(BaseEstimator):
 
 
 class Candidates(NamedTuple):
-    """What is tried, and how it is scored.
+    """Prefixes and penalties to try, and how to score them.
 
     Attributes
     ----------
@@ -249,9 +243,9 @@ class Candidates(NamedTuple):
     scale : bool
         Whether penalties are for columns of unit variance.
     metrics : PrefixMetrics or None
-        Scores all prefixes at once, where the scorer is one of those that can be.
+        Scores all prefixes at once, for the scorers that allow it.
     score : callable
-        ``score(n_prefix, (coef, intercept), X, rows, score_params)``, for any other scorer.
+        ``score(n_prefix, (coef, intercept), X, rows, score_params)`` for any other scorer.
     """
 
     prefixes: NDArray
@@ -262,12 +256,12 @@ class Candidates(NamedTuple):
 
 
 def leave_one_out(data, Y, sample_weight, candidates, score_params):
-    """Scores of the predictions of all rows, each by the regressions without it.
+    """Score the predictions of all rows, each by regressions without it.
 
     Parameters
     ----------
     data, Y, sample_weight : ndarray
-        Rows.
+        Rows, their targets and their weights.
     candidates : Candidates
     score_params : dict
         Metadata for the scorer.
@@ -276,9 +270,9 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
     -------
     scores : ndarray of shape (1, n_prefixes, n_alphas)
     standard_errors : ndarray of shape (n_prefixes, n_alphas)
-        By the scatter over rows; NaN where the scorer takes one prefix at a time.
+        From the scatter over rows; NaN for a scorer that takes one prefix at a time.
     rounding : ndarray of shape (n_alphas,)
-        How far rounding may move predictions, as a share of the targets' size.
+        Bound of the rounding of predictions, as a share of the targets.
 
     Raises
     ------
@@ -287,12 +281,13 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
     """
     prefixes, alphas, scale, metrics, score = candidates
     n_rows, n_targets = Y.shape
-    if (n_rows if sample_weight is None else np.count_nonzero(sample_weight)) < 2:
+    n_used = n_rows if sample_weight is None else np.count_nonzero(sample_weight)
+    if n_used < 2:
         raise ValueError(
-            "Leave-one-out needs at least two rows of positive weight, but of "
-            f"n_samples={n_rows} at most one has any; give more rows."
+            "Leave-one-out needs at least two rows of positive weight, but there are "
+            f"n_samples={n_used}; give more rows."
         )
-    # The scorer is given predictions in place of columns, and an identity in place of a regression.
+    # A scorer of one prefix is given predictions as columns, and the identity as regression.
     identity = np.eye(n_targets), np.zeros(n_targets)
     scores, rounding = np.empty((len(prefixes), len(alphas))), np.empty(len(alphas))
     errors = np.full_like(scores, np.nan)
@@ -300,8 +295,8 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
     ridges = left_out_predictions(
         columns, Y, alphas, prefixes, sample_weight=sample_weight, scale=scale
     )
-    for j, (of_alpha, parts) in enumerate(ridges):
-        rounding[j] = of_alpha
+    for j, (rounding_of_alpha, parts) in enumerate(ridges):
+        rounding[j] = rounding_of_alpha
         for part, predicted in parts:
             if metrics is not None:
                 found = metrics.with_errors(Y, predicted, score_params.get("sample_weight"))
@@ -314,10 +309,11 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
 
 
 def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
-    """Scores of the test rows of every fold, and standard errors of their means.
+    """Score the test rows of every fold.
 
     Parameters and returned arrays are those of :func:`leave_one_out`, with `splits` into training
-    and test rows, and scores by fold. Standard errors are NaN for a single fold.
+    and test rows and scores by fold. Standard errors are those of the mean over folds, NaN for a
+    single fold.
     """
     prefixes, alphas, scale, metrics, score = candidates
     scores = np.empty((len(splits), len(prefixes), len(alphas)))
@@ -335,8 +331,8 @@ def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
             ridges = predictions(*training, columns[test], **settings)
         else:
             ridges = coefficients(*training, **settings)
-        for j, (of_alpha, found) in enumerate(ridges):
-            rounding[j] = max(rounding[j], of_alpha)
+        for j, (rounding_of_fold, found) in enumerate(ridges):
+            rounding[j] = max(rounding[j], rounding_of_fold)
             if metrics is not None:
                 for part, predicted in found:
                     scores[i, part, j] = metrics.scores(Y[test], predicted, test_weights)
@@ -352,38 +348,38 @@ def cross_validate(data, Y, sample_weight, splits, candidates, score_params):
 
 
 def check_alphas(alphas):
-    """The penalties as an array, all positive and finite."""
+    """Return the penalties as an array, all positive and finite."""
     try:
         alphas = np.asarray(alphas, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError("alphas must be numbers; give penalties above 0.") from error
+        raise ValueError("alphas must be numbers; give positive penalties.") from error
     if alphas.ndim != 1 or alphas.size == 0:
         raise ValueError(f"alphas has the shape {alphas.shape}; give a list of penalties.")
     for i, alpha in enumerate(alphas):
         if not 0 < alpha < np.inf:
             raise ValueError(
-                f"alphas[{i}]={alpha} is not positive and finite; give penalties above 0."
+                f"alphas[{i}]={alpha} is not positive and finite; give positive penalties."
             )
     return alphas
 
 
 def _check_any_weight(weights, fold):
+    """Refuse a fold in which all weights are zero."""
     if weights is not None and not np.any(weights):
         raise ValueError(
-            f"sample_weight is zero for all rows of {fold}; give at least one of them a positive "
-            "weight."
+            f"sample_weight is zero for all rows of {fold}; give at least one a positive weight."
         )
 
 
 def _checked(scores, errors, rounding, candidates):
-    """Mean scores and their standard errors, after a warning of rounding, if all are finite."""
+    """Return mean scores and standard errors; warn of rounding, refuse scores that are NaN."""
     prefixes, alphas, *_ = candidates
     doubtful = rounding > _DOUBTFUL
     if doubtful.any():
         warnings.warn(
-            f"alpha={alphas[doubtful].max()} is so small for columns that nearly depend on each "
-            f"other that rounding may move predictions by {rounding[doubtful].max():.0e} of the "
-            "targets; leave out penalties as small as that.",
+            f"alpha={alphas[doubtful].max()} is so small for nearly dependent columns that "
+            f"rounding may change predictions by {rounding[doubtful].max():.0e} of the targets; "
+            "leave out penalties as small as that.",
             UserWarning,
             stacklevel=5,
         )
@@ -402,13 +398,13 @@ def _checked(scores, errors, rounding, candidates):
 
 
 def choose(scores, alphas, least=None):
-    """Indices of the shortest prefix that scores at least `least`, and of its best penalty.
+    """Return the indices of the shortest prefix that scores `least` and of its best penalty.
 
-    `least` is the best score where it is not given. Of equal penalties the largest is taken.
+    `least` defaults to the best score. Of tied penalties the largest is taken.
     """
-    equal = _EQUAL * np.abs(scores).max()
-    best = scores.max() if least is None else least
-    prefix = int(np.argmax((scores >= best - equal).any(axis=1)))
+    tie = _TIE * np.abs(scores).max()
+    least = scores.max() if least is None else least
+    prefix = int(np.argmax((scores >= least - tie).any(axis=1)))
     own = scores[prefix]
-    alpha = int(np.argmax(np.where(own >= own.max() - equal, alphas, 0.0)))
+    alpha = int(np.argmax(np.where(own >= own.max() - tie, alphas, 0.0)))
     return prefix, alpha

@@ -1,9 +1,10 @@
-"""Folds: shuffled where a number is given, or by position in the protein.
+"""Folds: shuffled if only their number is given, or by position in the protein.
 
-Scans are sorted by position, so folds of consecutive rows would test how well positions are
-predicted that were never measured. That is a question of its own, with splitters of its own.
+Mutational scans are sorted by position, so that folds of consecutive rows would test predictions
+for positions that were never measured. That question has splitters of its own.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
@@ -17,7 +18,7 @@ from sklearn.utils.multiclass import type_of_target
 
 
 def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:
-    """Return the splitter that `cv` stands for, as everywhere in this package.
+    """Return the splitter for a `cv` parameter of this package.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:
     y : array-like of shape (n_samples,)
         Targets.
     classifier : bool, default=False
-        Whether they are classes.
+        Whether the targets are classes.
 
     Returns
     -------
@@ -40,9 +41,9 @@ def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:
 
 
 class _PositionKFold(BaseCrossValidator):
-    """Folds that share no position; subclasses say which positions go together."""
+    """Folds that share no position; subclasses assign positions to folds."""
 
-    # Positions are what scikit-learn passes to splitters as groups, so ask for them.
+    # Positions are passed as groups, which metadata routing must be asked for.
     __metadata_request__split = {"groups": True}
 
     @validate_params(
@@ -53,12 +54,12 @@ class _PositionKFold(BaseCrossValidator):
         self.n_splits = n_splits
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Number of folds.
+        """Return the number of folds.
 
         Parameters
         ----------
         X, y, groups : object
-            Ignored, present for scikit-learn's conventions.
+            Ignored; present by scikit-learn's convention.
 
         Returns
         -------
@@ -69,27 +70,27 @@ class _PositionKFold(BaseCrossValidator):
     def split(
         self, X: ArrayLike, y: Any = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Training and test rows of every fold.
+        """Generate the training and test rows of every fold.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            As many rows as there are positions; not used otherwise.
+            Only its number of rows is used.
         y : object
-            Ignored.
+            Ignored; present by scikit-learn's convention.
         groups : array-like of shape (n_samples,), int
-            Position in the protein of each row's substitution.
+            Position in the protein of the substitution of each row.
 
         Yields
         ------
-        train, test : ndarray of int
-            Increasing numbers of rows.
+        train, test : ndarray of shape (n_train,) and (n_test,), int64
+            Increasing indices of rows.
 
         Raises
         ------
         ValueError
-            If positions are missing, are not whole numbers or not as many as rows, or leave a
-            fold without rows.
+            If positions are missing, are not integers, are not as many as rows, or leave a fold
+            without rows.
         """
         positions = self._positions(X, groups)
         fold = self._fold_of(positions)
@@ -105,27 +106,27 @@ class _PositionKFold(BaseCrossValidator):
     def _positions(self, X, groups):
         name = type(self).__name__
         if groups is None:
-            raise ValueError(f"{name} splits by position; give positions as `groups`.")
+            raise ValueError(f"{name} splits by position; give the positions as `groups`.")
         positions = np.asarray(groups)
         if positions.ndim != 1 or positions.dtype.kind not in "iu":
             raise ValueError(
-                f"{name} needs `groups` of whole numbers, a position for each row, but they have "
-                f"the shape {positions.shape} and the type {positions.dtype}; give integers."
+                f"`groups` of {name} have the shape {positions.shape} and the type "
+                f"{positions.dtype}; give an integer for each row, its position."
             )
         check_consistent_length(X, positions)
         return positions
 
+    @abstractmethod
     def _fold_of(self, positions: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Number of the fold of each row."""
-        raise AssertionError("subclasses define it")
+        """Return the index of the fold of each row."""
 
 
 class ContiguousKFold(_PositionKFold):
     """Folds of neighbouring positions.
 
     They test predictions for regions in which no variant was measured. The positions that occur
-    are cut into `n_splits` stretches of equally many positions, as in ProteinGym's "contiguous"
-    scheme [1]_. Positions are given as `groups`.
+    are divided into `n_splits` stretches of equally many positions, as in ProteinGym's "contiguous"
+    scheme [1]_. Pass positions as `groups`.
 
     Parameters
     ----------
@@ -134,9 +135,9 @@ class ContiguousKFold(_PositionKFold):
 
     See Also
     --------
-    ModuloKFold : Positions at which nothing was measured, between others.
-    sklearn.model_selection.KFold : With ``shuffle=True``, variants that were not measured, at
-        positions where others were.
+    ModuloKFold : Tests unmeasured positions between measured ones.
+    sklearn.model_selection.KFold : With ``shuffle=True``, tests unmeasured variants at positions
+        where others were measured.
 
     References
     ----------
@@ -145,6 +146,8 @@ class ContiguousKFold(_PositionKFold):
 
     Examples
     --------
+    Eight variants at six positions are split into three folds of two positions each:
+
     >>> import numpy as np
     >>> from sklearn_revdist import ContiguousKFold
     >>> positions = np.array([1, 1, 2, 3, 3, 4, 5, 6])
@@ -154,13 +157,14 @@ class ContiguousKFold(_PositionKFold):
     [3 3 4]
     [5 6]
 
-    Anywhere in scikit-learn, positions go with the rows as groups:
+    Functions of scikit-learn take positions as `groups`:
 
     >>> from sklearn.linear_model import Ridge
     >>> from sklearn.model_selection import cross_val_score
     >>> X = np.arange(16.0).reshape(8, 2)
-    >>> cross_val_score(Ridge(), X, X[:, 0], groups=positions, cv=ContiguousKFold(2)).shape
-    (2,)
+    >>> scores = cross_val_score(Ridge(), X, X[:, 0], groups=positions, cv=ContiguousKFold(2))
+    >>> scores.round(2)
+    array([0.97, 1.  ])
     """
 
     def _fold_of(self, positions):
@@ -171,9 +175,9 @@ class ContiguousKFold(_PositionKFold):
 class ModuloKFold(_PositionKFold):
     """Folds of every n-th position.
 
-    They test predictions for positions at which no variant was measured, but whose neighbours
-    were. A row is in the fold whose number is its position modulo `n_splits`, as in ProteinGym's
-    "modulo" scheme [1]_. Positions are given as `groups`.
+    They test predictions for positions at which no variant was measured, between positions at
+    which some were. The fold of a row is its position modulo `n_splits`, as in ProteinGym's
+    "modulo" scheme [1]_. Pass positions as `groups`.
 
     Parameters
     ----------
@@ -182,7 +186,7 @@ class ModuloKFold(_PositionKFold):
 
     See Also
     --------
-    ContiguousKFold : Whole regions in which nothing was measured.
+    ContiguousKFold : Tests unmeasured regions.
 
     References
     ----------
@@ -191,6 +195,8 @@ class ModuloKFold(_PositionKFold):
 
     Examples
     --------
+    Eight variants at six positions are split into three folds of every third position:
+
     >>> import numpy as np
     >>> from sklearn_revdist import ModuloKFold
     >>> positions = np.array([1, 1, 2, 3, 3, 4, 5, 6])

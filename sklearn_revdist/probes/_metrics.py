@@ -1,4 +1,4 @@
-"""Metrics: scores of the predictions of all prefixes at once, and their standard errors."""
+"""Metrics: score the predictions of all prefixes at once, with standard errors."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,10 +17,10 @@ class PrefixMetrics(NamedTuple):
     scores : callable
         ``scores(y, predicted, weights)`` takes targets of shape (n_samples, n_targets), predictions
         of shape (n_prefixes, n_samples, n_targets) and weights of the samples or None, and returns
-        a score for each prefix. For the accuracy, targets are positive at the class of a sample,
-        and predictions are the decision function.
+        scores of shape (n_prefixes,). For the accuracy, targets are positive at the class of a
+        sample, and predictions are values of the decision function.
     with_errors : callable
-        Takes the same, and returns scores and their standard errors by the scatter over samples.
+        Takes the same, and returns scores and their standard errors from the scatter over samples.
     """
 
     scores: Callable[..., NDArray]
@@ -28,7 +28,7 @@ class PrefixMetrics(NamedTuple):
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Spearman correlation of prediction and target, the mean over targets.
+    """Compute the Spearman correlation of prediction and target, the mean over targets.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Returns
     -------
     score : float
-        From -1 to 1; NaN where all targets are equal.
+        From -1 to 1; NaN if all targets are equal.
     """
     y_true, y_pred = (np.asarray(y, dtype=np.float64) for y in (y_true, y_pred))
     y_true, y_pred = (y.reshape(len(y), -1) for y in (y_true, y_pred))
@@ -48,7 +48,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def all_prefixes(scorer: Callable) -> PrefixMetrics | None:
-    """Return the functions that score all prefixes at once as a scorer scores one.
+    """Return functions that score all prefixes at once as a scorer does one by one.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def all_prefixes(scorer: Callable) -> PrefixMetrics | None:
     Returns
     -------
     metrics : PrefixMetrics or None
-        None where the scorer must be called for one prefix after the other.
+        None if the scorer must be called for each prefix.
     """
     metric = getattr(scorer, "_score_func", None)
     if metric not in _KNOWN or scorer._kwargs:
@@ -76,14 +76,14 @@ def all_prefixes(scorer: Callable) -> PrefixMetrics | None:
 
 
 def _standard_errors(deviations, weights):
-    """Standard errors of weighted means, from deviations of shape (n_prefixes, n_samples)."""
+    """Return standard errors of weighted means, from deviations (n_prefixes, n_samples)."""
     if weights is None:
         return np.sqrt(np.einsum("ij,ij->i", deviations, deviations)) / deviations.shape[1]
     return np.sqrt(np.einsum("ij,ij,j->i", deviations, deviations, weights**2)) / weights.sum()
 
 
 def _squares(errors, weights):
-    """Weighted sums of squares over the samples."""
+    """Return weighted sums of squares over the samples."""
     if weights is None:
         return np.einsum("...ij,...ij->...j", errors, errors)
     return np.einsum("...ij,...ij,i->...j", errors, errors, weights)
@@ -107,14 +107,14 @@ def _r2(y, predicted, weights):
     total = np.broadcast_to(
         _squares(y - np.average(y, axis=0, weights=weights), weights), left.shape
     )
-    # As r2_score: where all targets are equal, 1 for a perfect prediction and else 0.
+    # As in r2_score: if all targets are equal, 1 for a perfect prediction and 0 otherwise.
     r2 = np.where(left == 0, 1.0, 0.0)
     np.divide(total - left, total, out=r2, where=total != 0)
     return r2.mean(axis=-1)
 
 
 def _r2_deviations(y, predicted, weights):
-    """Change of R2 with the weight of each sample, through both of its sums of squares."""
+    """Return R2 and its derivatives by the weights, through both of its sums of squares."""
     squares = np.square(predicted - y)
     totals = np.square(y - np.average(y, axis=0, weights=weights))
     mean_square = np.average(squares, axis=1, weights=weights)[:, np.newaxis]
@@ -132,7 +132,7 @@ def _spearman(y, predicted, weights):
 
 
 def _spearman_deviations(y, predicted, weights):
-    """Of a correlation r of standardised ranks u and v: u v - r (u^2 + v^2) / 2."""
+    """Return r and u v - r (u^2 + v^2) / 2, for standardised ranks u, v and correlation r."""
     correlations, deviations = 0.0, np.zeros(predicted.shape[:2])
     for u, v, r in _rank_correlations(y, predicted):
         correlations += r / y.shape[1]
@@ -141,11 +141,11 @@ def _spearman_deviations(y, predicted, weights):
 
 
 def _rank_correlations(y, predicted):
-    """For each target: standardised ranks of it and of its predictions, and their correlation."""
+    """Yield, for each target, ranks of it and of its predictions, and their correlations."""
     places = np.arange(len(y)) - (len(y) - 1) / 2
     for i in range(y.shape[1]):
         u, values = _standardised_ranks(y[:, i]), predicted[..., i]
-        # Sorting is much faster than ranking, which only ties make necessary.
+        # Sorting is much faster than ranking, which is needed only for ties.
         order = values.argsort(axis=1)
         v = np.empty(values.shape)
         np.put_along_axis(v, order, (places / places.std())[np.newaxis], axis=1)
@@ -179,7 +179,7 @@ def _correct(y, predicted):
     return predicted.argmax(axis=-1) == y.argmax(axis=1)
 
 
-# By metric: scores, and scores with each sample's deviation from their mean.
+# For each metric, functions that return scores, and scores with each sample's deviation.
 _KNOWN = {
     r2_score: (_r2, _r2_deviations),
     mean_squared_error: (_mean_squared_error, _mean_squared_error_deviations),

@@ -1,21 +1,21 @@
-"""Prefix ridge: the ridge regressions on all prefixes of the columns, from one factorisation.
+"""Prefix ridge: ridge regressions on all prefixes of the columns, from one factorisation.
 
 With centred rows X and X'X + alpha I = L L', the factor of the first k columns is the leading
-block of L, and forward substitution nests likewise. With z = L^-1 X'Y, the regression on the
-first k columns predicts for a row x the sum of the first k terms (L^-1 x)_j z_j.
+block of L, and so is that of forward substitution. With z = L^-1 X'Y, the regression on the first
+k columns predicts for a row x the sum of the first k terms (L^-1 x)_j z_j.
 
-`SOLVERS` has two ways to L and z:
+`SOLVERS` holds two methods to compute L and z:
 
 cholesky  Factorise X'X + alpha I. Rounding grows with its condition number.
 filter    Treat the columns, block by block, as observations, with S = I before the first. A block
           B has L_BB L_BB' = alpha I + B'SB and the gain Q = SB L_BB'^-1; a later block C has C'Q
           in the same columns of L, and S - QQ' replaces S. An orthogonal transformation updates a
           root of S, which is the array form of the (square-root) Kalman filter [1]_. Rounding
-          grows only with the square root of the condition number, and nothing larger than
-          rows x rows or rows x columns is made.
+          grows only with the square root of the condition number, and no array is larger than
+          rows x rows or rows x columns.
 
-The filter serves few rows, and ill-conditioned columns after a QR decomposition has replaced many
-rows by as many as there are columns.
+The filter is used for few rows, and for ill-conditioned columns, after a QR decomposition has
+reduced many rows to as many as there are columns.
 
 References
 ----------
@@ -32,28 +32,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-# SciPy's BLAS throughout: NumPy may bring another, and the waiting threads of two pools that
-# are used in turn slow each other down, tenfold on blocks as small as these.
+# SciPy's BLAS throughout: NumPy may come with another one, and if two thread pools are used in
+# turn, their waiting threads slow each other down, tenfold on blocks as small as these.
 from scipy.linalg import blas, lapack
 from threadpoolctl import ThreadpoolController
 
 from ..matrix._moments import Moments
 
 _EPS = np.finfo(np.float64).eps
-# With fewer rows than this share of the columns, the filter is faster (measured).
+# With fewer rows per column, the filter is faster (measured).
 _FEW_ROWS = 1 / 4
-# Largest rounding for which the Cholesky factor is taken: predictions then keep nine digits.
+# Largest rounding with which the Cholesky factor is used: predictions then have nine digits.
 _LARGEST_ROUNDING = 1e6 * _EPS
-# With fewer rows than this, products of rows and a block are too small to share among threads.
+# With fewer rows, products of rows and a block are too small for several threads.
 _MANY_ROWS = 1000
 # Columns of a block of the filter, and reflectors applied at once.
 _BLOCK, _REFLECTORS = 64, 32
-# Predictions are yielded this many at a time, which stay in the cache.
+# Number of predictions yielded at a time, so that they stay in the cache.
 _CHUNK_SIZE = 2**17
 
 
 def predictions(X, Y, alphas, prefixes, X_test, *, sample_weight=None, scale=True, solver="auto"):
-    """Predict rows by the regressions on all prefixes, for one penalty after the other.
+    """Predict rows by the regressions on all prefixes, for each penalty in turn.
 
     Parameters
     ----------
@@ -68,18 +68,17 @@ def predictions(X, Y, alphas, prefixes, X_test, *, sample_weight=None, scale=Tru
     X_test : ndarray of shape (n_rows, n_features)
         Rows to predict.
     sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of the training rows, not negative and not all zero.
+        Weights of the training rows, non-negative and not all zero.
     scale : bool, default=True
         Whether penalties are for columns of unit variance.
     solver : "auto" or a name in `SOLVERS`, default="auto"
-        "auto" takes the fastest that is accurate enough.
+        "auto" chooses the fastest that is accurate enough.
 
     Yields
     ------
     rounding : float
-        For each penalty, how far rounding may move predictions, as a share of the targets' size.
-        It grows as columns depend on each other and the penalty vanishes; infinite where the
-        solver failed.
+        For each penalty, a bound of the rounding of predictions, as a share of the targets. It
+        grows as columns become dependent and the penalty small; infinite if the solver failed.
     parts : iterator of (slice, ndarray of shape (n_prefixes of the slice, n_rows, n_targets))
         Slices of `prefixes`, in order and bounded in size, and their predictions.
     """
@@ -93,10 +92,10 @@ def predictions(X, Y, alphas, prefixes, X_test, *, sample_weight=None, scale=Tru
 def left_out_predictions(X, Y, alphas, prefixes, *, sample_weight=None, scale=True, solver="auto"):
     """Predict each training row by the regressions on all other rows, without refitting.
 
-    A row x of weight s has the leverage h = s (1 / sum of weights + sum of (L^-1 x)_j^2) on
-    the regression on the first columns j, and leaving it out takes its residual e to
-    e / (1 - h) [1]_. Means and squares of the others change with it; the scale, which is part
-    of the penalty, does not.
+    In the regression on the first k columns, a row x of weight s has the leverage
+    h = s (1 / sum of weights + sum of (L^-1 x)_j^2 over j up to k); leaving the row out changes its
+    residual e to e / (1 - h) [1]_. This accounts for the change of the means of the other rows; the
+    scale of the columns, which is part of the penalty, stays that of all rows.
 
     Parameters and yields are those of :func:`predictions`, with the training rows as `X_test`.
 
@@ -114,7 +113,7 @@ def left_out_predictions(X, Y, alphas, prefixes, *, sample_weight=None, scale=Tr
 
 
 def coefficients(X, Y, alphas, prefixes, *, sample_weight=None, scale=True, solver="auto"):
-    """Coefficients and intercepts of the regressions on all prefixes.
+    """Compute coefficients and intercepts of the regressions on all prefixes.
 
     Parameters are those of :func:`predictions`.
 
@@ -152,7 +151,7 @@ class Factor(NamedTuple):
 
 
 class _Training(NamedTuple):
-    """Training rows [X | Y] with their weights, and what centres and scales them."""
+    """Training rows [X | Y], their weights and moments, and the centre and scale of columns."""
 
     rows: NDArray
     sample_weight: NDArray | None
@@ -172,19 +171,19 @@ class _Training(NamedTuple):
         return cls(rows, sample_weight, moments, *np.split(moments.mean, [n_features]), spread)
 
     def prepare(self, X):
-        """Rows as regressions see them: centred and scaled, in Fortran order."""
+        """Return rows centred and scaled, in Fortran order."""
         return np.asfortranarray((X - self.mean) / self.scale)
 
     def inverse_scale(self):
-        """That of columns and targets, which are not scaled."""
+        """Return the inverse scales of columns and targets; targets are not scaled."""
         return np.concatenate([1 / self.scale, np.ones(len(self.target_mean))])
 
 
 def _factors(training, alphas, solver):
-    """Factor of each penalty."""
-    names, n_features, root = [solver], len(training.mean), training.moments.root
+    """Yield the factor of each penalty."""
+    names, n_features = [solver], len(training.mean)
     if solver == "auto":
-        few_rows = root is not None and len(root) < _FEW_ROWS * n_features
+        few_rows = len(training.rows) < _FEW_ROWS * n_features
         names = ["filter"] if few_rows else ["cholesky", "filter"]
     condensed = {}
     for alpha in alphas:
@@ -199,8 +198,8 @@ def _factors(training, alphas, solver):
 
 
 def _partial_sums(terms, z, target_mean, prefixes):
-    """Predictions of whitened rows."""
-    # A copy also where there is one row, since sums are taken in place.
+    """Yield predictions of whitened rows."""
+    # Copied even if there is a single row, since sums are updated in place.
     sums = np.array(np.broadcast_to(target_mean, (len(terms), len(target_mean))), order="F")
     done = 0
     for part in _chunks(prefixes, sums.size):
@@ -214,7 +213,7 @@ def _partial_sums(terms, z, target_mean, prefixes):
 
 
 def _left_out(parts, terms, Y, prefixes, training):
-    """Predictions of whitened training rows, each without its own influence."""
+    """Yield predictions of whitened training rows, each without its own influence."""
     weights = training.sample_weight
     leverage = np.full(len(Y), 1 / training.moments.weight)
     done = 0
@@ -225,7 +224,7 @@ def _left_out(parts, terms, Y, prefixes, training):
             leverage += np.einsum("ij,ij->i", new, new)
             left[i] = 1 - (leverage if weights is None else weights * leverage)
             done = length
-        # Where a row alone decides its prediction, rounding may leave less than nothing.
+        # If a row alone determines its prediction, rounding may make this negative.
         np.maximum(left, _EPS, out=left)
         predicted -= Y
         predicted /= left[:, :, np.newaxis]
@@ -234,10 +233,11 @@ def _left_out(parts, terms, Y, prefixes, training):
 
 
 def _coefficients(factor, training, prefixes):
+    """Yield coefficients and intercept of each prefix."""
     z = factor.z
     for part in _chunks(prefixes, z.size):
         lengths = np.asarray(prefixes[part])
-        # L' coef = z, where z ends with the prefix.
+        # L' coef = z, with z zero beyond the prefix.
         kept = np.arange(len(z))[:, np.newaxis] < lengths
         ends = np.asfortranarray((z[:, :, np.newaxis] * kept[:, np.newaxis]).reshape(len(z), -1))
         coefs = factor.solve_transposed(ends).reshape(len(z), -1, len(lengths))
@@ -246,24 +246,24 @@ def _coefficients(factor, training, prefixes):
 
 
 def _chunks(prefixes, size):
-    """Slices of the prefixes, for arrays of a given size for each of them."""
+    """Yield slices of the prefixes that bound memory, for arrays of `size` per prefix."""
     n_prefixes = max(1, _CHUNK_SIZE // max(1, size))
     for start in range(0, len(prefixes), n_prefixes):
         yield slice(start, min(start + n_prefixes, len(prefixes)))
 
 
 def _products(training):
-    """Products of the columns [X | Y] with each other, the lower triangle, in Fortran order."""
+    """Return the products of the columns [X | Y], lower triangle, in Fortran order."""
     if training.moments.root is not None:
         return blas.dsyrk(1.0, _root(training).T, lower=1)
     inverse = training.inverse_scale()
     products = training.moments.scatter * inverse
     products *= inverse[:, np.newaxis]
-    return products.T  # symmetric, its columns lie together
+    return products.T  # symmetric, and transposed in Fortran order
 
 
 def _cholesky(products, n_features, alpha):
-    """Factor from products of the columns."""
+    """Factorise products of the columns."""
     lower = products[:n_features, :n_features].copy(order="F")
     squares = np.diagonal(lower) + alpha
     np.fill_diagonal(lower, squares)
@@ -277,7 +277,7 @@ def _cholesky(products, n_features, alpha):
 
 
 def _root(training):
-    """At most as many rows as columns, with the same products, in Fortran order."""
+    """Return rows with the same products, at most as many as columns, in Fortran order."""
     moments, inverse = training.moments, training.inverse_scale()
     if moments.root is not None:
         return np.asfortranarray(moments.root * inverse)
@@ -297,9 +297,9 @@ class _Step(NamedTuple):
 
 
 def _filter(rows, n_features, alpha):
-    """Factor from rows."""
+    """Factorise rows, block by block of columns."""
     n_rows, columns = len(rows), rows[:, :n_features]
-    # The root of S, and the targets seen from there.
+    # The root of S, and the targets in its coordinates.
     root = np.asfortranarray(np.hstack([np.eye(n_rows), rows[:, n_features:]]))
     steps, z = [], []
     with _threads(n_rows):
@@ -351,12 +351,12 @@ def _solve_transposed(steps, z):
     return solved
 
 
-# What condenses the training rows, once for all penalties, and what factorises the result.
+# Functions that condense the training rows, once for all penalties, and factorise the result.
 SOLVERS = {"cholesky": (_products, _cholesky), "filter": (_root, _filter)}
 
 
 def _ratio(squares, *triangles):
-    """Largest ratio of a column's sum of squares to what is new in it."""
+    """Return the largest ratio of a column's sum of squares to the part that is new in it."""
     new = np.concatenate([np.diagonal(triangle) for triangle in triangles])
     return float(np.max(squares / new**2))
 
@@ -367,7 +367,7 @@ def _thread_pools():
 
 
 def _threads(n_rows) -> AbstractContextManager:
-    """One thread for few rows: waiting for a second, on a busy machine, took ten times longer."""
+    """Limit BLAS to one thread for few rows: on a busy machine, two took ten times longer."""
     if n_rows >= _MANY_ROWS:
         return nullcontext()
     return _thread_pools().limit(limits=1, user_api="blas")

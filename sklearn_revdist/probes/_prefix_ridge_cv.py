@@ -17,14 +17,14 @@ from ._base import BasePrefixRidgeCV
 class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     """Ridge regression on the prefix of the columns that predicts best.
 
-    Prefix length and penalty are chosen together, by default by leaving out one row after the
-    other. All prefixes are scored at once: a penalty takes one factorisation, whatever the number
-    of prefixes and rows. The scores are those of :class:`sklearn.linear_model.Ridge`, refitted for
+    Prefix length and penalty are chosen together, by default by leaving out each row in turn. All
+    prefixes are scored at once: each penalty takes one factorisation, whatever the number of
+    prefixes and rows. The scores are those of :class:`sklearn.linear_model.Ridge`, refitted for
     each prefix without each row, on columns of unit variance.
 
     It is made for nested embeddings, such as those of :class:`ReverseDistiller`, whose columns
-    are ordered from general to special. Pass them as they are: columns are scaled inside, which
-    keeps the nesting.
+    are ordered from general to special. Columns are scaled inside the estimator, so that embeddings
+    need no scaler before it.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -32,17 +32,17 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     ----------
     alphas : array-like of shape (n_alphas,), default=(0.01, 0.1, 1, ..., 1e6)
         Penalties to try, positive, as in :class:`sklearn.linear_model.Ridge` on columns of unit
-        variance, or with ``scale=False`` on the columns as they are.
+        variance, or with ``scale=False`` on unscaled columns.
 
     prefixes : "all", "models" or array-like of int, default="all"
-        Lengths to try: all from 1 to the number of columns; those at which a model of the chain
-        ends, read from the column names (use `set_output(transform="pandas")` on the distiller);
-        or an increasing list.
+        Lengths to try. "all": from 1 to the number of columns. "models": those at which a model of
+        the chain ends, read from the column names (use `set_output(transform="pandas")` on the
+        distiller). Or an increasing list.
 
     scale : bool, default=True
         Whether columns are divided by their standard deviations on the training rows (constant
-        ones are left alone), so that neither their unit nor their spread decides how much they
-        are penalised. `coef_` is for the columns as they are given.
+        columns are not), so that neither unit nor spread of a column determines how much it is
+        penalised. `coef_` applies to unscaled columns.
 
     cv : int, cross-validation splitter or iterable, default=None
         None leaves out each row in turn, exactly and without refitting: the score is that of the
@@ -53,14 +53,14 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     scoring : str or callable, default=None
         The scorer to maximise: any name that scikit-learn knows, "spearman" for the rank
         correlation, or a scorer ``scorer(estimator, X, y)``. None is "r2". "r2",
-        "neg_mean_squared_error" and "spearman" take all prefixes at once; others are called
-        once for each prefix, penalty and fold. With ``cv=None`` a callable is given an estimator
-        that has nothing but the predictions to be scored, which are also its `X`.
+        "neg_mean_squared_error" and "spearman" score all prefixes at once; others are called
+        for each prefix, penalty and fold. With ``cv=None`` a callable gets an estimator that
+        returns the held-out predictions, and these predictions as `X`.
 
     one_standard_error : bool, default=False
-        Whether to choose, instead of the prefix with the best score, the shortest one whose
-        score is at most one standard error below it: over the folds, or with ``cv=None`` over
-        the rows.
+        Whether to choose, instead of the prefix with the best score, the shortest one whose score
+        is at most one standard error below the best. Standard errors are over the folds, or with
+        ``cv=None`` over the rows.
 
     Attributes
     ----------
@@ -70,50 +70,49 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Penalty chosen.
     best_score_ : float
         Score of the chosen prefix and penalty.
-    prefixes_ : ndarray of shape (n_prefixes,)
+    prefixes_ : ndarray of shape (n_prefixes,), int64
         Lengths tried.
-    cv_scores_ : ndarray of shape (n_prefixes, n_alphas)
+    cv_scores_ : ndarray of shape (n_prefixes, n_alphas), float64
         Scores of the left-out rows, or mean scores over the folds.
-    cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas)
+    cv_standard_errors_ : ndarray of shape (n_prefixes, n_alphas), float64
         Their standard errors, over the rows or over the folds; NaN with a single fold, and with
         ``cv=None`` for scorers that take one prefix at a time.
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features), float64
         Coefficients, fitted on all rows; zero beyond the prefix.
-    intercept_ : float or ndarray of shape (n_targets,)
+    intercept_ : float or ndarray of shape (n_targets,), float64
         Intercept.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns seen during fit, where all are strings.
+        Names of the columns seen during fit, if all are strings.
 
     See Also
     --------
     PrefixRidgeClassifierCV : The same for classes.
     PrefixCurveDisplay : Draws the scores.
-    sklearn.linear_model.RidgeCV : All columns, the penalty alone.
+    sklearn.linear_model.RidgeCV : Chooses the penalty alone, for all columns.
 
     Notes
     -----
     With centred training rows X and ``X'X + alpha I = L L'``, the factor of the first k columns is
-    the leading block of L, so that the prediction of the k-column regression is the sum of the
-    first k of the terms ``(L^-1 x)_j (L^-1 X'y)_j``, and the leverage of a row x is ``1 / n`` and
-    the sum of the first k of ``(L^-1 x)_j^2``. A residual over one minus the leverage is what the
-    regression without that row leaves [1]_, so that leave-one-out scores of all prefixes follow
-    from the one factor. Standard deviations of the columns are those of all rows, as after a
-    :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the columns, or
-    where columns depend on each other so closely that the Cholesky factor would lose digits, an
-    equivalent factorisation in the space of the rows replaces it. As `alpha` tends to zero,
-    predictions tend to those of the least-squares solution with the smallest coefficients; a
-    warning is raised where rounding may matter.
+    the leading block of L. The prediction of the regression on k columns is therefore the sum of
+    the first k terms ``(L^-1 x)_j (L^-1 X'y)_j``, and the leverage of a row x is ``1 / n`` plus
+    the sum of the first k terms ``(L^-1 x)_j^2``. A residual divided by one minus the leverage is
+    the residual of the regression without that row [1]_, so that leave-one-out scores of all
+    prefixes follow from one factor. Standard deviations of the columns are those of all rows, as
+    after a :class:`sklearn.preprocessing.StandardScaler`. With fewer rows than a quarter of the
+    columns, or if columns are so nearly dependent that the Cholesky factor would lose digits, an
+    equivalent factorisation in the space of the rows is used. As `alpha` tends to zero, predictions
+    tend to those of the least-squares solution with the smallest coefficients; a warning is raised
+    if rounding may matter.
 
-    `sample_weight` weights the regressions, and the score where the scorer takes weights. Further
+    `sample_weight` weights the regressions, and also the score if the scorer takes weights. Other
     metadata, such as `groups` for the splitter, need
-    ``sklearn.set_config(enable_metadata_routing=True)``; then the scorer, too, gets what it
-    requests.
+    ``sklearn.set_config(enable_metadata_routing=True)``; the scorer then gets what it requests.
 
-    The best of many scores is optimistic. For an honest score, cross-validate the estimator
-    itself. Rows of one sequence belong together, and so do rows of one position where the
-    question is about other positions: leave them out together, with a splitter in `cv`.
+    The best of many scores is optimistic: for an unbiased one, cross-validate the estimator itself.
+    Rows of one sequence should be left out together, by a splitter in `cv`, and so should rows of
+    one position if other positions are to be predicted.
 
     References
     ----------
@@ -122,16 +121,25 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
 
     Examples
     --------
+    The target depends on the first three of fifty columns, with little noise:
+
     >>> import numpy as np
     >>> from sklearn_revdist import PrefixRidgeCV
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 50))
     >>> y = X[:, :3] @ [1.0, -1.0, 1.0] + 0.1 * rng.normal(size=200)
+
+    The shortest prefix within one standard error of the best is found among all fifty:
+
     >>> model = PrefixRidgeCV(one_standard_error=True).fit(X, y)
     >>> model.n_prefix_
     3
-    >>> model.cv_scores_.shape
-    (50, 9)
+
+    Each prefix has a leave-one-out score, here R2, for each penalty. These are the best scores of
+    the first four prefixes:
+
+    >>> model.cv_scores_[:4].max(axis=1).round(2)
+    array([0.37, 0.69, 1.  , 1.  ])
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -143,13 +151,13 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns whose order is the order of the prefixes.
+            Columns, of which the first ones form the prefixes.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows.
         **params : dict
-            Metadata for the splitter and the scorer, with metadata routing enabled.
+            Metadata for the splitter and the scorer, if metadata routing is enabled.
 
         Returns
         -------
@@ -158,8 +166,8 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Raises
         ------
         ValueError
-            If X or y is not finite or holds text, a parameter does not fit them, or a score does
-            not exist; the estimator is left unchanged.
+            If X or y is not finite or not numeric, a parameter does not fit them, or a score is
+            undefined. The estimator is left unchanged.
         """
         _raise_for_params(params, self, "fit")
         y = check_targets(y, "PrefixRidgeClassifierCV")
@@ -175,11 +183,11 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as in the fit; those beyond the prefix are not used.
+            Columns of the fit, of which those beyond the prefix are not used.
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets), float64
         """
         return self._linear(X)
 
@@ -187,9 +195,9 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
 class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
     """Ridge classifier on the prefix of the columns that classifies best.
 
-    As :class:`sklearn.linear_model.RidgeClassifier`, it regresses on targets of -1 and 1, one
-    for each class where there are more than two. Prefix length and penalty are chosen together,
-    as in :class:`PrefixRidgeCV`, which has the details.
+    As :class:`sklearn.linear_model.RidgeClassifier`, it regresses on targets of -1 and 1, with one
+    target for each class if there are more than two. Prefix length and penalty are chosen together;
+    see :class:`PrefixRidgeCV` for details.
 
     Read more in the :ref:`User Guide <user_guide>`.
 
@@ -208,8 +216,8 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         As in :class:`PrefixRidgeCV`, but the folds of an int are stratified.
 
     scoring : str or callable, default=None
-        As in :class:`PrefixRidgeCV`, except that None is "accuracy", the only score that takes
-        all prefixes at once, and that scorers of probabilities cannot be used.
+        As in :class:`PrefixRidgeCV`, except that None is "accuracy", the only scorer of all
+        prefixes at once, and that scorers of probabilities cannot be used.
 
     one_standard_error : bool, default=False
         Whether to choose the shortest prefix within one standard error of the best, as in
@@ -220,10 +228,10 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
     n_prefix_, alpha_, best_score_, prefixes_, cv_scores_, cv_standard_errors_ : object
         As in :class:`PrefixRidgeCV`.
     classes_ : ndarray of shape (n_classes,)
-        The classes.
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        The classes, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features), float64
         Coefficients, fitted on all rows; zero beyond the prefix.
-    intercept_ : ndarray of shape (1,) or (n_classes,)
+    intercept_ : ndarray of shape (1,) or (n_classes,), float64
         Intercepts.
     n_features_in_, feature_names_in_ : object
         As in :class:`PrefixRidgeCV`.
@@ -235,14 +243,24 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
 
     Examples
     --------
+    The class depends on the first two of fifty columns:
+
     >>> import numpy as np
     >>> from sklearn_revdist import PrefixRidgeClassifierCV
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 50))
     >>> y = np.where(X[:, 0] + X[:, 1] > 0, "soluble", "insoluble")
-    >>> model = PrefixRidgeClassifierCV().fit(X, y)
-    >>> model.predict(X[:2]).tolist()
-    ['insoluble', 'insoluble']
+
+    The shortest prefix whose leave-one-out accuracy is within one standard error of the best:
+
+    >>> model = PrefixRidgeClassifierCV(one_standard_error=True).fit(X, y)
+    >>> model.n_prefix_, round(model.best_score_, 2)
+    (2, 0.98)
+
+    It predicts classes by name:
+
+    >>> model.predict(X[:3]).tolist()
+    ['insoluble', 'insoluble', 'soluble']
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -254,13 +272,13 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns whose order is the order of the prefixes.
+            Columns, of which the first ones form the prefixes.
         y : array-like of shape (n_samples,)
             Classes, two or more.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows.
         **params : dict
-            Metadata for the splitter and the scorer, with metadata routing enabled.
+            Metadata for the splitter and the scorer, if metadata routing is enabled.
 
         Returns
         -------
@@ -270,7 +288,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         ------
         ValueError
             If X is not finite, a class is missing, there are fewer than two classes, a parameter
-            does not fit them, or a score does not exist; the estimator is left unchanged.
+            does not fit them, or a score is undefined. The estimator is left unchanged.
         """
         _raise_for_params(params, self, "fit")
         check_classes(y)
@@ -286,16 +304,16 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         return self._fit(X, data, Y, y, sample_weight, params, classes_=classes)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
-        """Confidence scores from the chosen prefix.
+        """Compute confidence scores from the chosen prefix.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as in the fit; those beyond the prefix are not used.
+            Columns of the fit, of which those beyond the prefix are not used.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
             With two classes, positive for the second of `classes_`.
         """
         scores = self._linear(X)
@@ -307,7 +325,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Columns as in the fit; those beyond the prefix are not used.
+            Columns of the fit, of which those beyond the prefix are not used.
 
         Returns
         -------

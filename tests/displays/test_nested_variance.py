@@ -1,7 +1,5 @@
 """The shares of variance are those of least squares on the columns, prefix by prefix."""
 
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -111,9 +109,3 @@ def test_a_curve_for_each_model_and_a_line_where_it_ends(data):
     looks = {(line.get_color(), line.get_linestyle()) for line in display.lines_}
     assert len(looks) == 3
     display.figure_.canvas.draw()
-
-
-def test_without_matplotlib_the_error_names_the_extra(data, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[plot\]"'):
-        NestedVarianceDisplay.from_estimator(ReverseDistiller(dims=DIMS).fit(data))

@@ -1,17 +1,11 @@
-"""The display draws the table it is given, and needs matplotlib only for that."""
-
-import sys
+"""The display draws the table that it is given."""
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import (
-    PrefixScoreDisplay,
-    ReverseDistiller,
-    prefix_scores,
-)
+from sklearn_revdist import PrefixScoreDisplay, ReverseDistiller, prefix_scores
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -76,9 +70,3 @@ def test_from_estimator_draws_what_prefix_scores_computes():
 
 def test_a_single_model_can_be_drawn(scores):
     PrefixScoreDisplay.from_scores(scores.iloc[:3]).figure_.canvas.draw()
-
-
-def test_without_matplotlib_the_error_names_the_extra(scores, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[plot\]"'):
-        PrefixScoreDisplay.from_scores(scores)

@@ -1,7 +1,5 @@
 """The display of scaling draws the means that it is given, with their intervals."""
 
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -99,9 +97,3 @@ def test_kinds_are_not_mixed_and_an_empty_picture_is_refused(scores):
         ScalingDisplay.from_table(scores, representations=["jump"])
     with pytest.raises(ValueError, match="for the subset '3'"):
         ScalingDisplay.from_table(scores, subset="3")
-
-
-def test_without_matplotlib_the_error_names_the_extra(scores, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[plot\]"'):
-        ScalingDisplay.from_table(scores)

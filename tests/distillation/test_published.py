@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_revdist import ReverseDistiller
+from sklearn_revdist import NaiveChain, ReverseDistiller
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 VARIANTS = [
@@ -15,18 +15,19 @@ VARIANTS = [
     for regressor in ("linear", "ridge", "pcr")
     for pca in ("fbpca", "incremental")
 ]
+NAIVE, RD = (NaiveChain, "naive", "None-fbpca-1k"), (ReverseDistiller, "rd", "pcr-fbpca-1k")
 
 
 @pytest.fixture
 def expected():
-    with np.load(PUBLISHED / "expected.npz") as file:
-        return dict(file)
+    with np.load(PUBLISHED / "expected.npz") as A, np.load(PUBLISHED / "expected-naive.npz") as B:
+        return {**A, **B}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """The two steps of one variant, to be damaged."""
-    for path in PUBLISHED.glob("rd-*-pcr-fbpca-1k.npz"):
+    """The two steps of one variant of each kind, to be damaged."""
+    for path in [*PUBLISHED.glob("rd-*-pcr-fbpca-1k.npz"), *PUBLISHED.glob("naive-*-fbpca-1k.npz")]:
         shutil.copy(path, tmp_path)
     return tmp_path
 
@@ -36,6 +37,23 @@ def rewrite(path, **changes):
     with np.load(path) as file:
         arrays = {**file, **changes}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize("variant", ["None-fbpca-1k", "None-incremental-1k"])
+def test_outputs_of_the_naive_kind_equal_the_reference_implementations(
+    variant, expected, reference
+):
+    chain = NaiveChain.from_pretrained(PUBLISHED, variant=variant)
+    assert chain.model_names_[-1] == "esm2_t30_150M_UR50D"
+    X = expected["X"]
+    for chosen, rows, theirs in (
+        (chain, X, expected[f"150M-{variant}"]),
+        (chain.truncate("35M"), X[:, :20], expected[f"35M-{variant}"]),
+    ):
+        exact = chosen.transform(rows.astype(np.float64))
+        np.testing.assert_allclose(exact, theirs, rtol=0, atol=5e-5)
+        reference(theirs, exact).assert_matched(chosen.transform(rows))
+    np.testing.assert_array_equal(chain.truncate("8M").transform(X[:, :8]), X[:, :8])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -86,7 +104,12 @@ def test_a_variant_of_something_else_than_a_folder_is_refused():
         ReverseDistiller.from_pretrained("demo", variant="pcr")
 
 
-def test_folders_without_the_files_are_told(folder, tmp_path_factory):
+def test_a_naive_chain_is_read_from_a_folder_alone():
+    with pytest.raises(FileNotFoundError, match="'demo' is not a folder; give the one that holds"):
+        NaiveChain.from_pretrained("demo")
+
+
+def test_folders_without_the_files_are_named(folder, tmp_path_factory):
     with pytest.raises(FileNotFoundError, match="has no files named rd-scaler-"):
         ReverseDistiller.from_pretrained(tmp_path_factory.mktemp("empty"))
     (folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz").unlink()
@@ -94,18 +117,20 @@ def test_folders_without_the_files_are_told(folder, tmp_path_factory):
         ReverseDistiller.from_pretrained(folder)
 
 
-def test_a_gap_between_the_steps_is_told(folder):
+def test_a_gap_between_the_steps_is_found(folder):
     middle = folder / "rd-scaler-35M-150M-pcr-fbpca-1k.npz"
     middle.rename(folder / "rd-scaler-150M-650M-pcr-fbpca-1k.npz")
     with pytest.raises(FileNotFoundError, match=r"no file 'rd-scaler-35M-150M-pcr-fbpca-1k\.npz'"):
         ReverseDistiller.from_pretrained(folder)
 
 
-def test_files_of_the_naive_kind_alone_are_for_the_naive_chain(tmp_path):
-    for path in PUBLISHED.glob("naive-*-fbpca-1k.npz"):
-        shutil.copy(path, tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"alone; read them with NaiveChain\.from_pretrai"):
-        ReverseDistiller.from_pretrained(tmp_path)
+@pytest.mark.parametrize(("transformer", "other"), [(NAIVE, RD), (RD, NAIVE)])
+def test_files_of_the_other_kind_alone_are_for_the_other_class(transformer, other, folder):
+    for path in folder.glob(f"{transformer[1]}-*"):
+        path.unlink()
+    message = rf"only has .*; read them with {other[0].__name__}\.from_pretrained"
+    with pytest.raises(FileNotFoundError, match=message):
+        transformer[0].from_pretrained(folder)
 
 
 def test_a_pickle_in_a_file_is_refused_and_not_run(folder, tmp_path):
@@ -129,43 +154,48 @@ def test_truncated_files_are_refused(folder, size):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("kind", "changes"),
     [
-        {"pca__components_": None},
-        {"regressor__coef_": None},
-        {"pca__mean_": np.zeros(11)},
-        {"regressor__coef_": np.zeros((12, 3)), "regressor__input_components_": np.zeros((8, 2))},
-        {"regressor__intercept_": np.zeros((12, 1))},
-        {"regressor__coef_": np.zeros(())},
-        {"pca__components_": np.zeros(())},
+        (RD, {"pca__components_": None}),
+        (RD, {"regressor__coef_": None}),
+        (RD, {"pca__mean_": np.zeros(11)}),
+        (RD, {"regressor__coef_": np.ones((12, 3)), "regressor__input_components_": np.eye(8, 2)}),
+        (RD, {"regressor__intercept_": np.zeros((12, 1))}),
+        (RD, {"regressor__coef_": np.zeros(())}),
+        (RD, {"pca__components_": np.zeros(())}),
+        (NAIVE, {"pca__components_": None}),
+        (NAIVE, {"pca__n_components": None}),
+        (NAIVE, {"pca__n_components": np.array([12, 12])}),
+        (NAIVE, {"pca__n_components": np.array(20)}),
+        (NAIVE, {"pca__mean_": np.zeros(19)}),
+        (NAIVE, {"pca__components_": np.zeros(12)}),
     ],
-    ids=["no basis", "no coef", "short mean", "coef", "intercept", "number", "number as basis"],
 )
-def test_arrays_that_do_not_fit_are_refused(folder, changes):
-    rewrite(folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz", **changes)
-    with pytest.raises(ValueError, match="is no step of a published chain"):
-        ReverseDistiller.from_pretrained(folder)
+def test_arrays_that_do_not_fit_are_refused(kind, changes, folder):
+    transformer, name, variant = kind
+    rewrite(folder / f"{name}-scaler-8M-35M-{variant}.npz", **changes)
+    with pytest.raises(ValueError, match="is not a step of a published chain"):
+        transformer.from_pretrained(folder)
 
 
 def test_unknown_keys_are_refused(folder):
     rewrite(folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz", pca__power=np.ones(3))
-    with pytest.raises(ValueError, match="holds 'pca__power', which published weights do not"):
+    with pytest.raises(ValueError, match="holds 'pca__power', which is not an array of published"):
         ReverseDistiller.from_pretrained(folder)
 
 
-def test_steps_that_do_not_follow_each_other_are_refused(folder):
-    shutil.copy(
-        folder / "rd-scaler-35M-150M-pcr-fbpca-1k.npz",
-        folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz",
-    )
+@pytest.mark.parametrize(("transformer", "kind", "variant"), [NAIVE, RD])
+def test_steps_that_do_not_follow_each_other_are_refused(transformer, kind, variant, folder):
+    first, second = (f"{kind}-scaler-{step}-{variant}.npz" for step in ("8M-35M", "35M-150M"))
+    shutil.copy(folder / second, folder / first)
     with pytest.raises(ValueError, match="takes 12 columns, but the steps before it give 20"):
-        ReverseDistiller.from_pretrained(folder)
+        transformer.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("value", [np.full(12, np.nan), np.array(["text"])])
-def test_values_that_are_no_finite_numbers_are_refused(folder, value):
+def test_values_that_are_not_finite_numbers_are_refused(folder, value):
     rewrite(folder / "rd-scaler-8M-35M-pcr-fbpca-1k.npz", pca__mean_=value)
-    with pytest.raises(ValueError, match="'pca__mean_' something else than finite numbers"):
+    with pytest.raises(ValueError, match="values in 'pca__mean_' that are not finite numbers"):
         ReverseDistiller.from_pretrained(folder)
 
 

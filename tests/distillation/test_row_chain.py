@@ -94,7 +94,7 @@ def test_weights_count_rows(X, rng):
 
 
 def test_weights_that_the_regressor_does_not_take_are_refused(X):
-    with pytest.raises(ValueError, match="KNeighborsRegressor takes no sample_weight; leave"):
+    with pytest.raises(ValueError, match="KNeighborsRegressor does not take sample_weight; leave"):
         ReverseDistiller(DIMS, regressor=KNeighborsRegressor()).fit(X, sample_weight=np.ones(400))
 
 
@@ -151,7 +151,7 @@ def test_what_needs_moments_is_refused(call, X):
 
 def test_a_file_cannot_hold_it(X, tmp_path):
     distiller = ReverseDistiller(DIMS, regressor=Ridge()).fit(X)
-    with pytest.raises(ValueError, match=r"regressor=Ridge\(\.\.\.\) is no affine map"):
+    with pytest.raises(ValueError, match=r"regressor=Ridge\(\.\.\.\) is not an affine map"):
         distiller.save_pretrained(tmp_path / "distiller.safetensors")
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn_revdist import Moments
 from sklearn_revdist.distillation._affine_chain import AffineChain
 from sklearn_revdist.distillation._row_chain import RowChain
-from sklearn_revdist.distillation._solve import check_adds_up, solve
+from sklearn_revdist.distillation._solve import check_solvable_from_moments, solve
 
 DIMS, N_NEW = [4, 7, 12], [3, 5]
 
@@ -43,6 +43,6 @@ def test_what_was_solved_before_is_found(regressor, X, tmp_path):
 
 
 def test_moments_do_not_serve_an_estimator():
-    check_adds_up("ols")
+    check_solvable_from_moments("ols")
     with pytest.raises(ValueError, match=r"^regressor=Ridge\(\.\.\.\) needs all rows at once, .*"):
-        check_adds_up(Ridge())
+        check_solvable_from_moments(Ridge())

@@ -100,7 +100,7 @@ def test_the_width_stays_where_rows_are_few(X):
 
 
 @pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6])
-def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
+def test_orthogonality_is_kept_or_its_loss_is_warned_of(spread, X, rng):
     """Two columns of the prefix that differ by ever less."""
     X[:, 3] = X[:, 2] + spread * rng.normal(size=300)
     with warnings.catch_warnings(record=True) as caught:
@@ -111,21 +111,21 @@ def test_orthogonality_is_kept_or_its_loss_is_told(spread, X, rng):
     if not caught:
         assert reached <= 1e-10
     else:
-        told = re.fullmatch(
-            r"The new columns of block2 are so small .* may reach (\S+); ask for fewer with "
-            r'`n_new`, or use regressor="ridge"\.',
+        match = re.fullmatch(
+            r"Rounding may correlate the new columns of block2, .* by up to (\S+); ask for fewer "
+            r'with `n_new`, or use regressor="ridge"\.',
             str(caught[0].message),
         )
-        assert reached <= 10 * float(told[1])
+        assert reached <= 10 * float(match[1])
     assert bool(caught) == (spread < 1e-3)
 
 
-def test_fewer_rows_than_columns_are_told_with_the_remedy(X):
+def test_fewer_rows_than_columns_are_warned_of_with_the_remedy(X):
     with pytest.warns(UserWarning, match="fewer than its 23 columns") as caught:
         ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:20])
     assert [str(warning.message) for warning in caught] == [
         "The chain is fitted on 20 rows, fewer than its 23 columns; fit on residues of natural "
-        "proteins (fit_residues), or take a distiller that was (from_pretrained), and freeze it."
+        "proteins (fit_residues), or freeze a distiller that was fitted on them (from_pretrained)."
     ]
     assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); fit"):

@@ -4,18 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold
 
 from sklearn_revdist import Task
-from sklearn_revdist.evaluation._splits import (
-    available_splits,
-    check_classes_learnt,
-    check_groups_differ,
-    check_targets_differ,
-    checked_folds,
-    make_folds,
-    random_fold,
-)
+from sklearn_revdist.evaluation._splits import check_folds, checked_folds, make_folds, random_fold
 
 
 @pytest.fixture
@@ -87,17 +78,10 @@ def test_random_folds_have_equal_numbers_of_groups_and_classes():
 def test_a_given_split_is_taken_with_its_validation_rows_to_learn_from(residues):
     split = np.where(residues.protein < 15, "train", "test").astype("U10")
     split[:4] = "validation"
-    task = Task("t", residues.sequences, residues.target, residues.protein, split=split)
-    assert available_splits(task, ("random", "modulo")) == ("given",)
-    ((train, test),) = make_folds(task, "given", 5)
+    task = replace(residues, split=split)
+    ((train, test),) = checked_folds(task, ("random", "modulo"), 5)["given"]
     assert (split[test] == "test").all()
     assert sorted([*train, *test]) == list(range(len(split)))
-
-
-def test_folds_by_position_are_for_single_substitutions(scan, residues):
-    wanted = ("random", "contiguous", "modulo")
-    assert available_splits(scan, wanted) == wanted
-    assert available_splits(residues, wanted) == ("random",)
 
 
 def test_too_few_groups_or_one_side_alone_are_refused(scan):
@@ -113,38 +97,37 @@ def test_too_few_groups_or_one_side_alone_are_refused(scan):
             make_folds(task, "given", 5)
 
 
-def test_equal_targets_in_a_test_fold_are_named():
-    folds = [*KFold(3).split(np.zeros(9))]
-    y = np.r_[np.arange(3.0), np.ones(3), np.arange(3.0)]
-    with pytest.raises(ValueError, match=r"All 3 targets of test fold 1 of 'x' are equal"):
-        check_targets_differ(y, folds, " of 'x'")
-    check_targets_differ(np.arange(9.0), folds)
-
-
-def test_training_folds_of_one_sequence_are_refused():
-    folds = [(np.arange(3), np.arange(3, 9)), (np.arange(3, 9), np.arange(3))]
-    check_groups_differ(np.arange(9) % 2, folds)
-    message = r"^All 6 rows of training fold 1 of 'x' are of one sequence, .* more sequences\.$"
+@pytest.mark.parametrize(
+    ("y", "groups", "message"),
+    [
+        ([1, 1, 1, 2, 3, 4], range(6), "All 3 targets of test fold 1 of 'x' are equal"),
+        (
+            range(6),
+            [1, 2, 2, 5, 5, 5],
+            r"^All 3 rows of training fold 1 of 'x' are of one sequence, .* more sequences\.$",
+        ),
+        (list("abbabc"), range(6), "Class 'c' is in test fold 0 of 'x' but not in its training"),
+    ],
+)
+def test_folds_without_a_score_are_refused(y, groups, message):
+    folds = [(np.arange(3), np.arange(3, 6)), (np.arange(3, 6), np.arange(3))]
+    y, groups = np.array(y), np.array(groups)
     with pytest.raises(ValueError, match=message):
-        check_groups_differ(np.array([1, 2, 2, *[5] * 6]), folds, " of 'x'")
+        check_folds(folds, y, groups, classes=y.dtype.kind == "U", where=" of 'x'")
 
 
-def test_a_class_that_a_training_fold_lacks_is_named_and_one_more_to_learn_is_none():
-    y = np.array(list("abcabcabb"), dtype=object)
-    folds = [(np.arange(6, 9), np.arange(6))]
-    with pytest.raises(ValueError, match=r"Class 'c' is in test fold 0 of 'x' but not in its tr"):
-        check_classes_learnt(y, folds, " of 'x'")
-    check_classes_learnt(y, [(np.arange(6), np.arange(6, 9))])
+def test_a_class_of_training_rows_alone_may_be_learnt():
+    check_folds([(np.arange(3, 6), np.arange(3))], np.array(list("abbabc")), classes=True)
 
 
 def test_folds_that_are_checked_are_those_of_the_splits(scan, residues):
-    folds = checked_folds(scan, ("random", "modulo"), 5)
-    assert list(folds) == ["random", "modulo"]
+    """Those by position are for single substitutions."""
+    splits = ("random", "contiguous", "modulo")
+    folds = checked_folds(scan, splits, 5)
+    assert tuple(folds) == splits
     for split, of_split in folds.items():
-        for (train, test), expected in zip(of_split, make_folds(scan, split, 5), strict=True):
-            np.testing.assert_array_equal(train, expected[0])
-            np.testing.assert_array_equal(test, expected[1])
-    assert checked_folds(residues, ("contiguous",), 5) == {}
+        np.testing.assert_equal(of_split, make_folds(scan, split, 5))
+    assert list(checked_folds(residues, splits, 5)) == ["random"]
 
 
 def test_what_no_fold_can_score_is_named(scan, residues):

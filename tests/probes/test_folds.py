@@ -133,10 +133,10 @@ def test_repr_and_clone(splitter):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (None, "splits by position; give positions as `groups`"),
-        ([1.5] * 8, "needs `groups` of whole numbers, a position for each row"),
-        (["A2C"] * 8, "needs `groups` of whole numbers"),
-        ([[1]] * 8, "needs `groups` of whole numbers"),
+        (None, "splits by position; give the positions as `groups`"),
+        ([1.5] * 8, r"have the shape \(8,\) and the type float64; give an integer"),
+        (["A2C"] * 8, "the type <U3; give an integer"),
+        ([[1]] * 8, r"the shape \(8, 1\) and"),
         ([1, 2, 3], "inconsistent numbers of samples"),
         ([4] * 8, "The 1 positions in `groups` fill 1 of 3 folds"),
     ],

@@ -469,7 +469,7 @@ def test_models_of_a_shorter_embedding(chain):
 
 
 def test_models_without_names_are_asked_for(regression):
-    with pytest.raises(ValueError, match=r'prefixes="models" reads .* those of X do not say'):
+    with pytest.raises(ValueError, match=r'prefixes="models" reads .* X has no such names'):
         PrefixRidgeCV(prefixes="models").fit(*regression)
 
 
@@ -482,7 +482,7 @@ def test_models_without_names_are_asked_for(regression):
         ({"prefixes": [0, 3]}, "prefixes[0]=0 is not an integer from 1 to 12"),
         ({"prefixes": [3, 13]}, "prefixes[1]=13 is not an integer from 1 to 12"),
         ({"prefixes": [2.5]}, "prefixes[0]=2.5 is not an integer"),
-        ({"prefixes": [5, 3]}, "prefixes[1]=3 follows 5; give each length once, from short"),
+        ({"prefixes": [5, 3]}, "prefixes[1]=3 follows 5; give each length once, in incr"),
         ({"prefixes": [3, 3]}, "prefixes[1]=3 follows 3; give each length once"),
         ({"prefixes": []}, "prefixes is empty"),
         ({"alphas": [1.0, 0.0]}, "alphas[1]=0.0 is not positive"),

@@ -54,10 +54,10 @@ def test_naive_files_are_read_from_the_same_place(cache):
     np.testing.assert_array_equal(read(NaiveChain, variant=variant).components_, local.components_)
 
 
-NO_REVISION = r"nothing at 'owner/weights'.* say with `revision`"
-NO_VARIANT = "does not say which files of 'owner/weights' to fetch"
+NO_REVISION = r"no file or folder 'owner/weights'.* as `revision`"
+NO_VARIANT = "does not name files of 'owner/weights' to fetch"
 NO_NAME = "neither a folder of them nor a repository on the hub"
-MOVES = "may mean other weights tomorrow; give the 40 hexadec"
+MOVES = "may refer to other weights later; give the 40 hexadec"
 UNFETCHED = rf"commit {OTHER_COMMIT} failed .* network fetch"
 
 
@@ -128,7 +128,7 @@ def test_a_variant_that_the_repository_does_not_have_is_an_error(cache):
 def test_a_folder_of_that_name_comes_first(cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(PUBLISHED, tmp_path / REPOSITORY)
-    with pytest.raises(ValueError, match="exists here and is read instead; leave `revision` out"):
+    with pytest.raises(ValueError, match="exists here and takes precedence; leave `revision` out"):
         read()
     assert read(revision=None).dims_.tolist() == [8, 12, 20]
 

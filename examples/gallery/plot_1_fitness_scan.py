@@ -3,8 +3,8 @@ A fitness scan, from sequences to predictions
 =============================================
 
 A deep mutational scan measures the effect of each substitution of a residue on a protein. Here a
-pipeline learns from some of the measured variants and predicts the others. It embeds every variant with
-three models, nests the embeddings with a distiller, and fits a ridge regression.
+pipeline learns from some of the measured variants and predicts the others. It embeds every variant
+with three models, nests the embeddings with a distiller, and fits a ridge regression.
 """
 
 # %%
@@ -52,10 +52,10 @@ predicted = cross_val_predict(model, H, y, cv=KFold(5, shuffle=True, random_stat
 print(f"Spearman correlation: {spearmanr(predicted, y).statistic:.2f}")
 
 # %%
-# The heat map has one column per position and one row per amino acid, ordered by chemistry. White is
-# as fit as the wild type, and dots mark the wild type's own residues. The model finds most positions
-# that tolerate no substitution, and that proline is rarely tolerated. It misses single exceptions, as
-# expected of models as small as these.
+# The heat map has one column per position and one row per amino acid, ordered by chemistry. White
+# is as fit as the wild type, and dots mark the wild type's own residues. The model finds most
+# positions that tolerate no substitution, and that proline is rarely tolerated. It misses single
+# exceptions, as expected of models as small as these.
 
 import matplotlib.pyplot as plt
 import numpy as np

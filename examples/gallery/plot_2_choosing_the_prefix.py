@@ -2,8 +2,8 @@
 How large a model does this task need?
 ======================================
 
-With nested embeddings the size of the model is the length of a prefix. Choose it in one of two ways:
-with a grid search over whole pipelines, which works with any probe, or with
+With nested embeddings the size of the model is the length of a prefix. Choose it in one of two
+ways: with a grid search over whole pipelines, which works with any probe, or with
 :class:`~sklearn_revdist.PrefixRidgeCV`, which scores every prefix at once.
 """
 
@@ -56,10 +56,10 @@ with EmbeddingStore(path) as store:
 # Score every prefix at once
 # --------------------------
 #
-# For a ridge probe, the factorisation of all columns contains that of every prefix, and also gives the
-# leave-one-out predictions. So all prefixes can be scored. ``one_standard_error=True`` chooses
-# the shortest prefix whose score is within one standard error of the best. The probe reads from column
-# names where the models end, so the steps before it return pandas output.
+# For a ridge probe, the factorisation of all columns contains that of every prefix, and also gives
+# the leave-one-out predictions. So all prefixes can be scored. ``one_standard_error=True`` chooses
+# the shortest prefix whose score is within one standard error of the best. The probe reads from
+# column names where the models end, so the steps before it return pandas output.
 
 from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
 
@@ -72,8 +72,8 @@ print(f"{probe[-1].n_prefix_} columns, penalty {probe[-1].alpha_:g}")
 
 # %%
 # The curve shows how fast the score rises, where it is flat, and how little neighbouring prefixes
-# differ. The squares are the three scores of the grid search, with one fixed penalty and a distiller
-# fitted anew in each fold.
+# differ. The squares are the three scores of the grid search, with one fixed penalty and a
+# distiller fitted anew in each fold.
 
 import matplotlib.pyplot as plt
 
@@ -92,8 +92,8 @@ display.figure_.set_size_inches(8, 4.5)
 plt.show()
 
 # %%
-# The best of many scores is optimistic. For an unbiased score, cross-validate the pipeline, including
-# the choice of the prefix.
+# The best of many scores is optimistic. For an unbiased score, cross-validate the pipeline,
+# including the choice of the prefix.
 
 from sklearn.model_selection import cross_val_score
 

@@ -2,8 +2,8 @@
 Secondary structure, residue by residue
 =======================================
 
-Rows may also be residues instead of whole proteins, with the same distiller, the same prefixes and one
-label per residue. Here the label says whether a residue lies in a helix, a strand or a coil.
+Rows may also be residues instead of whole proteins, with the same distiller, the same prefixes and
+one label per residue. Here the label says whether a residue lies in a helix, a strand or a coil.
 """
 
 # %%
@@ -56,8 +56,8 @@ always_coil = np.mean(y_test[known_test] == "C")
 
 # %%
 # The left panel shows Q3 against the length of the prefix, with names where a model's columns end.
-# The right panel shows three test chains: the measured structure, and predictions from all columns and
-# from eight.
+# The right panel shows three test chains: the measured structure, and predictions from all columns
+# and from eight.
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import ListedColormap

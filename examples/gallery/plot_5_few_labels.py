@@ -10,9 +10,9 @@ help to choose the prefix?
 # Set up
 # ------
 #
-# From a scan of 1,367 variants, we draw 24 to 384 as the measured ones and test the predictions on the
-# rest. Nothing before the probe uses labels: neither the embeddings, nor the distiller, which was
-# fitted on natural proteins.
+# From a scan of 1,367 variants, we draw 24 to 384 as the measured ones and test the predictions on
+# the rest. Nothing before the probe uses labels: neither the embeddings, nor the distiller, which
+# was fitted on natural proteins.
 
 import numpy as np
 
@@ -27,8 +27,9 @@ A = ReverseDistiller.from_pretrained("demo").transform(H)
 # Candidates
 # ----------
 #
-# We fit the same ridge regression on the smallest model, on all nested columns, on the concatenation of
-# the three plain embeddings, and on the prefix that leave-one-out cross-validation chooses.
+# We fit the same ridge regression on the smallest model, on all nested columns, on the
+# concatenation of the three plain embeddings, and on the prefix that leave-one-out cross-validation
+# chooses.
 
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -71,11 +72,11 @@ for i, n in enumerate(sizes):
             scores[name][i, draw] = 0 if constant else spearmanr(predicted, y[rest]).statistic
 
 # %%
-# With two dozen labels nothing predicts well, whatever the columns. From about two hundred labels on,
-# the columns of the larger models help, and choosing the prefix is as good as knowing it. With fewer
-# labels, the choice is too uncertain. The concatenation keeps the columns that the nested embedding
-# leaves out to be as wide as the largest model, and here that helps. Compare both on your own task;
-# ``n_new="all"`` keeps everything, nested.
+# With two dozen labels nothing predicts well, whatever the columns. From about two hundred labels
+# on, the columns of the larger models help, and choosing the prefix is as good as knowing it. With
+# fewer labels, the choice is too uncertain. The concatenation keeps the columns that the nested
+# embedding leaves out to be as wide as the largest model, and here that helps. Compare both on your
+# own task; ``n_new="all"`` keeps everything, nested.
 
 import matplotlib.pyplot as plt
 

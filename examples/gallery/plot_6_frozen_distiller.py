@@ -2,9 +2,9 @@
 One distiller, many pipelines
 =============================
 
-A distiller needs no labels, so it need not be fitted together with the probe. Fitted once on residues
-of natural proteins and frozen, it serves every task and every probe, and does not depend on the number
-of proteins in a task.
+A distiller needs no labels, so it need not be fitted together with the probe. Fitted once on
+residues of natural proteins and frozen, it serves every task and every probe, and does not depend
+on the number of proteins in a task.
 """
 
 # %%
@@ -39,8 +39,9 @@ folder.cleanup()
 # Use the frozen distiller in many pipelines
 # ------------------------------------------
 #
-# :class:`sklearn.frozen.FrozenEstimator` keeps the distiller unchanged through every ``fit`` and every
-# clone. We compare it with a distiller that is refitted in each training fold, on its variants.
+# :class:`sklearn.frozen.FrozenEstimator` keeps the distiller unchanged through every ``fit`` and
+# every clone. We compare it with a distiller that is refitted in each training fold, on its
+# variants.
 
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
@@ -88,11 +89,11 @@ scores = {
 }
 
 # %%
-# Each small point is a fold, and each large one the mean over folds. Neither distiller wins with every
-# probe: the frozen one was fitted on many more proteins, the refitted one on the variation of this one.
-# The difference between them is smaller than the spread over folds. Two advantages are certain: the
-# frozen chain was solved once, not sixty times, and its columns are the same in every fold, probe and
-# task.
+# Each small point is a fold, and each large one the mean over folds. Neither distiller wins with
+# every probe: the frozen one was fitted on many more proteins, the refitted one on the variation of
+# this one. The difference between them is smaller than the spread over folds. Two advantages are
+# certain: the frozen chain was solved once, not sixty times, and its columns are the same in every
+# fold, probe and task.
 
 import matplotlib.pyplot as plt
 

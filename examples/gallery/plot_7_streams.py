@@ -3,8 +3,8 @@ More residues than memory holds
 ===============================
 
 The chain is solved from the mean and the second moment of the rows. Moments add, so rows may come
-in any parts: from a stream, from shards on several machines, from the blocks of a dask array, or from
-an earlier fit.
+in any parts: from a stream, from shards on several machines, from the blocks of a dask array, or
+from an earlier fit.
 """
 
 # %%
@@ -89,10 +89,10 @@ in_blocks.transform(blocks)
 # How many rows are enough
 # ------------------------
 #
-# The figure shows how well the smaller models predict the next one as residues arrive: on the residues
-# of the stream, where the fit is optimistic, and on held-out chains. Where the two curves meet, more
-# rows would change nothing. Two thousand rows suffice for 48 columns. ESM-2's wider embeddings need
-# more, about in proportion.
+# The figure shows how well the smaller models predict the next one as residues arrive: on the
+# residues of the stream, where the fit is optimistic, and on held-out chains. Where the two curves
+# meet, more rows would change nothing. Two thousand rows suffice for 48 columns. ESM-2's wider
+# embeddings need more, about in proportion.
 
 import matplotlib.pyplot as plt
 

@@ -2,8 +2,8 @@
 Another family of embeddings
 ============================
 
-The distiller is not specific to ESM-2. It takes blocks of columns, with the smallest model first, and
-their widths as ``dims=``. Here the family consists of counts of k-mers (words of k residues),
+The distiller is not specific to ESM-2. It takes blocks of columns, with the smallest model first,
+and their widths as ``dims=``. Here the family consists of counts of k-mers (words of k residues),
 compressed by a singular value decomposition.
 """
 
@@ -52,8 +52,9 @@ print("predicted by the smaller ones (R2):", distiller.r2_.round(2))
 # -------------
 #
 # The first two panels show the correlations of all columns. In the concatenation the encoders are
-# redundant; in the nested embedding, the columns of a larger encoder are nearly uncorrelated with the
-# prefix. The right panel shows how well a ridge regression on each prefix predicts the share of helix.
+# redundant; in the nested embedding, the columns of a larger encoder are nearly uncorrelated with
+# the prefix. The right panel shows how well a ridge regression on each prefix predicts the share of
+# helix.
 
 import matplotlib.pyplot as plt
 

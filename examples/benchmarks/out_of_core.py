@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_revdist.tables._table import writing
+from sklearn_revdist.tables._files import writing
 
 DIMS = 320, 480
 COLUMNS = [

@@ -2,8 +2,8 @@
 
     python examples/fit_demo_distiller.py --data DATA --out demo_distiller.safetensors
 
-The sequences are of the corpus that the demo chain was trained on, none of them a relative of
-a deep mutational scan (see train_demo_chain.py).
+The sequences come from the training corpus of the demo chain. None is related to a protein of a
+deep mutational scan (see train_demo_chain.py).
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main():
     args = parser.parse_args()
 
     sequences = load_corpus(args.data)[0][:1000]
-    # With so many rows nothing needs shrinking, and least squares is orthogonal exactly.
+    # With so many rows no penalty is needed, and least squares gives exactly orthogonal columns.
     distiller = ReverseDistiller(regressor="ols")
     distiller.fit_residues(sequences, ESMEmbedder("demo", verbose=True))
     distiller.save_pretrained(args.out)

@@ -1,10 +1,10 @@
-"""What the pipelines of the README are worth on 14 mutational scans, beside their rivals.
+"""Score the pipelines of the README and their baselines on 14 mutational scans.
 
     python examples/pipelines.py --data DATA --output docs/results/pipelines.csv
 
-Every pipeline is fitted with its defaults inside each of five shuffled folds, and of five folds of
-neighbouring positions. DATA is a folder of ProteinGym's scans, ``dms`` in it. The store keeps the
-embeddings, so that a second run takes a quarter of the time.
+Each pipeline is fitted with its defaults in five shuffled folds and in five folds of neighbouring
+positions. DATA is a folder with ProteinGym's scans in its folder ``dms``. The store keeps the
+embeddings, so a second run takes a quarter of the time.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
     parser.add_argument("--store", type=Path, default=Path("scans.sqlite"))
-    parser.add_argument("--output", type=Path, help="where the table goes; default: printed only")
+    parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
     args = parser.parse_args()
     embedder = ESMEmbedder("demo", store=args.store, verbose=True)
     natural = ReverseDistiller.from_pretrained("demo")
@@ -73,11 +73,11 @@ def main():
 
 
 def predictions(H, residues, positions, y, train, test, natural):
-    """Name of each pipeline and what it predicts of the test rows."""
+    """Name of each pipeline and its predictions for the test rows."""
 
     def of(pipeline, X):
         with warnings.catch_warnings():
-            # Folds of a few hundred rows, on purpose.
+            # Folds of a few hundred rows are intended.
             warnings.filterwarnings("ignore", ".*(beyond the numerical rank|fewer than its)")
             return pipeline.fit(X[train], y[train]).predict(X[test])
 
@@ -106,7 +106,7 @@ def predictions(H, residues, positions, y, train, test, natural):
 
 
 def summary(scores):
-    """Mean over scans of each pipeline and split, and in how many it beats the largest model."""
+    """Mean of each pipeline and split over scans, and number of wins over the largest model."""
     by_scan = scores.pivot_table(index="pipeline", columns=["split", "scan"], values="score")
     by_scan = by_scan.loc[scores["pipeline"].unique()]
     table = pd.DataFrame({"pipeline": by_scan.index})

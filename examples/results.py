@@ -1,10 +1,10 @@
-"""All tables and figures of docs/results.rst, by one command that goes on where it was stopped.
+"""Make all tables and figures of docs/results.rst; an interrupted run can be continued.
 
     python examples/results.py --data DATA --output results --tables docs/results
 
-First `revdist evaluate` scores examples/all_tasks.toml. Then each question about the method is put
-to every scan, of which at most 1,000 variants are taken: random folds, columns of unit variance, a
-ridge probe whose penalty has the least leave-one-out error, the same for all.
+First `revdist evaluate` scores examples/all_tasks.toml. Then each question about the method is
+answered on every scan, with at most 1,000 variants: random folds, columns of unit variance, and the
+same ridge probe for all, whose penalty has the least leave-one-out error.
 """
 
 import argparse
@@ -38,9 +38,9 @@ DIMS = [48, 96, 160]
 WIDTH, ALL = DIMS[-1], sum(DIMS)
 N_FOLDS = 5
 N_VARIANTS = 1000
-# Numbers of natural sequences, and how many draws of each that share none.
+# Numbers of natural sequences, and for each how many disjoint draws.
 N_SEQUENCES = {30: 3, 100: 3, 300: 3, 1000: 3, 3000: 3, 10_000: 1}
-USUAL = (1000, 0)  # what is fitted on natural proteins where nothing else is said
+USUAL = (1000, 0)  # the default draw of natural proteins
 SHARES = 0.1, 0.3, 0.5, 0.7, 0.9
 N_OWN = 100
 WIDTHS = 48, 64, 96, 128, 160, 208, 256, 304
@@ -53,8 +53,10 @@ KEY = ["experiment", "representation", "fitted_on", "setting"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
-    parser.add_argument("--output", type=Path, default=Path("results"), help="folder for all")
-    parser.add_argument("--tables", type=Path, help="folder for tables and figures of the page")
+    parser.add_argument(
+        "--output", type=Path, default=Path("results"), help="folder of all results"
+    )
+    parser.add_argument("--tables", type=Path, help="folder for the page's tables and figures")
     parser.add_argument("--tasks", type=Path, default=HERE / "all_tasks.toml")
     args = parser.parse_args()
     proteomes = sorted(args.data.glob("sequences/uniprot_proteomes/*.fasta.gz"))
@@ -63,7 +65,7 @@ def main():
     command += ["--splits", "random,contiguous,modulo", "--jobs", "2"]
     for path in proteomes:
         command += ["--fit-on", path]
-    # Two probes at a time, of one BLAS thread each; torch's threads are others.
+    # Two probes at a time, with one BLAS thread each; torch's threads are separate.
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([str(word) for word in command], check=True, env=env)
 
@@ -82,7 +84,7 @@ def main():
 
 
 def score_scan(read, embedder, natural, folder):
-    """Scores of one scan, from its file if that is there."""
+    """Scores of one scan, read from its file if that exists."""
     task = read()
     path = folder / f"{task.name}.csv"
     if not path.exists():
@@ -98,7 +100,7 @@ def natural_moments(proteomes, embedder, output):
         records = (sequence for path in proteomes for sequence in read_fasta(path)[1])
         sequences = sorted(draw_proteins(records, sys.maxsize).proteins)
         order = np.random.default_rng(0).permutation(len(sequences))[: max(N_SEQUENCES)]
-        # The smallest pieces of which all draws consist: cut where any of them ends.
+        # Pieces that end wherever a draw ends, so each draw is a union of pieces.
         ends = {n * (i + 1) for n, draws in N_SEQUENCES.items() for i in range(draws)}
         total, pooled, start = Moments.zeros(ALL), Moments.zeros(ALL), 0
         arrays = {}
@@ -139,7 +141,7 @@ def unpacked(arrays, name):
 
 
 def less(both, first):
-    """Moments of the rows that are in both, but not in the first."""
+    """Moments of the rows in `both` that are not in `first`."""
     weight = both.weight - first.weight
     mean = both.mean + (both.mean - first.mean) * first.weight / weight
     shift = mean - first.mean
@@ -149,7 +151,7 @@ def less(both, first):
 
 
 def blend(natural, fold, share):
-    """Sum of moments in which the natural ones have a share of the total variance."""
+    """Sum of moments in which the natural ones have this share of the total variance."""
     scatter = packed("", fold)[""][2:]
     times = np.trace(natural.scatter) / np.trace(scatter) * (1 - share) / share
     return natural + Moments(times * fold.weight, fold.mean, scatter=times * scatter)
@@ -168,7 +170,7 @@ def components(moments, n_components=ALL):
 
 
 def experiments(task, embedder, natural):
-    """Scores of one scan: all questions, mean over folds."""
+    """Scores of one scan for all questions, means over folds."""
     rng = np.random.default_rng(0)
     if len(task.target) > N_VARIANTS:
         task = task.take(np.sort(rng.choice(len(task.target), N_VARIANTS, replace=False)))
@@ -187,7 +189,7 @@ def experiments(task, embedder, natural):
     n_folds = min(N_FOLDS, len(y) // 20)
     for train, test in KFold(n_folds, shuffle=True, random_state=0).split(X):
         with warnings.catch_warnings():
-            # Few rows: new columns that are zero, or nearly so.
+            # With few rows, some new columns are zero or nearly zero.
             warnings.filterwarnings(
                 "ignore", ".*(beyond the numerical rank|so small).*", UserWarning
             )
@@ -198,16 +200,16 @@ def experiments(task, embedder, natural):
 
 
 def fold_scores(X, y, train, test, natural, everywhere):
-    """Experiment, representation, what it is fitted on, setting, width and score."""
+    """Yield experiment, representation, its fitting data, setting, width and score."""
     fold = Moments.of(X[train])
     fitted = everywhere | {"fold": fold}
     plain = X[:, -DIMS[-1] :]
 
-    def told(columns, **how):
+    def scored(columns, **how):
         return columns.shape[1], probe(columns[train], y[train], columns[test], y[test], **how)
 
-    reference = told(plain)
-    maps = {}  # from moments, the usual way
+    reference = scored(plain)
+    maps = {}  # with default settings
     for name, moments in fitted.items():
         maps[name] = {"distilled": distilled(moments), "concat_pca": components(moments)}
 
@@ -215,14 +217,14 @@ def fold_scores(X, y, train, test, natural, everywhere):
     for regressor, name in product(("ols", "ridge", "pcr"), ("natural", "fold")):
         nested = X @ distilled(fitted[name], regressor)
         for length in DIMS[1:]:
-            yield "regressors", "distilled", name, regressor, *told(nested[:, :length])
+            yield "regressors", "distilled", name, regressor, *scored(nested[:, :length])
 
     yield "natural_sequences", "plain", "", "", *reference
     for (n, draw), moments in ((key, m) for key, m in natural.items() if key != "pooled"):
         setting = f"{n}, draw {draw + 1}"
         nested, pca = X @ distilled(moments), X @ components(moments, WIDTH)
-        yield "natural_sequences", "distilled", "natural", setting, *told(nested)
-        yield "natural_sequences", "concat_pca", "natural", setting, *told(pca)
+        yield "natural_sequences", "distilled", "natural", setting, *scored(nested)
+        yield "natural_sequences", "concat_pca", "natural", setting, *scored(pca)
 
     yield "chain_or_jump", "plain", "", "", *reference
     ends = np.r_[0 : DIMS[0], ALL - DIMS[-1] : ALL]
@@ -234,19 +236,19 @@ def fold_scores(X, y, train, test, natural, everywhere):
             dims=[DIMS[0], DIMS[-1]],
             n_new=[WIDTH - DIMS[0]],
         )
-        yield "chain_or_jump", "distilled", name, "chain", *told(X @ maps[name]["distilled"])
-        yield "chain_or_jump", "distilled", name, "jump", *told(X[:, ends] @ jump)
+        yield "chain_or_jump", "distilled", name, "chain", *scored(X @ maps[name]["distilled"])
+        yield "chain_or_jump", "distilled", name, "jump", *scored(X[:, ends] @ jump)
 
     yield "fitting", "plain", "", "", *reference
-    yield "fitting", "concat", "", "", *told(X)
+    yield "fitting", "concat", "", "", *scored(X)
     for name in fitted:
         for representation, to_columns in maps[name].items():
-            yield "fitting", representation, name, "", *told(X @ to_columns[:, :WIDTH])
+            yield "fitting", representation, name, "", *scored(X @ to_columns[:, :WIDTH])
     for share in SHARES:
         mixed = blend(everywhere["natural"], fold, share)
         setting = f"natural share {share}"
-        yield "fitting", "distilled", "blend", setting, *told(X @ distilled(mixed))
-        yield "fitting", "concat_pca", "blend", setting, *told(X @ components(mixed, WIDTH))
+        yield "fitting", "distilled", "blend", setting, *scored(X @ distilled(mixed))
+        yield "fitting", "concat_pca", "blend", setting, *scored(X @ components(mixed, WIDTH))
 
     yield "widths", "plain", "", "", *reference
     whole = {}
@@ -257,12 +259,12 @@ def fold_scores(X, y, train, test, natural, everywhere):
         }
         for representation, columns in whole[name].items():
             for width in WIDTHS:
-                yield "widths", representation, name, str(width), *told(columns[:, :width])
+                yield "widths", representation, name, str(width), *scored(columns[:, :width])
 
     for n_new in N_NEW:
         for name in ("natural", "fold"):
             columns = X @ distilled(fitted[name], n_new=n_new)
-            yield "new_columns", "distilled", name, "{} and {}".format(*n_new), *told(columns)
+            yield "new_columns", "distilled", name, "{} and {}".format(*n_new), *scored(columns)
 
     yield "prefixes", "plain", "", "fixed", *reference[:1], chosen_prefix(plain, y, train, test)
     for name in ("natural", "fold"):
@@ -277,7 +279,7 @@ def fold_scores(X, y, train, test, natural, everywhere):
                 yield "prefixes", representation, name, setting, columns.shape[1], score
 
     yield "penalties", "plain", "", "one", *reference
-    yield "penalties", "plain", "", "one, unscaled", *told(plain, scaled=False)
+    yield "penalties", "plain", "", "one, unscaled", *scored(plain, scaled=False)
     levels = np.split(np.arange(WIDTH), DIMS[:-1])
     models = np.split(np.arange(ALL), np.cumsum(DIMS[:-1]))
     each = {("concat", ""): (X, models)}
@@ -285,9 +287,9 @@ def fold_scores(X, y, train, test, natural, everywhere):
         for representation, to_columns in maps[name].items():
             each[representation, name] = X @ to_columns[:, :WIDTH], levels
     for key, (columns, bands) in each.items():
-        yield "penalties", *key, "one", *told(columns)
-        yield "penalties", *key, "one, unscaled", *told(columns, scaled=False)
-        yield "penalties", *key, "one a level", *told(columns, bands=bands)
+        yield "penalties", *key, "one", *scored(columns)
+        yield "penalties", *key, "one, unscaled", *scored(columns, scaled=False)
+        yield "penalties", *key, "one a level", *scored(columns, bands=bands)
 
     for n in N_LABELS:
         few = np.random.default_rng(n).permutation(train)[:n]
@@ -308,9 +310,9 @@ def fold_scores(X, y, train, test, natural, everywhere):
 def probe(A, y, A_test, y_test, *, scaled=True, bands=None):
     """Spearman correlation of a ridge regression whose penalty has the least leave-one-out error.
 
-    As StandardScaler and RidgeCV choose and predict, but all penalties from one decomposition.
-    `scaled` False divides all columns by one number. `bands` are blocks of columns that are
-    multiplied by factors of a grid, so that each has a penalty of its own.
+    It chooses and predicts like StandardScaler and RidgeCV, but computes all penalties from one
+    decomposition. If `scaled` is False, all columns are divided by the same number. `bands` are
+    blocks of columns that are multiplied by factors from a grid, so each has its own penalty.
     """
     mean, spread = A.mean(axis=0), A.std(axis=0)
     if not scaled:

@@ -1,9 +1,9 @@
-"""Tables and figures of docs/results.rst, from the scores that results.py leaves in a folder.
+"""Make the tables and figures of docs/results.rst from the scores that results.py wrote.
 
     python examples/results_page.py --output results --tables docs/results
 
-The folder has means.csv, wins.csv and growth.csv of `revdist evaluate` and experiments.csv, all
-digits in each; the page's tables are rounded.
+The folder contains means.csv, wins.csv and growth.csv of `revdist evaluate`, and experiments.csv.
+These have all digits; the page's tables are rounded.
 """
 
 import argparse
@@ -18,12 +18,12 @@ SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo"
 LARGEST = list(SIZES)[-1]
 BATCH_TOKENS = 16_384
 TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
-# One task alone has none.
+# Empty for a single task.
 BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low", "high")]
 
 
 def write_page(output, tables):
-    """All tables and figures of the page."""
+    """Write all tables and figures of the page."""
     tables.mkdir(parents=True, exist_ok=True)
     means, wins, grows = (read(output / f"{name}.csv") for name in ("means", "wins", "growth"))
     experiments = read(output / "experiments.csv")
@@ -73,7 +73,7 @@ def percent(row, name="win_rate"):
 
 
 def sizes_of_scans(means):
-    """Mean Spearman correlation over scans: a line a representation, a column a size."""
+    """Mean Spearman correlation over scans: one row per representation, one column per size."""
     table = means[(means["rows"] == "variants") & (means["subset"] == "all")].copy()
     table["size"] = table["model"].map(SIZES)
     table["cell"] = table["score"].map(number)
@@ -87,7 +87,7 @@ def sizes_of_scans(means):
 
 
 def gains_of_scans(wins):
-    """Distilled embeddings against every rival of the same size, all variants."""
+    """Distilled embeddings compared with every baseline of the same size, all variants."""
     table = wins[(wins["rows"] == "variants") & (wins["subset"] == "all")]
     table = table[
         (table["representation"] == "distilled") & (table["model"] == table["rival_model"])
@@ -118,7 +118,7 @@ def order_of(column):
 
 
 def growth_of_scans(wins, grows):
-    """How often a size beats the next smaller one, and how often scores grow all the way."""
+    """How often a size beats the next smaller one, and how often scores grow with every model."""
     own = wins[(wins["rows"] == "variants") & (wins["model"] != wins["rival_model"])]
     rows = []
     for key, table in own.groupby(["subset", "split", "representation", "fitted_on"], sort=False):
@@ -145,7 +145,7 @@ def growth_of_scans(wins, grows):
 
 
 def counts_of_scans(means, wins):
-    """By number of substitutions, at the largest size, random folds."""
+    """Scores by number of substitutions, at the largest size, random folds."""
     of = means[(means["rows"] == "variants") & (means["split"] == "random")]
     of = of[of["model"] == LARGEST]
     gains = wins[(wins["rows"] == "variants") & (wins["split"] == "random")]
@@ -164,7 +164,7 @@ def counts_of_scans(means, wins):
 
 
 def other_tasks(scores):
-    """Tasks of proteins and residues: one score each, no interval over tasks."""
+    """Scores of tasks of proteins and residues: one each, without an interval over tasks."""
     table = scores[(scores["rows"] != "variants") & (scores["subset"] == "all")].copy()
     table["size"] = table["model"].map(SIZES)
     table["cell"] = table["score"].astype(float).map(number)
@@ -175,18 +175,18 @@ def other_tasks(scores):
 
 
 def exclusions(tasks):
-    """What each task is."""
+    """Description of each task."""
     columns = ["task", "rows", "metric", "n_rows", "n_sequences", "longest", "left_out"]
     return tasks[columns]
 
 
 def recipe(tasks):
-    """Time and memory that single-mutant scans of the collection would take with ESM-2.
+    """Estimate time and memory for single-mutant scans of the collection with ESM-2.
 
-    24 n d^2 + 4 n d L floating-point operations a token; a GPU of 790 TFLOP/s, of which half is
-    reached. Parameters are those of the layers, 12 n d^2, at two bytes; ten vectors of the width of
-    every token of a batch are held at two bytes: queries, keys, values, four of the feed-forward
-    layer, three more.
+    It assumes 24 n d^2 + 4 n d L floating-point operations per token, at half of a GPU's 790
+    TFLOP/s. Parameters are those of the layers, 12 n d^2, with two bytes each. For every token of a
+    batch, ten vectors of the model's width are in memory, with two bytes per number: queries, keys,
+    values, four of the feed-forward layer, and three more.
     """
     single = tasks[(tasks["rows"] == "variants") & ~tasks["left_out"].str.contains("number of")]
     lengths, variants = single["longest"].to_numpy(), single["n_sequences"].to_numpy()
@@ -216,9 +216,9 @@ def recipe(tasks):
 
 
 def summary(table):
-    """Means over scans, and mean paired gains over rivals, with 95 % bootstrap intervals.
+    """Means over scans, and mean paired gains over baselines, with 95 % bootstrap intervals.
 
-    Draws of one setting are averaged first; their means over scans spread by `spread_of_draws`.
+    Draws of one setting are averaged first; `spread_of_draws` is the SD of their means over scans.
     """
     columns = ["representation", "fitted_on", "setting", "n_columns"]
     drawn = table["setting"].str.contains(", draw ")
@@ -238,8 +238,8 @@ def summary(table):
         row["low"], row["high"] = interval(scores)
         if spreads:
             row["spread_of_draws"] = spreads.get(key, np.nan)
-        for name, rival in rivals(key, list(by_task)).items():
-            gain = (scores - by_task[rival]).dropna()
+        for name, baseline in baselines(key, list(by_task)).items():
+            gain = (scores - by_task[baseline]).dropna()
             low, high = interval(gain)
             row |= {f"gain_over_{name}": gain.mean(), f"low_{name}": low, f"high_{name}": high}
             row[f"wins_over_{name}"] = ((np.sign(gain) + 1) / 2).mean()
@@ -247,18 +247,18 @@ def summary(table):
     return pd.DataFrame(rows)
 
 
-def rivals(key, keys):
-    """What a representation is compared with: the same setting where there is one."""
+def baselines(key, keys):
+    """What a representation is compared with, in the same setting if there is one."""
     representation, fitted_on, setting, n_columns = key
     found = {}
-    for name, of_rival in {
+    for name, of_baseline in {
         "plain": [("plain", "", setting), ("plain", "", "fixed"), ("plain", "", "")],
         "concat_pca": [("concat_pca", fitted_on, setting), ("concat_pca, all", fitted_on, setting)],
         "ridge": [("distilled", fitted_on, "ridge")],
         "one penalty": [(representation, fitted_on, "one")],
         "chain": [("distilled", fitted_on, "chain")],
     }.items():
-        same = [k for rival in of_rival for k in keys if k[:3] == rival and k != key]
+        same = [k for wanted in of_baseline for k in keys if k[:3] == wanted and k != key]
         if setting == "one a level" and name == "plain":
             same = [k for k in keys if k[:3] == ("plain", "", "one")]
         nested = representation.startswith("distilled")
@@ -277,7 +277,7 @@ def interval(values, n_bootstrap=10_000):
 
 
 def rounded(table):
-    """A summary as the page shows it."""
+    """A summary, rounded for the page."""
     shown = table[["representation", "fitted_on", "setting", "n_columns", "n_scans"]].rename(
         columns={"n_columns": "columns", "n_scans": "scans", "fitted_on": "fitted on"}
     )
@@ -302,7 +302,7 @@ STYLES = {"natural": "-", "fold": "--", "": "-", "all variants": ":"}
 
 
 def draw(means, questions, tables):
-    """Figures: means by size, and what the questions gained over the plain embedding."""
+    """Plot means by size, and the gains of the questions over the plain embedding."""
     import matplotlib.pyplot as plt
 
     scans = means[(means["rows"] == "variants") & (means["subset"] == "all")]
@@ -314,7 +314,7 @@ def draw(means, questions, tables):
         for (name, fitted_on), line in of_split.groupby(["representation", "fitted_on"]):
             label = named(name, fitted_on)
             line = line.sort_values("n_columns")
-            if name == "distilled":  # of the smallest size it is the plain embedding
+            if name == "distilled":  # at the smallest size it is the plain embedding
                 plain = of_split[of_split["representation"] == "plain"]
                 line = pd.concat([plain.nsmallest(1, "n_columns"), line]).drop_duplicates(
                     "n_columns"
@@ -322,7 +322,7 @@ def draw(means, questions, tables):
             style = {"color": COLOURS[name], "linestyle": STYLES[fitted_on], "label": label}
             ax.plot(line["n_columns"], line["score"], marker="o", markersize=4, **style)
         ax.set(title=f"{split} folds, {of_split['n_tasks'].max()} scans", xlabel="columns")
-        # A component fewer than columns is no size of its own.
+        # One component fewer than columns is not a separate size.
         ax.set_xticks(of_split.loc[of_split["representation"] == "plain", "n_columns"].tolist())
     axes[0, 0].set_ylabel("mean Spearman correlation")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -364,7 +364,9 @@ def draw(means, questions, tables):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=Path("results"), help="folder of results.py")
+    parser.add_argument(
+        "--output", type=Path, default=Path("results"), help="folder written by results.py"
+    )
     parser.add_argument("--tables", type=Path, required=True, help="folder for tables and figures")
     arguments = parser.parse_args()
     write_page(arguments.output, arguments.tables)

@@ -1,8 +1,7 @@
-"""Train the demo chain: three small masked language models of ESM-2's architecture.
+"""Train the demo chain: three small masked language models with ESM-2's architecture.
 
-One idea: everything that is known about the demo chain can be made again with this file.
-It reads natural sequences, sets some aside, trains one model a call and writes a checkpoint
-in fair-esm's own format, with the held-out perplexity beside it.
+Each call reads natural sequences, sets some aside, trains one model and writes a checkpoint in
+fair-esm's format, with a report that includes the held-out perplexity.
 
     python examples/train_demo_chain.py --data DATA --out models --model 96 --minutes 15
 
@@ -70,7 +69,10 @@ def kmers(sequence, k=8):
 
 
 def relatives(queries, sequences, share):
-    """Indices of `sequences` that share so much of the shorter one's 8-mers with a query."""
+    """Indices of `sequences` that have this share of 8-mers in common with a query, or more.
+
+    The share is of the 8-mers of the shorter sequence.
+    """
     containing = defaultdict(list)
     for i, query in enumerate(queries):
         for kmer in kmers(query):
@@ -111,7 +113,7 @@ def encode(sequence):
 
 
 def mask_tokens(tokens, rng, rate):
-    """BERT masking as in ESM-2: of the chosen residues 80 % masked, 10 % random, 10 % kept."""
+    """Mask tokens as BERT and ESM-2 do: 80 % of the chosen ones masked, 10 % random, 10 % kept."""
     chosen = (rng.random(tokens.shape) < rate) & (tokens >= FIRST_RESIDUE)
     kind = rng.random(tokens.shape)
     corrupted = np.where(chosen & (kind < 0.8), MASK, tokens)
@@ -271,7 +273,7 @@ def held_out_perplexity(model, sequences, seed=1):
 
 
 def optimizers(model, lr, matrix_lr, weight_decay):
-    """Muon for the layers' matrices, AdamW for everything else."""
+    """Muon for the matrices of the layers, AdamW for all other parameters."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "layers." in n]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
@@ -287,12 +289,12 @@ def schedule(progress, warmup=0.01, decay=0.5):
 
 
 def masking_rate(progress, start, end=0.15):
-    """Many masked residues give much to learn from; the last third settles at ESM-2's rate."""
+    """Share of masked residues: high at first, falling to ESM-2's rate in the last third."""
     return start + (end - start) * max(0.0, (progress - 2 / 3) * 3)
 
 
 def train(model, sequences, held_out, args, rank):
-    """Train for `args.minutes`; every process has its own rows and the mean of all gradients."""
+    """Train for `args.minutes`; each process has its own rows and uses the mean gradient of all."""
     rng = np.random.default_rng([args.seed, rank])
     rows = Rows(sequences, args.length, rng)
     opts = optimizers(model, args.lr, args.matrix_lr, args.weight_decay)
@@ -357,7 +359,7 @@ def save(model, name, path):
 
 
 def run(rank, args, rendezvous):
-    """One process of the training; the first one evaluates and writes."""
+    """Run one training process; the first one evaluates and writes."""
     distributed.init_process_group(
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=args.processes
     )
@@ -389,16 +391,21 @@ def run(rank, args, rendezvous):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
-    parser.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--model", type=int, required=True, choices=MODELS, help="width")
     parser.add_argument("--minutes", type=float, required=True, help="length of the schedule")
     parser.add_argument("--lr", type=float, default=5e-3, help="AdamW: embeddings, norms, biases")
     parser.add_argument("--matrix-lr", type=float, default=0.015, help="Muon: matrices")
     parser.add_argument("--weight-decay", type=float, default=0.01)
-    parser.add_argument("--rows", type=int, default=16, help="rows a batch and process")
-    parser.add_argument("--length", type=int, default=256, help="tokens a row")
-    parser.add_argument("--mask-rate", type=float, default=0.3, help="before it falls to 0.15")
-    parser.add_argument("--processes", type=int, default=1, help="of one thread each")
+    parser.add_argument("--rows", type=int, default=16, help="rows per batch and process")
+    parser.add_argument("--length", type=int, default=256, help="tokens per row")
+    parser.add_argument(
+        "--mask-rate",
+        type=float,
+        default=0.3,
+        help="masked at first, later 0.15",
+    )
+    parser.add_argument("--processes", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=int, default=200)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=False)

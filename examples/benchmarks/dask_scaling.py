@@ -1,11 +1,11 @@
-"""Fit and embedding on one and on two worker processes, and the fit against the plain one.
+"""Time a fit and an embedding on one and on two worker processes, and a fit without dask.
 
     python examples/benchmarks/dask_scaling.py
 
-The rows are in a memory-mapped npy file, 6.4 GB at two million rows of widths 320 and 480, which is
-made before and removed after. Everything has one BLAS thread. Variants are taken in turn in one
-run; beside the wall clock stands the processor time of all processes that take part, which other
-users of the machine change little.
+The rows are in a memory-mapped npy file (6.4 GB for two million rows of widths 320 and 480), which
+is written before and removed after the run. All processes use one BLAS thread. Variants are timed
+in turn in one run. Beside the wall clock, the script reports the processor time of all processes,
+which depends little on other load.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def write_rows(path, n_rows, step=50_000):
 
 
 def blocks(path, n_rows_of_block):
-    """The file as an array of dask whose tasks open it themselves."""
+    """The file as a dask array whose tasks open it themselves."""
     n_rows, n_columns = np.load(path, mmap_mode="r").shape
 
     def read(block_id=None):
@@ -59,7 +59,7 @@ def blocks(path, n_rows_of_block):
 
 
 def processor_seconds(client=None):
-    """Of this process, in which the scheduler runs, and of the workers."""
+    """Processor time of this process, which runs the scheduler, and of the workers."""
     times = [psutil.Process().cpu_times()]
     if client is not None:
         times += client.run(lambda: psutil.Process().cpu_times()).values()
@@ -67,7 +67,7 @@ def processor_seconds(client=None):
 
 
 def timed(function, client=None):
-    """Seconds of the wall clock and of processors."""
+    """Wall-clock and processor seconds."""
     before, start = processor_seconds(client), time.perf_counter()
     function()
     elapsed = time.perf_counter() - start
@@ -79,7 +79,7 @@ def cluster(n_workers):
 
 
 def in_turn(repeats, variants):
-    """Seconds of each variant, a list of pairs; a variant is a number of workers, or None."""
+    """Seconds of each variant, as a list of pairs; a variant has a number of workers, or None."""
     seconds = {name: [] for name in variants}
     for _ in range(repeats):
         for name, (n_workers, warm_up, function) in variants.items():
@@ -91,7 +91,7 @@ def in_turn(repeats, variants):
                     call = lambda function=function, client=client: function(client)  # noqa: E731
                     seconds[name].append(timed(call, client))
             wall, processors = seconds[name][-1]
-            print(f"  {name}: {wall:.1f} s, {processors:.1f} s of processors", flush=True)
+            print(f"  {name}: {wall:.1f} s, {processors:.1f} s of processor time", flush=True)
     return seconds
 
 
@@ -121,9 +121,9 @@ def compare_fit(path, repeats, n_rows_of_block):
             "fit, 2 workers": (2, warm_up, on_workers),
         },
     )
-    for kind, name in enumerate(("wall clock", "processors")):
+    for kind, name in enumerate(("wall clock", "processor time")):
         overhead = ratio(seconds, "fit, 1 worker", "fit, plain", kind) - 1
-        print(f"overhead of one worker against the plain fit, {name}: {overhead:.1%}")
+        print(f"overhead of one worker over the plain fit, {name}: {overhead:.1%}")
     print(f"speed-up of the fit: {ratio(seconds, 'fit, 1 worker', 'fit, 2 workers', 0):.2f}")
 
 
@@ -154,7 +154,7 @@ def main():
     parser.add_argument("--block-rows", type=int, default=50_000)
     parser.add_argument("--sequences", type=int, default=2_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", help="where the file of rows is made; default: a temporary one")
+    parser.add_argument("--folder", help="folder for the file of rows; default: a temporary one")
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:

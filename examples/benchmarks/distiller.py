@@ -1,14 +1,15 @@
-"""The distiller against the reference implementation: moments, fit, transform, few rows, memory.
+"""Compare the distiller with the reference implementation: moments, fit, transform, memory.
 
     python examples/benchmarks/distiller.py
     python examples/benchmarks/distiller.py --fasta natural_sequences.fasta
 
 The first command makes rows with a decaying spectrum, correlated between models, with outlier
-columns; widths of ESM-2 up to 650M, float32. The second takes residues of the demo chain. The
-rival is reverse_distillation 0.1.0 (PyPI), installed without its dependencies beside fbpca,
-loguru and huggingface_hub. Every figure is a ratio of two times taken in turn in one run, the
-median of several. Memory is what a process of its own holds at its peak beyond its input (Linux).
-Where other programs share the processors, OMP_NUM_THREADS=1 and --cpu-time keep the ratios honest.
+columns, in float32 and with the widths of ESM-2 up to 650M. The second uses residues of the demo
+chain. The baseline is reverse_distillation 0.1.0 (PyPI), installed without dependencies, and with
+fbpca, loguru and huggingface_hub beside it. Every figure is a ratio of two times, medians of
+several measured in turn in one run. Memory is the peak of a separate process beyond its input
+(Linux). If other programs share the processors, set OMP_NUM_THREADS=1 and --cpu-time for reliable
+ratios.
 """
 
 import argparse
@@ -30,7 +31,7 @@ ALL_DIMS = (*DIMS, 2560, 5120)
 
 
 def embeddings(n_rows, dims, seed=0):
-    """Rows that share latent variables of decaying variance, some columns a hundredfold."""
+    """Rows that share latent variables of decaying variance, some columns multiplied by 100."""
     rng = np.random.default_rng(seed)
     n_latent = dims[-1]
     decay = 1 / np.sqrt(1 + np.arange(n_latent))
@@ -45,7 +46,7 @@ def embeddings(n_rows, dims, seed=0):
 
 
 def residues(path, n_rows):
-    """Residues of natural sequences, as the demo chain embeds them."""
+    """Residues of natural sequences, embedded by the demo chain."""
     _, sequences = read_fasta(path)
     blocks = [rows for rows, _ in ESMEmbedder("demo").iter_residues(sequences[:300])]
     return np.split(np.vstack(blocks)[:n_rows], np.cumsum([48, 96]), axis=1)
@@ -63,7 +64,7 @@ def in_turn(repeats, clock, **functions):
 
 
 def reference_fit(blocks, regressor, pca):
-    """The reference implementation's fit of all steps, without its logging."""
+    """Fit all steps with the reference implementation, without its logging."""
     from loguru import logger
     from reverse_distillation.scaler.rd import ESM2_CONFIGS, rdScaler
 
@@ -79,7 +80,7 @@ def reference_fit(blocks, regressor, pca):
 
 
 def reference_on_torch(scalers):
-    """The same steps in the form that the reference calls optimised: torch, single precision."""
+    """The same steps in the reference's optimised form: torch, single precision."""
     import torch
     from reverse_distillation.scaler.rd import rdScalerGPUOptimized
 
@@ -108,7 +109,7 @@ def compare_moments(blocks, repeats, clock):
         syrk=lambda: blas.dsyrk(1.0, in_float64.T, lower=0),
     )
     print(f"moments of float64 rows: {seconds['double'] / seconds['syrk']:.2f} x one BLAS syrk")
-    print(f"moments of float32 rows: {seconds['single'] / seconds['syrk']:.2f} x that syrk")
+    print(f"moments of float32 rows: {seconds['single'] / seconds['syrk']:.2f} x the same syrk")
 
 
 def compare_fit(blocks, repeats, clock):
@@ -117,13 +118,14 @@ def compare_fit(blocks, repeats, clock):
         regressor: lambda regressor=regressor: ReverseDistiller(dims, regressor=regressor).fit(X)
         for regressor in ("pcr", "ridge", "ols")
     }
-    rivals = {
+    baselines = {
         pca: lambda pca=pca: reference_fit(blocks, "pcr", pca) for pca in ("fbpca", "incremental")
     }
-    seconds = in_turn(repeats, clock, **ours, **rivals)
+    seconds = in_turn(repeats, clock, **ours, **baselines)
     for regressor in ours:
         ratios = ", ".join(
-            f"{seconds[pca] / seconds[regressor]:.1f} x faster than pcr + {pca}" for pca in rivals
+            f"{seconds[pca] / seconds[regressor]:.1f} x faster than pcr + {pca}"
+            for pca in baselines
         )
         print(f"fit, {regressor}: {seconds[regressor]:.2f} s, {ratios}")
 
@@ -142,8 +144,8 @@ def compare_transform(blocks, repeats, clock):
         for step, tensor in zip(steps, tensors[1:], strict=True):
             accumulated = step.step(accumulated, tensor)
 
-    rivals = {mode: lambda steps=steps: reference(steps) for mode, steps in modes.items()}
-    seconds = in_turn(repeats, clock, ours=lambda: distiller.transform(X), **rivals)
+    baselines = {mode: lambda steps=steps: reference(steps) for mode, steps in modes.items()}
+    seconds = in_turn(repeats, clock, ours=lambda: distiller.transform(X), **baselines)
     for mode in modes:
         ratio = seconds[mode] / seconds["ours"]
         print(f"transform: {ratio:.1f} x faster than the reference's {mode} mode")
@@ -178,7 +180,7 @@ def stream(n_rows):
 
 
 def memory_in_process(connection, function, arguments):
-    """Peak of the resident memory beyond what is there before, and seconds."""
+    """Peak resident memory beyond what was used before, and seconds."""
     warnings.simplefilter("ignore")
     steps = function(*arguments)
     next(steps)
@@ -214,7 +216,7 @@ def report_memory(n_rows):
         beyond, _, _ = in_process(function, *arguments)
         print(f"memory of a fit beyond its input, {name}: {beyond:.2f} GB")
     (_, few, _), (_, many, _) = in_process(stream, 100_000), in_process(stream, 1_000_000)
-    print(f"peak memory of a stream, 1,000,000 rows against 100,000: {many / few:.3f}")
+    print(f"peak memory of a stream, 1,000,000 rows / 100,000 rows: {many / few:.3f}")
     beyond, _, seconds = in_process(fit_rows, 500, ALL_DIMS, "ridge")
     print(f"fit of 500 rows of all six models: {seconds:.1f} s, {beyond:.2f} GB beyond the input")
     _, total, seconds = in_process(solve, ALL_DIMS)
@@ -225,8 +227,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cpu-time", action="store_true", help="on a machine that is shared")
-    parser.add_argument("--fasta", help="residues of these sequences instead of synthetic rows")
+    parser.add_argument("--cpu-time", action="store_true", help="measure processor time")
+    parser.add_argument("--fasta", help="use residues of these sequences instead of synthetic rows")
     args = parser.parse_args()
     clock = time.process_time if args.cpu_time else time.perf_counter
     warnings.simplefilter("ignore")

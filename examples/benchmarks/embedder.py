@@ -1,16 +1,17 @@
-"""ESMEmbedder against fair-esm 2.0.0 and Hugging Face's EsmModel: residues a second, one run.
+"""Compare the speed of ESMEmbedder with fair-esm 2.0.0 and Hugging Face's EsmModel.
 
     REVDIST_DATA=../shared/data python examples/benchmarks/embedder.py --model 8M
 
-Natural sequences of 50 to 1022 residues, random weights of the real shapes, mean-pooled last layer.
-fair-esm is called as its scripts/extract.py calls it (batches of 4,096 tokens sorted by length,
-repr_layers of the last layer); Hugging Face with the same batches, attention mask and sdpa, where
-transformers is installed. The methods take turns; figures are medians and their ratios. Where other
-programs share the processors, OMP_NUM_THREADS=1 and --cpu-time keep the ratios honest.
+Sequences are natural, with 50 to 1022 residues; weights are random, with the real shapes; the last
+layer is mean-pooled. fair-esm is called as in its scripts/extract.py (batches of 4,096 tokens
+sorted by length, repr_layers of the last layer). Hugging Face, if transformers is installed, gets
+the same batches, with attention mask and sdpa. The methods are timed in turn; figures are residues
+per second, medians and their ratios. If other programs share the processors, set OMP_NUM_THREADS=1
+and --cpu-time for reliable ratios.
 
-    --chain     the chain up to the model against the model alone
-    --budgets   our own speed for several values of batch_tokens
-    --device    cuda: ours in half precision, the rivals as they are, in single precision
+    --chain     compare the chain up to the model with the model alone
+    --budgets   time ESMEmbedder for several values of batch_tokens
+    --device    cuda: ours in half precision, the baselines unchanged, in single precision
 """
 
 import argparse
@@ -83,7 +84,7 @@ def fair_esm(network, sequences, device="cpu"):
 
 
 def hugging_face(model, device):
-    """A function that embeds as EsmModel does, or None without transformers."""
+    """A function that embeds with EsmModel, or None without transformers."""
     try:
         from transformers import EsmConfig, EsmModel
     except ImportError:
@@ -138,7 +139,7 @@ def main():
     parser.add_argument("--model", choices=SHAPES, default="8M")
     parser.add_argument("--sequences", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cpu-time", action="store_true", help="on a machine that is shared")
+    parser.add_argument("--cpu-time", action="store_true", help="measure processor time")
     parser.add_argument(
         "--fasta", type=Path, default=Path(os.environ.get("REVDIST_DATA", ""), FASTA)
     )
@@ -172,15 +173,17 @@ def main():
                 functions[f"{budget}"] = lambda other=other: other.transform(sequences)
         else:
             functions["fair-esm"] = lambda: fair_esm(network, sequences, args.device)
-            rival = hugging_face(SHAPES[args.model], args.device)
-            if rival is not None:
-                functions["Hugging Face"] = lambda: rival(sequences)
+            baseline = hugging_face(SHAPES[args.model], args.device)
+            if baseline is not None:
+                functions["Hugging Face"] = lambda: baseline(sequences)
             ours = embedder.transform(sequences[:32])
             theirs = fair_esm(network, sequences[:32], args.device)
             gap = np.abs(ours - theirs).max()
             norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
             cosine = (np.sum(ours * theirs, axis=1) / norms).min()
-            print(f"  against fair-esm: largest difference {gap:.1e}, least cosine {cosine:.6f}")
+            print(
+                f"  compared with fair-esm: largest difference {gap:.1e}, least cosine {cosine:.6f}"
+            )
         for function in (embedder, *([chain] if args.chain else [])):
             function.transform(sequences[:8])
         report(in_turn(args.repeats, clock, functions), n_residues)

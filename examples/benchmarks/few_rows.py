@@ -1,10 +1,11 @@
-"""What a distiller that is fitted on few variants does to a probe behind it.
+"""Score a probe after a distiller that is fitted on few variants.
 
     python examples/benchmarks/few_rows.py --data DATA --store scans.sqlite
 
-Of each of four scans, 170 variants are drawn ten times; distiller and probe are fitted on four
-fifths of them. For each number of new columns and each probe: mean Spearman correlation, and the
-worst R2 on any of the 50 folds, less that of the mean of the training targets.
+From each of four scans, 170 variants are drawn ten times, and distiller and probe are fitted on
+four fifths of them. For each number of new columns and each probe, the script prints the mean
+Spearman correlation, and the worst R2 on any of the 50 folds minus that of the mean of the training
+targets.
 """
 
 import argparse

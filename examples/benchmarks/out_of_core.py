@@ -1,11 +1,11 @@
-"""Fit and transform of files larger than memory: peak memory and speed by number of rows.
+"""Measure peak memory and time of fit and transform on files larger than memory.
 
-Writes synthetic rows of two models (widths 320 and 480) to a file, then runs `revdist fit` and
-`revdist transform` on it as processes of their own, whose peak memory the system tells.
+The script writes synthetic rows of two models (widths 320 and 480) to a file, then runs `revdist
+fit` and `revdist transform` on it in separate processes, whose peak memory the system reports.
 
     python examples/benchmarks/out_of_core.py --rows 1000000 10000000 --format npy
 
-10 million rows in float16 take 16 GB, and what transform writes 19 GB; both are removed.
+10 million rows in float16 take 16 GB, and the output of transform 19 GB; both are removed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_revdist.tables._table import writing
+from sklearn_revdist.tables._files import writing
 
 DIMS = 320, 480
 COLUMNS = [
@@ -31,7 +31,7 @@ BLOCK = 2**16
 
 
 def write_rows(path, n_rows, dtype, seed=0):
-    """Rows of rank 64 and noise, columns of several scales, means far from zero."""
+    """Write rows of rank 64 plus noise, with columns of several scales and means far from zero."""
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(64, len(COLUMNS))).astype(np.float32) / 8
     scale = np.exp(rng.normal(size=len(COLUMNS))).astype(np.float32)
@@ -47,7 +47,7 @@ def write_rows(path, n_rows, dtype, seed=0):
 
 
 def measured(*arguments):
-    """Seconds and peak memory in MiB of the program as a process."""
+    """Seconds and peak memory in MiB of the program, run as a process."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "sklearn_revdist", *map(str, arguments), "--quiet"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -69,7 +69,7 @@ def main():
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             folder = Path(name)
             data, distiller = folder / f"rows.{options.format}", folder / "x.safetensors"
-            # elsewhere, since a process counts the memory of the one that starts it
+            # in another process, since a child counts the memory of the process that starts it
             writer = multiprocessing.get_context("spawn").Process(
                 target=write_rows, args=(data, n_rows, options.dtype)
             )

@@ -1,20 +1,21 @@
-"""Every prefix at the price of one: PrefixRidgeCV against searches that refit.
+"""Compare PrefixRidgeCV, which scores every prefix at once, with searches that refit.
 
     python examples/benchmarks/prefixes.py
 
-5,000 rows of 1,280 columns with a decaying spectrum, and 10 penalties, the same for all. Rivals by
-leaving out each row, and by 5 folds:
+The data are 5,000 rows of 1,280 columns with a decaying spectrum; all searches use the same 10
+penalties. The baselines use leave-one-out or 5 folds:
 
 RidgeCV     RidgeCV(alphas), scikit-learn's leave-one-out of the full width
-direct      5 folds of the full width, written for this comparison with the same BLAS and the least
-            work that we know: per fold one Gram matrix, per penalty one Cholesky factor, one
-            solution and the held-out score
+direct      5 folds of the full width, written for this comparison with the same BLAS and as little
+            work as possible: one Gram matrix per fold, and one Cholesky factor, one solution and
+            the held-out score per penalty
 RidgeCV     RidgeCV(alphas, cv=5), scikit-learn's own
 GridSearch  GridSearchCV over 20 prefixes times the penalties, each candidate a refitted Ridge
 
-and with fewer rows than columns (300 rows, 2,720 columns) all but the last two, the direct one by
-columns and by rows (the kernel of all columns). Times are medians of several, taken in turn in one
-run; the grid search is timed on one of its five folds, in the same run, and counted five times.
+With fewer rows than columns (300 rows, 2,720 columns) the last two are left out, and the direct
+search runs by columns and by rows (with the kernel of all columns). Times are medians of several,
+measured in turn in one run. The grid search is timed on one of its five folds, and the time
+multiplied by five.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def problem(n_rows, n_columns, seed=0):
 
 
 def direct_search(X, y, by_rows=False):
-    """Held-out R2 of all columns, a fold a row and a penalty a column."""
+    """Held-out R2 of all columns, with one row per fold and one column per penalty."""
     scores = []
     for train, test in KFold(5).split(X):
         mean, target_mean = X[train].mean(axis=0), y[train].mean()
@@ -93,7 +94,7 @@ def in_turn(repeats, **functions):
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def compare(n_rows, n_columns, repeats, *, slow_rivals):
+def compare(n_rows, n_columns, repeats, *, slow_baselines):
     X, y = problem(n_rows, n_columns)
     searches = {
         "leave-one-out, R2": lambda: PrefixRidgeCV(ALPHAS).fit(X, y),
@@ -110,7 +111,7 @@ def compare(n_rows, n_columns, repeats, *, slow_rivals):
     theirs = -RidgeCV(ALPHAS, store_cv_results=True).fit(X, y).cv_results_.mean(axis=0)
     by_rows = np.abs(ours.cv_scores_[-1] / theirs - 1).max()
     seconds = in_turn(repeats, **searches)
-    if slow_rivals:
+    if slow_baselines:
         seconds["RidgeCV, five folds"] = timed(lambda: RidgeCV(ALPHAS, cv=5).fit(X, y))
         one_fold = list(KFold(5).split(X))[:1]
         seconds["GridSearch, 20 prefixes"] = 5 * timed(lambda: grid_search(X, y, one_fold))
@@ -120,15 +121,15 @@ def compare(n_rows, n_columns, repeats, *, slow_rivals):
         print(f"  {name:24} {time_taken:8.2f} s  {time_taken / base:6.2f} x leave-one-out, R2")
     print(f"  leave-one-out / RidgeCV: {base / seconds['RidgeCV, leave-one-out']:.2f}")
     print(f"  largest difference of scores at full width: {by_folds:.0e} by folds")
-    print(f"  largest share by which errors of left-out rows differ: {by_rows:.0e}")
+    print(f"  largest relative difference of leave-one-out errors: {by_rows:.0e}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    compare(5000, 1280, args.repeats, slow_rivals=True)
-    compare(300, 2720, args.repeats, slow_rivals=False)
+    compare(5000, 1280, args.repeats, slow_baselines=True)
+    compare(300, 2720, args.repeats, slow_baselines=False)
 
 
 if __name__ == "__main__":

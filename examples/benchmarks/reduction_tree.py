@@ -1,22 +1,23 @@
-"""How long it takes to add the moments of many workers, by the fan-in of the tree: a simulation.
+"""Simulate how long adding the moments of many workers takes, by the fan-in of the tree.
 
     python examples/benchmarks/reduction_tree.py
 
 Every worker has summed its own blocks and holds one set of moments, 865 MB for the family of six
-models. A task that adds f of them runs where one of them is; the f - 1 others come through the
-network card of its machine, one after the other, and leave through those of theirs. Adding is bound
-by memory: two matrices are read and one is written. No two transfers share a card at a time.
+models. A task that adds f sets runs where one of them is. The other f - 1 arrive one after the
+other through the network card of its machine, and are sent through those of theirs. Adding is
+limited by memory bandwidth: two matrices are read and one is written. A card handles one transfer
+at a time.
 """
 
 import argparse
 
-CARD = 1.25e9  # bytes a second: ten gigabits
-MEMORY = 10e9  # bytes a second of one thread
-SCHEDULING = 1e-3  # seconds a task
+CARD = 1.25e9  # bytes per second: ten gigabits
+MEMORY = 10e9  # bytes per second of one thread
+SCHEDULING = 1e-3  # seconds per task
 
 
 def reduce(n_workers, fan_in, size, card):
-    """Seconds until one sum is left, bytes through the network, sums held by a worker at most."""
+    """Seconds until one sum is left, bytes sent, and most sums held by a worker."""
     sending, receiving = [0.0] * n_workers, [0.0] * n_workers  # until when a card is busy
     sums = [(0.0, worker) for worker in range(n_workers)]  # when each is ready, and where
     n_bytes = 0.0
@@ -40,7 +41,7 @@ def reduce(n_workers, fan_in, size, card):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=float, default=865e6, help="bytes of a set of moments")
-    parser.add_argument("--card", type=float, default=CARD, help="bytes a second of a network card")
+    parser.add_argument("--card", type=float, default=CARD, help="bytes per second of a card")
     args = parser.parse_args()
     workers = (8, 64, 512)
     print(f"{args.size / 1e6:.0f} MB, {args.card / 1e9:.2f} GB/s; seconds by number of workers")

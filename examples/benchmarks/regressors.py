@@ -1,11 +1,11 @@
-"""Which regressor should be the default? Few rows and many, prediction and probes.
+"""Compare regressors on few and many rows, by their predictions and by probes.
 
     python examples/benchmarks/regressors.py --data DATA
 
-Rows are pooled demo-chain embeddings of proteins of E. coli. For n rows, chosen around the width
-k of the prefix, each regressor is fitted and predicts the next model's embedding of other
-proteins. The probe is a ridge on the distilled embedding of a mutational scan, with the distiller
-fitted inside each training fold of n variants.
+Rows are pooled demo-chain embeddings of proteins of E. coli. Each regressor is fitted on n rows,
+for several n relative to the width k of the prefix, and predicts the next model's embedding of
+other proteins. The probe is a ridge on the distilled embedding of a mutational scan, with the
+distiller fitted in each training fold of n variants.
 """
 
 import argparse
@@ -27,7 +27,7 @@ N_DRAWS = 10
 
 
 def held_out_r2(distiller, X, level):
-    """Share of a model's variance that the prefix predicts, on rows not seen in the fit."""
+    """Share of a model's variance that the prefix predicts, on held-out rows."""
     stops = np.cumsum(distiller.dims_)
     own = slice(stops[level - 1], stops[level])
     prefix = distiller.set_params(n_components=None).transform(X)
@@ -43,17 +43,17 @@ def predictions(X, rng):
         for share in (0.5, 1, 2, 10):
             n = int(share * width)
             for regressor in REGRESSORS:
-                told = []
+                scores = []
                 for _ in range(N_DRAWS):
                     order = rng.permutation(len(X))
                     distiller = ReverseDistiller(regressor=regressor).fit(X[order[:n]])
-                    told.append(
+                    scores.append(
                         (
                             1 - distiller.r2_[level - 1],
                             held_out_r2(distiller, X[order[n:]], level),
                         )
                     )
-                left, r2 = np.mean(told, axis=0)
+                left, r2 = np.mean(scores, axis=0)
                 rows.append((f"{width}", f"{share:g} k", regressor, left, r2))
     columns = ["prefix k", "rows", "regressor", "residual left in the fit", "held-out R2"]
     return pd.DataFrame(rows, columns=columns)
@@ -79,7 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
     args = parser.parse_args()
-    warnings.simplefilter("ignore")  # of columns beyond the rank, which is the point here
+    warnings.simplefilter("ignore")  # about columns beyond the rank, which are expected here
     fasta = args.data / "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"
     natural = [s for s in read_fasta(fasta)[1] if 50 <= len(s) <= 500][:2500]
     embedder = ESMEmbedder("demo", unknown="X", verbose=True)

@@ -2,17 +2,17 @@
 A fitness scan, from sequences to predictions
 =============================================
 
-A deep mutational scan measures what each substitution of a residue does to a protein. Here a
-pipeline learns from some of the measured variants and predicts the others: an embedding of every
-variant by three models at once, the distiller that nests them, and a ridge regression.
+A deep mutational scan measures the effect of each substitution of a residue on a protein. Here a
+pipeline learns from some of the measured variants and predicts the others. It embeds every variant
+with three models, nests the embeddings with a distiller, and fits a ridge regression.
 """
 
 # %%
 # The scan
 # --------
 #
-# :func:`~sklearn_revdist.load_if1_ecoli` is such a scan: 1,367 of the 1,368 single substitutions
-# of the initiation factor IF-1 of *Escherichia coli*, and how well cells with them grow.
+# :func:`~sklearn_revdist.load_if1_ecoli` loads such a scan: 1,367 of the 1,368 single substitutions
+# of the initiation factor IF-1 of *Escherichia coli*, and how well cells with each of them grow.
 
 from sklearn_revdist import load_if1_ecoli
 
@@ -24,26 +24,26 @@ print(f"{scan.mutant[0]}: {X[0][:16]}... has fitness {y[0]:.2f}")
 # The pipeline
 # ------------
 #
-# The distiller was fitted before, on the residues of a thousand natural proteins, and is frozen:
-# the pipeline's ``fit`` leaves it as it is and trains the regression alone. The embedder has
-# nothing to learn either, so that it is called once for all folds.
+# The distiller was fitted beforehand on the residues of a thousand natural proteins. It is frozen:
+# the pipeline's ``fit`` does not change it and trains only the regression. The embedder has
+# nothing to learn either, so we call it once for all folds.
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import ESMEmbedder, PrefixRidgeCV, ReverseDistiller
 
-H = ESMEmbedder("demo").transform(X)  # [H1 | H2 | H3], one row a variant
+H = ESMEmbedder("demo").transform(X)  # [H1 | H2 | H3], one row per variant
 distiller = ReverseDistiller.from_pretrained("demo")
 model = make_pipeline(FrozenEstimator(distiller), PrefixRidgeCV())
 model
 
 # %%
-# Predictions of what was not seen
-# --------------------------------
+# Predict held-out variants
+# -------------------------
 #
 # Each variant is predicted by a model that was fitted without it. The rows of a scan are sorted by
-# position; shuffled folds ask for missing variants of positions that were seen with others.
+# position. With shuffled folds, other variants of the same position are in the training set.
 
 from scipy.stats import spearmanr
 from sklearn.model_selection import KFold, cross_val_predict
@@ -52,10 +52,10 @@ predicted = cross_val_predict(model, H, y, cv=KFold(5, shuffle=True, random_stat
 print(f"Spearman correlation: {spearmanr(predicted, y).statistic:.2f}")
 
 # %%
-# The scan as it is read in the field: a column a position, a row an amino acid, ordered by
-# chemistry. White is as fit as the wild type, whose own residues are the dots. Most positions that
-# tolerate nothing are found, and that proline rarely fits; single exceptions are missed, as one
-# expects of models as small as these.
+# The heat map has one column per position and one row per amino acid, ordered by chemistry. White
+# is as fit as the wild type, and dots mark the wild type's own residues. The model finds most
+# positions that tolerate no substitution, and that proline is rarely tolerated. It misses single
+# exceptions, as expected of models as small as these.
 
 import matplotlib.pyplot as plt
 import numpy as np

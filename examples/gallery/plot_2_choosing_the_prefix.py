@@ -2,17 +2,17 @@
 How large a model does this task need?
 ======================================
 
-With nested embeddings the size of the model is the length of a prefix. Two ways to choose it: a
-grid search over whole pipelines, which works with any probe, and
+With nested embeddings the size of the model is the length of a prefix. Choose it in one of two
+ways: with a grid search over whole pipelines, which works with any probe, or with
 :class:`~sklearn_revdist.PrefixRidgeCV`, which scores every prefix at once.
 """
 
 # %%
-# A search over whole pipelines
-# -----------------------------
+# Search over whole pipelines
+# ---------------------------
 #
 # The pipeline starts from sequences. Three candidates and five folds would embed every sequence
-# fifteen times; with ``store=`` each is embedded once, and any later search finds it there.
+# fifteen times. With ``store=`` each is embedded once, and later searches reuse it.
 
 import tempfile
 from pathlib import Path
@@ -39,7 +39,7 @@ folds = KFold(5, shuffle=True, random_state=0)
 search = GridSearchCV(
     make_pipeline(
         ESMEmbedder("demo", store=path),
-        ReverseDistiller(memory=folder.name),  # the chain is solved once a fold
+        ReverseDistiller(memory=folder.name),  # the chain is solved once per fold
         StandardScaler(),
         Ridge(100),
     ),
@@ -53,13 +53,13 @@ with EmbeddingStore(path) as store:
     print(store.contents()[["model", "width", "n_sequences"]])
 
 # %%
-# Every prefix at once
-# --------------------
+# Score every prefix at once
+# --------------------------
 #
-# Why stop at three candidates? For a ridge probe the factorisation of all columns contains those
-# of every prefix, and the predictions of each row by the others. ``one_standard_error=True`` takes
-# the shortest prefix whose score is within one standard error of the best. Column names tell the
-# probe where the models end; pandas output carries them.
+# For a ridge probe, the factorisation of all columns contains that of every prefix, and also gives
+# the leave-one-out predictions. So all prefixes can be scored. ``one_standard_error=True`` chooses
+# the shortest prefix whose score is within one standard error of the best. The probe reads from
+# column names where the models end, so the steps before it return pandas output.
 
 from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
 
@@ -71,9 +71,9 @@ probe = make_pipeline(
 print(f"{probe[-1].n_prefix_} columns, penalty {probe[-1].alpha_:g}")
 
 # %%
-# The curve is the answer in full: how fast the score rises, where it is flat, and how little the
-# rows can tell neighbours apart. The squares are the grid search's three scores, with one fixed
-# penalty and a distiller fitted anew in each fold.
+# The curve shows how fast the score rises, where it is flat, and how little neighbouring prefixes
+# differ. The squares are the three scores of the grid search, with one fixed penalty and a
+# distiller fitted anew in each fold.
 
 import matplotlib.pyplot as plt
 
@@ -92,8 +92,8 @@ display.figure_.set_size_inches(8, 4.5)
 plt.show()
 
 # %%
-# The best of many scores flatters. For an honest figure, cross-validate the pipeline with the
-# choice inside it.
+# The best of many scores is optimistic. For an unbiased score, cross-validate the pipeline,
+# including the choice of the prefix.
 
 from sklearn.model_selection import cross_val_score
 

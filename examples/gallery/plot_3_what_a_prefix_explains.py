@@ -1,13 +1,13 @@
 """
-What a prefix knows of every model
-==================================
+How much a prefix explains of every model
+=========================================
 
-How much of a large model is in the columns of the small ones? For each model of the chain, the
-share of its variance that the first column, the first two, and so on explain.
+How much of a large model is contained in the columns of the small ones? For each model of the
+chain, this example plots the share of its variance that the first k columns explain, for every k.
 """
 
 # %%
-# The moments of the fit suffice for that: no data is needed again.
+# The moments of the fit suffice, so the data are not needed again.
 
 import matplotlib.pyplot as plt
 
@@ -23,17 +23,17 @@ residues = load_secondary_structure().data
 distiller = ReverseDistiller(regressor="ols").fit_residues(residues, embedder)
 
 # %%
-# Each curve ends near 1 where its own model ends, and is far above 0 long before: most of what the
-# larger models say, the smaller ones have said. What the largest adds beyond them is the step from
-# 96 to 160 columns.
+# Each curve ends near 1 where its own model ends, and is far above 0 long before: the smaller
+# models predict most of the variance of the larger ones. The contribution of the largest model is
+# the step from 96 to 160 columns.
 
 display = NestedVarianceDisplay.from_estimator(distiller)
 display.figure_.set_size_inches(8, 4.5)
 plt.show()
 
 # %%
-# The fitted attributes have the same in numbers: what is predicted of each model (R²), and how much
-# of the rest its new columns keep.
+# The fitted attributes give the same as numbers: the share of each model that is predicted (R²),
+# and the share of the rest that its new columns keep.
 
 for name, r2, kept in zip(
     distiller.model_names_[1:],

@@ -2,17 +2,16 @@
 Secondary structure, residue by residue
 =======================================
 
-Not every question is about whole proteins. Rows may as well be residues: the same distiller, the
-same prefixes, one label a residue. Here the label is whether a residue lies in a helix, a strand
-or a coil.
+Rows may also be residues instead of whole proteins, with the same distiller, the same prefixes and
+one label per residue. Here the label says whether a residue lies in a helix, a strand or a coil.
 """
 
 # %%
-# Rows that are residues
-# ----------------------
+# Embed residues
+# --------------
 #
-# :meth:`~sklearn_revdist.ESMEmbedder.iter_residues` streams blocks of rows, one row a residue.
-# Residues that the crystal does not show have no known structure and are left out.
+# :meth:`~sklearn_revdist.ESMEmbedder.iter_residues` streams blocks of rows, one row per residue.
+# Residues that are not resolved in the crystal have no known structure and are left out.
 
 import numpy as np
 
@@ -31,14 +30,14 @@ def load(subset):
 train, A_train, y_train = load("train")
 test, A_test, y_test = load("test")
 known_train, known_test = np.concatenate(train.resolved), np.concatenate(test.resolved)
-print(f"{known_train.sum():,} residues to learn from, {known_test.sum():,} to be judged by")
+print(f"{known_train.sum():,} training residues, {known_test.sum():,} test residues")
 
 # %%
 # One probe, every prefix
 # -----------------------
 #
-# A prefix of the matrix is the embedding of a smaller model: nothing is embedded or distilled
-# again. Q3 is the share of residues whose class is right.
+# A prefix of the matrix is the embedding of a smaller model, so nothing is embedded or distilled
+# again. Q3 is the share of residues whose class is predicted correctly.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -56,9 +55,9 @@ for k in prefixes:
 always_coil = np.mean(y_test[known_test] == "C")
 
 # %%
-# On the left, Q3 against the length of the prefix; the names stand where a model's columns end.
-# On the right, three test chains as they were measured, and as predicted from all columns and
-# from eight.
+# The left panel shows Q3 against the length of the prefix, with names where a model's columns end.
+# The right panel shows three test chains: the measured structure, and predictions from all columns
+# and from eight.
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import ListedColormap

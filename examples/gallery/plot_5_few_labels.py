@@ -2,17 +2,17 @@
 A few dozen measured proteins
 =============================
 
-Measurements are dear. How many columns can a few dozen labelled variants pay for, and does it
+Measurements are expensive. How many columns can a few dozen labelled variants support, and does it
 help to choose the prefix?
 """
 
 # %%
-# The question
-# ------------
+# Set up
+# ------
 #
-# From a scan of 1,367 variants, 24 to 384 are drawn as the ones that were measured; the rest tells
-# how good the predictions are. Everything before the probe knows no labels: the embeddings, and a
-# distiller that was fitted on natural proteins.
+# From a scan of 1,367 variants, we draw 24 to 384 as the measured ones and test the predictions on
+# the rest. Nothing before the probe uses labels: neither the embeddings, nor the distiller, which
+# was fitted on natural proteins.
 
 import numpy as np
 
@@ -24,11 +24,12 @@ H = ESMEmbedder("demo").transform(X)
 A = ReverseDistiller.from_pretrained("demo").transform(H)
 
 # %%
-# The rivals
+# Candidates
 # ----------
 #
-# The same ridge regression on the smallest model, on all nested columns, on the concatenation of
-# the three plain embeddings, and on the prefix that leaving out each of the few labels prefers.
+# We fit the same ridge regression on the smallest model, on all nested columns, on the
+# concatenation of the three plain embeddings, and on the prefix that leave-one-out cross-validation
+# chooses.
 
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -47,7 +48,7 @@ def chosen():
     return PrefixRidgeCV(alphas, prefixes=[8, 16, 32, 48, 64, 96, 128, 160])
 
 
-rivals = {
+candidates = {
     "smallest model, 48 columns": (A[:, :48], ridge, "#D55E00", "s--"),
     "all nested, 160": (A, ridge, "#0072B2", "o-"),
     "concatenated, 304": (H, ridge, "#6E6E6E", "^:"),
@@ -55,32 +56,32 @@ rivals = {
 }
 
 # %%
-# Twelve draws for each number of labels, the same for all rivals.
+# There are twelve draws for each number of labels, the same for all candidates.
 
 from scipy.stats import spearmanr
 
 sizes = [24, 48, 96, 192, 384]
-scores = {name: np.empty((len(sizes), 12)) for name in rivals}
+scores = {name: np.empty((len(sizes), 12)) for name in candidates}
 for i, n in enumerate(sizes):
     for draw in range(12):
         order = np.random.default_rng(draw).permutation(len(y))
         measured, rest = order[:n], order[n:]
-        for name, (columns, probe, _, _) in rivals.items():
+        for name, (columns, probe, _, _) in candidates.items():
             predicted = probe().fit(columns[measured], y[measured]).predict(columns[rest])
             constant = np.ptp(predicted) == 0
             scores[name][i, draw] = 0 if constant else spearmanr(predicted, y[rest]).statistic
 
 # %%
-# With two dozen labels nothing predicts much, whatever the columns. From about two hundred on, the
-# columns of the larger models are worth having, and choosing the prefix costs nothing against
-# knowing it; before, a few labels are too few to choose by. The concatenation keeps what the nested
-# embedding leaves out to be no wider than the largest model, and here that pays: on a task of
-# your own, compare. ``n_new="all"`` would keep everything, nested.
+# With two dozen labels nothing predicts well, whatever the columns. From about two hundred labels
+# on, the columns of the larger models help, and choosing the prefix is as good as knowing it. With
+# fewer labels, the choice is too uncertain. The concatenation keeps the columns that the nested
+# embedding leaves out to be as wide as the largest model, and here that helps. Compare both on your
+# own task; ``n_new="all"`` keeps everything, nested.
 
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-for shift, (name, (_, _, colour, style)) in enumerate(rivals.items()):
+for shift, (name, (_, _, colour, style)) in enumerate(candidates.items()):
     x = np.array(sizes) * 1.03 ** (shift - 1.5)
     mean, error = scores[name].mean(axis=1), scores[name].std(axis=1) / 12**0.5
     ax.errorbar(x, mean, error, fmt=style, color=colour, capsize=2, markersize=5, label=name)

@@ -2,17 +2,17 @@
 One distiller, many pipelines
 =============================
 
-A distiller needs no labels, so it need not be fitted with the probe. Fitted once, on residues of
-natural proteins, and frozen, it serves every task and every probe alike, and what it learnt does
-not depend on how few proteins a task has.
+A distiller needs no labels, so it need not be fitted together with the probe. Fitted once on
+residues of natural proteins and frozen, it serves every task and every probe, and does not depend
+on the number of proteins in a task.
 """
 
 # %%
-# Fitted once
-# -----------
+# Fit once
+# --------
 #
 # The residues of 160 natural chains are enough for the demo chain's 304 columns. (For ESM-2 the
-# paper takes a thousand sequences.) What is saved is one affine map, without pickle.
+# paper uses a thousand sequences.) The saved file contains one affine map, without pickle.
 
 import tempfile
 from pathlib import Path
@@ -36,11 +36,12 @@ distiller = ReverseDistiller.from_pretrained(path)
 folder.cleanup()
 
 # %%
-# Frozen in many pipelines
-# ------------------------
+# Use the frozen distiller in many pipelines
+# ------------------------------------------
 #
-# :class:`sklearn.frozen.FrozenEstimator` keeps it as it is through every ``fit`` and every clone.
-# The rival is a distiller that is fitted in each training fold on the variants of that fold.
+# :class:`sklearn.frozen.FrozenEstimator` keeps the distiller unchanged through every ``fit`` and
+# every clone. We compare it with a distiller that is refitted in each training fold, on its
+# variants.
 
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
@@ -88,10 +89,11 @@ scores = {
 }
 
 # %%
-# Each small point is a fold, each large one the mean over folds. Neither kind wins with every
-# probe: the frozen one has seen more of proteins, the refitted one what varies in this one. Folds
-# scatter more than the two differ. What is certain is the price and the meaning: the frozen chain
-# was solved once, not sixty times, and its columns are the same in every fold, probe and task.
+# Each small point is a fold, and each large one the mean over folds. Neither distiller wins with
+# every probe: the frozen one was fitted on many more proteins, the refitted one on the variation of
+# this one. The difference between them is smaller than the spread over folds. Two advantages are
+# certain: the frozen chain was solved once, not sixty times, and its columns are the same in every
+# fold, probe and task.
 
 import matplotlib.pyplot as plt
 

@@ -2,18 +2,18 @@
 More residues than memory holds
 ===============================
 
-The chain is solved from the mean and the second moment of the rows. They add up, so rows may come
-in any pieces: from a stream, from shards on several machines, from the blocks of a Dask array, from
-a fit of last year.
+The chain is solved from the mean and the second moment of the rows. Moments add, so rows may come
+in any parts: from a stream, from shards on several machines, from the blocks of a dask array, or
+from an earlier fit.
 """
 
 # %%
 # A stream
 # --------
 #
-# :meth:`~sklearn_revdist.ESMEmbedder.iter_residues` gives blocks of residues;
-# :meth:`~sklearn_revdist.ReverseDistiller.partial_fit` adds each to what it has seen. Memory holds
-# one block and the moments, however long the stream is. The chain is solved when one asks for it.
+# :meth:`~sklearn_revdist.ESMEmbedder.iter_residues` yields blocks of residues, and
+# :meth:`~sklearn_revdist.ReverseDistiller.partial_fit` adds each block to the moments. Memory holds
+# one block and the moments, however long the stream is. The chain is solved at first use.
 
 import numpy as np
 from sklearn.metrics import r2_score
@@ -41,7 +41,7 @@ def held_out(distiller):
 
 
 stream = ReverseDistiller(dims=[48, 96, 160])
-seen, r2, shards = [], [], []  # r2: of residues seen, and of those of other chains
+seen, r2, shards = [], [], []  # r2: on the residues seen, and on other chains
 for rows, _ in embedder.iter_residues(sequences, block_rows=256):
     stream.partial_fit(rows)
     shards.append(Moments.of(rows))
@@ -54,8 +54,8 @@ print(f"{len(seen)} blocks, {seen[-1]:,} residues")
 # Shards
 # ------
 #
-# Moments made apart, in whatever order and on whatever machines, are summed with ``+``. The result
-# is that of all rows at once, up to the last digits of rounding.
+# Moments can be computed in any order and on any machine, and are summed with ``+``. The result
+# equals that of all rows at once, up to rounding.
 
 half = len(shards) // 2
 moments = sum(shards[half:], Moments.zeros(304)) + sum(shards[:half], Moments.zeros(304))
@@ -64,12 +64,12 @@ difference = np.abs(summed.components_ - stream.components_).max()
 print(f"largest difference of the two maps: {difference:.0e}")
 
 # %%
-# Arrays of Dask
-# --------------
+# Dask arrays
+# -----------
 #
-# An array of Dask is in shards already. Each block becomes moments where it is, in a thread here or
-# on the workers of a cluster, and only moments travel. The result is the fit of the same rows in
-# memory, up to rounding; :ref:`scaling` has the rest.
+# A dask array consists of blocks. Each is reduced to moments where it is, in a local thread or
+# on a worker of a cluster, and only moments are sent. The result equals the fit of the same rows in
+# memory, up to rounding. For clusters, see :ref:`scaling`.
 
 import dask.array as da
 
@@ -81,18 +81,18 @@ print(f"{len(others):,} residues in {blocks.numblocks[0]} blocks")
 print(f"largest difference of the two maps: {difference:.0e}")
 
 # %%
-# What is transformed is an array of Dask again, computed when one asks for it.
+# ``transform`` returns a lazy dask array.
 
 in_blocks.transform(blocks)
 
 # %%
-# What the stream learns
-# ----------------------
+# How many rows are enough
+# ------------------------
 #
-# How well the smaller models predict the next one, as residues arrive: on those of the stream,
-# where every fit flatters itself, and on chains that were kept out. Where the two meet, more rows
-# would change nothing. Two thousand suffice for 48 columns; ESM-2's wider embeddings take more,
-# about in proportion.
+# The figure shows how well the smaller models predict the next one as residues arrive: on the
+# residues of the stream, where the fit is optimistic, and on held-out chains. Where the two curves
+# meet, more rows would change nothing. Two thousand rows suffice for 48 columns. ESM-2's wider
+# embeddings need more, about in proportion.
 
 import matplotlib.pyplot as plt
 

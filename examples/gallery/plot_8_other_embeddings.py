@@ -2,17 +2,16 @@
 Another family of embeddings
 ============================
 
-Nothing in the distiller knows of ESM-2. It takes blocks of columns, small model first, and
-``dims=`` says how wide they are. Here the family is one of the oldest: counts of k-mers, words of k
-residues, compressed by a singular value decomposition.
+The distiller is not specific to ESM-2. It takes blocks of columns, with the smallest model first,
+and their widths as ``dims=``. Here the family consists of counts of k-mers (words of k residues),
+compressed by a singular value decomposition.
 """
 
 # %%
 # Three sizes of an encoder
 # -------------------------
 #
-# Any transformers do, side by side in a :class:`~sklearn.pipeline.FeatureUnion`, the smallest
-# first.
+# Combine any transformers in a :class:`~sklearn.pipeline.FeatureUnion`, with the smallest first.
 
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
@@ -34,7 +33,7 @@ encoder = make_union(kmers(1, 10), kmers(2, 20), kmers(3, 40))
 distiller = ReverseDistiller(dims=DIMS)
 
 # %%
-# What a protein is to be predicted to have: the share of its residues in helices.
+# The target is the share of a protein's residues in helices.
 
 import numpy as np
 
@@ -52,9 +51,10 @@ print("predicted by the smaller ones (R2):", distiller.r2_.round(2))
 # Nested or not
 # -------------
 #
-# The correlation of all columns. In the concatenation the encoders repeat each other; in the
-# nested embedding what a larger one adds is nearly uncorrelated with the prefix. On the right, how
-# well a ridge regression on each prefix predicts the share of helix.
+# The first two panels show the correlations of all columns. In the concatenation the encoders are
+# redundant; in the nested embedding, the columns of a larger encoder are nearly uncorrelated with
+# the prefix. The right panel shows how well a ridge regression on each prefix predicts the share of
+# helix.
 
 import matplotlib.pyplot as plt
 

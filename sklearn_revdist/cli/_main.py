@@ -19,6 +19,7 @@ _COMMANDS = {
         "Score plain, distilled and rival embeddings of every size on tasks.",
     ),
     "models": ("._models", "models_command", "List the models and where their weights are."),
+    "verify": ("._verify", "verify", "Prove embeddings right on your weights, beside fair-esm."),
     "demo": ("._demo", "demo", "Do all of it offline on what is bundled, in two minutes."),
 }
 

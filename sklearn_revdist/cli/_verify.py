@@ -35,7 +35,7 @@ def verify(models, alone, device, dtype, as_json, quiet):
     8M to 3B, good to bfloat16), and how many times as fast as fair-esm we are.
 
     Ends with code 0 if all of it holds and with 1, and a sentence that says what differs and
-    where, if not. Float64 takes its time: on two CPU cores minutes for 650M.
+    where, if not. Float64 takes its time on a CPU.
 
     \b
       revdist verify -m demo

@@ -104,7 +104,9 @@ def verify_embeddings(
 
     Notes
     -----
-    Memory holds a model twice, in ours and in fair-esm's layout.
+    Memory holds a model twice, in our layout and in fair-esm's; where something differs, once more
+    to find the first layer. Float64 is computed on CUDA where that is the device, else on the CPU,
+    one layer at a time.
 
     Examples
     --------
@@ -113,7 +115,11 @@ def verify_embeddings(
     >>> table[["model", "holds"]].values.tolist()
     [['esm2_t3_100K_demo', True]]
     """
+    from ._checkpoints import locate
+
     models = resolve_chain(chain)
+    for entry in models:
+        locate(entry)  # before the work
     return pd.DataFrame([_verified(entry, device, dtype, bool(verbose)) for entry in models])
 
 
@@ -127,11 +133,8 @@ def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool
     from ._fair_esm import FairESM
     from ._inference import resolve_device
 
-    name, torch_device, torch_dtype = (
-        model_name(entry),
-        resolve_device(device),
-        getattr(torch, dtype),
-    )
+    name = model_name(entry)
+    torch_device, torch_dtype = resolve_device(device), getattr(torch, dtype)
     chain: list[Any] = [name if isinstance(entry, Model) else entry]
     embedder = ESMEmbedder(chain, device=device, dtype=dtype, unknown="keep")
     _rows(embedder, ["M"])  # says what is wrong with a checkpoint
@@ -191,9 +194,8 @@ def _from_layer(layer: int | None, stock: "FairESM") -> str:
     """From where on residue rows differ."""
     if layer is None:
         return "; alone it agrees in every layer, so batching is at fault"
-    return (
-        f"; the first to differ is {f'layer {layer} of {stock.n_layers}' if layer else 'the input'}"
-    )
+    part = f"layer {layer} of {stock.n_layers}" if layer else "the input"
+    return f"; the first part that differs is {part}"
 
 
 def _not_published(compared: Comparison | None) -> str:

@@ -9,6 +9,7 @@ from .distillation._reverse_distiller import ReverseDistiller
 from .embedding._embedder import ESMEmbedder
 from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
+from .embedding._verify import verify_embeddings
 from .evaluation._evaluate import evaluate
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
@@ -46,6 +47,7 @@ __all__ = [
     "prefix_scores",
     "read_fasta",
     "read_tasks",
+    "verify_embeddings",
     "win_rates",
 ]
 __version__: str

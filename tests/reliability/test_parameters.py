@@ -173,6 +173,12 @@ CALLS = {
         "client": [5, "tcp://localhost:8786"],
         "tokens_per_part": [*NO_COUNT, None],
     },
+    "verify_embeddings": {
+        "chain": ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}],
+        "device": ["nosuch", "cuda:99", 5],
+        "dtype": ["float64", "auto", None, np.float32],
+        "verbose": NO_VERBOSE,
+    },
     "EmbeddingStore": {"path": [*NO_PATH, None]},
     "EmbeddingStore.create": {
         "path": [*NO_PATH, None],
@@ -384,6 +390,7 @@ def good(tmp_path):
             None,
             {"embedder": embedder, "sequences": ["MKT", "MKV"], "folder": tmp_path / "out"},
         ),
+        "verify_embeddings": (None, {"chain": ["demo-48"]}),
         "EmbeddingStore.create": (EmbeddingStore, {"path": tmp_path / "a.sqlite"}),
         "EmbeddingStore.to_frame": (store, {}),
         "EmbeddingStore.as_table": (store, {}),

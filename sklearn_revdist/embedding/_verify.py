@@ -1,0 +1,261 @@
+"""verify_embeddings: fair-esm itself and published outputs beside ours, on the user's weights."""
+
+from collections.abc import Sequence
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from ..sequences._records import read_records
+from ..utils._models import Model, model_name, resolve_chain
+from ..utils._progress import ProgressBar
+from ._agreement import Agreement, first_layer
+from ._embedder import ESMEmbedder
+from ._published_outputs import Comparison, published_outputs
+
+if TYPE_CHECKING:
+    from ._fair_esm import FairESM
+
+# One and two residues, nothing but a mask, and the letters that have tokens of their own.
+_SMALL = ["M", "MK", "<mask>", "XBZUO"]
+_LONG = (1022, 1200)  # residues: the most that ESM-2 was trained on, and more
+_N_NATURAL = 6
+_N_ROUNDS = 3  # of which the median time is taken
+
+
+@validate_params(
+    {
+        "chain": [str, list, tuple],
+        "device": [str, None],
+        "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def verify_embeddings(
+    chain: str | Sequence[str] = "650M",
+    *,
+    device: str | None = None,
+    dtype: str = "float32",
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Compare the embeddings of each model of a chain with those of fair-esm.
+
+    Both embed the same sequences with the same weights on this machine: natural proteins that
+    come with the package, one and two residues, ambiguous and masked residues, 1,022 and 1,200
+    residues. Ours are right if they are about as far from what fair-esm computes in float64 as
+    fair-esm itself is in float32: at most 8 times as far, and 4 roundings of the largest value
+    (16 in half precision). Where outputs of a model have been published (ESM-2 8M to 3B), ours
+    are compared with those, too, as closely as bfloat16 allows, in which they were computed.
+
+    Read more in the :ref:`User Guide <verify>`.
+
+    Parameters
+    ----------
+    chain : str or list of str, default="650M"
+        As :class:`ESMEmbedder` takes it. Published outputs are those of the model of the same
+        name, so a checkpoint of yours must be named as ESM-2's is to be compared with them.
+
+    device : str, default=None
+        Device of torch, as in ``"cuda:1"``; None is the best there is.
+
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        Precision of our computation.
+
+    verbose : bool, default=False
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    table : DataFrame
+        A row for each model, with the columns
+
+        - `model`: its name.
+        - `rows_error`, `means_error`: the largest difference of our residue representations, and
+          of their means, from float64; the sequences up to a few hundred residues and the long
+          ones are judged apart, and the worse of both is shown.
+        - `rows_ratio`, `means_ratio`: the same in units of fair-esm's own largest difference.
+        - `cosine`: the least cosine between a residue's representation and that of float64.
+        - `published_error`, `published_allowed`: the largest difference from the published
+          outputs, and what is allowed; NaN where there are none.
+        - `speed`: residues per second over those of fair-esm, whose own program's batches are
+          taken; medians of three rounds in turn.
+        - `holds`: whether all of it is right.
+        - `finding`: a sentence on what differs, and where; empty where nothing does.
+
+    Raises
+    ------
+    ValueError
+        If the chain, a checkpoint or the device is not valid, or values in half precision are not
+        finite.
+    FileNotFoundError
+        If there are no weights; the message says where to put them.
+
+    See Also
+    --------
+    ESMEmbedder : The transformer whose embeddings are compared.
+
+    Notes
+    -----
+    Memory holds a model twice, in our layout and in fair-esm's; where something differs, once more
+    to find the first layer. Float64 is computed on CUDA where that is the device, else on the CPU,
+    one layer at a time.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import verify_embeddings
+    >>> table = verify_embeddings(["demo-48"])
+    >>> table[["model", "holds"]].values.tolist()
+    [['esm2_t3_100K_demo', True]]
+    """
+    from ._checkpoints import locate
+
+    models = resolve_chain(chain)
+    for entry in models:
+        locate(entry)  # before the work
+    return pd.DataFrame([_verified(entry, device, dtype, bool(verbose)) for entry in models])
+
+
+def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool) -> dict[str, Any]:
+    """The row of one model."""
+    import torch
+
+    from ..utils._torch_settings import default_settings
+    from ._checkpoints import locate, read_checkpoint
+    from ._esm2 import ESM2
+    from ._fair_esm import FairESM
+    from ._inference import resolve_device
+
+    name = model_name(entry)
+    torch_device, torch_dtype = resolve_device(device), getattr(torch, dtype)
+    chain: list[Any] = [name if isinstance(entry, Model) else entry]
+    embedder = ESMEmbedder(chain, device=device, dtype=dtype, unknown="keep")
+    _rows(embedder, ["M"])  # says what is wrong with a checkpoint
+    checkpoint = read_checkpoint(locate(entry))
+    stock = FairESM(checkpoint, torch_device)
+    natural = _natural()
+    few = natural[:_N_NATURAL]
+    rows: list[Agreement] = []
+    means: list[Agreement] = []
+    cosines: list[float] = []
+    with ProgressBar(desc=name, total=0, disable=not verbose) as bar:
+        for group in ([*few, *_SMALL, _unusual(few[0])], _long(natural)):
+            bar.total += len(group)
+            single, double = [], []
+            for sequence in group:
+                single.append(stock.rows(sequence))
+                double.append(stock.rows(sequence, double=True))
+                bar.update()
+            ours = _rows(embedder, group)
+            rows.append(Agreement.of(group, ours, single, double, dtype))
+            pooled = embedder.transform(group)[:, None]
+            means.append(Agreement.of(group, pooled, _means(single), _means(double), dtype))
+            cosines += map(_least_cosine, ours, double)
+    published = published_outputs(name)
+    compared = published and published.compare(_rows(embedder, published.sequences))
+    worst_rows, worst_means = (max(judged, key=lambda j: j.share) for judged in (rows, means))
+    finding = _differing(worst_rows, worst_means) or _not_published(compared)
+    if not worst_rows.holds:
+        with default_settings(torch_device):
+            ours = ESM2(checkpoint, device=torch_device, dtype=torch_dtype)
+            finding += _from_layer(first_layer(worst_rows.sequence, ours, stock, dtype), stock)
+    return {
+        "model": name,
+        "rows_error": worst_rows.error,
+        "rows_ratio": worst_rows.ratio,
+        "means_error": worst_means.error,
+        "means_ratio": worst_means.ratio,
+        "cosine": min(cosines),
+        "published_error": compared.difference if compared else float("nan"),
+        "published_allowed": compared.allowed if compared else float("nan"),
+        "speed": _speed(embedder, stock, few),
+        "holds": not finding,
+        "finding": f"{name}: {finding}." if finding else "",
+    }
+
+
+def _differing(rows: Agreement, means: Agreement) -> str:
+    """What of ours is not what fair-esm computes; empty where all is."""
+    if not rows.holds:
+        return rows.described(f"residue {rows.row + 1}")
+    if not means.holds:
+        return f"{means.described('the mean')}; residues agree, so pooling is at fault"
+    return ""
+
+
+def _from_layer(layer: int | None, stock: "FairESM") -> str:
+    """From where on residue rows differ."""
+    if layer is None:
+        return "; alone it agrees in every layer, so batching is at fault"
+    part = f"layer {layer} of {stock.n_layers}" if layer else "the input"
+    return f"; the first part that differs is {part}"
+
+
+def _not_published(compared: Comparison | None) -> str:
+    """What differs from published outputs where fair-esm computes what we do."""
+    if compared is None or compared.holds:
+        return ""
+    return (
+        f"{compared.where} is {compared.difference:.2g} away from the published one, where "
+        f"{compared.allowed:.2g} is allowed, and all differ by {compared.share_of_spread:.2g} of "
+        "their spread, though fair-esm agrees with us; these are not the published weights, so "
+        "fetch them again, or give a model of your own another name"
+    )
+
+
+def _natural() -> list[str]:
+    """Natural proteins that come with the package."""
+    path = resources.files("sklearn_revdist") / "bundled" / "FLIP_SS3_240.csv.gz"
+    return [sequence for _, sequence in islice(read_records(Path(str(path))), 20)]
+
+
+def _unusual(sequence: str) -> str:
+    """The sequence with some of its residues X, and some masked."""
+    letters = list(sequence)
+    letters[3::7] = ["X"] * len(letters[3::7])
+    letters[5::9] = ["<mask>"] * len(letters[5::9])
+    return "".join(letters)
+
+
+def _long(natural: list[str]) -> list[str]:
+    """Natural proteins that are joined until they are long."""
+    return ["".join(natural)[:length] for length in _LONG]
+
+
+def _rows(embedder: ESMEmbedder, sequences: list[str]) -> list[NDArray]:
+    """Our residue rows of each sequence."""
+    blocks, index = zip(*embedder.iter_residues(sequences), strict=True)
+    starts = np.searchsorted(np.concatenate(index), np.arange(1, len(sequences)))
+    return np.split(np.concatenate(blocks), starts)
+
+
+def _means(rows: list[NDArray]) -> list[NDArray]:
+    """Means in the precision of the rows, as fair-esm's own program takes them."""
+    import torch
+
+    return [torch.from_numpy(r).mean(0, keepdim=True).numpy() for r in rows]
+
+
+def _least_cosine(x: NDArray, y: NDArray) -> float:
+    x = x.astype(np.float64)
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return float((np.sum(x * y, axis=1) / norms).min())
+
+
+def _speed(embedder: ESMEmbedder, stock: "FairESM", sequences: list[str]) -> float:
+    """How many times as fast as fair-esm we are; both take turns."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_N_ROUNDS):
+        for taken, embed in zip(seconds, (embedder.transform, stock.means), strict=True):
+            start = perf_counter()
+            embed(sequences)
+            taken.append(perf_counter() - start)
+    ours, theirs = map(median, seconds)
+    return theirs / ours

@@ -69,7 +69,9 @@ for place, what, where in NEW:
     y = tops[place] if place != 3 else tops[3] + 8
     ax.text(LEFT + WIDTH + 30, y + 4, what, va="bottom", fontweight="bold", color=ORANGE)
     ax.text(LEFT + WIDTH + 30, y, where, va="top", fontsize=9, color=INK)
-ax.annotate("", (8, 30), (8, 630), arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.2})
+ax.annotate(
+    "", (8, top + 14), (8, 640), arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.2}
+)
 ax.text(LEFT + 4, top - 4, "Imports run downwards only.", fontsize=9, color=INK)
 
 target = Path(__file__).with_suffix(".svg")

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._moments import Moments, square
 from ..matrix._rows import check_rows_as_fitted
+from ..utils._compat import validate_params
 from ._axes import HUES, Display, check_axes, mark_models, short_name
 
 _EPS = np.finfo(np.float64).eps

@@ -4,11 +4,11 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._prefixes import model_prefixes
 from ..probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+from ..utils._compat import validate_params
 from ._axes import STYLES, Display, mark_models
 
 

@@ -5,11 +5,11 @@ from typing import Any, Self
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils._param_validation import validate_params
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
+from ..utils._compat import validate_params
 from ._axes import Display, check_axes, error_bars, ticks_at_models
 
 

@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
 from ..evaluation._summary import NESTED, SCORED, check_columns, mean_scores
+from ..utils._compat import validate_params
 from ._axes import STYLES, Display, check_axes, error_bars, ticks_at_models
 
 _KIND = ["rows", "metric", "split", "subset"]

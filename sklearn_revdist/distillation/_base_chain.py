@@ -5,8 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..matrix._dask import header
@@ -14,6 +13,7 @@ from ..matrix._layout import Blocks, column_names, find_blocks
 from ..matrix._moments import Moments, check_moments
 from ..matrix._prefixes import model_index
 from ..matrix._rows import check_row_weights, check_rows, check_rows_as_fitted, string_columns
+from ..utils._compat import _fit_context, validate_parameter_constraints
 from ..utils._messages import first_line
 from ._solved_chain import ATTRIBUTES, SolvedChain
 

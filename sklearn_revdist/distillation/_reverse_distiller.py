@@ -7,9 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._dask import is_dask, map_blocks, score_of_blocks
@@ -19,6 +17,7 @@ from ..matrix._prefixes import check_prefix, nested_names, new_columns, prefix_l
 from ..matrix._residue_moments import check_embedder, sum_residues
 from ..matrix._rows import check_row_weights, check_rows, names_in, string_columns
 from ..matrix._torch import as_array, tensor_as
+from ..utils._compat import HasMethods, Interval, StrOptions, _fit_context, validate_params
 from ..utils._fingerprint import fingerprint
 from ._base_chain import BaseChain
 from ._saved_chain import read_chain, write_chain

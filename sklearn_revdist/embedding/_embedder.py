@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..sequences._tokens import RESIDUES, Encoder, as_text, encode_sequences
 from ..sequences._windows import limit_length
+from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import validate_params
 
+from ..utils._compat import validate_params
 from ..utils._file_states import FileState, file_digest
 from ..utils._files import local_path
 from ._store_file import (

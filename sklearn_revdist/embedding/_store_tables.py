@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
 from ..tables._files import writing
 from ..tables._table import Batch, Table, batch_rows
+from ..utils._compat import validate_params
 from ..utils._files import local_path
 from ._store_file import Source, SQLiteFile, damaged, decode, is_intact, text_digest
 

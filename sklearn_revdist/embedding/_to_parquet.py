@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils._param_validation import HasMethods, Interval, validate_parameter_constraints
 
 from ..matrix._layout import blocks_of_names
 from ..sequences._records import in_parts, read_records
@@ -29,6 +28,7 @@ from ..sequences._tokens import Encoder, as_list
 from ..sequences._windows import check_lengths, n_processed
 from ..tables._files import writing
 from ..tables._table import import_parquet
+from ..utils._compat import HasMethods, Interval, validate_parameter_constraints
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._models import Model, model_name, resolve_chain

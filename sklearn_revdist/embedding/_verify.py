@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..sequences._records import read_records
+from ..utils._compat import StrOptions, validate_params
 from ..utils._models import Model, model_name, resolve_chain
 from ..utils._progress import ProgressBar
 from ._agreement import Agreement, first_layer

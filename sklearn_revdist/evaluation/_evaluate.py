@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..tasks._task import Task
+from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
 from ._fold_scores import SCORED, score_folds
 from ._probes import make_probe

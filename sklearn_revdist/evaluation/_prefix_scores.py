@@ -7,12 +7,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._rows import check_rows_as_fitted, check_targets
 from ..probes._folds import shuffled_cv
+from ..utils._compat import HasMethods, Interval, validate_params
 from ._fold_scores import SCORED, score_folds
 from ._probes import make_probe
 from ._representations import Maps, Representation, Sizes

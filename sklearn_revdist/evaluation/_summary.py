@@ -6,7 +6,8 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, validate_params
+
+from ..utils._compat import Interval, validate_params
 
 _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]

@@ -15,22 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
-from sklearn.utils.validation import (
-    _check_method_params,
-    _get_feature_names,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..matrix._prefixes import model_prefixes
 from ..matrix._rows import check_row_weights
+from ..utils._compat import StrOptions, _check_method_params, _get_feature_names, _routing_enabled
 from ._folds import shuffled_cv
 from ._metrics import PrefixMetrics, all_prefixes, spearman
 from ._prefix_ridge import coefficients, left_out_predictions, predictions

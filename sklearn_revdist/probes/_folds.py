@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target
+
+from ..utils._compat import Interval, validate_params
 
 
 def shuffled_cv(cv: Any, y: ArrayLike, *, classifier: bool = False) -> Any:

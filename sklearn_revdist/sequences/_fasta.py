@@ -4,8 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from sklearn.utils._param_validation import validate_params
-
+from ..utils._compat import validate_params
 from ._text import LONGEST, open_text
 from ._tokens import remove_gaps as without_gaps
 

@@ -7,10 +7,10 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..sequences._mutants import parse_mutant
 from ..sequences._wild_type import undo
+from ..utils._compat import StrOptions, validate_params
 
 _BUNDLED = resources.files("sklearn_revdist") / "bundled"
 

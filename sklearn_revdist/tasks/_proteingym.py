@@ -15,8 +15,8 @@ from urllib.request import Request, urlopen
 
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils._compat import Interval, validate_params
 from ..utils._files import replaced
 from ..utils._messages import first_line
 

@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils._compat import Interval, validate_params
 from ..utils._fingerprint import fingerprint
 
 SETS = ("train", "validation", "test")

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from sklearn.utils._param_validation import StrOptions, validate_params
-
 from ..sequences._tokens import RESIDUES
+from ..utils._compat import StrOptions, validate_params
 from ..utils._messages import first_line
 from ._proteins import read_labelled_fasta, read_table
 from ._residue_tables import read_residue_table

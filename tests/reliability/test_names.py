@@ -147,7 +147,7 @@ def test_a_nul_in_a_csv_is_an_error(in_process, work, tmp_path, name, rng):
     before = listing(tmp_path)
     ended = in_process("embed", "in.csv", "-o", "out.parquet", *CHAIN)
     assert ended.code == INPUT
-    assert "has a NUL character; take it out" in ended.err
+    assert "has a NUL character; remove it" in ended.err
     assert ended.err.count("\n") == 1
     assert listing(tmp_path) == before
 

@@ -70,7 +70,7 @@ def read_records(
         Column of a table that holds the sequences; None is "sequence".
     name_column : str, default=None
         Column of a table that holds the names; None takes "name" or, from a Parquet table
-        without it, an unnamed index of strings. Otherwise names are empty.
+        without it, an unnamed index. Otherwise names are empty.
 
     Yields
     ------
@@ -197,9 +197,11 @@ def _parquet(path, sequence_column, name_column, needed):
     index = [name for name in types if name.startswith("__index_level_")]
     names = [name for name in schema.names if name not in index]
     label = name_column or ("name" if "name" in names else None)
+    if index:
+        reset = "; its index has no name, so if that holds them, write frame.reset_index()"
+        needed = {column: remedy + reset for column, remedy in needed.items()}
     check_columns(names, needed, [label] if label else [], path, repr(str(path)))
-    strings = [column for column in index if types[column] in _STRINGS]
-    label = label or (strings[0] if len(strings) == 1 else None)
+    label = label or (index[0] if len(index) == 1 else None)
     wanted = [sequence_column, *({label} - {None, sequence_column})]
     for column in wanted:
         kind = types[column]

@@ -218,8 +218,13 @@ def test_an_index_of_pandas_is_found(tmp_path):
     assert list(read_records(path, name_column="id")) == [("p", "MKT"), ("q", "MKV")]
     frame.rename_axis("name").to_parquet(path)
     assert list(read_records(path)) == [("a", "MKT"), ("b", "MKV")]
-    frame.set_index(pd.Index([7, 3])).to_parquet(path)
+    frame.set_index(pd.Index([101, None], dtype=object)).to_parquet(path)
+    assert list(read_records(path)) == [("101", "MKT"), ("", "MKV")]
+    frame.reset_index(drop=True).to_parquet(path)
     assert list(read_records(path)) == [("", "MKT"), ("", "MKV")]
+    frame.set_index(pd.Index(frame["sequence"].tolist())).drop(columns="sequence").to_parquet(path)
+    with pytest.raises(ValueError, match=r"no column 'sequence' .*write frame.reset_index\(\)\.$"):
+        list(read_records(path))
 
 
 def test_parquet_tables_that_are_refused(tmp_path):

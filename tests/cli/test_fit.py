@@ -38,7 +38,9 @@ def fasta(path, sequences):
 def residues():
     """Residues of some sequences, as rows."""
     blocks = ESMEmbedder(CHAIN).iter_residues(proteins(9, 40))
-    return np.concatenate([rows for rows, _ in blocks])
+    rows = np.concatenate([rows for rows, _ in blocks])
+    rows.flags.writeable = False  # all tests share it
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +266,7 @@ def test_errors_of_embeddings(in_process, tmp_path, residues, names):
         ended = in_process(*ask, *more)
         assert ended.code == 2
         assert message in ended.err
+    frame = frame.copy()
     frame.iloc[17, 3] = np.nan
     frame.to_parquet("x.parquet")
     ended = in_process(*ask)

@@ -217,6 +217,7 @@ def try_one(folder, reader, content):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", ".* stop codon")  # documented
             reader.read(path)
     except (ValueError, FileNotFoundError) as error:
         named = path.name in str(error) or str(path.parent) in str(error)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -27,6 +28,10 @@ from sklearn_revdist.utils._models import resolve_chain
 # to see the tests hold with so many, and torch has taken that number already.
 if "OMP_NUM_THREADS" not in os.environ:
     torch.set_num_threads(1)
+
+# The same examples each time, and no test that depends on the time it takes.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 # A shell's background job ignores SIGINT, and so would all processes that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -360,7 +360,7 @@ def as_process(_alone):
 # The program, which a signal stops when so many batches have been embedded.
 _STOPPED = """
 import os, sys
-from sklearn_revdist.embedding import _embedder
+from sklearn_revdist.embedding import _stored
 from sklearn_revdist.embedding._inference import EmbeddingRun
 from sklearn_revdist.cli._main import main
 
@@ -374,7 +374,7 @@ def embed(*arguments, **settings):
 
 number, left = int(sys.argv[1]), int(sys.argv[2])
 complete, EmbeddingRun.embed = EmbeddingRun.embed, embed
-_embedder.FLUSH_SECONDS = 0
+_stored.FLUSH_SECONDS = 0
 main(sys.argv[3:])
 """
 

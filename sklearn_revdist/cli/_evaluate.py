@@ -15,7 +15,7 @@ from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
 from ..evaluation._summary import growth, mean_scores, win_rates
 from ..matrix._moments import Moments
-from ..matrix._residue_moments import sum_residues
+from ..matrix._residue_moments import residue_columns, sum_residues
 from ..sequences._draw import draw_proteins
 from ..sequences._records import read_records
 from ..tasks._task import Task
@@ -194,7 +194,7 @@ def evaluate_command(
             )
     elif fit_on:
         moments = _natural_moments(fit_on, fit_sequences, embedder, output)
-        fitted.fit_moments(moments, embedder.get_feature_names_out())
+        fitted.fit_moments(moments, residue_columns(embedder))
     with embedding():
         scores = evaluate(
             _announced(read),

@@ -1,33 +1,31 @@
 """ESMEmbedder: embed protein sequences with a chain of ESM-2 models."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from itertools import accumulate, pairwise, starmap
-from numbers import Integral
-from pathlib import Path
+from itertools import chain as flatten
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_scalar
 
-from ..sequences._tokens import RESIDUES, Encoder, as_text, encode_sequences
+from ..sequences._tokens import RESIDUES, Encoder, encode_sequences
 from ..sequences._windows import limit_length
 from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
-from ..utils._models import Model, model_name, resolve_chain
-from ._assembly import first_occurrences, means, residue_blocks
+from ..utils._models import model_name
+from ._assembly import records_of_sequences, residue_blocks
+from ._blocks import Block, columns_of, resolve_blocks
+from ._pooling import check_poolings, resolve_poolings
 from ._store import EmbeddingStore
-from ._store_file import SequenceKey, Source
+from ._stored import pooled_rows
 
 if TYPE_CHECKING:
     from ._inference import EmbeddingRun
-
-FLUSH_SECONDS = 1.0  # a killed process loses this much work, and the batches being computed
 
 
 class ESMEmbedder(TransformerMixin, BaseEstimator):
@@ -35,8 +33,8 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 
     The result is one matrix ``[H1 | H2 | ...]``, a block of columns for each model, which
     :class:`ReverseDistiller` turns into nested embeddings. A row is the mean of a model's
-    last representation over the residues of a sequence, without beginning, end and padding.
-    It does not depend on which sequences are embedded together.
+    last representation over the residues of a sequence, without beginning, end and padding, or
+    what `layer` and `pooling` ask for. It does not depend on which sequences are embedded together.
 
     The transformer is stateless: ``fit`` only checks its arguments. Models are loaded when
     they are first used, and kept as long as the process runs, so copies of an embedder
@@ -52,8 +50,30 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         ``model.safetensors``). Weights of ESM-2 are taken from fair-esm's cache, else
         from Hugging Face's, else downloaded into the former.
 
-    pooling : {"mean"}, default="mean"
-        How the rows of residues become one row.
+    layer : int, float or list of these, default=-1
+        Which layer of each model. A whole number counts as fair-esm's ``repr_layers``: 0 is the
+        input of the first layer, the number of layers is the last representation, after its
+        normalisation, and -1 is the last, too. A float from 0 to 1 is a fraction of the depth, for
+        chains of models of unequal depth. A list has one for each model. Layers above are not
+        computed. A distiller must be fitted on the same layers.
+
+    pooling : {"mean", "max", "cls", "eos", "sites", "sites_difference"}, array-like of int, \
+            callable or list of these, default="mean"
+        How the representations of a sequence's tokens become one row:
+
+        - ``"mean"`` and ``"max"`` are over its residues, ``"cls"`` and ``"eos"`` are the rows of
+          the tokens before and after them.
+        - ``"sites"`` is the mean over the positions at which the sequence differs from `reference`;
+          of `reference` itself, over all.
+        - ``"sites_difference"`` is that less the mean over the same positions of `reference`.
+        - An array holds positions, counting from 1, over which the mean is taken.
+        - A callable takes an array of shape (n_residues, width), float32, and returns one of shape
+          (width,), as in ``lambda rows: rows.std(axis=0)``.
+        - Several, in a list, are concatenated within the block of each model.
+
+    reference : str, default=None
+        The wild type that ``"sites"`` and ``"sites_difference"`` compare with; sequences have its
+        length.
 
     device : str, default=None
         Torch device, such as ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
@@ -136,7 +156,13 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "chain": [str, list, tuple],
-        "pooling": [StrOptions({"mean"})],
+        "layer": [
+            Interval(Integral, None, None, closed="neither"),
+            Interval(Real, 0, 1, closed="both"),
+            "array-like",
+        ],
+        "pooling": [str, callable, "array-like"],
+        "reference": [str, None],
         "device": [str, None],
         "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
         "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
@@ -151,7 +177,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         self,
         chain: str | Sequence[str] = "650M",
         *,
-        pooling: str = "mean",
+        layer: int | float | Sequence[int | float] = -1,
+        pooling: Any = "mean",
+        reference: str | None = None,
         device: str | None = None,
         dtype: str = "auto",
         batch_tokens: int | None = None,
@@ -162,7 +190,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         verbose: bool = False,
     ):
         self.chain = chain
+        self.layer = layer
         self.pooling = pooling
+        self.reference = reference
         self.device = device
         self.dtype = dtype
         self.batch_tokens = batch_tokens
@@ -189,7 +219,7 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         self : ESMEmbedder
             The embedder itself.
         """
-        resolve_chain(self.chain)
+        self._blocks()
         Encoder(self.unknown).encode(X)
         return self
 
@@ -214,9 +244,10 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
             If `X` is not an array-like, or a record is not a string; the path of a file is
             neither.
         ValueError
-            If a record is empty, has a character that is not a residue, or is too long for
-            ``long="error"``; the message names the record and the position. If a
-            checkpoint is not that of an ESM-2 model.
+            If a record is empty, has a character that is not a residue, is too long for
+            ``long="error"``, or does not fit `pooling`; the message names the record and the
+            position. If a model does not have `layer`, or a checkpoint is not that of an ESM-2
+            model.
         FileNotFoundError
             If there are no weights; the message says where to put them.
         MemoryError
@@ -224,25 +255,70 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         OSError, TimeoutError
             If the store cannot be written; a damaged or foreign file is a ValueError.
         """
-        chain, tokens = self._check(X)
-        first = first_occurrences(tokens)
-        distinct = {record: tokens[record] for record in np.unique(first).tolist()}
-        keep = self.store is not None
-        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
-            run, columns = self._run(chain), _columns(chain)
-            out = np.empty((len(tokens), sum(map(_width, chain))), dtype=np.float32)
-            for entry, block in columns.items():
-                for parts in self._means(entry, distinct, run, store):
-                    for record, mean in parts.items():
-                        out[record, block] = mean
-        repeated = first != np.arange(len(first))
-        out[repeated] = out[first[repeated]]
+        blocks = self._blocks()
+        tokens = self._check(X, blocks)
+        columns = columns_of(block.n_columns for block in blocks)
+        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
+        for i, records, rows in self._rows(blocks, tokens):
+            out[records, columns[i]] = rows[0]
         return out
+
+    def transform_layers(
+        self, X: Any, layers: Sequence[Any] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Embed sequences by several layers of each model, in one pass through it.
+
+        With `store`, all of it is kept, so that a search over `layer` finds what it needs there:
+        each sequence is embedded once, and each model loaded once.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences, as for :meth:`transform`.
+
+        layers : list, default=None
+            Each entry is a `layer`, as the parameter takes it. None is every layer of each model,
+            from 0, its input.
+
+        Returns
+        -------
+        embeddings : dict of str to ndarray of shape (n_layers, n_sequences, n_columns), float32
+            For each model, by its name. The rows of a layer are the model's block in what
+            :meth:`transform` returns.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, MemoryError, OSError, TimeoutError
+            As :meth:`transform` does.
+
+        Examples
+        --------
+        >>> from sklearn_revdist import ESMEmbedder
+        >>> found = ESMEmbedder("demo").transform_layers(["MKTAYIAKQR", "GSHMLEK"], [0.5, -1])
+        >>> {model: rows.shape for model, rows in found.items()}  # doctest: +NORMALIZE_WHITESPACE
+        {'esm2_t3_100K_demo': (2, 2, 48), 'esm2_t4_500K_demo': (2, 2, 96),
+         'esm2_t6_2M_demo': (2, 2, 160)}
+        """
+        if layers is not None and (not isinstance(layers, list | tuple) or not layers):
+            raise ValueError(
+                f"layers={layers!r} is not a list of one or more layers; give one, as in [0.5, -1]."
+            )
+        blocks = self._blocks(layers)
+        if layers is None:
+            blocks = [block._replace(layers=tuple(range(block.depth + 1))) for block in blocks]
+        tokens = self._check(X, blocks)
+        out = [
+            np.empty((len(block.layers), len(tokens), block.n_columns), dtype=np.float32)
+            for block in blocks
+        ]
+        for i, records, rows in self._rows(blocks, tokens):
+            out[i][:, records] = rows
+        return {model_name(block.entry): rows for block, rows in zip(blocks, out, strict=True)}
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """Embed sequences residue by residue, in blocks of rows.
+        """Embed sequences residue by residue, in blocks of rows; `pooling` has no part in it.
 
         Memory holds a few blocks, or batches, or the longest sequence at a time, whatever the
         number of sequences. The models of the chain take turns.
@@ -269,11 +345,16 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         TypeError, ValueError, FileNotFoundError, MemoryError
             As :meth:`transform` does.
         """
-        chain, tokens = self._check(X)
+        blocks = self._blocks()
+        tokens = self._check(X, blocks)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
-        return residue_blocks(
-            self._run(chain), _columns(chain), tokens, self.max_length, block_rows, self._progress
-        )
+        columns = columns_of(block.width for block in blocks)
+        of_models = {
+            block.entry: (block.layers[0], of_model)
+            for block, of_model in zip(blocks, columns, strict=True)
+        }
+        run = self._run(blocks)
+        return residue_blocks(run, of_models, tokens, self.max_length, block_rows, self._progress)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the output's columns: the model's name, an underscore and a number.
@@ -288,17 +369,26 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         feature_names_out : ndarray of shape (n_features,), object
             Only models that are given by a path need their weights for this.
         """
-        chain = resolve_chain(self.chain)
-        names = [f"{model_name(entry)}_{j}" for entry in chain for j in range(_width(entry))]
-        return np.array(names, dtype=object)
+        names = [(block.name(block.layers[0]), block.n_columns) for block in self._blocks()]
+        return np.array([f"{name}_{j}" for name, n in names for j in range(n)], dtype=object)
+
+    def residue_feature_names(self) -> NDArray[np.object_]:
+        """Name the columns of :meth:`iter_residues`, as those of a mean over residues.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features,), object
+        """
+        return clone(self).set_params(pooling="mean").get_feature_names_out()
 
     def fingerprint(self) -> str:
         """Return a string that changes whenever embeddings or the names of columns would.
 
         It depends on the content and the names of all models' weights, the precision that `dtype`
-        means on this machine, `pooling`, `max_length`, `long` and `unknown`, and on the precision
-        of `store`, since rounded embeddings are returned from there. It does not depend on how
-        the chain is written, nor on `device`, `batch_tokens` and `verbose`.
+        means on this machine, `layer`, `pooling`, `reference` where that is compared with,
+        `max_length`, `long` and `unknown`, and on the precision of `store`, since rounded
+        embeddings are returned from there. It does not depend on how the chain or a layer is
+        written, nor on `device`, `batch_tokens` and `verbose`.
 
         Returns
         -------
@@ -317,20 +407,16 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         Weights are read for it once for each state of their files: once for all processes that
         share a `store`, else once in each process.
         """
-        self._validate_params()
-        chain = resolve_chain(self.chain)
-        run = self._run(chain)
+        blocks = self._blocks(identify=True)
+        run = self._run(blocks)
         known = self.store is not None and local_path(self.store).exists()
         with EmbeddingStore.create(self.store, exist_ok=True) if known else nullcontext() as store:
-            sources = [tuple(self._source(entry, run, store)) for entry in chain]
+            sources = [tuple(s) for block in blocks for s in block.sources(run, store)]
             kept_as = store.storage_dtype if known else "float32"
         # they are in the names of columns, which a distiller or a file of embeddings keeps
-        names = [model_name(entry) for entry in chain]
-        settings = self._settings()
-        del settings["dtype"]  # the sources contain the precision that it means here
-        if self.max_length is None:
-            del settings["long"]
-        return fingerprint(names, sources, settings, kept_as)
+        names = [block.name(block.layers[0]) for block in blocks]
+        long = None if self.max_length is None else self.long
+        return fingerprint(names, sources, self.max_length, long, self.unknown, kept_as)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -341,75 +427,50 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         return tags
 
-    def _check(self, X: Any) -> tuple[tuple[Model | Path, ...], list[NDArray[np.uint8]]]:
+    def _blocks(
+        self, layers: Sequence[Any] | None = None, *, identify: bool = False
+    ) -> list[Block]:
+        """What each model contributes, after a check of all parameters."""
         self._validate_params()
-        chain = resolve_chain(self.chain)
-        tokens = limit_length(encode_sequences(X, self.unknown), self.max_length, self.long)
-        return chain, tokens
+        identify = identify or self.store is not None
+        poolings = resolve_poolings(self.pooling, self.reference, self.unknown, identify=identify)
+        return resolve_blocks(self.chain, [self.layer] if layers is None else layers, poolings)
 
-    def _settings(self) -> dict[str, Any]:
-        """Parameters that embeddings depend on, besides the models of the chain."""
-        how = ("device", "batch_tokens", "store", "verbose")
-        return {k: v for k, v in self.get_params().items() if k not in ("chain", *how)}
+    def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
+        """Tokens of the sequences, once they are known to fit all parameters."""
+        whole = encode_sequences(X, self.unknown)
+        tokens = limit_length(whole, self.max_length, self.long)
+        check_poolings(blocks[0].poolings, whole, tokens)
+        return tokens
 
-    def _run(self, chain: tuple[Model | Path, ...]) -> "EmbeddingRun":
+    def _rows(
+        self, blocks: list[Block], tokens: list[NDArray[np.uint8]]
+    ) -> Iterator[tuple[int, list[int], NDArray[np.float32]]]:
+        """Yield the number of a block, records of one sequence, and their common row.
+
+        The row is of shape (n_layers, 1, n_columns).
+        """
+        records = records_of_sequences(tokens)
+        distinct = {first: tokens[first] for first in records}
+        keep = self.store is not None
+        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+            run = self._run(blocks)
+            for i, block in enumerate(blocks):
+                shape = len(block.layers), 1, block.n_columns
+                parts = pooled_rows(run, block, distinct, self.max_length, store, self._progress)
+                for first, rows in flatten.from_iterable(part.items() for part in parts):
+                    yield i, records[first], rows.reshape(shape)
+
+    def _run(self, blocks: list[Block]) -> "EmbeddingRun":
         """Settings for embedding, once the device and all weights have been found."""
         from ._checkpoints import locate
         from ._inference import EmbeddingRun, resolve_batch_tokens, resolve_device, resolve_dtypes
 
         device = resolve_device(self.device)
-        for entry in chain:
-            locate(entry)
+        for block in blocks:
+            locate(block.entry)
         dtypes = resolve_dtypes(self.dtype, device)
         return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
-
-    def _means(
-        self,
-        entry: Model | Path,
-        records: dict[int, NDArray[np.uint8]],
-        run: "EmbeddingRun",
-        store: EmbeddingStore | None,
-    ) -> Iterator[dict[int, NDArray[np.float32]]]:
-        """Means over residues, with a store read from it once it has those that were missing."""
-        if store is None:
-            yield from means(run, entry, records, self.max_length, self._progress)
-            return
-        source = self._source(entry, run, store)
-        keys = {record: self._key(tokens) for record, tokens in records.items()}
-
-        def read(records):
-            stored = store.read(source, [keys[record] for record in records])
-            return {r: stored[keys[r]] for r in records if keys[r] in stored}
-
-        stored = read(records)
-        yield stored
-        missing = {record: records[record] for record in records if record not in stored}
-        if not missing:
-            return
-        for new in _gathered(means(run, entry, missing, self.max_length, self._progress)):
-            store.write(source, model_name(entry), {keys[r]: new[r] for r in new})
-            yield new
-        # the store's values count: rounded, or those of another process that was faster
-        yield read(missing)
-
-    def _source(
-        self, entry: Model | Path, run: "EmbeddingRun", store: EmbeddingStore | None
-    ) -> Source:
-        """What a model's embeddings depend on, in the store as in fingerprints."""
-        from ._checkpoints import checkpoint_files, locate, weights_digest
-
-        digest_of = weights_digest if store is None else store.weights_digest
-        return Source(
-            weights=digest_of(checkpoint_files(locate(entry))),
-            layer=-1,
-            pooling=self.pooling,
-            dtype="+".join(str(dtype).removeprefix("torch.") for dtype in run.dtypes),
-            width=_width(entry),
-        )
-
-    def _key(self, tokens: NDArray[np.uint8]) -> SequenceKey:
-        whole = self.max_length is None or len(tokens) <= self.max_length
-        return SequenceKey(as_text(tokens), 0 if whole else self.max_length)
 
     def _progress(self, what: str, n_residues: int):
         from ..utils._progress import ProgressBar
@@ -417,32 +478,3 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         return ProgressBar(
             desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
         )
-
-
-def _gathered(
-    parts: Iterator[dict[int, NDArray[np.float32]]],
-) -> Iterator[dict[int, NDArray[np.float32]]]:
-    """Merge consecutive parts that arrive within FLUSH_SECONDS."""
-    together: dict[int, NDArray[np.float32]] = {}
-    start = time.monotonic()
-    for part in parts:
-        together |= part
-        if together and time.monotonic() - start >= FLUSH_SECONDS:
-            yield together
-            together, start = {}, time.monotonic()
-    if together:
-        yield together
-
-
-def _columns(chain: tuple[Model | Path, ...]) -> dict[Model | Path, slice]:
-    """Columns of each model in the output."""
-    stops = [0, *accumulate(_width(entry) for entry in chain)]
-    return dict(zip(chain, starmap(slice, pairwise(stops)), strict=True))
-
-
-def _width(entry: Model | Path) -> int:
-    if isinstance(entry, Model):
-        return entry.width
-    from ._checkpoints import checkpoint_width, locate
-
-    return checkpoint_width(locate(entry))

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
@@ -295,7 +296,10 @@ def _score_task(
         sizes = Sizes.of_fitted(distiller)
         natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
     except NotFittedError:
-        names = getattr(embedder, "get_feature_names_out", lambda: None)()
+        names = None
+        if hasattr(embedder, "get_feature_names_out"):
+            of_residues = task.residue is not None
+            names = residue_columns(embedder) if of_residues else embedder.get_feature_names_out()
         sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
         natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")

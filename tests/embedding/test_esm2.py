@@ -24,8 +24,12 @@ def random_sequence(n_residues, seed=0, mask_rate=0.0):
     return "".join(rng.choice(letters, size=n_residues, p=rates))
 
 
-def rows_of(model, sequences):
-    return [rows.numpy() for rows in model.forward(encode_sequences(sequences))]
+def rows_of(model, sequences, layer=None):
+    """Rows of the residues of each sequence."""
+    layer = model.n_layers if layer is None else layer
+    tokens = encode_sequences(sequences)
+    (x,) = model.forward(tokens, [layer])
+    return [part[1:-1].numpy() for part in x.split([len(each) + 2 for each in tokens])]
 
 
 SEQUENCES = [random_sequence(n, seed, 0.1) for seed, n in enumerate([7, 1, 60, 7, 31, 31, 250])]
@@ -160,7 +164,10 @@ def test_attention_to_all_lengths_at_once_is_for_half_precision_on_cuda(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_the_gpu_gives_the_same_rows(tiny, fair_esm, dtype):
     model = ESM2(read_checkpoint(tiny), device=torch.device("cuda"), dtype=dtype)
-    rows = torch.cat(model.forward(encode_sequences(SEQUENCES))).float().cpu()
+    tokens = encode_sequences(SEQUENCES)
+    (x,) = model.forward(tokens, [model.n_layers])
+    parts = x.split([len(each) + 2 for each in tokens])
+    rows = torch.cat([part[1:-1] for part in parts]).float().cpu()
     expected = fair_esm.residues([tiny], SEQUENCES)
     if dtype is torch.float32:
         expected.assert_matched(rows)
@@ -189,14 +196,14 @@ def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm, load):
 def test_half_precision_stays_close_at_far_positions(tiny, fair_esm, dtype):
     sequence = random_sequence(2000)
     try:
-        (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]))
+        (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]), [2])
     except RuntimeError as error:
         if "pack_vnni2" not in str(error):
             raise
         # torch sees AMX in the hardware, but is held to instructions that have no kernel for it.
         pytest.skip("ATEN_CPU_CAPABILITY is below what torch takes for bfloat16 on this processor")
     assert rough.dtype is dtype
-    fair_esm.rows([tiny], sequence).assert_rounded(rough.float(), dtype)
+    fair_esm.rows([tiny], sequence).assert_rounded(rough[1:-1].float(), dtype)
 
 
 def test_nothing_is_shared_with_the_file(tmp_path, write_checkpoint):
@@ -209,7 +216,7 @@ def test_nothing_is_shared_with_the_file(tmp_path, write_checkpoint):
 
 def test_input_is_left_alone_and_results_need_no_gradient(tiny):
     (tokens,) = encode_sequences(["MK<mask>T"])
-    (rows,) = build(tiny).forward([tokens])
+    (rows,) = build(tiny).forward([tokens], [2])
     assert tokens.tolist() == encode_sequences(["MK<mask>T"])[0].tolist()
     assert not rows.requires_grad
 

@@ -52,7 +52,12 @@ RIDGE = {
 ESTIMATORS = {
     ESMEmbedder: {
         "chain": ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}],
-        "pooling": ["max", None, 5],
+        "layer": [4, -5, 1.5, -0.5, "last", None, True, [1, 2], [[1]], ["a"], [], np.nan],
+        "pooling": [
+            *("median", None, 5, [], ["mean", "mean"], ["mean", None], "sites", [0, 1], [1, 1]),
+            *([4], [1.5], [True], np.array([[1]]), lambda rows: rows, lambda rows: rows[0] + np.nan),
+        ],
+        "reference": [5, ["MKT"]],
         "device": ["nosuch", "cuda:99", 5],
         "dtype": ["float64", None, np.float32],
         "batch_tokens": NO_COUNT,
@@ -243,6 +248,7 @@ CALLS = {
     "PrefixRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "ESMEmbedder.transform_layers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
     "EmbeddingStore.to_frame": CHOICE,
     "EmbeddingStore.as_table": CHOICE,
     "EmbeddingStore.export": {"path": [*NO_PATH, None, b"a.h5", "a\0b.h5"], **CHOICE},
@@ -437,6 +443,7 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+        "ESMEmbedder.transform_layers": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
     }
     store.close()
 

@@ -27,6 +27,7 @@ from sklearn_revdist import (
     prefix_scores,
 )
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
+from sklearn_revdist.evaluation._evaluate import COLUMNS
 
 DIMS = [3, 5]
 X = np.random.default_rng(0).normal(size=(40, 8))
@@ -366,7 +367,7 @@ def good(tmp_path):
             ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
             ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
         ],
-        columns=sklearn_revdist.evaluation._evaluate.COLUMNS,
+        columns=COLUMNS,
     )
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")

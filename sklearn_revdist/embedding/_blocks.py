@@ -1,6 +1,6 @@
 """Blocks: the layers and poolings of each model in the output, and the names of columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,13 +67,14 @@ class Block(NamedTuple):
 
 
 def resolve_blocks(
-    chain: str | Sequence[Any], layers: Iterable[Any], poolings: Iterable[Pooling]
+    chain: str | Sequence[Any], layers: Mapping[str, Any], poolings: Iterable[Pooling]
 ) -> list[Block]:
-    """Find the block of each model of a chain; `layers` are as a user gives them."""
+    """Find the block of each model of a chain; `layers` are by what the user calls them."""
     models = resolve_chain(chain)
     depths, widths = zip(*map(_shape, models), strict=True)
     names = [model_name(model) for model in models]
-    numbers = zip(*(resolve_layers(layer, names, depths) for layer in layers), strict=True)
+    resolved = (resolve_layers(layer, names, depths, called) for called, layer in layers.items())
+    numbers = zip(*resolved, strict=True)
     poolings = tuple(poolings)
     return [Block(*of, poolings) for of in zip(models, depths, widths, numbers, strict=True)]
 

@@ -434,7 +434,10 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         self._validate_params()
         identify = identify or self.store is not None
         poolings = resolve_poolings(self.pooling, self.reference, self.unknown, identify=identify)
-        return resolve_blocks(self.chain, [self.layer] if layers is None else layers, poolings)
+        given = {"layer": self.layer}
+        if layers is not None:
+            given = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
+        return resolve_blocks(self.chain, given, poolings)
 
     def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
         """Tokens of the sequences, once they are known to fit all parameters."""

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 
-def resolve_layers(layer: Any, names: Sequence[str], depths: Sequence[int]) -> list[int]:
+def resolve_layers(
+    layer: Any, names: Sequence[str], depths: Sequence[int], parameter: str = "layer"
+) -> list[int]:
     """Find the layer of each model of a chain.
 
     Parameters
@@ -20,6 +22,8 @@ def resolve_layers(layer: Any, names: Sequence[str], depths: Sequence[int]) -> l
         Names of the models, for messages.
     depths : sequence of int
         Numbers of layers of the models.
+    parameter : str, default="layer"
+        What the user calls it, for messages.
 
     Returns
     -------
@@ -35,23 +39,23 @@ def resolve_layers(layer: Any, names: Sequence[str], depths: Sequence[int]) -> l
         given = list(layer)
         if len(given) != len(names):
             raise ValueError(
-                f"layer={layer!r} has {len(given)} entries, but the chain has {len(names)} models; "
+                f"{parameter}={layer!r} has {len(given)} entries, but the chain has {len(names)} models; "
                 "give one for each, or a single number for all."
             )
-        parameters = [f"layer[{i}]={value!r}" for i, value in enumerate(given)]
+        labels = [f"{parameter}[{i}]={value!r}" for i, value in enumerate(given)]
     else:
         given = [layer] * len(names)
-        parameters = [f"layer={layer!r}"] * len(names)
-    return [_resolve(*of_model) for of_model in zip(given, parameters, names, depths, strict=True)]
+        labels = [f"{parameter}={layer!r}"] * len(names)
+    return [_resolve(*of_model) for of_model in zip(given, labels, names, depths, strict=True)]
 
 
-def _resolve(layer, parameter, name, depth):
+def _resolve(layer, label, name, depth):
     if isinstance(layer, Integral) and not isinstance(layer, bool | np.bool_):
         if -depth - 1 <= layer <= depth:
             return int(layer) % (depth + 1)
     elif isinstance(layer, Real) and not isinstance(layer, bool | np.bool_) and 0 <= layer <= 1:
         return int(np.floor(layer * depth + 0.5))
     raise ValueError(
-        f"{parameter} is not a layer of {name}, which has {depth}; give 0 (its input) to {depth}, "
+        f"{label} is not a layer of {name}, which has {depth}; give 0 (its input) to {depth}, "
         f"-1 (the last) to {-depth - 1}, or a fraction of its depth, as in 0.5."
     )

@@ -56,7 +56,14 @@ ESTIMATORS = {
         "layer": [4, -5, 1.5, -0.5, "last", None, True, [1, 2], [[1]], ["a"], [], np.nan],
         "pooling": [
             *("median", None, 5, [], ["mean", "mean"], ["mean", None], "sites", [0, 1], [1, 1]),
-            *([4], [1.5], [True], np.array([[1]]), lambda rows: rows, lambda rows: rows[0] + np.nan),
+            *(
+                [4],
+                [1.5],
+                [True],
+                np.array([[1]]),
+                lambda rows: rows,
+                lambda rows: rows[0] + np.nan,
+            ),
         ],
         "reference": [5, ["MKT"]],
         "device": ["nosuch", "cuda:99", 5],

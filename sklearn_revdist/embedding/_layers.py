@@ -39,8 +39,8 @@ def resolve_layers(
         given = list(layer)
         if len(given) != len(names):
             raise ValueError(
-                f"{parameter}={layer!r} has {len(given)} entries, but the chain has {len(names)} models; "
-                "give one for each, or a single number for all."
+                f"{parameter}={layer!r} has {len(given)} entries, but the chain has {len(names)} "
+                "models; give one for each, or a single number for all."
             )
         labels = [f"{parameter}[{i}]={value!r}" for i, value in enumerate(given)]
     else:

@@ -157,8 +157,12 @@ class _FairESM:
 
     def rows(self, chain, sequence):
         """Residue rows of one sequence."""
+        return self.tokens(chain, sequence).map(lambda rows: rows[1:-1])
+
+    def tokens(self, chain, sequence, layer=None):
+        """Rows of <cls>, the residues and <eos> of one sequence in one layer, None for the last."""
         files = [locate(entry) for entry in resolve_chain(chain)]
-        found = [self._rows_of_model(file, _written(file), sequence) for file in files]
+        found = [self._rows_of_model(file, _written(file), sequence, layer) for file in files]
         return _Reference(*map(np.hstack, zip(*found, strict=True)))
 
     def residues(self, chain, sequences):
@@ -173,20 +177,18 @@ class _FairESM:
         found = [self.rows(chain, sequence) for sequence in sequences]
         return _Reference(*map(join, zip(*found, strict=True)))
 
-    def _embed(self, file, written, sequence):
-        return _Reference(
-            self._last_layer(file, written, torch.float32, sequence),
-            self._last_layer(file, written, torch.float64, sequence),
-        )
+    def _embed(self, file, written, sequence, layer):
+        precisions = torch.float32, torch.float64
+        return _Reference(*(self._rows(file, written, d, sequence, layer) for d in precisions))
 
-    def _last_layer(self, file, written, dtype, sequence):
+    def _rows(self, file, written, dtype, sequence, layer):
         model, alphabet = self._model(file, written, dtype)
         tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
-        last = model.num_layers
+        layer = model.num_layers if layer is None else layer
         in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
         with torch.no_grad(), in_double:
-            out = model(torch.tensor([tokens]), repr_layers=[last])
-        return out["representations"][last][0, 1:-1].numpy()
+            out = model(torch.tensor([tokens]), repr_layers=[layer])
+        return out["representations"][layer][0].numpy()
 
     @staticmethod
     def _load_model(file, written, dtype):

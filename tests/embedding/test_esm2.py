@@ -52,6 +52,36 @@ def test_equals_fair_esm_in_any_grouping(tmp_path, write_checkpoint, fair_esm, t
         fair_esm.residues([path], SEQUENCES).assert_matched(np.concatenate(rows))
 
 
+def test_every_layer_equals_fair_esms(tmp_path, write_checkpoint, fair_esm):
+    """Of <cls> and <eos>, too; several layers in one pass are the same bits as each alone."""
+    path = write_checkpoint(tmp_path / "m.pt", n_layers=3)
+    model, tokens = build(path), encode_sequences(SEQUENCES)
+    lengths = [len(sequence) + 2 for sequence in tokens]
+    together = [x.clone() for x in model.forward(tokens, range(4))]
+    for layer, x in enumerate(together):
+        for sequence, rows in zip(SEQUENCES, x.split(lengths), strict=True):
+            fair_esm.tokens([path], sequence, layer).assert_matched(rows)
+        (alone,) = model.forward(tokens, [layer])
+        assert torch.equal(alone, x)
+
+
+@pytest.mark.parametrize("shape", [(6, 320, 20), (12, 480, 20)], ids=["8M", "35M"])
+def test_every_layer_of_real_shapes(tmp_path, write_checkpoint, fair_esm, shape):
+    path = write_checkpoint(tmp_path / "m.pt", *shape)
+    sequence = random_sequence(57, mask_rate=0.15)
+    for layer, x in enumerate(
+        build(path).forward(encode_sequences([sequence]), range(shape[0] + 1))
+    ):
+        fair_esm.tokens([path], sequence, layer).assert_matched(x)
+
+
+def test_layers_above_the_highest_are_not_computed(tiny):
+    model = build(tiny)
+    model.layers[1] = None
+    (x,) = model.forward(encode_sequences(SEQUENCES), [1])
+    assert len(x) == sum(len(sequence) + 2 for sequence in encode_sequences(SEQUENCES))
+
+
 @pytest.mark.parametrize(
     ("shape", "lengths"),
     [((6, 320, 20), (1, 57, 300, 1023, 1200)), ((12, 480, 20), (1, 57, 300, 700))],

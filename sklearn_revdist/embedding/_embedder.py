@@ -345,8 +345,9 @@ class ESMEmbedder(TransformerMixin, BaseEstimator):
         TypeError, ValueError, FileNotFoundError, MemoryError
             As :meth:`transform` does.
         """
-        blocks = self._blocks()
-        tokens = self._check(X, blocks)
+        alike = clone(self).set_params(pooling="mean")
+        blocks = alike._blocks()
+        tokens = alike._check(X, blocks)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
         columns = columns_of(block.width for block in blocks)
         of_models = {

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..embedding._embedder import ESMEmbedder
 from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
@@ -217,17 +218,17 @@ def evaluate(
         "probe": probe,
     }
     folder = None if output is None else local_path(output)
-    key = None if folder is None else scores_key(embedder, distiller, settings)
     checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
     if isinstance(tasks, Sequence):
         checked = list(checked)
-    settings |= {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
-    score = partial(_score_task, **settings)
+    how = {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
+    score = partial(_score_task, **settings, **how)
     tables = []
     for task in checked:
         if folder is None:
             tables.append(score(task))
             continue
+        key = scores_key(_comparing(embedder, task), distiller, settings)
         path = folder / file_name(task, key)
         if not path.exists():
             table = score(task)
@@ -289,7 +290,7 @@ def _score_task(
     folds_of = checked_folds(task, splits, n_folds)
     if not folds_of:
         return pd.DataFrame([], columns=COLUMNS)
-    probe = make_probe(probe, task.kind)
+    probe, embedder = make_probe(probe, task.kind), _comparing(embedder, task)
     X = embed_task(task, embedder).astype(np.float64)
     try:
         check_is_fitted(distiller)
@@ -345,7 +346,7 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     ValueError
         If the embedder leaves residues out.
     """
-    proteins = task.sequences
+    proteins, embedder = task.sequences, _comparing(embedder, task)
     if task.residue is None:
         parts = [
             np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
@@ -369,6 +370,13 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     X = np.empty((len(order), parts[0].shape[1]), dtype=parts[0].dtype)
     X[order] = np.concatenate(parts)
     return X
+
+
+def _comparing(embedder, task):
+    """Return an embedder that compares with the task's wild type if it is given no reference."""
+    if not isinstance(embedder, ESMEmbedder) or embedder.reference or not task.wild_type:
+        return embedder
+    return clone(embedder).set_params(reference=task.wild_type)
 
 
 def _subsets(task):

@@ -213,6 +213,7 @@ CALLS = {
         "split": [*COLUMN, ["train"] * 8, np.array(["valid"] * 8), np.zeros(8)],
         "position": INTEGERS,
         "n_mutations": INTEGERS,
+        "wild_type": [5, ["MKT"]],
         "excluded": [5, None, ["a"]],
     },
     "Task.sample_proteins": {"n_train": [*NO_COUNT, None], "seed": [-1, 1.5, "a", None]},

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from ..sequences._tokens import RESIDUES
-from ..utils._compat import Interval, StrOptions
+from ..utils._compat import Interval, RealNotInt, StrOptions
 from ._base import BaseEmbedder
 
 
@@ -140,7 +140,7 @@ class ESMEmbedder(BaseEmbedder):
         "chain": [str, list, tuple],
         "layer": [
             Interval(Integral, None, None, closed="neither"),
-            Interval(Real, 0, 1, closed="both"),
+            Interval(RealNotInt, 0, 1, closed="both"),
             "array-like",
         ],
         "pooling": [str, callable, "array-like"],

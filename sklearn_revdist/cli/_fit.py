@@ -29,6 +29,7 @@ from ._console import (
 )
 from ._embedding_inputs import holds_sequences, is_store, open_embeddings
 from ._info import described, report_of
+from ._layer_options import refuse_pooling
 from ._options import (
     CHECKPOINTS,
     json_option,
@@ -131,6 +132,7 @@ def fit_command(
       revdist fit residues.parquet --regressor ols -o distiller.safetensors
       revdist fit residues.npy --dims 320,480 -o distiller.safetensors
     """  # noqa: D301
+    refuse_pooling(settings)
     refuse_json(output, "distiller", as_json)
     distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new)
     kept = Kept.beside(output)

@@ -3,8 +3,8 @@
     python examples/layers_and_poolings.py --data DATA --output layers --tables docs/results
 
 All layers of a model are embedded in one pass. Of the largest model all layers are scored with all
-poolings, of the others with the mean. A scan has at most 1,000 variants, a classification at most
-2,000 proteins. The probe is a ridge regression on columns of unit variance whose penalty has the
+poolings, of the others with the mean. A scan has at most 500 variants, a classification at most
+1,000 proteins. The probe is a ridge regression on columns of unit variance whose penalty has the
 least leave-one-out error; folds are shuffled, of neighbouring positions, or of every fifth one. The
 scores of a task are kept in a file of their own, so an interrupted run can be continued.
 """
@@ -28,7 +28,7 @@ from sklearn_revdist.sequences._draw import draw_proteins
 from sklearn_revdist.tasks._task_list import task_readers
 
 HERE = Path(__file__).parent
-N_VARIANTS, N_PROTEINS, N_FOLDS, N_NATURAL = 1000, 2000, 5, 300
+N_VARIANTS, N_PROTEINS, N_FOLDS, N_NATURAL = 500, 1000, 5, 200
 MAX_LENGTH = 1022
 POOLINGS = ["mean", "max", "cls", "eos"]
 OF_SITES = ["sites", "sites_difference"]

@@ -114,7 +114,7 @@ def _not_zero(_context, _parameter, number):
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
 )
-@layer_options
+@layer_options()
 @device_option
 @click.option(
     "--max-length",

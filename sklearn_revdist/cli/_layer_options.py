@@ -78,11 +78,15 @@ _OPTIONS = (
 )
 
 
-def layer_options(command: Callable) -> Callable:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def layer_options(*, layer: bool = True) -> Callable:
+    """Make a decorator that adds the options to a command, with or without that for the layer."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(_OPTIONS if layer else _OPTIONS[1:]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def refuse_pooling(settings: dict[str, Any]) -> None:

@@ -98,7 +98,7 @@ _input_options = together(
         "--sequence-column",
         help='Column of a table that holds sequences; default: "sequence".',
     ),
-    layer_options,
+    layer_options(),
     device_option,
     click.option(
         "--dtype",

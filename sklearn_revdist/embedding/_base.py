@@ -141,13 +141,7 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         {'esm2_t3_100K_demo': (2, 2, 48), 'esm2_t4_500K_demo': (2, 2, 96),
          'esm2_t6_2M_demo': (2, 2, 160)}
         """
-        if layers is not None and (not isinstance(layers, list | tuple) or not layers):
-            raise ValueError(
-                f"layers={layers!r} is not a list of one or more layers; give one, as in [0.5, -1]."
-            )
-        blocks = self._blocks(layers)
-        if layers is None:
-            blocks = [block._replace(layers=tuple(range(block.depth + 1))) for block in blocks]
+        blocks = self._layers(layers)
         tokens = self._check(X, blocks)
         out = [
             np.empty((len(block.layers), len(tokens), block.n_columns), dtype=np.float32)
@@ -156,6 +150,21 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         for i, records, rows in self._rows(blocks, tokens):
             out[i][:, records] = rows
         return {model_name(block.entry): rows for block, rows in zip(blocks, out, strict=True)}
+
+    def layer_numbers(self, layers: Sequence[Any] | None = None) -> dict[str, list[int]]:
+        """Number of each layer that :meth:`transform_layers` returns, by model.
+
+        Parameters
+        ----------
+        layers : list, default=None
+            As for :meth:`transform_layers`.
+
+        Returns
+        -------
+        numbers : dict of str to list of int
+            From 0, the input of the first layer.
+        """
+        return {model_name(block.entry): list(block.layers) for block in self._layers(layers)}
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
@@ -281,6 +290,17 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         if layers is not None:
             given = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
         return resolve_blocks(self.chain, given, poolings)
+
+    def _layers(self, layers: Sequence[Any] | None) -> list[Block]:
+        """Blocks of several layers; None is every layer."""
+        if layers is None:
+            blocks = self._blocks()
+            return [block._replace(layers=tuple(range(block.depth + 1))) for block in blocks]
+        if not isinstance(layers, list | tuple) or not layers:
+            raise ValueError(
+                f"layers={layers!r} is not a list of one or more layers; give one, as in [0.5, -1]."
+            )
+        return self._blocks(layers)
 
     def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
         """Tokens of the sequences, once they are known to fit all parameters."""

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..embedding._embedder import ESMEmbedder
+from ..embedding._base import BaseEmbedder
 from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
@@ -228,7 +228,7 @@ def evaluate(
         if folder is None:
             tables.append(score(task))
             continue
-        key = scores_key(_comparing(embedder, task), distiller, settings)
+        key = scores_key(comparing(embedder, task), distiller, settings)
         path = folder / file_name(task, key)
         if not path.exists():
             table = score(task)
@@ -290,7 +290,7 @@ def _score_task(
     folds_of = checked_folds(task, splits, n_folds)
     if not folds_of:
         return pd.DataFrame([], columns=COLUMNS)
-    probe, embedder = make_probe(probe, task.kind), _comparing(embedder, task)
+    probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     X = embed_task(task, embedder).astype(np.float64)
     try:
         check_is_fitted(distiller)
@@ -346,7 +346,7 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     ValueError
         If the embedder leaves residues out.
     """
-    proteins, embedder = task.sequences, _comparing(embedder, task)
+    proteins, embedder = task.sequences, comparing(embedder, task)
     if task.residue is None:
         parts = [
             np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
@@ -372,9 +372,9 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     return X
 
 
-def _comparing(embedder, task):
+def comparing(embedder: Any, task: Task) -> Any:
     """Return an embedder that compares with the task's wild type if it is given no reference."""
-    if not isinstance(embedder, ESMEmbedder) or embedder.reference or not task.wild_type:
+    if not isinstance(embedder, BaseEmbedder) or embedder.reference or not task.wild_type:
         return embedder
     return clone(embedder).set_params(reference=task.wild_type)
 

@@ -14,6 +14,7 @@ import sklearn_revdist
 from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
+    LayerCurveDisplay,
     Moments,
     NaiveChain,
     NestedVarianceDisplay,
@@ -24,6 +25,7 @@ from sklearn_revdist import (
     ReverseDistiller,
     ScalingDisplay,
     Task,
+    layer_scores,
     prefix_scores,
 )
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
@@ -110,6 +112,7 @@ SCORES = {
 }
 AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
+EMBEDDER = ["demo", None, 5, ESMEmbedder]
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
 
@@ -153,6 +156,13 @@ CALLS = {
     },
     "prefix_scores": {
         "distiller": DISTILLER,
+        "cv": [0, 1, -3, 2.5, "five", None],
+        "verbose": NO_VERBOSE,
+    },
+    "layer_scores": {
+        "embedder": EMBEDDER,
+        "layers": [5, "all", [], [9], [None], np.nan],
+        "probe": ["nosuch", 5, ["ridge"]],
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
     },
@@ -223,6 +233,14 @@ CALLS = {
         "cv": [0, 1, -3, 2.5, "five", None],
         "ax": AX,
     },
+    "LayerCurveDisplay.from_estimator": {
+        "embedder": EMBEDDER,
+        "probe": ["nosuch", 5, ["ridge"]],
+        "cv": [0, 1, -3, 2.5, "five"],
+        "ax": AX,
+    },
+    "LayerCurveDisplay.from_scores": {"scores": SCORES["scores"], "ax": AX},
+    "LayerCurveDisplay.plot": {"ax": AX},
     "PrefixScoreDisplay.from_scores": {"scores": SCORES["scores"], "ax": AX},
     "PrefixScoreDisplay.plot": {"ax": AX},
     "PrefixCurveDisplay.from_estimator": {
@@ -257,6 +275,7 @@ CALLS = {
     "PrefixRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "ESMEmbedder.layer_numbers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
     "ESMEmbedder.transform_layers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
     "EmbeddingStore.to_frame": CHOICE,
     "EmbeddingStore.as_table": CHOICE,
@@ -281,6 +300,8 @@ CALLS = {
 # Data and names of columns or files; what is chosen by the columns of a store.
 OPEN = {
     "prefix_scores": {"X", "y"},
+    "layer_scores": {"X", "y", "groups"},
+    "LayerCurveDisplay.from_estimator": {"X", "y", "groups"},
     "embed_to_parquet": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
@@ -298,6 +319,7 @@ MADE = {
     "Moments",
     "Task.take",
     "Task.leave_out",
+    "LayerCurveDisplay",
     "PrefixScoreDisplay",
     "PrefixCurveDisplay",
     "ScalingDisplay",
@@ -370,6 +392,13 @@ def good(tmp_path):
     chain = NaiveChain(DIMS).fit(X)
     few = {"distiller": distiller, "X": X, "y": Y}
     scores = prefix_scores(distiller, X, Y, cv=2)
+    of_sequences = {
+        "embedder": ESMEmbedder("demo-48"),
+        "X": [f"MK{acid}" for acid in "ACDEFGHIKL"],
+        "y": np.arange(10.0),
+        "cv": 2,
+    }
+    layers = layer_scores(**of_sequences)
     table = pd.DataFrame(
         [
             ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
@@ -388,6 +417,10 @@ def good(tmp_path):
         "ModuloKFold": (None, {"n_splits": 5}),
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
+        "layer_scores": (None, of_sequences),
+        "LayerCurveDisplay.from_estimator": (LayerCurveDisplay, of_sequences),
+        "LayerCurveDisplay.from_scores": (LayerCurveDisplay, {"scores": layers}),
+        "LayerCurveDisplay.plot": (LayerCurveDisplay(layers), {}),
         "evaluate": (
             None,
             {
@@ -452,6 +485,7 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+        "ESMEmbedder.layer_numbers": (ESMEmbedder("demo-48"), {}),
         "ESMEmbedder.transform_layers": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
     }
     store.close()

@@ -170,10 +170,14 @@ def score_fold(task, columns, train, test):
     """Spearman correlation, or area under the precision-recall curve."""
     X, y = columns[train], task.target[train]
     if task.kind == "regression":
-        if X.shape[1] > len(X):  # the same solution, from the rows
-            values, vectors = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[1:]
-            kept = vectors[values > 1e-10 * values[0]].T
-            return probe(X @ kept, y, columns[test] @ kept, task.target[test], scaled=False)
+        if X.shape[1] > len(X):  # the same solution, from as many columns as there are rows
+            mean, spread = X.mean(axis=0), X.std(axis=0)
+            scaled = (columns - mean)[:, spread > 1e-6] / spread[spread > 1e-6]
+            values, vectors = np.linalg.svd(scaled[train], full_matrices=False)[1:]
+            columns = scaled @ vectors[values > 1e-10].T
+            if not columns.shape[1]:
+                return 0.0
+            return probe(columns[train], y, columns[test], task.target[test], scaled=False)
         return probe(X, y, columns[test], task.target[test])
     fitted = PrefixRidgeClassifierCV(prefixes=[columns.shape[1]]).fit(X, y)
     return score("aupr", task.target[test], outputs(fitted, columns[test]), fitted.classes_)

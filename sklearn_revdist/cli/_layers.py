@@ -11,6 +11,7 @@ from ..evaluation._evaluate import comparing
 from ..evaluation._layer_scores import layer_scores
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS, checked_folds
+from ..tasks._proteins import read_table
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
@@ -25,6 +26,10 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 @click.command()
 @click.argument("tasks", **_INPUT)
 @click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
+@click.option("--target", help="Column of a table of proteins that is to be predicted.")
+@click.option(
+    "--sequence-column", default="sequence", help="Column of that table that holds sequences."
+)
 @chain_option()
 @layer_options(layer=False)
 @click.option(
@@ -49,6 +54,8 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 def layers_command(
     tasks,
     data,
+    target,
+    sequence_column,
     models,
     alone,
     split,
@@ -60,21 +67,24 @@ def layers_command(
 ):
     """Score every layer of every model on TASKS.
 
-    TASKS is what `revdist evaluate` takes: a folder of ProteinGym scans, one such file, or a TOML
-    file that lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
+    TASKS is a table with a column of sequences and one of measurements, which --target names, or
+    what `revdist evaluate` takes: a folder of ProteinGym scans, one such file, or a TOML file that
+    lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
     its layers are embedded in one pass. The gain of a layer is its difference to the last one, with
     a 95 % interval over folds; use a layer by --layer of the other commands.
 
     \b
+      revdist layers variants.csv --target fitness -m 650M
       revdist layers scan.csv -m 650M --split contiguous
       revdist layers scan.csv -m demo --pooling sites_difference -o layers
     """  # noqa: D301
     embedder = make_embedder(chain_of(models, alone=alone), {**settings, "verbose": not quiet})
     with failing(INPUT):
-        readers = task_readers(
-            tasks, data=data, unknown=embedder.unknown, skip_invalid=skip_invalid
-        )
-        read = [reader() for reader in readers]
+        policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
+        if target:
+            read = [read_table(tasks, sequence=sequence_column, target=target, **policy)]
+        else:
+            read = [reader() for reader in task_readers(tasks, data=data, **policy)]
         folds = [_folds(task, split, n_folds) for task in read]
     tables = []
     for task, of_task in zip(read, folds, strict=True):

@@ -60,4 +60,8 @@ target = "DMS_score"
     ended = in_process("layers", "tasks.toml", "-m", "demo-48", "-q", "--split", "modulo")
     assert ended.code != 0
     assert "which the split 'modulo' needs; choose 'random'" in ended.err
-    assert in_process("layers", "tasks.toml", "-m", "demo-48", "-q").code == 0
+    listed = in_process("layers", "tasks.toml", "-m", "demo-48", "-q")
+    assert listed.code == 0
+    columns = ("--target", "DMS_score", "--sequence-column", "mutated_sequence")
+    variants.to_csv(tmp_path / "u.csv", index=False)
+    assert in_process("layers", "u.csv", *columns, "-m", "demo-48", "-q").out == listed.out

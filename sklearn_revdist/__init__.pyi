@@ -8,6 +8,7 @@ from .displays._scaling import ScalingDisplay
 from .distillation._naive_chain import NaiveChain
 from .distillation._reverse_distiller import ReverseDistiller
 from .embedding._embedder import ESMEmbedder
+from .embedding._scorer import ESMScorer
 from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
 from .embedding._verify import verify_embeddings
@@ -27,6 +28,7 @@ from .tasks._task_list import read_tasks
 __all__ = [
     "ContiguousKFold",
     "ESMEmbedder",
+    "ESMScorer",
     "EmbeddingStore",
     "LayerCurveDisplay",
     "ModuloKFold",

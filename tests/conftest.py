@@ -165,6 +165,19 @@ class _FairESM:
         found = [self._rows_of_model(file, _written(file), sequence, layer) for file in files]
         return _Reference(*map(np.hstack, zip(*found, strict=True)))
 
+    def logits(self, path, sequence):
+        """Logits at the residues of one sequence, by the model's head."""
+        return _Reference(
+            *(self._logits(path, d, sequence) for d in (torch.float32, torch.float64))
+        )
+
+    def _logits(self, path, dtype, sequence):
+        model, alphabet = self._model(path, _written(path), dtype)
+        tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
+        in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
+        with torch.no_grad(), in_double:
+            return model(torch.tensor([tokens]))["logits"][0, 1:-1].numpy()
+
     def residues(self, chain, sequences):
         """Residue rows of some sequences, one after the other."""
         return self._joined(np.concatenate, chain, sequences)

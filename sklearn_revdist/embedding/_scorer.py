@@ -1,0 +1,368 @@
+"""ESMScorer: score variants by how likely ESM-2 models find them, without labels."""
+
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from ..sequences._tokens import MASK, RESIDUES, Encoder, as_text, encode_sequences
+from ..utils._compat import Interval, StrOptions, _fit_context
+from ..utils._fingerprint import fingerprint
+from ..utils._models import model_name
+from ._assembly import records_of_sequences, residue_blocks
+from ._blocks import Block
+from ._embedder import ESMEmbedder
+from ._pooling import Residues
+from ._store import EmbeddingStore
+from ._store_file import SequenceKey
+from ._stored import pooled_rows
+
+KINDS = ("masked_marginals", "wild_type_marginals", "pseudo_log_likelihood")
+_AT_A_TIME = 2**14  # masked sequences
+
+
+class _Masked:
+    """The masked positions of a sequence."""
+
+    def of(self, tokens: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return tokens == MASK
+
+
+_MASKED = Residues("masked", "masked", _Masked())
+
+
+class ESMScorer(TransformerMixin, BaseEstimator):
+    """Score variants of a protein by how likely each model of a chain finds them.
+
+    A score is a difference of log-likelihoods, natural logarithms, of the variant and the wild
+    type [1]_; above zero the model finds the variant more likely. It needs no measurements. There
+    is one column for each model and kind, so the transformer may stand beside
+    :class:`ESMEmbedder` in a :class:`~sklearn.pipeline.FeatureUnion`.
+
+    Parameters
+    ----------
+    chain : str or list of str, default="650M"
+        As for :class:`ESMEmbedder`: a string is the chain up to that model.
+
+    kinds : list of str, default=("masked_marginals",)
+        One or more of:
+
+        - ``"masked_marginals"``: at each mutated position the log-ratio of the variant's and the
+          wild type's residue, where the wild type is masked there; summed over positions. It takes
+          one pass for each position that is mutated in any variant.
+        - ``"wild_type_marginals"``: the same without a mask. It takes a single pass.
+        - ``"pseudo_log_likelihood"``: the sum over all positions of the log-probability of the
+          residue where it is masked, of the variant less that of `reference`, if that is given.
+          It allows insertions and deletions, and takes a pass for each residue of each variant.
+
+    reference : str, default=None
+        The wild type. Marginals need it, and compare sequences of its length.
+
+    device, dtype, batch_tokens, unknown, verbose
+        As for :class:`ESMEmbedder`.
+
+    max_length : int, default=None
+        Residues that a model sees at a time: of a longer protein, that many around the position.
+
+    store : str or path-like, default=None
+        A store of embeddings, which may be that of an :class:`ESMEmbedder`: what has been computed
+        is kept in it.
+
+    See Also
+    --------
+    ESMEmbedder : Embeddings of the same models.
+
+    References
+    ----------
+    .. [1] Meier, J. et al. (2021). Language models enable zero-shot prediction of the effects of
+       mutations on protein function. Advances in Neural Information Processing Systems 34.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import ESMScorer
+    >>> scorer = ESMScorer("demo", reference="MKTAYIAKQR")
+    >>> scorer.transform(["MKTAYIAKQR", "MKTAYIWKQR"]).shape
+    (2, 3)
+    >>> scorer.get_feature_names_out()[0]
+    'esm2_t3_100K_demo_masked_marginals'
+    """
+
+    _parameter_constraints: dict = {
+        "chain": [str, list, tuple],
+        "kinds": [list, tuple],
+        "reference": [str, None],
+        "device": [str, None],
+        "dtype": ESMEmbedder._parameter_constraints["dtype"],
+        "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "unknown": [StrOptions(set(RESIDUES))],
+        "store": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        chain: str | Sequence[str] = "650M",
+        *,
+        kinds: Sequence[str] = ("masked_marginals",),
+        reference: str | None = None,
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        max_length: int | None = None,
+        unknown: str = "error",
+        store: str | os.PathLike | None = None,
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.kinds = kinds
+        self.reference = reference
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.unknown = unknown
+        self.store = store
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check parameters and sequences; nothing is learnt and no model is loaded.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Sequences of variants.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ESMScorer
+            The scorer itself.
+        """
+        self._check(Encoder(self.unknown).encode(X))
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Score variants.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Sequences of variants: a list, an array, a Series or a DataFrame of one column.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_sequences, n_models * n_kinds), float64
+            The kinds of each model side by side, in the chain's order.
+
+        Raises
+        ------
+        TypeError
+            If `X` is not an array-like, or a record is not a string.
+        ValueError
+            If a parameter is not valid, a record is not a protein or has a mask, or has another
+            length than `reference` under marginals; the message names the record. If a checkpoint
+            has no head.
+        FileNotFoundError
+            If there are no weights; the message says where to put them.
+        """
+        tokens = encode_sequences(X, self.unknown)
+        blocks, reference = self._check(tokens)
+        records = records_of_sequences(tokens)
+        distinct = {first: tokens[first] for first in records}
+        scores = np.empty((len(tokens), len(blocks) * len(self.kinds)))
+        keep = self.store is not None
+        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+            for i, block in enumerate(blocks):
+                for j, kind in enumerate(self.kinds):
+                    of_kind = getattr(self, f"_{kind}")(block, distinct, reference, store)
+                    for first, score in of_kind.items():
+                        scores[records[first], i * len(self.kinds) + j] = score
+        return scores
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the output's columns: the model's name, an underscore and the kind.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_models * n_kinds,), object
+        """
+        names = [model_name(block.entry) for block in self._embedder()._blocks()]
+        return np.array([f"{name}_{kind}" for name in names for kind in self.kinds], dtype=object)
+
+    def fingerprint(self) -> str:
+        """Return a string that changes whenever scores or the names of columns would.
+
+        Returns
+        -------
+        fingerprint : str
+            64 hexadecimal digits.
+        """
+        self._validate_params()
+        embedder = self._embedder().set_params(max_length=self.max_length)
+        return fingerprint(embedder, list(self.kinds), self.reference)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+    def _embedder(self) -> ESMEmbedder:
+        """The embedder of sequences that are short enough."""
+        names = ("device", "dtype", "batch_tokens", "unknown", "store", "verbose")
+        return ESMEmbedder(self.chain, **{name: getattr(self, name) for name in names})
+
+    def _check(self, tokens: list) -> tuple[list[Block], NDArray[np.uint8] | None]:
+        """Blocks and the reference's tokens, once all is known to fit."""
+        self._validate_params()
+        kinds = list(self.kinds)
+        wrong = [kind for kind in kinds if kind not in KINDS]
+        if wrong or not kinds or len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"kinds={kinds!r} must be one or more of {', '.join(map(repr, KINDS))}, each once; "
+                "change it."
+            )
+        marginals = [kind for kind in kinds if kind != "pseudo_log_likelihood"]
+        reference = None
+        if self.reference is not None:
+            reference = _tokens_of(self.reference, self.unknown)
+        elif marginals:
+            raise ValueError(
+                f"kinds={kinds!r} compare with the wild type, which is missing; give its sequence "
+                "as reference."
+            )
+        for record, sequence in enumerate(tokens):
+            if (sequence == MASK).any():
+                raise ValueError(
+                    f"Record {record} (counting from 0) has a mask, of which there is no "
+                    "likelihood; give a residue, or leave it out."
+                )
+            if marginals and len(sequence) != len(reference):
+                raise ValueError(
+                    f"Record {record} (counting from 0) has {len(sequence)} residues, but "
+                    f"reference has {len(reference)}; score insertions and deletions by "
+                    "kinds=['pseudo_log_likelihood'] alone."
+                )
+        blocks = self._embedder()._blocks()
+        return [block._replace(poolings=(_MASKED,)) for block in blocks], reference
+
+    def _masked_marginals(self, block, variants, reference, store):
+        mutated = np.unique(
+            np.concatenate([np.flatnonzero(v != reference) for v in variants.values()])
+        )
+        masked = {i: self._mask(reference, i) for i in mutated.tolist()}
+        logs = self._log_probabilities(block, masked, store) if masked else {}
+        return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
+
+    def _wild_type_marginals(self, block, variants, reference, store):
+        from ._head import Head
+
+        embedder = self._embedder()
+        of_model = {block.entry: (block.depth, slice(block.width))}
+        blocks = residue_blocks(
+            embedder._run([block]),
+            of_model,
+            [reference],
+            self.max_length,
+            len(reference),
+            embedder._progress,
+        )
+        ((rows, _),) = blocks
+        logs = dict(enumerate(Head(block.entry).log_probabilities(rows)))
+        return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
+
+    def _pseudo_log_likelihood(self, block, variants, reference, store):
+        sequences, of_reference = dict(variants), None
+        if reference is not None:
+            alike = (r for r, tokens in variants.items() if np.array_equal(tokens, reference))
+            of_reference = next(alike, -1)
+            sequences[of_reference] = reference
+        found = self._likelihoods(block, sequences, store)
+        origin = 0.0 if reference is None else found[of_reference]
+        return {record: found[record] - origin for record in variants}
+
+    def _likelihoods(self, block, sequences, store):
+        """Pseudo-log-likelihood of each sequence."""
+        run = self._embedder()._run([block])
+        keys = {
+            r: SequenceKey(as_text(tokens), self.max_length or 0) for r, tokens in sequences.items()
+        }
+        found = {}
+        if store is not None:
+            (source,) = block.sources(run, store)
+            source = source._replace(pooling="pseudo_log_likelihood", width=1)
+            stored = store.read(source, list(keys.values()))
+            found = {r: float(stored[key][0]) for r, key in keys.items() if key in stored}
+        missing = [r for r in sequences if r not in found]
+        while missing:
+            part, n_masked = [], 0
+            while missing and (not part or n_masked + len(sequences[missing[0]]) <= _AT_A_TIME):
+                n_masked += len(sequences[missing[0]])
+                part.append(missing.pop(0))
+            masked = {
+                (r, i): self._mask(sequences[r], i) for r in part for i in range(len(sequences[r]))
+            }
+            logs = self._log_probabilities(block, masked, None)
+            new = {
+                r: np.float32(sum(logs[r, i][token] for i, token in enumerate(sequences[r])))
+                for r in part
+            }
+            if store is not None:
+                rows = {keys[r]: score.reshape(1) for r, score in new.items()}
+                store.write(source, model_name(block.entry), rows)
+            found |= {r: float(score) for r, score in new.items()}
+        return found
+
+    def _mask(self, tokens: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
+        """The sequence, or the window around the position, with a mask at the position."""
+        masked = tokens.copy()
+        masked[position] = MASK
+        if self.max_length is None or len(tokens) <= self.max_length:
+            return masked
+        start = np.clip(position - self.max_length // 2, 0, len(tokens) - self.max_length)
+        return masked[start : start + self.max_length]
+
+    def _log_probabilities(self, block, masked, store):
+        """Log-probabilities of all tokens at the masked position of each sequence."""
+        from ._head import Head
+
+        head, embedder = Head(block.entry), self._embedder()
+        keys = list(masked)
+        records = dict(enumerate(masked.values()))
+        run = embedder._run([block])
+        rows = {}
+        for part in pooled_rows(run, block, records, None, store, embedder._progress):
+            rows |= part
+        stacked = np.stack([rows[i].reshape(-1) for i in range(len(keys))])
+        return dict(zip(keys, head.log_probabilities(stacked), strict=True))
+
+
+def _ratio(variant, reference, logs) -> float:
+    """Sum over mutated positions of the log-ratio of the variant's and the reference's residue."""
+    at = np.flatnonzero(variant != reference).tolist()
+    return float(sum(logs[i][variant[i]] - logs[i][reference[i]] for i in at))
+
+
+def _tokens_of(reference: str, unknown: str) -> NDArray[np.uint8]:
+    try:
+        return Encoder(unknown).encode([reference])[0]
+    except ValueError as error:
+        text = str(error).replace("Record 0 (counting from 0)", "reference")
+        raise ValueError(text) from error

@@ -20,6 +20,7 @@ from .matrix._moments import Moments
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from .sequences._fasta import read_fasta
+from .sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from .tasks._bundled import load_if1_ecoli, load_secondary_structure
 from .tasks._proteingym import fetch_proteingym
 from .tasks._task import Task
@@ -42,6 +43,7 @@ __all__ = [
     "ReverseDistiller",
     "ScalingDisplay",
     "Task",
+    "combine_mutants",
     "embed_to_parquet",
     "evaluate",
     "fetch_proteingym",
@@ -50,9 +52,12 @@ __all__ = [
     "load_if1_ecoli",
     "load_secondary_structure",
     "mean_scores",
+    "mutants_of",
+    "mutate",
     "prefix_scores",
     "read_fasta",
     "read_tasks",
+    "single_substitutions",
     "verify_embeddings",
     "win_rates",
 ]

@@ -21,7 +21,7 @@ _NAMES = (
     *("LEU:L", "LYS:K", "MET:M", "PHE:F", "PRO:P", "SER:S", "THR:T", "TRP:W", "TYR:Y", "VAL:V"),
     *("ASX:B", "GLX:Z", "XLE:J", "SEC:U", "PYL:O", "XAA:X"),
 )
-_LETTERS = {name: each[-1] for each in _NAMES for name in each.split(":")}
+LETTERS = {name: each[-1] for each in _NAMES for name in each.split(":")}
 
 _FLAGS = re.ASCII | re.IGNORECASE
 _SEPARATOR = re.compile(r"\s*[:;/,+_]\s*|\s+")
@@ -93,6 +93,6 @@ def _substitution(text):
     match = _SUBSTITUTION.fullmatch(text)
     if match is None:
         return None
-    old = _LETTERS.get(match[1].upper())
-    new = old if match[3] == "=" else _LETTERS.get(match[3].upper())
+    old = LETTERS.get(match[1].upper())
+    new = old if match[3] == "=" else LETTERS.get(match[3].upper())
     return Substitution(old, int(match[2]), new) if old and new else None

@@ -44,7 +44,7 @@ def _positions(text: str) -> list[int]:
     return [position for first, last in spans for position in range(first, last + 1)]
 
 
-def _reference(_context, _parameter, text: str | None) -> str | None:
+def read_reference(_context, _parameter, text: str | None) -> str | None:
     """Read a sequence, or the only one in a file."""
     if text is None or not Path(text).is_file():
         return text
@@ -72,7 +72,7 @@ _OPTIONS = (
     ),
     click.option(
         "--reference",
-        callback=_reference,
+        callback=read_reference,
         help="For the poolings of sites: the wild type, as a sequence or a FASTA file.",
     ),
 )

@@ -15,6 +15,7 @@ _COMMANDS = {
     "info": "Show what is in a distiller.",
     "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",
     "layers": "Score every layer of every model on tasks.",
+    "score": "Score variants by how likely the models find them, without labels.",
     "models": "List the models and where their weights are.",
     "verify": "Compare embeddings on your weights with those of fair-esm.",
     "demo": "Try everything offline on bundled data, in two minutes.",

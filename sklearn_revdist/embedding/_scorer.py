@@ -174,6 +174,7 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         FileNotFoundError
             If there are no weights; the message says where to put them.
         """
+        self._validate_params()
         tokens = encode_sequences(X, self.unknown)
         blocks, reference = self._check(tokens)
         records = records_of_sequences(tokens)
@@ -231,7 +232,6 @@ class ESMScorer(TransformerMixin, BaseEstimator):
 
     def _check(self, tokens: list) -> tuple[list[Block], NDArray[np.uint8] | None]:
         """Blocks and the reference's tokens, once all is known to fit."""
-        self._validate_params()
         kinds = list(self.kinds)
         wrong = [kind for kind in kinds if kind not in KINDS]
         if wrong or not kinds or len(set(kinds)) < len(kinds):

@@ -117,10 +117,11 @@ def mutants_of(
     reference = reference.strip().upper()
     named = []
     for i, sequence in enumerate(sequences):
+        _check_text(sequence, f"sequences[{i}]={sequence!r}")
         sequence = sequence.strip().upper()
         if len(sequence) != len(reference):
             raise ValueError(
-                f"Sequence {i} (counting from 0) has {len(sequence)} residues, but reference has "
+                f"sequences[{i}] has {len(sequence)} residues, but reference has "
                 f"{len(reference)}; only substitutions can be named."
             )
         pairs = enumerate(zip(reference, sequence, strict=True), first_position)
@@ -164,9 +165,9 @@ def single_substitutions(
     last = first_position + len(reference) - 1
     chosen = range(first_position, last + 1) if positions is None else positions
     for position in chosen:
-        if not first_position <= position <= last:
+        if not isinstance(position, Integral) or not first_position <= position <= last:
             raise ValueError(
-                f"positions has {position}, but reference has the positions {first_position} to "
+                f"positions has {position!r}, but reference has the positions {first_position} to "
                 f"{last}; leave it out, or set first_position."
             )
     return [
@@ -207,11 +208,12 @@ def combine_mutants(mutants: Sequence[str], n_substitutions: int = 2) -> list[st
     """
     singles = []
     for i, text in enumerate(mutants):
+        _check_text(text, f"mutants[{i}]={text!r}")
         parsed = parse_mutant(text)
         if isinstance(parsed, str) or len(parsed) != 1:
             raise ValueError(
-                f"Mutant {i} (counting from 0), {text!r}, is not a single substitution; give those "
-                "to be combined, such as 'A24G'."
+                f"mutants[{i}]={text!r} is not a single substitution; give those to be combined, "
+                "such as 'A24G'."
             )
         singles += parsed
     singles.sort(key=lambda each: each.position)
@@ -227,8 +229,14 @@ def combine_mutants(mutants: Sequence[str], n_substitutions: int = 2) -> list[st
     ]
 
 
+def _check_text(text, where):
+    if not isinstance(text, str):
+        raise TypeError(f"{where} is not a string; change its type.")
+
+
 def _mutated(reference: str, text: str, i: int, first_position: int) -> str:
-    where = f"Mutant {i} (counting from 0), {text!r},"
+    where = f"mutants[{i}]={text!r}"
+    _check_text(text, where)
     parsed = parse_mutant(text)
     if parsed == INDEL and (change := _CHANGE.fullmatch(text.strip())):
         return _changed(reference, change, where, first_position)

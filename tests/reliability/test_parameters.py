@@ -14,6 +14,7 @@ import sklearn_revdist
 from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
+    ESMScorer,
     LayerCurveDisplay,
     Moments,
     NaiveChain,
@@ -52,9 +53,22 @@ RIDGE = {
     "scoring": ["nosuch", 5, ["r2"]],
     "one_standard_error": NO_BOOLEAN,
 }
+CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
 ESTIMATORS = {
+    ESMScorer: {
+        "chain": CHAINS,
+        "kinds": ["masked_marginals", None, 5, [], ["nosuch"], ["masked_marginals"] * 2, [5]],
+        "reference": [5, ["MKT"], None],
+        "device": ["nosuch", "cuda:99", 5],
+        "dtype": ["float64", None, np.float32],
+        "batch_tokens": NO_COUNT,
+        "max_length": NO_COUNT,
+        "unknown": ["x", None, "skip", True],
+        "store": NO_PATH,
+        "verbose": NO_VERBOSE,
+    },
     ESMEmbedder: {
-        "chain": ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}],
+        "chain": CHAINS,
         "layer": [4, -5, 1.5, -0.5, "last", None, True, [1, 2], [[1]], ["a"], [], np.nan],
         "pooling": [
             *("median", None, 5, [], ["mean", "mean"], ["mean", None], "sites", [0, 1], [1, 1]),
@@ -94,14 +108,17 @@ ESTIMATORS = {
 
 def use(estimator):
     """What first uses the parameters of an estimator."""
-    if isinstance(estimator, ESMEmbedder):
+    if isinstance(estimator, ESMEmbedder | ESMScorer):
         return estimator.transform(["MKT"])
     y = CLASSES if isinstance(estimator, PrefixRidgeClassifierCV) else Y
     fitted = estimator.fit(X, y)
     return fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict(X)
 
 
-GOOD = {ESMEmbedder: {"chain": "demo-48"}}
+GOOD = {
+    ESMEmbedder: {"chain": "demo-48"},
+    ESMScorer: {"chain": "demo-48", "reference": "MKV"},
+}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
@@ -158,6 +175,20 @@ CALLS = {
         "distiller": DISTILLER,
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
+    },
+    "mutate": {"mutants": [5, "K2R", None, ["nosuch"], [5]], "first_position": [1.5, "1", None]},
+    "mutants_of": {
+        "sequences": [5, "MKT", None, [5], ["MK"]],
+        "first_position": [1.5, "1", None],
+        "notation": ["nosuch", 5, None],
+    },
+    "single_substitutions": {
+        "positions": [5, "abc", [99], ["a"], [1.5], [None]],
+        "first_position": [1.5, "1", None],
+    },
+    "combine_mutants": {
+        "mutants": [5, "K2R", None, [5], ["nosuch"]],
+        "n_substitutions": NO_COUNT,
     },
     "layer_scores": {
         "embedder": EMBEDDER,
@@ -301,12 +332,16 @@ CALLS = {
 OPEN = {
     "prefix_scores": {"X", "y"},
     "layer_scores": {"X", "y", "groups"},
+    "mutate": {"reference"},
+    "mutants_of": {"reference"},
+    "single_substitutions": {"reference"},
     "LayerCurveDisplay.from_estimator": {"X", "y", "groups"},
     "embed_to_parquet": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
     "ReverseDistiller.fit_residues": {"sequences"},
     "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
+    "ESMScorer.get_feature_names_out": {"input_features"},
     **{
         f"{name}.{method}": {"X", "y", "groups"}
         for name in ("ContiguousKFold", "ModuloKFold")
@@ -418,6 +453,10 @@ def good(tmp_path):
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "layer_scores": (None, of_sequences),
+        "mutate": (None, {"reference": "MKT", "mutants": ["K2R"]}),
+        "mutants_of": (None, {"reference": "MKT", "sequences": ["MRT"]}),
+        "single_substitutions": (None, {"reference": "MKT"}),
+        "combine_mutants": (None, {"mutants": ["K2R", "T3A"]}),
         "LayerCurveDisplay.from_estimator": (LayerCurveDisplay, of_sequences),
         "LayerCurveDisplay.from_scores": (LayerCurveDisplay, {"scores": layers}),
         "LayerCurveDisplay.plot": (LayerCurveDisplay(layers), {}),

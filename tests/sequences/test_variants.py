@@ -99,7 +99,7 @@ def test_the_scans_of_proteingym():
 @pytest.mark.parametrize(
     ("mutant", "message"),
     [
-        ("K3R", r"'K3R', has K at position 3, where reference has T; set first_position"),
+        ("K3R", r"'K3R' has K at position 3, where reference has T; set first_position"),
         ("K99R", r"has position 99, but reference has the positions 1 to 22"),
         ("K2R:K2A", "changes position 2 twice"),
         ("K2*", "is a stop"),
@@ -112,11 +112,11 @@ def test_the_scans_of_proteingym():
 def test_what_does_not_fit_is_named(mutant, message):
     with pytest.raises(ValueError, match=message) as raised:
         mutate(PROTEIN, ["WT", mutant])
-    assert str(raised.value).startswith("Mutant 1 (counting from 0)")
+    assert str(raised.value).startswith(f"mutants[1]={mutant!r} ")
 
 
 def test_lengths_positions_and_numbers_are_checked():
-    with pytest.raises(ValueError, match=r"Sequence 1 \(counting from 0\) has 3 residues"):
+    with pytest.raises(ValueError, match=r"sequences\[1\] has 3 residues"):
         mutants_of(PROTEIN, [PROTEIN, "MKT"])
     with pytest.raises(
         ValueError, match="positions has 23, but reference has the positions 1 to 22"

@@ -169,6 +169,10 @@ class _FairESM:
         """Means of the residue rows of each sequence."""
         return self._joined(lambda rows: np.stack([_mean(r) for r in rows]), chain, sequences)
 
+    def rounded_rows(self, file, sequence, dtype):
+        """Residue rows of one sequence, with weights and activations in half precision."""
+        return self._last_layer(file, _written(file), dtype, sequence)
+
     def _joined(self, join, chain, sequences):
         found = [self.rows(chain, sequence) for sequence in sequences]
         return _Reference(*map(join, zip(*found, strict=True)))
@@ -186,7 +190,8 @@ class _FairESM:
         in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
         with torch.no_grad(), in_double:
             out = model(torch.tensor([tokens]), repr_layers=[last])
-        return out["representations"][last][0, 1:-1].numpy()
+        rows = out["representations"][last][0, 1:-1]
+        return (rows if dtype in (torch.float32, torch.float64) else rows.float()).numpy()
 
     @staticmethod
     def _load_model(file, written, dtype):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Linear:
-    """``x @ weight.T + bias``, followed by GELU where that is asked for.
+    """``x @ weight.T + bias`` in the weights' precision, followed by GELU where that is asked for.
 
     On CPUs oneDNN multiplies float32 and bfloat16 by weights that are packed once. On AMD's
     processors the library that torch uses for float32 takes 2.3 times as long. In bfloat16 oneDNN
@@ -25,6 +25,7 @@ class Linear:
         self.bias = bias
 
     def __call__(self, x: Tensor, *, gelu: bool = False) -> Tensor:
+        x = x.to(self.weight.dtype)
         if self.packed:
             after = ("gelu", [], "none") if gelu else ("none", [], "")
             return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *after)

@@ -376,7 +376,14 @@ def test_values_are_weighted_rows_or_their_sum(tiny, fair_esm):
 def overflowing(tmp_path, tiny, load):
     """A model in which tryptophan, and nothing else, is too much for float16."""
     content = load(tiny)
-    content["model"]["encoder.sentence_encoder.embed_tokens.weight"][22] *= 1e5
+    tensors, layer = content["model"], "encoder.sentence_encoder.layers.0"
+    embedding = tensors["encoder.sentence_encoder.embed_tokens.weight"]
+    embedding[:, 0], embedding[22, 0] = 0, 1e5
+    # Tryptophan's first column is then the norm's largest value, the root of 23.
+    tensors[f"{layer}.final_layer_norm.weight"][0] = 1
+    tensors[f"{layer}.final_layer_norm.bias"][0] = 0
+    tensors[f"{layer}.fc1.weight"][0] = 0
+    tensors[f"{layer}.fc1.weight"][0, 0] = torch.finfo(torch.float16).max / 4
     path = tmp_path / "overflowing.pt"
     torch.save(content, path)
     return path

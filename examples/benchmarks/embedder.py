@@ -199,9 +199,8 @@ def compare(embeddings):
     for name, theirs in embeddings.items():
         norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
         cosine = (np.sum(ours * theirs, axis=1) / norms).min()
-        print(
-            f"  {name:12} differs by up to {np.abs(ours - theirs).max():.1e}, cosine {cosine:.6f}"
-        )
+        gap = np.abs(ours - theirs).max()
+        print(f"  {name:12} least cosine {cosine:.6f}, largest difference {gap:.1e}")
 
 
 def rivals(network, model, folder, device):

@@ -1,5 +1,6 @@
 """What the package exports, and where from: read when it is imported, and by type checkers."""
 
+from .displays._layer_curve import LayerCurveDisplay
 from .displays._nested_variance import NestedVarianceDisplay
 from .displays._prefix_curve import PrefixCurveDisplay
 from .displays._prefix_scores import PrefixScoreDisplay
@@ -11,6 +12,7 @@ from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
 from .embedding._verify import verify_embeddings
 from .evaluation._evaluate import evaluate
+from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
@@ -26,6 +28,7 @@ __all__ = [
     "ContiguousKFold",
     "ESMEmbedder",
     "EmbeddingStore",
+    "LayerCurveDisplay",
     "ModuloKFold",
     "Moments",
     "NaiveChain",
@@ -41,6 +44,7 @@ __all__ = [
     "evaluate",
     "fetch_proteingym",
     "growth",
+    "layer_scores",
     "load_if1_ecoli",
     "load_secondary_structure",
     "mean_scores",

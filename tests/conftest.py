@@ -157,8 +157,12 @@ class _FairESM:
 
     def rows(self, chain, sequence):
         """Residue rows of one sequence."""
+        return self.tokens(chain, sequence).map(lambda rows: rows[1:-1])
+
+    def tokens(self, chain, sequence, layer=None):
+        """Rows of <cls>, the residues and <eos> of one sequence in one layer, None for the last."""
         files = [locate(entry) for entry in resolve_chain(chain)]
-        found = [self._rows_of_model(file, _written(file), sequence) for file in files]
+        found = [self._rows_of_model(file, _written(file), sequence, layer) for file in files]
         return _Reference(*map(np.hstack, zip(*found, strict=True)))
 
     def residues(self, chain, sequences):
@@ -171,26 +175,24 @@ class _FairESM:
 
     def rounded_rows(self, file, sequence, dtype):
         """Residue rows of one sequence, with weights and activations in half precision."""
-        return self._last_layer(file, _written(file), dtype, sequence)
+        return self._rows(file, _written(file), dtype, sequence, None)[1:-1]
 
     def _joined(self, join, chain, sequences):
         found = [self.rows(chain, sequence) for sequence in sequences]
         return _Reference(*map(join, zip(*found, strict=True)))
 
-    def _embed(self, file, written, sequence):
-        return _Reference(
-            self._last_layer(file, written, torch.float32, sequence),
-            self._last_layer(file, written, torch.float64, sequence),
-        )
+    def _embed(self, file, written, sequence, layer):
+        precisions = torch.float32, torch.float64
+        return _Reference(*(self._rows(file, written, d, sequence, layer) for d in precisions))
 
-    def _last_layer(self, file, written, dtype, sequence):
+    def _rows(self, file, written, dtype, sequence, layer):
         model, alphabet = self._model(file, written, dtype)
         tokens = [alphabet.cls_idx, *alphabet.encode(sequence), alphabet.eos_idx]
-        last = model.num_layers
+        layer = model.num_layers if layer is None else layer
         in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
         with torch.no_grad(), in_double:
-            out = model(torch.tensor([tokens]), repr_layers=[last])
-        rows = out["representations"][last][0, 1:-1]
+            out = model(torch.tensor([tokens]), repr_layers=[layer])
+        rows = out["representations"][layer][0]
         return (rows if dtype in (torch.float32, torch.float64) else rows.float()).numpy()
 
     @staticmethod
@@ -365,7 +367,7 @@ def as_process(_alone):
 # The program, which a signal stops when so many batches have been embedded.
 _STOPPED = """
 import os, sys
-from sklearn_revdist.embedding import _embedder
+from sklearn_revdist.embedding import _stored
 from sklearn_revdist.embedding._inference import EmbeddingRun
 from sklearn_revdist.cli._main import main
 
@@ -379,7 +381,7 @@ def embed(*arguments, **settings):
 
 number, left = int(sys.argv[1]), int(sys.argv[2])
 complete, EmbeddingRun.embed = EmbeddingRun.embed, embed
-_embedder.FLUSH_SECONDS = 0
+_stored.FLUSH_SECONDS = 0
 main(sys.argv[3:])
 """
 

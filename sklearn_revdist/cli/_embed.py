@@ -8,6 +8,7 @@ import click
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES, format_of
 from ._console import as_usage, local_copy, local_output
+from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
     json_option,
@@ -81,6 +82,8 @@ def embed_command(
         raise click.UsageError(
             "A store holds one row per sequence; give one store, without --residues."
         )
+    if residues:
+        refuse_pooling(settings)
     refuse_json(output, "embeddings", as_json)
     if not to_store:
         as_usage(format_of, output, output_format)

@@ -15,7 +15,7 @@ from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
 from ..evaluation._summary import growth, mean_scores, win_rates
 from ..matrix._moments import Moments
-from ..matrix._residue_moments import sum_residues
+from ..matrix._residue_moments import residue_columns, sum_residues
 from ..sequences._draw import draw_proteins
 from ..sequences._records import read_records
 from ..tasks._task import Task
@@ -24,6 +24,7 @@ from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
+from ._layer_options import layer_options
 from ._options import (
     chain_option,
     device_option,
@@ -113,6 +114,7 @@ def _not_zero(_context, _parameter, number):
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
 )
+@layer_options()
 @device_option
 @click.option(
     "--max-length",
@@ -140,6 +142,9 @@ def evaluate_command(
     regressor,
     output,
     store,
+    layer,
+    pooling,
+    reference,
     device,
     max_length,
     unknown,
@@ -166,7 +171,15 @@ def evaluate_command(
         raise click.UsageError("--distiller is fitted already; leave out --distiller or --fit-on.")
     embedder = make_embedder(
         chain_of(models, alone=alone),
-        {"device": device, "max_length": max_length, "unknown": unknown, "verbose": not quiet},
+        {
+            "layer": layer,
+            "pooling": pooling,
+            "reference": reference,
+            "device": device,
+            "max_length": max_length,
+            "unknown": unknown,
+            "verbose": not quiet,
+        },
     )
     with failing(INPUT):
         readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
@@ -194,7 +207,7 @@ def evaluate_command(
             )
     elif fit_on:
         moments = _natural_moments(fit_on, fit_sequences, embedder, output)
-        fitted.fit_moments(moments, embedder.get_feature_names_out())
+        fitted.fit_moments(moments, residue_columns(embedder))
     with embedding():
         scores = evaluate(
             _announced(read),

@@ -10,7 +10,7 @@ from ..embedding._embedder import ESMEmbedder
 from ..matrix._layout import blocks_of_names, find_blocks, names_of_blocks
 from ..matrix._moments import Moments
 from ..matrix._prefixes import new_columns
-from ..matrix._residue_moments import sum_residues
+from ..matrix._residue_moments import residue_columns, sum_residues
 from ..sequences._draw import LONGEST, draw_proteins
 from ..sequences._records import in_parts
 from ..tables._columns import Choice, columns_to_fit
@@ -29,6 +29,7 @@ from ._console import (
 )
 from ._embedding_inputs import holds_sequences, is_store, open_embeddings
 from ._info import described, report_of
+from ._layer_options import refuse_pooling
 from ._options import (
     CHECKPOINTS,
     json_option,
@@ -131,6 +132,7 @@ def fit_command(
       revdist fit residues.parquet --regressor ols -o distiller.safetensors
       revdist fit residues.npy --dims 320,480 -o distiller.safetensors
     """  # noqa: D301
+    refuse_pooling(settings)
     refuse_json(output, "distiller", as_json)
     distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new)
     kept = Kept.beside(output)
@@ -141,7 +143,7 @@ def fit_command(
                 raise click.UsageError("--dims is for embeddings; the models say their widths.")
             embedder = make_embedder(chain_of(models or ("650M",)), settings)
             with embedding():
-                columns = embedder.get_feature_names_out().tolist()
+                columns = residue_columns(embedder)
             as_usage(new_columns, blocks_of_names(columns), n_new)
             records = Records(path, **reading)
             if n_sequences is None:

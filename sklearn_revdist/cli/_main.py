@@ -14,6 +14,7 @@ _COMMANDS = {
     "transform": "Nest embeddings with a fitted distiller.",
     "info": "Show what is in a distiller.",
     "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",
+    "layers": "Score every layer of every model on tasks.",
     "models": "List the models and where their weights are.",
     "verify": "Compare embeddings on your weights with those of fair-esm.",
     "demo": "Try everything offline on bundled data, in two minutes.",

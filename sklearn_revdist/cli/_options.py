@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ._console import writable
+from ._layer_options import LAYER_SETTINGS, layer_options
 
 # What a --model may be, beside the name of one.
 CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
@@ -97,6 +98,7 @@ _input_options = together(
         "--sequence-column",
         help='Column of a table that holds sequences; default: "sequence".',
     ),
+    layer_options(),
     device_option,
     click.option(
         "--dtype",
@@ -133,7 +135,7 @@ _input_options = together(
 )
 
 _READING = ("input_format", "sequence_column", "name_column", "remove_gaps", "keep_stop")
-_SETTINGS = ("device", "dtype", "batch_tokens", "max_length", "long", "unknown")
+_SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
 
 
 def sequence_options(command: Callable) -> Callable:

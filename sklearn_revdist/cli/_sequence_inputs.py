@@ -19,6 +19,7 @@ import numpy as np
 
 from ..embedding._embedder import ESMEmbedder
 from ..embedding._store import EmbeddingStore
+from ..matrix._residue_moments import residue_columns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
@@ -205,7 +206,7 @@ def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residue
     An embedder without a store gets the one beside the output.
     """
     with embedding():
-        columns = embedder.get_feature_names_out().tolist()
+        columns = residue_columns(embedder) if residues else list(embedder.get_feature_names_out())
     if not residues and not embedder.store:
         embedder.set_params(store=kept.store)
 

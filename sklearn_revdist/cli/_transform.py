@@ -10,9 +10,10 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..tables._columns import columns_to_transform
 from ..tables._files import format_of
 from ..tables._table import Table
-from ..utils._models import known_model, model_name, resolve_chain
+from ..utils._models import known_model, model_and_layer, model_name, resolve_chain
 from ._console import INPUT, as_usage, failing, local_copy, local_output
 from ._embedding_inputs import holds_sequences, open_embeddings, rows_of
+from ._layer_options import refuse_pooling
 from ._options import (
     CHECKPOINTS,
     json_option,
@@ -94,6 +95,8 @@ def transform_command(
     input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
         if holds_sequences(path, input_format, reading["sequence_column"]):
+            if residues:
+                refuse_pooling(settings)
             embedder = _embedder_of(prefix.model_names_, fitted.model_names_, models, settings)
             checked = checked_sequences(Records(path, **reading), embedder)
             table = embedded(checked, embedder, kept, residues=residues)
@@ -144,20 +147,24 @@ def _prefix(distiller: ReverseDistiller, n_components: str | None) -> tuple[int,
 
 
 def _embedder_of(names, fitted_on, models, settings):
-    """Make the embedder of the models that are needed.
+    """Make the embedder of the models that are needed, with the layers that they were fitted on.
 
     Each is given, or known by its name. If models are given that the distiller was not fitted on,
     exactly the given ones are used, and the distiller checks their columns.
     """
     chain = chain_of(models) if models else []
     given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}
-    if given.keys() - set(fitted_on):
+    of_fit = {name: model_and_layer(name, given) for name in fitted_on}
+    if given.keys() - {model for model, _ in of_fit.values()}:
         return make_embedder(chain, settings)
-    missing = [name for name in names if name not in given and known_model(name) is None]
+    needed = [of_fit[name] for name in names]
+    missing = [model for model, _ in needed if model not in given and known_model(model) is None]
     if missing:
         raise click.UsageError(
             f"The distiller was fitted on {', '.join(fitted_on)}; give the file or folder of "
             f"{' and of '.join(missing)} with --model."
         )
     paths = {name: entry for name, entry in given.items() if isinstance(entry, Path)}
-    return make_embedder([paths.get(name, name) for name in names], settings)
+    if settings["layer"] is None:
+        settings = {**settings, "layer": [layer for _, layer in needed]}
+    return make_embedder([paths.get(model, model) for model, _ in needed], settings)

@@ -112,5 +112,9 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
 
 
 def short_name(model: str) -> str:
-    """Return the short name of a known model, or else the name itself."""
-    return next((known.short for known in ESM2 + DEMO if known.name == model), model)
+    """Return the short name of a known model, and what follows it, or else the name itself."""
+    for known in ESM2 + DEMO:
+        if model == known.name or model.startswith(f"{known.name}_"):
+            rest = model.removeprefix(known.name).replace("_layer", "_layer ")
+            return known.short + rest.replace("_", " ")
+    return model

@@ -14,7 +14,7 @@ from ..matrix._dask import is_dask, map_blocks, score_of_blocks
 from ..matrix._layout import Blocks, find_blocks
 from ..matrix._moments import Moments
 from ..matrix._prefixes import check_prefix, nested_names, new_columns, prefix_length
-from ..matrix._residue_moments import check_embedder, sum_residues
+from ..matrix._residue_moments import check_embedder, residue_columns, sum_residues
 from ..matrix._rows import check_row_weights, check_rows, names_in, string_columns
 from ..matrix._torch import as_array, tensor_as
 from ..utils._compat import HasMethods, Interval, StrOptions, _fit_context, validate_params
@@ -250,7 +250,7 @@ class ReverseDistiller(BaseChain):
         """
         check_solvable_from_moments(self.regressor)
         check_embedder(embedder)
-        feature_names = embedder.get_feature_names_out()
+        feature_names = residue_columns(embedder)
         self._check_parameters(find_blocks(self.dims, feature_names, len(feature_names)))
         return self.fit_moments(sum_residues([sequences], embedder), feature_names)
 

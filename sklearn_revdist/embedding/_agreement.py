@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -106,11 +105,5 @@ def first_layer(sequence: str, model: "ESM2", stock: "FairESM", dtype: str) -> i
 
 def _rows_after(model: "ESM2", n: int, sequence: str) -> NDArray:
     """Our residue rows after `n` layers; after the last one they are normalised."""
-    part = copy(model)
-    part.layers = model.layers[:n]
-    if len(model.frequencies) > 1:
-        part.frequencies = model.frequencies[:n]
-    if n < len(model.layers):
-        part.last_norm = lambda x: x
-    (rows,) = part.forward(encode_sequences([sequence], "keep"))
-    return rows.float().cpu().numpy()
+    for x in model.forward(encode_sequences([sequence], "keep"), [n]):
+        return x[1:-1].float().cpu().numpy()

@@ -37,7 +37,7 @@ _OLDER = {  # models whose tokens may be others, by fair-esm's names of architec
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 # By path, since what a file is compared with depends on the name it is found under.
 _intact: defaultdict[Path, dict[tuple[FileState, ...], None]] = defaultdict(dict)
-_widths: dict[tuple[FileState, ...], int] = {}
+_shapes: dict[tuple[FileState, ...], tuple[int, int]] = {}
 
 
 class Checkpoint(NamedTuple):
@@ -185,8 +185,8 @@ def weights_digest(files: Sequence[Path], digest_of: Callable[[Path], str] = fil
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def checkpoint_width(path: Path) -> int:
-    """Width of the embeddings of the model in a checkpoint.
+def checkpoint_shape(path: Path) -> tuple[int, int]:
+    """Number of layers of the model in a checkpoint, and width of its embeddings.
 
     It is read once for each state of the files. The weights are not read, so damage to them is
     only found when they are loaded.
@@ -196,7 +196,12 @@ def checkpoint_width(path: Path) -> int:
     ValueError
         If it is not a checkpoint of an ESM-2 model.
     """
-    return found_once(_widths, checkpoint_files(path), lambda: _read(path, check=False).width)
+
+    def read():
+        checkpoint = _read(path, check=False)
+        return checkpoint.n_layers, checkpoint.width
+
+    return found_once(_shapes, checkpoint_files(path), read)
 
 
 def _hub_cache() -> Path:

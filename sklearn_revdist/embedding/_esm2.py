@@ -1,6 +1,6 @@
 """ESM-2's forward pass on packed sequences: from tokens to a row per residue (torch)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import cache, partial
 from itertools import accumulate, groupby
 from typing import NamedTuple
@@ -121,30 +121,47 @@ class ESM2:
             frequencies = frequencies[:1]
         self.frequencies = frequencies.to(device, torch.float32)
 
+    @property
+    def n_layers(self) -> int:
+        """Number of layers."""
+        return len(self.layers)
+
     @torch.inference_mode()
-    def forward(self, sequences: list[NDArray[np.uint8]]) -> list[Tensor]:
-        """Compute the last representation of every residue.
+    def forward(
+        self, sequences: list[NDArray[np.uint8]], layers: Collection[int]
+    ) -> Iterator[Tensor]:
+        """Compute the representations of some layers, and nothing beyond the highest of them.
 
         Parameters
         ----------
         sequences : list of ndarray of shape (n_residues,)
             Tokens of each sequence, without <cls> and <eos>.
+        layers : collection of int
+            As fair-esm counts them: 0 is the input of the first layer, `n_layers` the output of
+            the last, normalised.
 
-        Returns
-        -------
-        rows : list of Tensor of shape (n_residues, width)
-            On the model's device, and of its dtype or, on the CPU, float32.
+        Yields
+        ------
+        x : Tensor of shape (n_tokens, width)
+            Of one layer after another, from the lowest, on the model's device and of its dtype,
+            or float32 on the CPU: rows of <cls>, of the residues and of <eos> of each sequence.
+            They are overwritten when the next layer is asked for.
         """
         lengths = [len(sequence) + N_SPECIAL for sequence in sequences]
         x = self._embed(sequences)
+        if 0 in layers:
+            yield x
         attend = _packed_attention(lengths, x, self.n_heads)
-        for layer, turns in zip(self.layers, self._turns(lengths), strict=True):
+        highest = max(layers)
+        for number, (layer, turns) in enumerate(
+            zip(self.layers[:highest], self._turns(lengths), strict=False), start=1
+        ):
             qkv = layer.qkv(layer.attention_norm(x)).view(len(x), 3, self.n_heads, -1)
             _rotate(qkv[:, :2], turns)
             x += layer.out(attend(qkv))
             x += layer.fc2(layer.fc1(layer.feed_forward_norm(x), gelu=True))
-        x = self.last_norm(x)
-        return [rows[1:-1] for rows in x.split(lengths)]
+            if number in layers:
+                yield self.last_norm(x) if number == self.n_layers else x
 
     def _embed(self, sequences: list[NDArray[np.uint8]]) -> Tensor:
         tokens, scale = [], []

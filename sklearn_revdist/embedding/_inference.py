@@ -2,10 +2,10 @@
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, starmap
 from itertools import chain as flatten
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from ..utils._torch_settings import default_settings
 from . import _bfloat16
 from ._checkpoints import checkpoint_files, locate, read_checkpoint
 from ._esm2 import ESM2, N_SPECIAL, to_device
+from ._pooling import Sum
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -105,6 +106,19 @@ class _Models:
 _models = _Models(max_models=8)  # all of ESM-2, and some in a second precision
 
 
+class Values(NamedTuple):
+    """What was computed of a piece.
+
+    Attributes
+    ----------
+    sums : ndarray of shape (n_layers, n_sums, width), float32, or None
+    rows : ndarray of shape (n_layers, n_residues, width), float32, or None
+    """
+
+    sums: NDArray[np.float32] | None
+    rows: NDArray[np.float32] | None
+
+
 @dataclass(frozen=True)
 class EmbeddingRun:
     """How pieces are embedded.
@@ -123,9 +137,15 @@ class EmbeddingRun:
     batch_tokens: int
 
     def embed(
-        self, entry: Model | Path, pieces: list[Piece], *, pool: bool
-    ) -> Iterator[list[tuple[Piece, NDArray[np.float32]]]]:
-        """Compute the weighted residue rows of every piece, or their sum, batch by batch.
+        self,
+        entry: Model | Path,
+        pieces: list[Piece],
+        layers: Sequence[int],
+        sums: Callable[[Piece], Sequence[Sum]] | None = None,
+        *,
+        rows: bool = False,
+    ) -> Iterator[list[tuple[Piece, Values]]]:
+        """Compute the representations of every piece, batch by batch.
 
         Batches are filled with the longest pieces first. On the CPU each of torch's threads takes
         a batch of its own. On CUDA, when memory runs out, other models are dropped, then
@@ -135,14 +155,17 @@ class EmbeddingRun:
         ----------
         entry : Model or Path
         pieces : list of Piece
-        pool : bool
-            Whether to sum over the residues of a piece.
+        layers : sequence of int
+            Which representations are asked for, as fair-esm counts them.
+        sums : callable, default=None
+            Returns the sums over the tokens of a piece that are asked for, as many for each.
+        rows : bool, default=False
+            Whether the rows of residues are asked for, times the weights of the piece.
 
         Yields
         ------
-        batch : list of (Piece, ndarray)
-            Each piece once, in no particular order, with float32 values of shape
-            (n_residues, width) or, if pooled, (width,).
+        batch : list of (Piece, Values)
+            Each piece once, in no particular order.
 
         Raises
         ------
@@ -154,44 +177,55 @@ class EmbeddingRun:
         dtype, *more_dtypes = self.dtypes
         model = _models.get(entry, self.device, dtype)
         waiting = sorted(pieces, key=_n_tokens, reverse=True)
+        wanted = _Wanted(tuple(layers), sums, rows)
         schedule = _parallel if self.device.type == "cpu" else _in_turn
-        batches = schedule(model, entry, waiting, self.batch_tokens, pool)
+        batches = schedule(model, entry, waiting, self.batch_tokens, wanted)
         if self.device.type == "cuda":
             batches = _prefetch(batches)
         overflowed: list[Piece] = []
         for batch in batches:
             finite = []
-            for piece, value in zip(batch.pieces, batch.values(), strict=True):
-                if np.isfinite(value).all():
-                    finite.append((piece, value))
+            for piece, values in zip(batch.pieces, batch.values(), strict=True):
+                if all(np.isfinite(array).all() for array in values if array is not None):
+                    finite.append((piece, values))
                 elif more_dtypes:
                     overflowed.append(piece)
                 else:
                     raise _not_finite(entry, piece, dtype)
             yield finite
         if overflowed:
-            yield from replace(self, dtypes=tuple(more_dtypes)).embed(entry, overflowed, pool=pool)
+            run = replace(self, dtypes=tuple(more_dtypes))
+            yield from run.embed(entry, overflowed, layers, sums, rows=rows)
+
+
+class _Wanted(NamedTuple):
+    """What is computed of each piece; see :meth:`EmbeddingRun.embed`."""
+
+    layers: tuple[int, ...]
+    sums: Callable[[Piece], Sequence[Sum]] | None
+    rows: bool
 
 
 class _Batch(NamedTuple):
     """Pieces and their values, which CUDA may still be computing."""
 
     pieces: list[Piece]
-    result: NDArray[np.float32]
+    sums: NDArray[np.float32] | None
+    rows: NDArray[np.float32] | None
     arrived: torch.cuda.Event | None
-    pooled: bool
 
-    def values(self) -> list[NDArray[np.float32]]:
+    def values(self) -> Iterator[Values]:
         if self.arrived is not None:
             self.arrived.synchronize()
-        if self.pooled:
-            return list(self.result)
         ends = [*accumulate(len(piece.tokens) for piece in self.pieces)]
-        return np.split(self.result, ends[:-1])
+        n_pieces = len(self.pieces)
+        sums = [None] * n_pieces if self.sums is None else self.sums
+        rows = [None] * n_pieces if self.rows is None else np.split(self.rows, ends[:-1], axis=1)
+        return starmap(Values, zip(sums, rows, strict=True))
 
 
 def _parallel(
-    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
 ) -> Iterator[_Batch]:
     """A batch on each of torch's threads, and those left over one after the other.
 
@@ -208,7 +242,7 @@ def _parallel(
         threads = ThreadPoolExecutor(n_threads, initializer=_limit_to_one_thread)
         try:
             for batch in batches[:n_parallel]:
-                launched.append(threads.submit(_launch, model, batch, pool))
+                launched.append(threads.submit(_launch, model, batch, wanted))
                 if len(launched) > n_threads:
                     yield launched.popleft().result()
             while launched:
@@ -216,7 +250,7 @@ def _parallel(
         finally:
             threads.shutdown(cancel_futures=True)
     rest = [*flatten.from_iterable(batches[n_parallel:])]
-    yield from _in_turn(model, entry, rest, batch_tokens, pool)
+    yield from _in_turn(model, entry, rest, batch_tokens, wanted)
 
 
 def _limit_to_one_thread() -> None:
@@ -226,14 +260,14 @@ def _limit_to_one_thread() -> None:
 
 
 def _in_turn(
-    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, pool: bool
+    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
 ) -> Iterator[_Batch]:
     """Batches one after the other, smaller ones when memory runs out."""
     start = 0
     while start < len(waiting):
         batch = _fill_batch(waiting, start, batch_tokens)
         try:
-            launched = _launch(model, batch, pool)
+            launched = _launch(model, batch, wanted)
         except torch.OutOfMemoryError as error:
             if not _models.keep_only(model):
                 if len(batch) == 1:
@@ -266,19 +300,51 @@ def _prefetch(batches: Iterator[_Batch]) -> Iterator[_Batch]:
         previous = following
 
 
-def _launch(model: ESM2, batch: list[Piece], pool: bool) -> _Batch:
+def _launch(model: ESM2, batch: list[Piece], wanted: _Wanted) -> _Batch:
     with default_settings(model.device), torch.inference_mode():
-        weight = to_device(np.concatenate([piece.weight for piece in batch]), model.device)
-        weights = weight[:, None].split([len(piece.tokens) for piece in batch])
-        rows = model.forward([piece.tokens for piece in batch])
-        weighted = [r.float() * w for r, w in zip(rows, weights, strict=True)]
-        result = torch.stack([r.sum(0) for r in weighted]) if pool else torch.cat(weighted)
+        lengths = [_n_tokens(piece) for piece in batch]
+        sums = [list(wanted.sums(piece)) for piece in batch] if wanted.sums else []
+        weights = _on_device([s.weight for of_piece in sums for s in of_piece], model.device)
+        weight = _on_device([piece.weight for piece in batch], model.device) if wanted.rows else []
+        pooled, rows = {}, {}
+        layers = sorted(set(wanted.layers))
+        found = model.forward([piece.tokens for piece in batch], layers)
+        for layer, x in zip(layers, found, strict=True):
+            parts = x.split(lengths)
+            if sums:
+                terms = [(part, s) for part, of in zip(parts, sums, strict=True) for s in of]
+                values = [_sum(part, s, w) for (part, s), w in zip(terms, weights, strict=True)]
+                pooled[layer] = torch.stack(values).view(len(batch), -1, model.width)
+            if wanted.rows:
+                residues = [part[1:-1].float() * w for part, w in zip(parts, weight, strict=True)]
+                rows[layer] = torch.cat(residues)
+        results = [
+            torch.stack([of_layer[layer] for layer in wanted.layers], dim) if of_layer else None
+            for of_layer, dim in ((pooled, 1), (rows, 0))
+        ]
         if model.device.type != "cuda":
-            return _Batch(batch, result.cpu().numpy(), None, pool)
-        result = result.to("cpu", non_blocking=True)
+            return _Batch(batch, *(r if r is None else r.cpu().numpy() for r in results), None)
+        results = [r if r is None else r.to("cpu", non_blocking=True) for r in results]
         arrived = torch.cuda.Event()
         arrived.record(torch.cuda.current_stream(model.device))
-        return _Batch(batch, result.numpy(), arrived, pool)
+        return _Batch(batch, *(r if r is None else r.numpy() for r in results), arrived)
+
+
+def _sum(rows: torch.Tensor, of: Sum, weight: torch.Tensor | None) -> torch.Tensor:
+    chosen = rows[of.start : of.stop].float()
+    return (chosen if weight is None else chosen * weight).sum(0)
+
+
+def _on_device(
+    weights: list[NDArray[np.float32] | None], device: torch.device
+) -> list[torch.Tensor | None]:
+    """Columns of weights, copied to the device together."""
+    given = [weight for weight in weights if weight is not None]
+    if not given:
+        return [None] * len(weights)
+    together = to_device(np.concatenate(given), device)[:, None]
+    columns = iter(together.split([len(weight) for weight in given]))
+    return [weight if weight is None else next(columns) for weight in weights]
 
 
 def _n_tokens(piece: Piece) -> int:

@@ -31,7 +31,7 @@ from ..tables._table import import_parquet
 from ..utils._compat import HasMethods, Interval, validate_parameter_constraints
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
-from ..utils._models import Model, model_name, resolve_chain
+from ..utils._models import Model, model_name
 from ..utils._parts import Parts
 from ._embedder import ESMEmbedder
 
@@ -233,13 +233,19 @@ def _settings(embedder):
     """
     from ._checkpoints import checkpoint_files, locate, weights_digest
 
+    blocks = embedder._blocks(identify=True)
     chain = {
-        model_name(entry): None
-        if isinstance(entry, Model)
-        else weights_digest(checkpoint_files(locate(entry)))
-        for entry in resolve_chain(embedder.chain)
+        model_name(block.entry): None
+        if isinstance(block.entry, Model)
+        else weights_digest(checkpoint_files(locate(block.entry)))
+        for block in blocks
     }
-    return {"chain": chain, "embedder": embedder._settings()}
+    how = {
+        "layers": [block.layers[0] for block in blocks],
+        "pooling": [pooling.key for pooling in blocks[0].poolings],
+        **{name: getattr(embedder, name) for name in ("dtype", "max_length", "long", "unknown")},
+    }
+    return {"chain": chain, "embedder": how}
 
 
 def _plan(records, embedder, settings, tokens_per_part, folder):

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..embedding._base import BaseEmbedder
+from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
@@ -216,17 +218,17 @@ def evaluate(
         "probe": probe,
     }
     folder = None if output is None else local_path(output)
-    key = None if folder is None else scores_key(embedder, distiller, settings)
     checked = checked_tasks(tasks, settings["splits"], n_folds, probe)
     if isinstance(tasks, Sequence):
         checked = list(checked)
-    settings |= {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
-    score = partial(_score_task, **settings)
+    how = {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
+    score = partial(_score_task, **settings, **how)
     tables = []
     for task in checked:
         if folder is None:
             tables.append(score(task))
             continue
+        key = scores_key(comparing(embedder, task), distiller, settings)
         path = folder / file_name(task, key)
         if not path.exists():
             table = score(task)
@@ -288,14 +290,17 @@ def _score_task(
     folds_of = checked_folds(task, splits, n_folds)
     if not folds_of:
         return pd.DataFrame([], columns=COLUMNS)
-    probe = make_probe(probe, task.kind)
+    probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     X = embed_task(task, embedder).astype(np.float64)
     try:
         check_is_fitted(distiller)
         sizes = Sizes.of_fitted(distiller)
         natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
     except NotFittedError:
-        names = getattr(embedder, "get_feature_names_out", lambda: None)()
+        names = None
+        if hasattr(embedder, "get_feature_names_out"):
+            of_residues = task.residue is not None
+            names = residue_columns(embedder) if of_residues else embedder.get_feature_names_out()
         sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
         natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")
@@ -341,7 +346,7 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     ValueError
         If the embedder leaves residues out.
     """
-    proteins = task.sequences
+    proteins, embedder = task.sequences, comparing(embedder, task)
     if task.residue is None:
         parts = [
             np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
@@ -365,6 +370,13 @@ def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
     X = np.empty((len(order), parts[0].shape[1]), dtype=parts[0].dtype)
     X[order] = np.concatenate(parts)
     return X
+
+
+def comparing(embedder: Any, task: Task) -> Any:
+    """Return an embedder that compares with the task's wild type if it is given no reference."""
+    if not isinstance(embedder, BaseEmbedder) or embedder.reference or not task.wild_type:
+        return embedder
+    return clone(embedder).set_params(reference=task.wild_type)
 
 
 def _subsets(task):

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._models import DEMO, ESM2
+from ..utils._models import DEMO, ESM2, model_and_layer
 from ._layout import Blocks, blocks_of_names, whole_numbers
 
 
@@ -163,8 +163,11 @@ def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None
 
 
 def model_index(model: str, model_names: Sequence[str], parameter: str) -> int:
-    """Index of a model in the chain, by its short or its full name."""
+    """Index of a model in the chain, by its short or its full name, or that with the layer."""
     name = next((known.name for known in ESM2 + DEMO if known.short == model), model)
+    models = [model_and_layer(block)[0] for block in model_names]
+    if name in models and name not in model_names:
+        return models.index(name)
     if name not in model_names:
         raise ValueError(
             f"{parameter}={model!r} is not a model of the chain; choose one of "

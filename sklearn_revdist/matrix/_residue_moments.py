@@ -24,6 +24,12 @@ def check_embedder(embedder: Any) -> None:
         )
 
 
+def residue_columns(embedder: Any) -> list[str]:
+    """Names of the columns of an embedder's residues; those of its rows if it has no others."""
+    names = getattr(embedder, "residue_feature_names", embedder.get_feature_names_out)
+    return list(names())
+
+
 def sum_residues(
     parts: Iterable[Any],
     embedder: Any,
@@ -49,7 +55,7 @@ def sum_residues(
     """
     n_kept, moments = _read(kept) if kept else (0, None)
     if moments is None:
-        moments = Moments.zeros(len(embedder.get_feature_names_out()))
+        moments = Moments.zeros(len(residue_columns(embedder)))
     update(int(moments.weight))
     n_summed, kept_at = n_kept, time.monotonic()
     try:

@@ -190,6 +190,7 @@ def read_scan(
         position=position,
         n_mutations=n_mutations,
         excluded=dict(rejects.counts),
+        wild_type=wild_type,
     )
     if max_per_count is None or position is not None:
         return task

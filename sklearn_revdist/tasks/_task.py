@@ -37,6 +37,9 @@ class Task:
         Number of substitutions, if rows are variants of one protein.
     excluded : dict of str to int
         Rows that were left out, by reason.
+    wild_type : str, default=None
+        The protein that rows are variants of, with which :class:`ESMEmbedder` compares them if its
+        `pooling` does and it has no `reference`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Task:
     position: NDArray[np.int64] | None = None
     n_mutations: NDArray[np.int64] | None = None
     excluded: dict[str, int] = field(default_factory=dict)
+    wild_type: str | None = None
 
     def __post_init__(self):
         """Check the types, shapes and values."""
@@ -83,6 +87,10 @@ class Task:
             raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(SETS)}.")
         if not isinstance(self.excluded, dict):
             raise TypeError(f"excluded must be a dict, but it is {_describe(self.excluded)}.")
+        if not isinstance(self.wild_type, str | None):
+            raise TypeError(
+                f"wild_type must be a string or None, but it is {_describe(self.wild_type)}."
+            )
 
     @property
     def kind(self) -> str:
@@ -224,7 +232,8 @@ class Task:
         split = None if self.split is None else self.split.tolist()
         indices = (self.protein, self.residue, self.position, self.n_mutations)
         columns = [None if values is None else values.astype(np.int64) for values in indices]
-        return fingerprint(self.name, list(map(str, self.sequences)), target, split, columns)
+        sequences = [*map(str, self.sequences), self.wild_type]
+        return fingerprint(self.name, sequences, target, split, columns)
 
 
 def _describe(value):

@@ -8,6 +8,7 @@ from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )

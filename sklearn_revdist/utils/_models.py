@@ -1,7 +1,8 @@
 """Published models: names, shapes, and the chains they form. No torch, no file access."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,29 @@ def known_model(name: str | os.PathLike) -> Model | None:
         if name in (model.short, model.name, f"facebook/{model.name}"):
             return model
     return None
+
+
+def model_and_layer(block: str, names: Iterable[str] = ()) -> tuple[str, int]:
+    """Find the model and the layer that a block of columns is named after; -1 is the last layer.
+
+    Parameters
+    ----------
+    block : str
+        As :class:`ESMEmbedder` names it, ``<model>``, ``<model>_layer3`` or ``<model>_layer3_max``.
+    names : iterable of str
+        Names of models that are not known.
+
+    Returns
+    -------
+    model : str
+        The whole name, if it does not begin with that of a model.
+    layer : int
+    """
+    names = (*names, *(model.name for model in ESM2 + DEMO))
+    for name in sorted(names, key=len, reverse=True):  # of two that fit, the whole one
+        if rest := re.fullmatch(rf"{re.escape(name)}(?:_layer(\d+))?(?:_[a-z].*)?", block):
+            return name, int(rest[1] or -1)
+    return block, -1
 
 
 def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Path, ...]:

@@ -285,11 +285,11 @@ def interrupted(monkeypatch, after):
     """Interrupt after so many calls that embed, and return what was embedded."""
     embed, embedded = EmbeddingRun.embed, []
 
-    def interrupting(run, entry, pieces, **settings):
+    def interrupting(run, entry, pieces, *wanted, **settings):
         if len(embedded) == after:
             raise KeyboardInterrupt
         embedded.append(len(pieces))
-        return embed(run, entry, pieces, **settings)
+        return embed(run, entry, pieces, *wanted, **settings)
 
     monkeypatch.setattr(EmbeddingRun, "embed", interrupting)
     return embedded

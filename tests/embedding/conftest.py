@@ -17,9 +17,9 @@ def embedded(monkeypatch):
     lengths = []
     forward = _inference.ESM2.forward
 
-    def counted(self, sequences):
+    def counted(self, sequences, layers):
         lengths.extend(map(len, sequences))
-        return forward(self, sequences)
+        return forward(self, sequences, layers)
 
     monkeypatch.setattr(_inference.ESM2, "forward", counted)
     return lengths

@@ -199,8 +199,8 @@ def test_windows_average_overlapping_residues(chain, fair_esm):
 
 
 def test_windows_leave_a_constant_constant(chain, monkeypatch):
-    def constant(self, sequences):
-        return [torch.full((len(sequence), self.width), 1.5) for sequence in sequences]
+    def constant(self, sequences, layers):
+        yield torch.full((sum(len(sequence) + 2 for sequence in sequences), self.width), 1.5)
 
     monkeypatch.setattr(_inference.ESM2, "forward", constant)
     embedder = ESMEmbedder(chain, max_length=7)
@@ -294,7 +294,7 @@ def test_a_file_under_another_models_name_is_an_error(tmp_path, monkeypatch, cha
 
 
 def test_out_of_memory_on_one_sequence_names_it(chain, monkeypatch):
-    def forward(self, sequences):
+    def forward(self, sequences, layers):
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(_inference.ESM2, "forward", forward)
@@ -381,7 +381,7 @@ def test_a_checkpoint_is_read_once_for_its_width_and_once_for_its_model(
 ):
     """Later calls read nothing, and a file that was replaced is noticed."""
     monkeypatch.setattr(_file_states, "_RACY_NS", 0)
-    monkeypatch.setattr(_checkpoints, "_widths", {})
+    monkeypatch.setattr(_checkpoints, "_shapes", {})
     monkeypatch.setattr(_checkpoints, "_intact", defaultdict(dict))
     file, folder = write_checkpoint(tmp_path / "a.pt"), hugging_face(tmp_path / "b.v1")
     reads = []

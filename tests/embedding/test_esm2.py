@@ -24,8 +24,12 @@ def random_sequence(n_residues, seed=0, mask_rate=0.0):
     return "".join(rng.choice(letters, size=n_residues, p=rates))
 
 
-def rows_of(model, sequences):
-    return [rows.numpy() for rows in model.forward(encode_sequences(sequences))]
+def rows_of(model, sequences, layer=None):
+    """Rows of the residues of each sequence."""
+    layer = model.n_layers if layer is None else layer
+    tokens = encode_sequences(sequences)
+    (x,) = model.forward(tokens, [layer])
+    return [part[1:-1].numpy() for part in x.split([len(each) + 2 for each in tokens])]
 
 
 SEQUENCES = [random_sequence(n, seed, 0.1) for seed, n in enumerate([7, 1, 60, 7, 31, 31, 250])]
@@ -46,6 +50,36 @@ def test_equals_fair_esm_in_any_grouping(tmp_path, write_checkpoint, fair_esm, t
                 for i, part in zip(batch, found, strict=True):
                     rows[i] = part
         fair_esm.residues([path], SEQUENCES).assert_matched(np.concatenate(rows))
+
+
+def test_every_layer_equals_fair_esms(tmp_path, write_checkpoint, fair_esm):
+    """Of <cls> and <eos>, too; several layers in one pass are the same bits as each alone."""
+    path = write_checkpoint(tmp_path / "m.pt", n_layers=3)
+    model, tokens = build(path), encode_sequences(SEQUENCES)
+    lengths = [len(sequence) + 2 for sequence in tokens]
+    together = [x.clone() for x in model.forward(tokens, range(4))]
+    for layer, x in enumerate(together):
+        for sequence, rows in zip(SEQUENCES, x.split(lengths), strict=True):
+            fair_esm.tokens([path], sequence, layer).assert_matched(rows)
+        (alone,) = model.forward(tokens, [layer])
+        assert torch.equal(alone, x)
+
+
+@pytest.mark.parametrize("shape", [(6, 320, 20), (12, 480, 20)], ids=["8M", "35M"])
+def test_every_layer_of_real_shapes(tmp_path, write_checkpoint, fair_esm, shape):
+    path = write_checkpoint(tmp_path / "m.pt", *shape)
+    sequence = random_sequence(57, mask_rate=0.15)
+    for layer, x in enumerate(
+        build(path).forward(encode_sequences([sequence]), range(shape[0] + 1))
+    ):
+        fair_esm.tokens([path], sequence, layer).assert_matched(x)
+
+
+def test_layers_above_the_highest_are_not_computed(tiny):
+    model = build(tiny)
+    model.layers[1] = None
+    (x,) = model.forward(encode_sequences(SEQUENCES), [1])
+    assert len(x) == sum(len(sequence) + 2 for sequence in encode_sequences(SEQUENCES))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +194,10 @@ def test_attention_to_all_lengths_at_once_is_for_half_precision_on_cuda(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_the_gpu_gives_the_same_rows(tiny, fair_esm, dtype):
     model = ESM2(read_checkpoint(tiny), device=torch.device("cuda"), dtype=dtype)
-    rows = torch.cat(model.forward(encode_sequences(SEQUENCES))).float().cpu()
+    tokens = encode_sequences(SEQUENCES)
+    (x,) = model.forward(tokens, [model.n_layers])
+    parts = x.split([len(each) + 2 for each in tokens])
+    rows = torch.cat([part[1:-1] for part in parts]).float().cpu()
     expected = fair_esm.residues([tiny], SEQUENCES)
     if dtype is torch.float32:
         expected.assert_matched(rows)
@@ -189,13 +226,13 @@ def test_weights_stored_in_half_precision(tmp_path, tiny, fair_esm, load):
 def test_half_precision_stays_close_at_far_positions(tiny, fair_esm, dtype):
     sequence = random_sequence(2000)
     try:
-        (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]))
+        (rough,) = build(tiny, dtype).forward(encode_sequences([sequence]), [2])
     except RuntimeError as error:
         if "pack_vnni2" not in str(error):
             raise
         # torch sees AMX in the hardware, but is held to instructions that have no kernel for it.
         pytest.skip("ATEN_CPU_CAPABILITY is below what torch takes for bfloat16 on this processor")
-    fair_esm.rows([tiny], sequence).assert_rounded(rough.float(), dtype)
+    fair_esm.rows([tiny], sequence).assert_rounded(rough[1:-1].float(), dtype)
 
 
 @pytest.mark.parametrize("n_residues", [5, 64, 250])
@@ -204,13 +241,13 @@ def test_bfloat16_loses_less_than_in_fair_esm(tmp_path, write_checkpoint, fair_e
     sequence = random_sequence(n_residues)
     exact = fair_esm.rows([path], sequence).double
     try:
-        (ours,) = build(path, torch.bfloat16).forward(encode_sequences([sequence]))
+        (ours,) = rows_of(build(path, torch.bfloat16), [sequence])
     except RuntimeError as error:
         if "pack_vnni2" not in str(error):
             raise
         pytest.skip("ATEN_CPU_CAPABILITY is below what torch takes for bfloat16 on this processor")
     theirs = fair_esm.rounded_rows(path, sequence, torch.bfloat16)
-    ours, theirs = (np.sqrt(np.mean((x - exact) ** 2)) for x in (ours.float().numpy(), theirs))
+    ours, theirs = (np.sqrt(np.mean((x - exact) ** 2)) for x in (ours, theirs))
     assert ours <= 0.8 * theirs, (ours, theirs)  # measured: .04 to .58
 
 
@@ -224,7 +261,7 @@ def test_nothing_is_shared_with_the_file(tmp_path, write_checkpoint):
 
 def test_input_is_left_alone_and_results_need_no_gradient(tiny):
     (tokens,) = encode_sequences(["MK<mask>T"])
-    (rows,) = build(tiny).forward([tokens])
+    (rows,) = build(tiny).forward([tokens], [2])
     assert tokens.tolist() == encode_sequences(["MK<mask>T"])[0].tolist()
     assert not rows.requires_grad
 

@@ -16,6 +16,7 @@ from sklearn_revdist.embedding._inference import (
     resolve_device,
     resolve_dtypes,
 )
+from sklearn_revdist.embedding._pooling import Sum
 from sklearn_revdist.sequences._tokens import encode_sequences
 from sklearn_revdist.sequences._windows import split
 
@@ -29,9 +30,25 @@ def pieces_of(*sequences, max_length=None):
     return [piece for i, tokens in enumerate(encoded) for piece in split(i, tokens, max_length)]
 
 
-def run(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True):
-    batches = EmbeddingRun(CPU, dtypes, batch_tokens).embed(path, pieces, pool=pool)
-    return [(piece.record, value) for batch in batches for piece, value in batch]
+def total(piece):
+    """The weighted sum over a piece's residues."""
+    return [Sum(1, len(piece.tokens) + 1, piece.weight)]
+
+
+def embed(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True, device=CPU):
+    """Batches of the last layer: sums over residues, or their rows."""
+    wanted = ([2], total) if pool else ([2],)
+    return EmbeddingRun(device, dtypes, batch_tokens).embed(path, pieces, *wanted, rows=not pool)
+
+
+def run(*arguments, pool=True, **settings):
+    batches = embed(*arguments, pool=pool, **settings)
+    return [(piece.record, value_of(values, pool)) for batch in batches for piece, values in batch]
+
+
+def value_of(values, pool=True):
+    """The only sum, or the rows, of the only layer."""
+    return values.sums[0, 0] if pool else values.rows[0]
 
 
 # -------------------------------------------------------------- device and precision
@@ -185,11 +202,11 @@ def batches(monkeypatch, torch_threads):
     recorder = Recorder()
     forward = ESM2.forward
 
-    def limited(self, sequences):
+    def limited(self, sequences, layers):
         recorder.append([len(sequence) for sequence in sequences])
         if sum(recorder[-1]) + 2 * len(sequences) > recorder.memory:
             raise torch.OutOfMemoryError
-        return forward(self, sequences)
+        return forward(self, sequences, layers)
 
     monkeypatch.setattr(ESM2, "forward", limited)
     return recorder
@@ -265,9 +282,9 @@ def test_threads_take_batches_in_parallel(tiny, fair_esm, monkeypatch, torch_thr
     expected = run(tiny, pieces, batch_tokens=1, pool=False)
     names, forward = [], ESM2.forward
 
-    def named(self, sequences):
+    def named(self, sequences, layers):
         names.append((threading.current_thread().name, torch.get_num_threads()))
-        return forward(self, sequences)
+        return forward(self, sequences, layers)
 
     monkeypatch.setattr(ESM2, "forward", named)
     torch_threads(n_threads)
@@ -285,7 +302,7 @@ def test_who_stops_early_leaves_no_thread_behind(tiny, torch_threads):
     torch_threads(2)
     pieces = pieces_of(*["ACDEFGHI"] * 9)
     before = threading.active_count()
-    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=True)
+    parts = embed(tiny, pieces, batch_tokens=1)
     next(parts)
     assert threading.active_count() > before
     parts.close()
@@ -309,7 +326,7 @@ def test_one_batch_ahead_the_values_are_the_same(tiny, batches, request, pool):
     assert [record for record, _ in found] == [record for record, _ in expected]
     for (_, value), (_, reference) in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value, reference)
-    parts = EmbeddingRun(CPU, (torch.float32,), 1).embed(tiny, pieces, pool=pool)
+    parts = embed(tiny, pieces, batch_tokens=1, pool=pool)
     batches.clear()
     next(parts)
     assert batches == [[8], [7]]
@@ -324,23 +341,25 @@ def test_on_cuda_alone_the_next_batch_is_launched_before_one_is_read(
     get = models.get
     monkeypatch.setattr(models, "get", lambda entry, device, dtype: get(entry, CPU, dtype))
     batches.clear()
-    parts = EmbeddingRun(torch.device(device), (torch.float32,), 1).embed(tiny, pieces, pool=True)
+    parts = embed(tiny, pieces, batch_tokens=1, device=torch.device(device))
     found = next(parts)
     assert len(batches) == n_launched
     for batch in parts:
         found += batch
     assert batches == [[8], [7], [5]]
-    for (piece, value), (record, reference) in zip(found, expected, strict=True):
+    for (piece, values), (record, reference) in zip(found, expected, strict=True):
         assert piece.record == record
-        np.testing.assert_array_equal(value, reference)
+        np.testing.assert_array_equal(value_of(values), reference)
 
 
-@pytest.mark.parametrize("pooled", [True, False])
-def test_values_are_read_when_they_have_arrived(pooled):
-    result = np.zeros((2, 3), dtype=np.float32)
-    arrived = SimpleNamespace(synchronize=lambda: result.fill(7))
-    values = _Batch(pieces_of("A", "C"), result, arrived, pooled).values()
-    np.testing.assert_array_equal(np.vstack(values), np.full((2, 3), 7))
+def test_values_are_read_when_they_have_arrived():
+    sums = np.zeros((2, 1, 1, 3), dtype=np.float32)
+    rows = np.zeros((1, 3, 3), dtype=np.float32)
+    arrived = SimpleNamespace(synchronize=lambda: (sums.fill(7), rows.fill(8)))
+    values = _Batch(pieces_of("AC", "D"), sums, rows, arrived).values()
+    for value, n_residues in zip(values, (2, 1), strict=True):
+        np.testing.assert_array_equal(value.sums, np.full((1, 1, 3), 7))
+        np.testing.assert_array_equal(value.rows, np.full((1, n_residues, 3), 8))
 
 
 def test_what_was_launched_before_memory_ran_out_is_not_lost():

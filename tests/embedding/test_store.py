@@ -256,13 +256,13 @@ def test_killed_processes_leave_an_intact_store(n_kills):
 
 
 def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
-    monkeypatch.setattr("sklearn_revdist.embedding._embedder.FLUSH_SECONDS", 0)
+    monkeypatch.setattr("sklearn_revdist.embedding._stored.FLUSH_SECONDS", 0)
     forward = _inference.ESM2.forward
 
-    def interrupted(self, sequences):
+    def interrupted(self, sequences, layers):
         if len(embedded) == 2:
             raise KeyboardInterrupt
-        return forward(self, sequences)
+        return forward(self, sequences, layers)
 
     monkeypatch.setattr(_inference.ESM2, "forward", interrupted)
     with pytest.raises(KeyboardInterrupt):

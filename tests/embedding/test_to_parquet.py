@@ -194,7 +194,8 @@ def test_known_models_are_identified_without_their_weights(tmp_path, monkeypatch
     monkeypatch.setattr(_checkpoints, "locate", pytest.fail)
     settings = _cluster._settings(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
     assert set(settings["chain"].values()) == {None}
-    assert set(settings["embedder"]) == {"pooling", "dtype", "max_length", "long", "unknown"}
+    how = {"layers", "pooling", "dtype", "max_length", "long", "unknown"}
+    assert set(settings["embedder"]) == how
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,8 @@ def test_a_wrong_weight_in_our_layout(checkpoint, monkeypatch):
 def test_sequences_that_see_each_other(checkpoint, monkeypatch):
     right = ESM2.forward
 
-    def wrong(self, sequences):
-        rows = right(self, sequences)
-        return [r + 0.01 for r in rows] if len(sequences) > 1 else rows
+    def wrong(self, sequences, layers):
+        return (x + 0.01 * (len(sequences) > 1) for x in right(self, sequences, layers))
 
     monkeypatch.setattr(ESM2, "forward", wrong)
     finding = finding_of(checkpoint)
@@ -123,7 +122,7 @@ def test_sequences_that_see_each_other(checkpoint, monkeypatch):
 def test_rows_in_the_wrong_order(checkpoint, monkeypatch):
     right = ESM2.forward
     monkeypatch.setattr(
-        ESM2, "forward", lambda self, sequences: [r.flip(0) for r in right(self, sequences)]
+        ESM2, "forward", lambda self, *wanted: (x.flip(0) for x in right(self, *wanted))
     )
     finding_of(checkpoint)
 

@@ -467,3 +467,39 @@ def test_a_split_that_is_named_twice_is_scored_once(known):
         splits=["random", "random"],
     )
     assert len(table) == 3
+
+
+def test_variants_are_compared_with_the_wild_type_of_their_task(tmp_path, rng):
+    """Unless the embedder has a reference of its own; kept scores know which one it was."""
+
+    def scan(name, wild_type):
+        variants = [
+            wild_type[:i] + acid + wild_type[i + 1 :]
+            for i in range(8)
+            for acid in "ACDEF"
+            if acid != wild_type[i]
+        ]
+        n = len(variants)
+        return Task(name, variants, rng.normal(size=n), np.arange(n), wild_type=wild_type)
+
+    tasks = [scan("one", "MKTAYIAKQR"), scan("two", "GSHMLEKWWPTV")]
+    embedder = ESMEmbedder("demo", pooling="sites_difference")
+    for task in tasks:
+        own = ESMEmbedder("demo", pooling="sites_difference", reference=task.wild_type)
+        X = own.transform(task.sequences)
+        np.testing.assert_array_equal(embed_task(task, embedder), X)
+        np.testing.assert_array_equal(
+            embed_task(task, own.set_params(pooling="mean")).shape, X.shape
+        )
+    options = {"representations": ["plain"], "fitted_on": [], "n_folds": 2, "output": tmp_path}
+    scores = evaluate(tasks, embedder, ReverseDistiller(), **options)
+    again = evaluate(
+        tasks[:1],
+        own.set_params(reference="MKTAYIAKQR", pooling="sites_difference"),
+        ReverseDistiller(),
+        **options,
+    )
+    pd.testing.assert_frame_equal(again, scores[scores["task"] == "one"])
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ValueError, match="compares sequences with the wild type, which is missing"):
+        embed_task(task_of(np.arange(9.0)), embedder)

@@ -14,6 +14,7 @@ import sklearn_revdist
 from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
+    LayerCurveDisplay,
     Moments,
     NaiveChain,
     NestedVarianceDisplay,
@@ -24,9 +25,11 @@ from sklearn_revdist import (
     ReverseDistiller,
     ScalingDisplay,
     Task,
+    layer_scores,
     prefix_scores,
 )
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
+from sklearn_revdist.evaluation._evaluate import COLUMNS
 
 DIMS = [3, 5]
 X = np.random.default_rng(0).normal(size=(40, 8))
@@ -52,7 +55,19 @@ RIDGE = {
 ESTIMATORS = {
     ESMEmbedder: {
         "chain": ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}],
-        "pooling": ["max", None, 5],
+        "layer": [4, -5, 1.5, -0.5, "last", None, True, [1, 2], [[1]], ["a"], [], np.nan],
+        "pooling": [
+            *("median", None, 5, [], ["mean", "mean"], ["mean", None], "sites", [0, 1], [1, 1]),
+            *(
+                [4],
+                [1.5],
+                [True],
+                np.array([[1]]),
+                lambda rows: rows,
+                lambda rows: rows[0] + np.nan,
+            ),
+        ],
+        "reference": [5, ["MKT"]],
         "device": ["nosuch", "cuda:99", 5],
         "dtype": ["float64", None, np.float32],
         "batch_tokens": NO_COUNT,
@@ -97,6 +112,7 @@ SCORES = {
 }
 AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
+EMBEDDER = ["demo", None, 5, ESMEmbedder]
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
 
@@ -140,6 +156,13 @@ CALLS = {
     },
     "prefix_scores": {
         "distiller": DISTILLER,
+        "cv": [0, 1, -3, 2.5, "five", None],
+        "verbose": NO_VERBOSE,
+    },
+    "layer_scores": {
+        "embedder": EMBEDDER,
+        "layers": [5, "all", [], [9], [None], np.nan],
+        "probe": ["nosuch", 5, ["ridge"]],
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
     },
@@ -200,6 +223,7 @@ CALLS = {
         "split": [*COLUMN, ["train"] * 8, np.array(["valid"] * 8), np.zeros(8)],
         "position": INTEGERS,
         "n_mutations": INTEGERS,
+        "wild_type": [5, ["MKT"]],
         "excluded": [5, None, ["a"]],
     },
     "Task.sample_proteins": {"n_train": [*NO_COUNT, None], "seed": [-1, 1.5, "a", None]},
@@ -209,6 +233,14 @@ CALLS = {
         "cv": [0, 1, -3, 2.5, "five", None],
         "ax": AX,
     },
+    "LayerCurveDisplay.from_estimator": {
+        "embedder": EMBEDDER,
+        "probe": ["nosuch", 5, ["ridge"]],
+        "cv": [0, 1, -3, 2.5, "five"],
+        "ax": AX,
+    },
+    "LayerCurveDisplay.from_scores": {"scores": SCORES["scores"], "ax": AX},
+    "LayerCurveDisplay.plot": {"ax": AX},
     "PrefixScoreDisplay.from_scores": {"scores": SCORES["scores"], "ax": AX},
     "PrefixScoreDisplay.plot": {"ax": AX},
     "PrefixCurveDisplay.from_estimator": {
@@ -243,6 +275,8 @@ CALLS = {
     "PrefixRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "ESMEmbedder.layer_numbers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
+    "ESMEmbedder.transform_layers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
     "EmbeddingStore.to_frame": CHOICE,
     "EmbeddingStore.as_table": CHOICE,
     "EmbeddingStore.export": {"path": [*NO_PATH, None, b"a.h5", "a\0b.h5"], **CHOICE},
@@ -266,6 +300,8 @@ CALLS = {
 # Data and names of columns or files; what is chosen by the columns of a store.
 OPEN = {
     "prefix_scores": {"X", "y"},
+    "layer_scores": {"X", "y", "groups"},
+    "LayerCurveDisplay.from_estimator": {"X", "y", "groups"},
     "embed_to_parquet": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
@@ -283,6 +319,7 @@ MADE = {
     "Moments",
     "Task.take",
     "Task.leave_out",
+    "LayerCurveDisplay",
     "PrefixScoreDisplay",
     "PrefixCurveDisplay",
     "ScalingDisplay",
@@ -355,12 +392,19 @@ def good(tmp_path):
     chain = NaiveChain(DIMS).fit(X)
     few = {"distiller": distiller, "X": X, "y": Y}
     scores = prefix_scores(distiller, X, Y, cv=2)
+    of_sequences = {
+        "embedder": ESMEmbedder("demo-48"),
+        "X": [f"MK{acid}" for acid in "ACDEFGHIKL"],
+        "y": np.arange(10.0),
+        "cv": 2,
+    }
+    layers = layer_scores(**of_sequences)
     table = pd.DataFrame(
         [
             ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
             ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
         ],
-        columns=sklearn_revdist.evaluation._evaluate.COLUMNS,
+        columns=COLUMNS,
     )
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
@@ -373,6 +417,10 @@ def good(tmp_path):
         "ModuloKFold": (None, {"n_splits": 5}),
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
+        "layer_scores": (None, of_sequences),
+        "LayerCurveDisplay.from_estimator": (LayerCurveDisplay, of_sequences),
+        "LayerCurveDisplay.from_scores": (LayerCurveDisplay, {"scores": layers}),
+        "LayerCurveDisplay.plot": (LayerCurveDisplay(layers), {}),
         "evaluate": (
             None,
             {
@@ -437,6 +485,8 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+        "ESMEmbedder.layer_numbers": (ESMEmbedder("demo-48"), {}),
+        "ESMEmbedder.transform_layers": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
     }
     store.close()
 

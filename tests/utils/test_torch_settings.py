@@ -243,7 +243,7 @@ def test_settings_stay_after_an_error_and_between_blocks(name, monkeypatch):
         blocks.close()
         assert seen() == before
 
-        def forward(self, sequences):
+        def forward(self, sequences, layers):
             raise ZeroDivisionError
 
         monkeypatch.setattr(_esm2.ESM2, "forward", forward)
@@ -258,9 +258,9 @@ def test_four_threads_at_once_compute_under_the_defaults(name, recorded, monkeyp
     default = recorded[0]
     together, forward = threading.Barrier(4, timeout=60), _esm2.ESM2.forward
 
-    def waiting(self, sequences):
+    def waiting(self, sequences, layers):
         together.wait()  # all are in the forward pass
-        return forward(self, sequences)
+        return forward(self, sequences, layers)
 
     monkeypatch.setattr(_esm2.ESM2, "forward", waiting)
     of_process = OF_PROCESS.get(name, nullcontext)

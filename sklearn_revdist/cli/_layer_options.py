@@ -1,0 +1,97 @@
+"""Options for the layer and the pooling: from text to the parameters of an embedder."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..embedding._pooling import POOLINGS
+from ..sequences._fasta import read_fasta
+from ._console import as_usage
+
+LAYER_SETTINGS = ("layer", "pooling", "reference")
+
+
+def _layer(_context, _parameter, text: str | None) -> int | float | list[int | float] | None:
+    """Read a whole number, a fraction, or one for each model."""
+    if text is None:
+        return None
+    try:
+        layers = [float(n) if "." in n else int(n) for n in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a layer; give its number, as in 6 or -1, a fraction of the depth, as "
+            "in 0.75, or one for each model, as in 3,6,15."
+        ) from None
+    return layers if len(layers) > 1 else layers[0]
+
+
+def _pooling(_context, _parameter, texts: tuple[str, ...]) -> Any:
+    """Read the names of poolings, and ranges of positions."""
+    poolings = [text if text in POOLINGS else _positions(text) for text in texts]
+    return None if not poolings else poolings if len(poolings) > 1 else poolings[0]
+
+
+def _positions(text: str) -> list[int]:
+    ranges = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
+    if not all(ranges):
+        raise click.BadParameter(
+            f"{text!r} is neither one of {', '.join(POOLINGS)}, nor positions, as in 24-31,55."
+        )
+    spans = [(int(found[1]), int(found[2] or found[1])) for found in ranges if found]
+    return [position for first, last in spans for position in range(first, last + 1)]
+
+
+def _reference(_context, _parameter, text: str | None) -> str | None:
+    """Read a sequence, or the only one in a file."""
+    if text is None or not Path(text).is_file():
+        return text
+    _, sequences = as_usage(read_fasta, text)
+    if len(sequences) != 1:
+        raise click.BadParameter(
+            f"{text!r} has {len(sequences)} sequences; give a file of the wild type alone."
+        )
+    return sequences[0]
+
+
+_OPTIONS = (
+    click.option(
+        "--layer",
+        callback=_layer,
+        help="Layer of each model: a number (0 is the input, -1 the last), a fraction of the "
+        "depth (0.75), or one for each model (3,6,15); default: the last.",
+    ),
+    click.option(
+        "--pooling",
+        multiple=True,
+        callback=_pooling,
+        help=f"How residues become one row: {', '.join(POOLINGS)}, or positions (24-31,55); given "
+        "several times, side by side; default: mean.",
+    ),
+    click.option(
+        "--reference",
+        callback=_reference,
+        help="For the poolings of sites: the wild type, as a sequence or a FASTA file.",
+    ),
+)
+
+
+def layer_options(*, layer: bool = True) -> Callable:
+    """Make a decorator that adds the options to a command, with or without that for the layer."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(_OPTIONS if layer else _OPTIONS[1:]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def refuse_pooling(settings: dict[str, Any]) -> None:
+    """Refuse a pooling where rows are residues."""
+    if settings["pooling"] is not None or settings["reference"] is not None:
+        raise click.UsageError(
+            "Rows are residues, which are not pooled; leave out --pooling and --reference."
+        )

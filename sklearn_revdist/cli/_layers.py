@@ -1,0 +1,152 @@
+"""Command `revdist layers`: which layer of each model predicts best."""
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from ..displays._axes import short_name
+from ..displays._layer_curve import LayerCurveDisplay
+from ..evaluation._evaluate import comparing
+from ..evaluation._layer_scores import layer_scores
+from ..evaluation._score_files import write_scores
+from ..evaluation._splits import SPLITS, checked_folds
+from ..tasks._proteins import read_table
+from ..tasks._task import Task
+from ..tasks._task_list import task_readers
+from ..utils._files import replaced
+from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
+from ._layer_options import layer_options
+from ._options import chain_option, device_option, quiet_option, unknown_option
+from ._sequence_inputs import chain_of, make_embedder
+
+_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
+
+
+@click.command()
+@click.argument("tasks", **_INPUT)
+@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
+@click.option("--target", help="Column of a table of proteins that is to be predicted.")
+@click.option(
+    "--sequence-column", default="sequence", help="Column of that table that holds sequences."
+)
+@chain_option()
+@layer_options(layer=False)
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS[1:]),
+    default="random",
+    help="Split of tasks that have none of their own.",
+)
+@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for layers.csv and layers.png."
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A store (.sqlite) to take embeddings from and to keep those of all layers in.",
+)
+@device_option
+@unknown_option("What to do with ambiguous residues.")
+@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
+@quiet_option
+def layers_command(
+    tasks,
+    data,
+    target,
+    sequence_column,
+    models,
+    alone,
+    split,
+    n_folds,
+    output,
+    skip_invalid,
+    quiet,
+    **settings,
+):
+    """Score every layer of every model on TASKS.
+
+    TASKS is a table with a column of sequences and one of measurements, which --target names, or
+    what `revdist evaluate` takes: a folder of ProteinGym scans, one such file, or a TOML file that
+    lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
+    its layers are embedded in one pass. The gain of a layer is its difference to the last one, with
+    a 95 % interval over folds; use a layer by --layer of the other commands.
+
+    \b
+      revdist layers variants.csv --target fitness -m 650M
+      revdist layers scan.csv -m 650M --split contiguous
+      revdist layers scan.csv -m demo --pooling sites_difference -o layers
+    """  # noqa: D301
+    embedder = make_embedder(chain_of(models, alone=alone), {**settings, "verbose": not quiet})
+    with failing(INPUT):
+        policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
+        if target:
+            read = [read_table(tasks, sequence=sequence_column, target=target, **policy)]
+        else:
+            read = [reader() for reader in task_readers(tasks, data=data, **policy)]
+        folds = [_folds(task, split, n_folds) for task in read]
+    tables = []
+    for task, of_task in zip(read, folds, strict=True):
+        say(task.name)
+        with embedding():
+            table = layer_scores(
+                comparing(embedder, task),
+                [task.sequences[i] for i in task.protein],
+                task.target,
+                cv=of_task,
+                verbose=not quiet,
+            )
+        table.insert(0, "task", task.name)
+        tables.append(table)
+        _report(table, task.metric)
+    if output:
+        with failing(OUTPUT):
+            output.mkdir(parents=True, exist_ok=True)
+            write_scores(pd.concat(tables, ignore_index=True), output / "layers.csv")
+            if not _draw(tables, output / "layers.png"):
+                say(NO_PICTURE)
+
+
+def _folds(task: Task, split: str, n_folds: int):
+    if task.residue is not None:
+        raise ValueError(f"{task.name!r} is of residues; list tasks of proteins.")
+    found = checked_folds(task, (split,), n_folds)
+    if not found:
+        raise ValueError(
+            f"{task.name!r} has no positions of single substitutions, which the split {split!r} "
+            "needs; choose 'random'."
+        )
+    return next(iter(found.values()))
+
+
+def _report(table: pd.DataFrame, metric: str) -> None:
+    """Print a table, and what the best layer of each model gains."""
+    shown = table.drop(columns=["task", "n_columns", "n_folds"])
+    shown = shown.rename(columns={"score_mean": metric, "score_std": "SD"})
+    shown = shown.round(3).replace(-0.0, 0.0)
+    click.echo(shown.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
+    for model, rows in table.groupby("model", sort=False):
+        best = rows.loc[rows["score_mean"].idxmax()]
+        if best["depth"] == 1:
+            what = "is the best"
+        elif best["gain_low"] > 0:
+            what = f"is better than the last by {best['gain']:.3f}, more than folds differ"
+        else:
+            what = f"is better than the last by {best['gain']:.3f}, no more than folds differ"
+        click.echo(f"{short_name(str(model))}: layer {best['layer']} {what}")
+
+
+def _draw(tables: list[pd.DataFrame], path: Path) -> bool:
+    """Write the picture, with a panel for each task; False without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(max(6.4, 4.8 * len(tables)), 4.4), layout="constrained")
+    for ax, table in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+        LayerCurveDisplay.from_scores(table, ax=ax)
+        ax.set_title(table["task"].iloc[0])
+    with replaced(path) as part:
+        figure.savefig(part, format="png", dpi=200)
+    return True

@@ -1,0 +1,346 @@
+"""BaseEmbedder: from sequences to rows of pooled or residue representations of each model."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import chain as flatten
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_scalar
+
+from ..sequences._tokens import Encoder, encode_sequences
+from ..sequences._windows import limit_length
+from ..utils._compat import _fit_context
+from ..utils._files import local_path
+from ..utils._fingerprint import fingerprint
+from ..utils._models import model_name
+from ._assembly import records_of_sequences, residue_blocks
+from ._blocks import Block, columns_of, resolve_blocks
+from ._pooling import check_poolings, resolve_poolings
+from ._store import EmbeddingStore
+from ._stored import pooled_rows
+
+if TYPE_CHECKING:
+    from ._inference import EmbeddingRun
+
+
+class BaseEmbedder(TransformerMixin, BaseEstimator):
+    """What embedders do with their parameters, which a subclass documents and sets."""
+
+    chain: Any
+    layer: Any
+    pooling: Any
+    reference: str | None
+    device: str | None
+    dtype: str
+    batch_tokens: int | None
+    max_length: int | None
+    long: str
+    unknown: str
+    store: str | os.PathLike | None
+    verbose: bool
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check parameters and sequences; nothing is learnt and no model is loaded.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The embedder itself.
+        """
+        self._blocks()
+        Encoder(self.unknown).encode(X)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed sequences.
+
+        Sequences that occur several times are embedded once.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences: a list, an array, a Series or a DataFrame of one column.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_sequences, n_features), float32
+            The blocks of the chain's models side by side, in the chain's order.
+
+        Raises
+        ------
+        TypeError
+            If `X` is not an array-like, or a record is not a string; the path of a file is
+            neither.
+        ValueError
+            If a record is empty, has a character that is not a residue, is too long for
+            ``long="error"``, or does not fit `pooling`; the message names the record and the
+            position. If a model does not have `layer`, or a checkpoint is not that of an ESM-2
+            model.
+        FileNotFoundError
+            If there are no weights; the message says where to put them.
+        MemoryError
+            If a single sequence does not fit into the memory of the GPU.
+        OSError, TimeoutError
+            If the store cannot be written; a damaged or foreign file is a ValueError.
+        """
+        blocks = self._blocks()
+        tokens = self._check(X, blocks)
+        columns = columns_of(block.n_columns for block in blocks)
+        out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
+        for i, records, rows in self._rows(blocks, tokens):
+            out[records, columns[i]] = rows[0]
+        return out
+
+    def transform_layers(
+        self, X: Any, layers: Sequence[Any] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Embed sequences by several layers of each model, in one pass through it.
+
+        With `store`, all of it is kept, so that a search over `layer` finds what it needs there:
+        each sequence is embedded once, and each model loaded once.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences, as for :meth:`transform`.
+
+        layers : list, default=None
+            Each entry is a `layer`, as the parameter takes it. None is every layer of each model,
+            from 0, its input.
+
+        Returns
+        -------
+        embeddings : dict of str to ndarray of shape (n_layers, n_sequences, n_columns), float32
+            For each model, by its name. The rows of a layer are the model's block in what
+            :meth:`transform` returns.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, MemoryError, OSError, TimeoutError
+            As :meth:`transform` does.
+
+        Examples
+        --------
+        >>> from sklearn_revdist import ESMEmbedder
+        >>> found = ESMEmbedder("demo").transform_layers(["MKTAYIAKQR", "GSHMLEK"], [0.5, -1])
+        >>> {model: rows.shape for model, rows in found.items()}  # doctest: +NORMALIZE_WHITESPACE
+        {'esm2_t3_100K_demo': (2, 2, 48), 'esm2_t4_500K_demo': (2, 2, 96),
+         'esm2_t6_2M_demo': (2, 2, 160)}
+        """
+        blocks = self._layers(layers)
+        tokens = self._check(X, blocks)
+        out = [
+            np.empty((len(block.layers), len(tokens), block.n_columns), dtype=np.float32)
+            for block in blocks
+        ]
+        for i, records, rows in self._rows(blocks, tokens):
+            out[i][:, records] = rows
+        return {model_name(block.entry): rows for block, rows in zip(blocks, out, strict=True)}
+
+    def layer_numbers(self, layers: Sequence[Any] | None = None) -> dict[str, list[int]]:
+        """Number of each layer that :meth:`transform_layers` returns, by model.
+
+        Parameters
+        ----------
+        layers : list, default=None
+            As for :meth:`transform_layers`.
+
+        Returns
+        -------
+        numbers : dict of str to list of int
+            From 0, the input of the first layer.
+        """
+        return {model_name(block.entry): list(block.layers) for block in self._layers(layers)}
+
+    def iter_residues(
+        self, X: Any, *, block_rows: int = 8192
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Embed sequences residue by residue, in blocks of rows; `pooling` has no part in it.
+
+        Memory holds a few blocks, or batches, or the longest sequence at a time, whatever the
+        number of sequences. The models of the chain take turns.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_sequences,) or (n_sequences, 1)
+            Protein sequences, as for :meth:`transform`. Sequences that occur several times
+            are returned several times.
+
+        block_rows : int, default=8192
+            Number of rows in a block; the last one may have fewer.
+
+        Yields
+        ------
+        rows : ndarray of shape (n_rows, n_features), float32
+            Representations of consecutive residues, the models' blocks side by side.
+
+        index : ndarray of shape (n_rows,), int64
+            For each row the index of its sequence in `X`; it never decreases.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError, MemoryError
+            As :meth:`transform` does.
+        """
+        alike = clone(self).set_params(pooling="mean")
+        blocks = alike._blocks()
+        tokens = alike._check(X, blocks)
+        check_scalar(block_rows, "block_rows", Integral, min_val=1)
+        columns = columns_of(block.width for block in blocks)
+        of_models = {
+            block.entry: (block.layers[0], of_model)
+            for block, of_model in zip(blocks, columns, strict=True)
+        }
+        run = self._run(blocks)
+        return residue_blocks(run, of_models, tokens, self.max_length, block_rows, self._progress)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the output's columns: the model's name, an underscore and a number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_features,), object
+            Only models that are given by a path need their weights for this.
+        """
+        names = [(block.name(block.layers[0]), block.n_columns) for block in self._blocks()]
+        return np.array([f"{name}_{j}" for name, n in names for j in range(n)], dtype=object)
+
+    def residue_feature_names(self) -> NDArray[np.object_]:
+        """Name the columns of :meth:`iter_residues`, as those of a mean over residues.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features,), object
+        """
+        return clone(self).set_params(pooling="mean").get_feature_names_out()
+
+    def fingerprint(self) -> str:
+        """Return a string that changes whenever embeddings or the names of columns would.
+
+        It depends on the content and the names of all models' weights, the precision that `dtype`
+        means on this machine, `layer`, `pooling`, `reference` where that is compared with,
+        `max_length`, `long` and `unknown`, and on the precision of `store`, since rounded
+        embeddings are returned from there. It does not depend on how the chain or a layer is
+        written, nor on `device`, `batch_tokens` and `verbose`.
+
+        Returns
+        -------
+        fingerprint : str
+            64 hexadecimal digits.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or a file is not that of an ESM-2 model or not a store.
+        FileNotFoundError
+            If there are no weights, and they cannot be downloaded.
+
+        Notes
+        -----
+        Weights are read for it once for each state of their files: once for all processes that
+        share a `store`, else once in each process.
+        """
+        blocks = self._blocks(identify=True)
+        run = self._run(blocks)
+        known = self.store is not None and local_path(self.store).exists()
+        with EmbeddingStore.create(self.store, exist_ok=True) if known else nullcontext() as store:
+            sources = [tuple(s) for block in blocks for s in block.sources(run, store)]
+            kept_as = store.storage_dtype if known else "float32"
+        # they are in the names of columns, which a distiller or a file of embeddings keeps
+        names = [block.name(block.layers[0]) for block in blocks]
+        long = None if self.max_length is None else self.long
+        return fingerprint(names, sources, self.max_length, long, self.unknown, kept_as)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+    def _blocks(
+        self, layers: Sequence[Any] | None = None, *, identify: bool = False
+    ) -> list[Block]:
+        """What each model contributes, after a check of all parameters."""
+        self._validate_params()
+        identify = identify or self.store is not None
+        poolings = resolve_poolings(self.pooling, self.reference, self.unknown, identify=identify)
+        given = {"layer": self.layer}
+        if layers is not None:
+            given = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
+        return resolve_blocks(self.chain, given, poolings)
+
+    def _layers(self, layers: Sequence[Any] | None) -> list[Block]:
+        """Blocks of several layers; None is every layer."""
+        if layers is None:
+            blocks = self._blocks()
+            return [block._replace(layers=tuple(range(block.depth + 1))) for block in blocks]
+        if not isinstance(layers, list | tuple) or not layers:
+            raise ValueError(
+                f"layers={layers!r} is not a list of one or more layers; give one, as in [0.5, -1]."
+            )
+        return self._blocks(layers)
+
+    def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
+        """Tokens of the sequences, once they are known to fit all parameters."""
+        whole = encode_sequences(X, self.unknown)
+        tokens = limit_length(whole, self.max_length, self.long)
+        check_poolings(blocks[0].poolings, whole, tokens)
+        return tokens
+
+    def _rows(
+        self, blocks: list[Block], tokens: list[NDArray[np.uint8]]
+    ) -> Iterator[tuple[int, list[int], NDArray[np.float32]]]:
+        """Yield the number of a block, records of one sequence, and their common row.
+
+        The row is of shape (n_layers, 1, n_columns).
+        """
+        records = records_of_sequences(tokens)
+        distinct = {first: tokens[first] for first in records}
+        keep = self.store is not None
+        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+            run = self._run(blocks)
+            for i, block in enumerate(blocks):
+                shape = len(block.layers), 1, block.n_columns
+                parts = pooled_rows(run, block, distinct, self.max_length, store, self._progress)
+                for first, rows in flatten.from_iterable(part.items() for part in parts):
+                    yield i, records[first], rows.reshape(shape)
+
+    def _run(self, blocks: list[Block]) -> "EmbeddingRun":
+        """Settings for embedding, once the device and all weights have been found."""
+        from ._checkpoints import locate
+        from ._inference import EmbeddingRun, resolve_batch_tokens, resolve_device, resolve_dtypes
+
+        device = resolve_device(self.device)
+        for block in blocks:
+            locate(block.entry)
+        dtypes = resolve_dtypes(self.dtype, device)
+        return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
+
+    def _progress(self, what: str, n_residues: int):
+        from ..utils._progress import ProgressBar
+
+        return ProgressBar(
+            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
+        )

@@ -186,6 +186,10 @@ class _FairESM:
         """Means of the residue rows of each sequence."""
         return self._joined(lambda rows: np.stack([_mean(r) for r in rows]), chain, sequences)
 
+    def rounded_rows(self, file, sequence, dtype):
+        """Residue rows of one sequence, with weights and activations in half precision."""
+        return self._rows(file, _written(file), dtype, sequence, None)[1:-1]
+
     def _joined(self, join, chain, sequences):
         found = [self.rows(chain, sequence) for sequence in sequences]
         return _Reference(*map(join, zip(*found, strict=True)))
@@ -201,7 +205,8 @@ class _FairESM:
         in_double = _SoftmaxInDouble() if dtype is torch.float64 else nullcontext()
         with torch.no_grad(), in_double:
             out = model(torch.tensor([tokens]), repr_layers=[layer])
-        return out["representations"][layer][0].numpy()
+        rows = out["representations"][layer][0]
+        return (rows if dtype in (torch.float32, torch.float64) else rows.float()).numpy()
 
     @staticmethod
     def _load_model(file, written, dtype):

@@ -1,13 +1,16 @@
-"""Compare the speed of ESMEmbedder with fair-esm 2.0.0 and Hugging Face's EsmModel.
+"""Compare the speed of ESMEmbedder with fair-esm 2.0.0, Hugging Face's EsmModel and esm-cpp.
 
     REVDIST_DATA=../shared/data python examples/benchmarks/embedder.py --model 8M
 
 Sequences are natural, with 50 to 1022 residues; weights are random, with the real shapes; the last
-layer is mean-pooled. fair-esm is called as in its scripts/extract.py (batches of 4,096 tokens
-sorted by length, repr_layers of the last layer). Hugging Face, if transformers is installed, gets
-the same batches, with attention mask and sdpa. The methods are timed in turn; figures are residues
-per second, medians and their ratios. If other programs share the processors, set OMP_NUM_THREADS=1
-and --cpu-time for reliable ratios.
+layer is mean-pooled. "ours, fast" is ESMEmbedder(dtype="fast"). fair-esm is called as in its
+scripts/extract.py (batches of 4,096 tokens sorted by length, repr_layers of the last layer).
+Hugging Face, if transformers is installed, gets the same batches, with attention mask and sdpa.
+esm-cpp, if it is installed too, computes in 8-bit integers, in its own batches; its batches return
+logits, so they lack the mean. The methods have the same weights and are timed in turn; figures are
+the least cosine with our float32 embeddings, residues per second, medians and their ratios. If
+other programs share the processors, set OMP_NUM_THREADS=1, ESM_NUM_THREADS=1 (of esm-cpp) and
+--cpu-time for reliable ratios.
 
     --chain     compare the chain up to the model with the model alone
     --budgets   time ESMEmbedder for several values of batch_tokens
@@ -20,6 +23,8 @@ import statistics
 import tempfile
 import time
 import warnings
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import esm
@@ -34,6 +39,21 @@ from sklearn_revdist.utils._models import ESM2
 SHAPES = {model.short: model for model in ESM2}
 FASTA = "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"
 TOKENS_PER_BATCH = 4096
+HUGGING_FACE = {
+    "embed_tokens": "embeddings.word_embeddings",
+    "emb_layer_norm_after": "encoder.emb_layer_norm_after",
+    "layers.": "encoder.layer.",
+    "self_attn_layer_norm": "attention.LayerNorm",
+    "final_layer_norm": "LayerNorm",
+    "self_attn.q_proj": "attention.self.query",
+    "self_attn.k_proj": "attention.self.key",
+    "self_attn.v_proj": "attention.self.value",
+    "self_attn.out_proj": "attention.output.dense",
+    "self_attn.rot_emb": "attention.self.rotary_embeddings",
+    "fc1": "intermediate.dense",
+    "fc2": "output.dense",
+    "lm_head.weight": "lm_head.decoder.weight",
+}
 
 
 def natural_sequences(path, n_sequences, seed=0):
@@ -83,12 +103,11 @@ def fair_esm(network, sequences, device="cpu"):
     return torch.stack([pooled[i] for i in range(len(sequences))]).cpu().numpy()
 
 
-def hugging_face(model, device):
-    """A function that embeds with EsmModel, or None without transformers."""
-    try:
-        from transformers import EsmConfig, EsmModel
-    except ImportError:
-        return None
+def hugging_face_folder(network, model, folder):
+    """The same weights in Hugging Face's format."""
+    from safetensors.torch import save_file
+    from transformers import EsmConfig
+
     config = EsmConfig(
         vocab_size=33,
         mask_token_id=32,
@@ -100,21 +119,61 @@ def hugging_face(model, device):
         position_embedding_type="rotary",
         token_dropout=True,
         emb_layer_norm_before=False,
-        attn_implementation="sdpa",
     )
-    network = EsmModel(config, add_pooling_layer=False).eval().to(device)
+    folder = Path(folder, f"{model.name}-hf")
+    config.save_pretrained(folder)
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        for theirs, here in HUGGING_FACE.items():
+            name = name.replace(theirs, here)
+        tensors[name if name.startswith("lm_head") else f"esm.{name}"] = tensor.clone()
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def hugging_face(folder, device):
+    """A function that embeds with EsmModel."""
+    from transformers import EsmModel, logging
+
+    logging.set_verbosity_error()  # the language model's head is not loaded
+    network = EsmModel.from_pretrained(
+        folder, add_pooling_layer=False, attn_implementation="sdpa", dtype=torch.float32
+    )
+    network = network.eval().to(device)
     assert network.config._attn_implementation == "sdpa"
 
     @torch.no_grad()
     def embed(sequences):
-        pooled = []
-        for _, texts, tokens in padded_batches(sequences):
+        pooled = {}
+        for labels, texts, tokens in padded_batches(sequences):
             tokens = tokens.to(device, non_blocking=True)
             rows = network(tokens, attention_mask=(tokens != 1).long()).last_hidden_state
-            pooled += [rows[i, 1 : 1 + len(text)].mean(0) for i, text in enumerate(texts)]
-        return torch.stack(pooled).cpu()
+            for i, (label, text) in enumerate(zip(labels, texts, strict=True)):
+                pooled[int(label)] = rows[i, 1 : 1 + len(text)].mean(0)
+        return torch.stack([pooled[i] for i in range(len(sequences))]).cpu().numpy()
 
     return embed
+
+
+class Quantized:
+    """esm-cpp with 8-bit integers."""
+
+    def __init__(self, folder):
+        import esm_cpp
+
+        self.model = esm_cpp.Model.load_from_safetensors(str(folder / "model.safetensors"))
+        self.model.quantize_weights()
+        self.tokenizer = esm_cpp.Tokenizer()
+
+    def tokens(self, sequences):
+        return [np.array(self.tokenizer.encode(s), dtype=np.int32) for s in sequences]
+
+    def embed(self, sequences):
+        found = (self.model.forward_with_hidden_states(t)[1] for t in self.tokens(sequences))
+        return np.stack([states[-1][1:-1].mean(0) for states in found])
+
+    def compute(self, sequences):
+        return self.model.forward_scheduled(self.tokens(sequences))
 
 
 def in_turn(repeats, clock, functions):
@@ -132,6 +191,28 @@ def report(seconds, n_residues):
     for name, median in seconds.items():
         ratio = median / seconds["ours"]
         print(f"  {name:12} {median:7.2f} s  {n_residues / median:7.0f} residues/s  {ratio:5.2f}")
+
+
+def compare(embeddings):
+    """Print how far each method's embeddings are from our float32."""
+    ours = embeddings.pop("ours")
+    for name, theirs in embeddings.items():
+        norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+        cosine = (np.sum(ours * theirs, axis=1) / norms).min()
+        gap = np.abs(ours - theirs).max()
+        print(f"  {name:12} least cosine {cosine:.6f}, largest difference {gap:.1e}")
+
+
+def rivals(network, model, folder, device):
+    """For each other implementation that is installed, what embeds and what is timed."""
+    yield "fair-esm", *[partial(fair_esm, network, device=device)] * 2
+    if find_spec("transformers") is None:
+        return
+    folder = hugging_face_folder(network, model, folder)
+    yield "Hugging Face", *[hugging_face(folder, device)] * 2
+    if device == "cpu" and find_spec("esm_cpp") is not None:
+        quantized = Quantized(folder)
+        yield "esm-cpp int8", quantized.embed, quantized.compute
 
 
 def main():
@@ -172,18 +253,11 @@ def main():
                 other = ESMEmbedder([str(path)], device=args.device, batch_tokens=budget)
                 functions[f"{budget}"] = lambda other=other: other.transform(sequences)
         else:
-            functions["fair-esm"] = lambda: fair_esm(network, sequences, args.device)
-            baseline = hugging_face(SHAPES[args.model], args.device)
-            if baseline is not None:
-                functions["Hugging Face"] = lambda: baseline(sequences)
-            ours = embedder.transform(sequences[:32])
-            theirs = fair_esm(network, sequences[:32], args.device)
-            gap = np.abs(ours - theirs).max()
-            norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-            cosine = (np.sum(ours * theirs, axis=1) / norms).min()
-            print(
-                f"  compared with fair-esm: largest difference {gap:.1e}, least cosine {cosine:.6f}"
-            )
+            fast = ESMEmbedder([str(path)], device=args.device, dtype="fast")
+            methods = [("ours", *[embedder.transform] * 2), ("ours, fast", *[fast.transform] * 2)]
+            methods += rivals(network, SHAPES[args.model], folder, args.device)
+            compare({name: embed(sequences[:32]) for name, embed, _ in methods})
+            functions = {name: partial(timed, sequences) for name, _, timed in methods}
         for function in (embedder, *([chain] if args.chain else [])):
             function.transform(sequences[:8])
         report(in_turn(args.repeats, clock, functions), n_residues)

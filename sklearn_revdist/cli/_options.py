@@ -102,9 +102,9 @@ _input_options = together(
     device_option,
     click.option(
         "--dtype",
-        type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+        type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
         default="auto",
-        help="Precision of the computation.",
+        help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
     ),
     click.option(
         "--batch-tokens",

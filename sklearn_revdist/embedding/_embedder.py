@@ -61,9 +61,11 @@ class ESMEmbedder(BaseEmbedder):
         Torch device, such as ``"cuda:1"``. None takes CUDA, else MPS, else the CPU, at the
         time of use.
 
-    dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
+    dtype : {"auto", "fast", "float32", "float16", "bfloat16"}, default="auto"
         Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
-        for sequences that overflow, and float32 elsewhere. The output is always float32.
+        for sequences that overflow, and float32 elsewhere. ``"fast"`` is the same, except
+        that it is bfloat16 on CPUs with instructions for it (AMX or AVX512-BF16), which
+        rounds to three digits (see :ref:`embedding`). The output is always float32.
 
     batch_tokens : int, default=None
         Number of residues, with a beginning and end for each sequence, that are embedded at a
@@ -146,7 +148,7 @@ class ESMEmbedder(BaseEmbedder):
         "pooling": [str, callable, "array-like"],
         "reference": [str, None],
         "device": [str, None],
-        "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
+        "dtype": [StrOptions({"auto", "fast", "float32", "float16", "bfloat16"})],
         "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
         "long": [StrOptions({"window", "truncate", "error"})],

@@ -19,6 +19,7 @@ from ..sequences._windows import Piece
 from ..utils._file_states import FileState
 from ..utils._models import Model, model_name
 from ..utils._torch_settings import default_settings
+from . import _bfloat16
 from ._checkpoints import checkpoint_files, locate, read_checkpoint
 from ._esm2 import ESM2, N_SPECIAL, to_device
 from ._pooling import Sum
@@ -42,11 +43,12 @@ def resolve_device(device: str | None) -> torch.device:
 
 def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
     """Precisions to compute in; each is for what overflows in the one before it."""
-    if dtype != "auto":
+    if dtype not in ("auto", "fast"):
         return (getattr(torch, dtype),)
     if device.type == "cuda":
         return torch.float16, torch.bfloat16
-    return (torch.float32,)
+    native = dtype == "fast" and device.type == "cpu" and _bfloat16.is_native()
+    return (torch.bfloat16 if native else torch.float32,)
 
 
 def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:

@@ -23,7 +23,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_revdist import ESMEmbedder, load_secondary_structure
-from sklearn_revdist.embedding import _checkpoints, _inference
+from sklearn_revdist.embedding import _bfloat16, _checkpoints, _inference
 from sklearn_revdist.sequences._tokens import AMINO_ACIDS
 from sklearn_revdist.utils import _file_states
 
@@ -132,6 +132,22 @@ def test_a_call_warns_once_of_stop_codons_and_of_nucleotides(embed):
         assert len(found[0][0]) == 27 + 27 + 6
     else:
         np.testing.assert_array_equal(found[:2], [expected, expected])
+
+
+@pytest.mark.parametrize(("native", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_fast_is_stored_as_the_precision_that_it_is(
+    chain, path, embedded, monkeypatch, native, dtype
+):
+    monkeypatch.setattr(_bfloat16, "is_native", lambda: native)
+    fast = ESMEmbedder(chain, device="cpu", dtype="fast", store=path)
+    named = ESMEmbedder(chain, device="cpu", dtype=dtype, store=path)
+    found = fast.transform(SEQUENCES)
+    assert fast.fingerprint() == named.fingerprint()
+    embedded.clear()
+    np.testing.assert_array_equal(named.transform(SEQUENCES), found)
+    assert embedded == []
+    alone = ESMEmbedder(chain, device="cpu", dtype=dtype).transform(SEQUENCES)
+    np.testing.assert_array_equal(alone, found)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding import _bfloat16, _inference
 from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
     EmbeddingRun,
@@ -84,10 +84,19 @@ def test_devices_that_are_not_there(device):
         ("float16", "cuda:0", (torch.float16,)),
         ("bfloat16", "cpu", (torch.bfloat16,)),
         ("float32", "cuda:0", (torch.float32,)),
+        ("fast", "cuda:0", (torch.float16, torch.bfloat16)),
+        ("fast", "mps", (torch.float32,)),
     ],
 )
 def test_precision(dtype, device, expected):
     assert resolve_dtypes(dtype, torch.device(device)) == expected
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_fast_on_a_cpu_is_bfloat16_where_there_are_instructions_for_it(monkeypatch, native):
+    monkeypatch.setattr(_bfloat16, "is_native", lambda: native)
+    assert resolve_dtypes("fast", CPU) == (torch.bfloat16 if native else torch.float32,)
+    assert resolve_dtypes("auto", CPU) == (torch.float32,)
 
 
 def test_the_budget_suits_the_device():
@@ -386,7 +395,14 @@ def test_values_are_weighted_rows_or_their_sum(tiny, fair_esm):
 def overflowing(tmp_path, tiny, load):
     """A model in which tryptophan, and nothing else, is too much for float16."""
     content = load(tiny)
-    content["model"]["encoder.sentence_encoder.embed_tokens.weight"][22] *= 1e5
+    tensors, layer = content["model"], "encoder.sentence_encoder.layers.0"
+    embedding = tensors["encoder.sentence_encoder.embed_tokens.weight"]
+    embedding[:, 0], embedding[22, 0] = 0, 1e5
+    # Tryptophan's first column is then the norm's largest value, the root of 23.
+    tensors[f"{layer}.final_layer_norm.weight"][0] = 1
+    tensors[f"{layer}.final_layer_norm.bias"][0] = 0
+    tensors[f"{layer}.fc1.weight"][0] = 0
+    tensors[f"{layer}.fc1.weight"][0, 0] = torch.finfo(torch.float16).max / 4
     path = tmp_path / "overflowing.pt"
     torch.save(content, path)
     return path

@@ -4,7 +4,6 @@ Widths given by the user come first, then the embedder's column names, then the 
 known models, whose sums are all distinct.
 """
 
-import re
 import warnings
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,11 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tables._columns import check_once
+from ..tables._columns import NUMBERED, check_once
 from ..utils._models import blocks_of_width, is_chain
-
-# ColumnTransformer and FeatureUnion put "<step>__" in front.
-_COLUMN_NAME = re.compile(r"(?:.*__)?(?P<model>.+)_(?P<column>\d+)")
 
 
 class Blocks(NamedTuple):
@@ -138,8 +134,10 @@ def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
 
 def _models_and_numbers(feature_names):
     """Model and number of each column; nothing unless all are named `<model>_<column>`."""
-    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
-    return [(match["model"], int(match["column"])) for match in matches] if all(matches) else []
+    found = [match.groups() for name in feature_names if (match := NUMBERED.fullmatch(name))]
+    if len(found) < len(feature_names) or any(model is None for model, _ in found):
+        return []
+    return [(model, int(number)) for model, number in found]
 
 
 def names_of_blocks(blocks: Blocks) -> list[str]:

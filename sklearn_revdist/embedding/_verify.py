@@ -36,8 +36,7 @@ _N_ROUNDS = 3  # the median of their times is taken
         "device": [str, None],
         "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def verify_embeddings(
     chain: str | Sequence[str] = "650M",

@@ -168,8 +168,7 @@ class Task:
         {
             "n_train": [Interval(Integral, 1, None, closed="left")],
             "seed": [Interval(Integral, 0, None, closed="left")],
-        },
-        prefer_skip_nested_validation=True,
+        }
     )
     def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
         """Draw at most `n_train` proteins to learn from at random; test rows are kept.
@@ -194,10 +193,7 @@ class Task:
         kept = ~learns | np.isin(self.protein, drawn)
         return self.leave_out(kept, f"beyond {n_train} proteins to learn from")
 
-    @validate_params(
-        {"n_classes": [Interval(Integral, 1, None, closed="left")]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"n_classes": [Interval(Integral, 1, None, closed="left")]})
     def ranked(self, n_classes: int) -> Self:
         """Replace numbers by ranked classes of equal size, "1" for the smallest numbers.
 

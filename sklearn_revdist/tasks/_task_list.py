@@ -44,8 +44,7 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
         "data": [str, os.PathLike, None],
         "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def read_tasks(
     path: str | os.PathLike,

@@ -71,8 +71,8 @@ def read_tasks(
         "fasta"
             proteins with targets in the headers: `path`, or files as above; `target`, `kind`.
         "residue-labels"
-            `sequences` and `labels`, one letter per residue, both FASTA; `mask`, `ignore`,
-            `positive`, `max_train_proteins`.
+            `sequences` and `labels`, one letter per residue, both FASTA; `mask`,
+            `max_train_proteins`.
         "residue-table"
             `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
             `residue`, `first_position`, `where`, `kind`, `n_classes`.

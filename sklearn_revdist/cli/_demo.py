@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold, cross_val_score
 
 from ..displays._prefix_curve import PrefixCurveDisplay
@@ -14,6 +14,7 @@ from ..displays._prefix_scores import PrefixScoreDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._embedder import ESMEmbedder
 from ..evaluation._prefix_scores import prefix_scores
+from ..probes._metrics import spearman
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
 from ._console import NO_PICTURE, writable
@@ -95,7 +96,7 @@ def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict
     """
     folds = KFold(5, shuffle=True, random_state=0)
     probe = PrefixRidgeCV(scoring="spearman")
-    scores = cross_val_score(probe, nested, y, cv=folds, scoring=_spearman)
+    scores = cross_val_score(probe, nested, y, cv=folds, scoring=make_scorer(spearman))
     probe.fit(nested, y)
     return probe, {
         "n_columns": probe.n_prefix_,
@@ -103,10 +104,6 @@ def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict
         "score_mean": float(scores.mean()),
         "score_std": float(scores.std()),
     }
-
-
-def _spearman(probe, X, y):
-    return spearmanr(probe.predict(X), y).statistic
 
 
 def _draw(

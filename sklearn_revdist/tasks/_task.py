@@ -164,21 +164,14 @@ class Task:
         excluded = {**self.excluded, reason: self.excluded.get(reason, 0) + n_left_out}
         return replace(self.take(np.flatnonzero(kept)), excluded=excluded)
 
-    @validate_params(
-        {
-            "n_train": [Interval(Integral, 1, None, closed="left")],
-            "seed": [Interval(Integral, 0, None, closed="left")],
-        }
-    )
-    def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
-        """Draw at most `n_train` proteins to learn from at random; test rows are kept.
+    @validate_params({"n_train": [Interval(Integral, 1, None, closed="left")]})
+    def sample_proteins(self, n_train: int) -> Self:
+        """Draw at most `n_train` proteins to learn from, with a fixed seed; test rows are kept.
 
         Parameters
         ----------
         n_train : int
             Number of proteins that are not for testing.
-        seed : int, default=0
-            Seed of the draw.
 
         Returns
         -------
@@ -189,7 +182,7 @@ class Task:
         proteins = np.unique(self.protein[learns])
         if len(proteins) <= n_train:
             return self
-        drawn = np.random.default_rng(seed).choice(proteins, n_train, replace=False)
+        drawn = np.random.default_rng(0).choice(proteins, n_train, replace=False)
         kept = ~learns | np.isin(self.protein, drawn)
         return self.leave_out(kept, f"beyond {n_train} proteins to learn from")
 

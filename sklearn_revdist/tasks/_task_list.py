@@ -27,7 +27,7 @@ _READERS: dict[str, Callable[..., Task]] = {
 # Types of settings that are not strings.
 _TYPES = {
     **dict.fromkeys(
-        ("first_position", "max_per_count", "max_train_proteins", "n_classes", "seed"),
+        ("first_position", "max_per_count", "max_train_proteins", "n_classes"),
         (int, "a whole number"),
     ),
     **dict.fromkeys(("columns", "protein"), (list, "a list of strings")),

@@ -51,7 +51,8 @@ def find_blocks(
         If `dims` are not positive, do not add up to `n_features` or contradict the names of the
         columns; if columns of models are out of order; or if two columns or blocks have one name.
     """
-    named, known = None, _known_blocks(n_features)
+    named, models = None, blocks_of_width(n_features)
+    known = models and Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
     if feature_names is not None:
         check_once(feature_names, "X")
         check_numbers_in_order(feature_names)
@@ -179,13 +180,6 @@ def _check_order(feature_names):
             f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
             "embedder's get_feature_names_out(), one model after the other."
         )
-
-
-def _known_blocks(n_features):
-    models = blocks_of_width(n_features)
-    if models is None:
-        return None
-    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
 
 
 def _spelled(blocks):

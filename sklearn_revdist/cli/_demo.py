@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold, cross_val_score
 
 from ..displays._prefix_curve import PrefixCurveDisplay
@@ -14,6 +14,7 @@ from ..displays._prefix_scores import PrefixScoreDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._embedder import ESMEmbedder
 from ..evaluation._prefix_scores import prefix_scores
+from ..probes._metrics import spearman
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
 from ._console import NO_PICTURE, writable
@@ -54,7 +55,6 @@ def demo_command(output, as_json):
     scores = prefix_scores(distiller, embeddings, assay.target, verbose=True)
     nested = distiller.transform(embeddings)
     probe, best = _best_prefix(nested, assay.target)
-    finding = _finding(scores, best)
     models = dict(zip(distiller.model_names_, distiller.prefix_lengths_.tolist(), strict=True))
     picture = _draw(scores, probe, models, output)
 
@@ -69,7 +69,6 @@ def demo_command(output, as_json):
                 "n_columns": probe.prefixes_.tolist(),
                 "score_mean": probe.cv_scores_.max(axis=1).tolist(),
             },
-            "finding": finding,
             "picture": None if picture is None else str(picture),
         }
         click.echo(json.dumps(report, indent=2))
@@ -80,7 +79,6 @@ def demo_command(output, as_json):
         "Spearman correlation of a Ridge probe, mean and standard deviation over 5 folds:\n"
     )
     click.echo(_table(scores, best))
-    click.echo("\n" + click.wrap_text(finding))
     if picture is None:
         click.echo(NO_PICTURE)
     else:
@@ -95,7 +93,7 @@ def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict
     """
     folds = KFold(5, shuffle=True, random_state=0)
     probe = PrefixRidgeCV(scoring="spearman")
-    scores = cross_val_score(probe, nested, y, cv=folds, scoring=_spearman)
+    scores = cross_val_score(probe, nested, y, cv=folds, scoring=make_scorer(spearman))
     probe.fit(nested, y)
     return probe, {
         "n_columns": probe.n_prefix_,
@@ -103,10 +101,6 @@ def _best_prefix(nested: np.ndarray, y: np.ndarray) -> tuple[PrefixRidgeCV, dict
         "score_mean": float(scores.mean()),
         "score_std": float(scores.std()),
     }
-
-
-def _spearman(probe, X, y):
-    return spearmanr(probe.predict(X), y).statistic
 
 
 def _draw(
@@ -138,33 +132,3 @@ def _table(scores: pd.DataFrame, best: dict) -> str:
     lines = lines.join(table, on="model")
     lines = lines.rename(columns={"n_columns": "columns", **_REPRESENTATIONS})
     return lines.to_string(index=False, na_rep="")
-
-
-def _finding(scores: pd.DataFrame, best: dict) -> str:
-    """Say in words what the scores show."""
-    means = scores.pivot(index="model", columns="representation", values="score_mean")
-    means = means.loc[scores["model"].unique()]
-    steps = means.diff().iloc[1:]
-    words = {
-        name: f"{'rises' if (steps[name] > 0).all() else 'does not rise'} with every model"
-        for name in ("distilled", "plain")
-    }
-    last = means.iloc[-1]
-    at_last = scores[scores["model"] == means.index[-1]].set_index("representation")
-    width, spread = at_last.loc["distilled", "n_columns"], at_last["score_std"].max()
-    gaps = "; ".join(
-        f"distilled {_against(last['distilled'] - last[baseline])} {_REPRESENTATIONS[baseline]}"
-        for baseline in ("plain", "concat_pca")
-    )
-    return (
-        f"The distilled score {words['distilled']}, the plain one {words['plain']}. "
-        f"At {width} columns: {gaps} (folds scatter by up to {spread:.3f}). The best prefix has "
-        f"{best['n_columns']} columns; chosen anew in each training fold, it "
-        f"{_against(best['score_mean'] - last['distilled'])} all {width}."
-    )
-
-
-def _against(gap: float) -> str:
-    if round(gap, 3) == 0:
-        return "equals"
-    return f"is {abs(gap):.3f} {'above' if gap > 0 else 'below'}"

@@ -278,14 +278,7 @@ def _draw(means: pd.DataFrame, path: Path) -> bool:
         ScalingDisplay.from_table(kind, representations=_DRAWN, ax=ax)
         handles, labels = ax.get_legend_handles_labels()
         ax.get_legend().remove()
-    for n_columns in (4, 3, 2, 1):
-        legend = figure.legend(
-            handles, labels, loc="outside lower center", ncols=n_columns, frameon=False
-        )
-        figure.draw_without_rendering()
-        if n_columns == 1 or legend.get_window_extent().width < figure.bbox.width:
-            break
-        legend.remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     with replaced(path) as part:
         figure.savefig(part, format="png", dpi=150)
     return True

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..embedding._verify import verify_embeddings
-from ._console import embedding
+from ._console import embedding, print_table
 from ._options import chain_option, json_option, quiet_option
 from ._sequence_inputs import chain_of
 
@@ -55,15 +55,15 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
         }
         click.echo(json.dumps(report, indent=2))
     else:
-        click.echo(_table(rows))
+        print_table(_lines(rows), n_left=1)
     if findings := [row["finding"] for row in rows if not row["holds"]]:
         raise click.ClickException(" ".join(findings))
     if not as_json:
         click.echo(f"\n{_summary(rows)}")
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    """A line for each model, as people read it."""
+def _lines(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the cells of each model, after those of the header."""
     heads = ("residues", "x fair-esm", "means", "x fair-esm", "cosine", "speed", "right")
     lines = [("model", *heads, "published outputs")]
     for row in rows:
@@ -77,11 +77,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
             "yes" if row["holds"] else "NO",
         )
         lines.append((row["model"], *cells, _published(row)))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([model.ljust(widths[0]), *map(str.rjust, cells, widths[1:]), published])
-        for model, *cells, published in lines
-    )
+    return lines
 
 
 def _published(row: dict[str, Any]) -> str:

@@ -81,8 +81,7 @@ class PrefixCurveDisplay(Display):
 
     @classmethod
     @validate_params(
-        {"estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV], "models": [dict, None]},
-        prefer_skip_nested_validation=True,
+        {"estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV], "models": [dict, None]}
     )
     def from_estimator(
         cls,

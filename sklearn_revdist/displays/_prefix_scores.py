@@ -99,7 +99,7 @@ class PrefixScoreDisplay(Display):
         return cls.from_scores(prefix_scores(distiller, X, y, cv=cv), ax=ax)
 
     @classmethod
-    @validate_params({"scores": [pd.DataFrame]}, prefer_skip_nested_validation=True)
+    @validate_params({"scores": [pd.DataFrame]})
     def from_scores(cls, scores: pd.DataFrame, *, ax: Any = None) -> Self:
         """Draw a table of scores.
 

@@ -72,10 +72,7 @@ class ScalingDisplay(Display):
         self.representations = representations
 
     @classmethod
-    @validate_params(
-        {"table": [pd.DataFrame], "representations": [list, tuple], "subset": [str]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"table": [pd.DataFrame], "representations": [list, tuple], "subset": [str]})
     def from_table(
         cls,
         table: pd.DataFrame,

@@ -197,16 +197,14 @@ def _choose_variant(folder, kind, variant):
             f"{str(folder)!r} has no files named {kind}-scaler-<smaller>-<larger>-<variant>.npz; "
             "give the folder that holds the published weights."
         )
-    if variant is None and len(variants) > 1:
+    if variant is None and len(variants) == 1:
+        return variants[0]
+    if variant not in variants:
         raise ValueError(
-            f"{str(folder)!r} has several variants; choose one of {', '.join(variants)} with "
-            "`variant`."
+            f"{variant=} is none of the variants in {str(folder)!r}; choose one of "
+            f"{', '.join(variants)}."
         )
-    if variant is not None and variant not in variants:
-        raise ValueError(
-            f"{str(folder)!r} has no variant {variant!r}; choose one of {', '.join(variants)}."
-        )
-    return variant or variants[0]
+    return variant
 
 
 def _file_names(kind, variant):

@@ -382,7 +382,7 @@ class ReverseDistiller(BaseChain):
         names = self.model_names_, getattr(self, "feature_names_in_", None)
         return fingerprint(names, self.dims_, chain.mean, self._n_components(), chain.essentials)
 
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def save_pretrained(self, path: str | os.PathLike) -> None:
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 

@@ -1,4 +1,4 @@
-"""How far our values are from fair-esm's, how far they may be, and in which layer that begins."""
+"""Judge our values by fair-esm's in float64, and find the first layer that differs."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from ._esm2 import ESM2
     from ._fair_esm import FairESM
 
-# Two right implementations are about equally far from float64, but the largest error of a few
-# hundred values is a matter of luck: up to 3.4 times fair-esm's has been seen, and 40 times of the
-# least mistake. Where fair-esm happens to be exact, some roundings of the largest value are
-# allowed. In half precision they are what counts: up to 5.2 have been seen, in 3 to 33 layers.
+# Two correct implementations have similar errors against float64, but the largest of a few hundred
+# errors varies by chance: ours was up to 3.4 times fair-esm's, and at least 40 times with a mistake
+# in the code. Rounding units of the largest value are added for sequences in which fair-esm happens
+# to be exact. In half precision these decide: up to 5.2 were seen with 3 to 33 layers.
 _TIMES = 8
 _ROUNDING = {"float32": 4 * 2.0**-23, "float16": 16 * 2.0**-10, "bfloat16": 16 * 2.0**-7}
 
 
 class Agreement(NamedTuple):
-    """Our values of some sequences, judged by fair-esm's in float64 and float32.
+    """Errors of our values and of fair-esm's in float32, both against fair-esm in float64.
 
     Attributes
     ----------
     error, stock : float
         The largest difference from float64: ours, and that of fair-esm itself in float32.
     allowed : float
-        The largest that ours may be.
+        The largest error of ours that is accepted.
     sequence : str
-        The sequence in which ours is the largest.
+        The sequence with our largest error.
     row : int
-        Where it is in that sequence's array.
+        The row of that error in the array of the sequence.
     """
 
     error: float
@@ -66,7 +66,7 @@ class Agreement(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether ours are as close as can be asked."""
+        """Whether our error is at most what is allowed."""
         return self.error <= self.allowed
 
     @property
@@ -80,7 +80,7 @@ class Agreement(NamedTuple):
         return self.error / self.allowed
 
     def described(self, what: str) -> str:
-        """What differs, where and by how much."""
+        """Say what differs, where and by how much."""
         start = self.sequence[:24] + "..." * (len(self.sequence) > 24)
         return (
             f"{what} of {start!r} is {self.error:.2g} away from fair-esm's in float64, where "
@@ -89,9 +89,9 @@ class Agreement(NamedTuple):
 
 
 def first_layer(sequence: str, model: "ESM2", stock: "FairESM", dtype: str) -> int | None:
-    """Number of the first layer after which residue rows differ; 0 is the model's input.
+    """Return the number of the first layer after which residue rows differ.
 
-    None is that no layer differs when the sequence is embedded alone.
+    0 is the model's input; None means that no layer differs if the sequence is embedded alone.
     """
     single, double = (stock.layers(sequence, double=double) for double in (False, True))
 
@@ -104,6 +104,6 @@ def first_layer(sequence: str, model: "ESM2", stock: "FairESM", dtype: str) -> i
 
 
 def _rows_after(model: "ESM2", n: int, sequence: str) -> NDArray:
-    """Our residue rows after `n` layers; after the last one they are normalised."""
+    """Return our residue rows after `n` layers, normalised after the last one."""
     for x in model.forward(encode_sequences([sequence], "keep"), [n]):
         return x[1:-1].float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""What fair-esm itself computes from a checkpoint's tensors, in float32 and float64 (torch)."""
+"""Run fair-esm on a checkpoint, in float32 and float64 (torch)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,12 +15,12 @@ _TOKENS_PER_BATCH = 4096  # as in fair-esm's own program, `esm-extract`
 
 
 class FairESM:
-    """The model of fair-esm, without the heads that no representation depends on.
+    """fair-esm's model without its heads, which representations do not depend on.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        Its tensors are taken as they are, rotary frequencies included.
+        Its tensors are used as they are, including the rotary frequencies.
     device : torch.device
         Where float32 is computed. Float64 is computed there on CUDA, elsewhere on the CPU.
 
@@ -32,7 +32,7 @@ class FairESM:
     def __init__(self, checkpoint: Checkpoint, device: torch.device):
         from esm.model.esm2 import ESM2
 
-        with torch.device("meta"):  # no memory, and none of the user's random numbers
+        with torch.device("meta"):  # takes no memory and draws no random numbers
             model = ESM2(
                 checkpoint.n_layers,
                 checkpoint.width,
@@ -90,9 +90,9 @@ class FairESM:
 
 @contextmanager
 def _in_double(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Compute in float64; a layer's tensors are converted for as long as it computes.
+    """Compute in float64, converting each layer only while it runs.
 
-    They are single precision again afterwards, exactly what they were.
+    The conversion back to single precision is exact.
     """
     from esm import multihead_attention
 
@@ -120,13 +120,13 @@ def _in_double(model: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def _softmax(x: Tensor, dim: int, onnx_trace: bool = False) -> Tensor:
-    """fair-esm's softmax, which is of float32 always, but of float64 where `x` is."""
+    """fair-esm's softmax, which always computes in float32, extended to float64."""
     dtype = torch.float64 if x.dtype is torch.float64 else torch.float32
     return nn.functional.softmax(x, dim=dim, dtype=dtype)
 
 
 def _forget_tables(module: nn.Module) -> None:
-    """Let rotary tables be made again: fair-esm keeps those of the last length in any precision."""
+    """Discard rotary tables, which fair-esm caches by length but not by precision."""
     for part in module.modules():
         if hasattr(part, "_seq_len_cached"):
             part._seq_len_cached = None

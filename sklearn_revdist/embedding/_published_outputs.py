@@ -1,4 +1,4 @@
-"""Outputs of ESM-2 that others have published, and how far ours may be from them."""
+"""Published outputs of ESM-2, and how far ours may differ from them."""
 
 import json
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ FILE = Path(
     str(resources.files("sklearn_revdist") / "bundled" / "esm2_published_outputs.safetensors")
 )
 
-# The outputs were computed in bfloat16. With random weights, of 6 to 36 layers, that is up to 0.7
-# roundings of the largest value, and 0.02 of the spread, from float32; our bfloat16 5.2 and 0.06.
+# The outputs were computed in bfloat16. With random weights and 6 to 36 layers, such outputs differ
+# from float32 by up to 0.7 rounding units of the largest value and 0.02 of the spread; ours in
+# bfloat16 by up to 5.2 and 0.06.
 _ROUNDINGS = 8 * 2.0**-7
 _SHARE_OF_SPREAD = 0.1
 
@@ -39,7 +40,7 @@ class PublishedOutputs(NamedTuple):
     means: NDArray
 
     def compare(self, rows: Sequence[NDArray]) -> "Comparison":
-        """Residue rows of the sequences, as somebody computes them, beside what was published."""
+        """Compare residue rows of the sequences with the published outputs."""
         kept = [r[np.array(at) - 1] for r, at in zip(rows, self.positions, strict=True)]
         found = np.concatenate([*kept, [r.mean(0, dtype=np.float64) for r in rows]])
         published = np.concatenate([self.rows, self.means]).astype(np.float64)
@@ -62,12 +63,12 @@ class PublishedOutputs(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How far outputs are from what was published, and how far bfloat16 can bring them.
+    """Difference from published outputs, and what rounding to bfloat16 allows.
 
     Attributes
     ----------
     difference, allowed : float
-        The largest difference, and eight roundings of the largest value to bfloat16.
+        The largest difference, and eight rounding units of bfloat16 at the largest value.
     share_of_spread : float
         Root mean square of the differences, over that of the rows about their mean.
     where : str
@@ -81,16 +82,16 @@ class Comparison(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether rounding to bfloat16 can explain all of it."""
+        """Whether rounding to bfloat16 can explain the difference."""
         return self.difference <= self.allowed and self.share_of_spread <= _SHARE_OF_SPREAD
 
 
 def published_outputs(name: str) -> PublishedOutputs | None:
-    """Published outputs of the model of that name; None where there are none."""
+    """Return the published outputs of the model of that name, or None."""
     from safetensors import safe_open
 
     with safe_open(FILE, "numpy") as file:
-        if f"{name}/rows" not in file.keys():  # noqa: SIM118 (it is no mapping)
+        if f"{name}/rows" not in file.keys():  # noqa: SIM118 (`in file` raises)
             return None
         described = json.loads(file.metadata()["description"])
         return PublishedOutputs(

@@ -35,7 +35,7 @@ _TABLES = (
     """CREATE TABLE sequences (
     id INTEGER PRIMARY KEY,
     sha256 BLOB NOT NULL UNIQUE,  -- of the sequence as ASCII text
-    text TEXT NOT NULL  -- as the model was shown it
+    text TEXT NOT NULL  -- as the model received it
 )""",
     """CREATE TABLE embeddings (
     source INTEGER NOT NULL REFERENCES sources,

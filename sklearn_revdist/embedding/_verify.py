@@ -1,4 +1,4 @@
-"""verify_embeddings: fair-esm itself and published outputs beside ours, on the user's weights."""
+"""verify_embeddings: compare our embeddings with fair-esm's and with published outputs."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -23,11 +23,11 @@ from ._published_outputs import Comparison, published_outputs
 if TYPE_CHECKING:
     from ._fair_esm import FairESM
 
-# One and two residues, nothing but a mask, and the letters that have tokens of their own.
+# One and two residues, a mask alone, and ambiguous letters that have tokens.
 _SMALL = ["M", "MK", "<mask>", "XBZUO"]
-_LONG = (1022, 1200)  # residues: the most that ESM-2 was trained on, and more
+_LONG = (1022, 1200)  # residues: the longest in the training of ESM-2, and longer
 _N_NATURAL = 6
-_N_ROUNDS = 3  # of which the median time is taken
+_N_ROUNDS = 3  # the median of their times is taken
 
 
 @validate_params(
@@ -36,8 +36,7 @@ _N_ROUNDS = 3  # of which the median time is taken
         "device": [str, None],
         "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def verify_embeddings(
     chain: str | Sequence[str] = "650M",
@@ -50,10 +49,10 @@ def verify_embeddings(
 
     Both embed the same sequences with the same weights on this machine: natural proteins that
     come with the package, one and two residues, ambiguous and masked residues, 1,022 and 1,200
-    residues. Ours are right if they are about as far from what fair-esm computes in float64 as
-    fair-esm itself is in float32: at most 8 times as far, and 4 roundings of the largest value
-    (16 in half precision). Where outputs of a model have been published (ESM-2 8M to 3B), ours
-    are compared with those, too, as closely as bfloat16 allows, in which they were computed.
+    residues. Our largest difference from fair-esm in float64 may be at most 8 times that of
+    fair-esm in float32, plus 4 rounding units of the largest value (16 in half precision). Where
+    outputs of a model have been published (ESM-2 8M to 3B), ours are also compared with those.
+    They were computed in bfloat16, so differences within its rounding are allowed.
 
     Read more in the :ref:`User Guide <verify>`.
 
@@ -79,16 +78,16 @@ def verify_embeddings(
 
         - `model`: its name.
         - `rows_error`, `means_error`: the largest difference of our residue representations, and
-          of their means, from float64; the sequences up to a few hundred residues and the long
-          ones are judged apart, and the worse of both is shown.
+          of their means, from float64; short and long sequences are judged separately, and the
+          worse result is shown.
         - `rows_ratio`, `means_ratio`: the same in units of fair-esm's own largest difference.
         - `cosine`: the least cosine between a residue's representation and that of float64.
         - `published_error`, `published_allowed`: the largest difference from the published
           outputs, and what is allowed; NaN where there are none.
-        - `speed`: residues per second over those of fair-esm, whose own program's batches are
-          taken; medians of three rounds in turn.
-        - `holds`: whether all of it is right.
-        - `finding`: a sentence on what differs, and where; empty where nothing does.
+        - `speed`: our residues per second divided by those of fair-esm in the batches of its own
+          program, from the median times of three alternating rounds.
+        - `holds`: whether all differences are within what is allowed.
+        - `finding`: a sentence that says what differs and where; empty if `holds`.
 
     Raises
     ------
@@ -104,9 +103,9 @@ def verify_embeddings(
 
     Notes
     -----
-    Memory holds a model twice, in our layout and in fair-esm's; where something differs, once more
-    to find the first layer. Float64 is computed on CUDA where that is the device, else on the CPU,
-    one layer at a time.
+    Each model is in memory twice, in our layout and in fair-esm's, and a third time while the
+    first layer that differs is searched for. Float64 is computed on CUDA if that is the device,
+    else on the CPU, one layer at a time.
 
     Examples
     --------
@@ -124,7 +123,7 @@ def verify_embeddings(
 
 
 def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool) -> dict[str, Any]:
-    """The row of one model."""
+    """Return the row of one model."""
     import torch
 
     from ..utils._torch_settings import default_settings
@@ -182,7 +181,7 @@ def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool
 
 
 def _differing(rows: Agreement, means: Agreement) -> str:
-    """What of ours is not what fair-esm computes; empty where all is."""
+    """Describe how our values differ from fair-esm's; empty if they agree."""
     if not rows.holds:
         return rows.described(f"residue {rows.row + 1}")
     if not means.holds:
@@ -191,7 +190,7 @@ def _differing(rows: Agreement, means: Agreement) -> str:
 
 
 def _from_layer(layer: int | None, stock: "FairESM") -> str:
-    """From where on residue rows differ."""
+    """Say in which layer the difference begins."""
     if layer is None:
         return "; alone it agrees in every layer, so batching is at fault"
     part = f"layer {layer} of {stock.n_layers}" if layer else "the input"
@@ -199,7 +198,7 @@ def _from_layer(layer: int | None, stock: "FairESM") -> str:
 
 
 def _not_published(compared: Comparison | None) -> str:
-    """What differs from published outputs where fair-esm computes what we do."""
+    """Describe how outputs differ from the published ones; empty if they agree."""
     if compared is None or compared.holds:
         return ""
     return (
@@ -211,13 +210,13 @@ def _not_published(compared: Comparison | None) -> str:
 
 
 def _natural() -> list[str]:
-    """Natural proteins that come with the package."""
+    """Return natural proteins of the bundled data."""
     path = resources.files("sklearn_revdist") / "bundled" / "FLIP_SS3_240.csv.gz"
     return [sequence for _, sequence in islice(read_records(Path(str(path))), 20)]
 
 
 def _unusual(sequence: str) -> str:
-    """The sequence with some of its residues X, and some masked."""
+    """Replace some residues by X, and some by masks."""
     letters = list(sequence)
     letters[3::7] = ["X"] * len(letters[3::7])
     letters[5::9] = ["<mask>"] * len(letters[5::9])
@@ -225,19 +224,19 @@ def _unusual(sequence: str) -> str:
 
 
 def _long(natural: list[str]) -> list[str]:
-    """Natural proteins that are joined until they are long."""
+    """Join natural proteins to sequences of the lengths `_LONG`."""
     return ["".join(natural)[:length] for length in _LONG]
 
 
 def _rows(embedder: ESMEmbedder, sequences: list[str]) -> list[NDArray]:
-    """Our residue rows of each sequence."""
+    """Return our residue rows of each sequence."""
     blocks, index = zip(*embedder.iter_residues(sequences), strict=True)
     starts = np.searchsorted(np.concatenate(index), np.arange(1, len(sequences)))
     return np.split(np.concatenate(blocks), starts)
 
 
 def _means(rows: list[NDArray]) -> list[NDArray]:
-    """Means in the precision of the rows, as fair-esm's own program takes them."""
+    """Take means in the precision of the rows, as fair-esm's own program does."""
     import torch
 
     return [torch.from_numpy(r).mean(0, keepdim=True).numpy() for r in rows]
@@ -250,7 +249,7 @@ def _least_cosine(x: NDArray, y: NDArray) -> float:
 
 
 def _speed(embedder: ESMEmbedder, stock: "FairESM", sequences: list[str]) -> float:
-    """How many times as fast as fair-esm we are; both take turns."""
+    """Return our speed divided by fair-esm's, timed alternately."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(_N_ROUNDS):
         for taken, embed in zip(seconds, (embedder.transform, stock.means), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from scipy.stats import gmean
 from sklearn.base import BaseEstimator
 
 from ..utils._progress import ProgressBar
@@ -127,12 +128,7 @@ def score_folds(
             ]
             if finite:
                 what = subset, natural.sizes.models[each.level], each.name, each.fitted_on
-                rows.append((*what, *_over_folds(*zip(*finite, strict=True))))
+                tested, widths, penalties, found = zip(*finite, strict=True)
+                summary = min(widths), np.mean(found), np.std(found), len(found), sum(tested)
+                rows.append((*what, *summary, gmean(penalties)))
     return rows
-
-
-def _over_folds(n_test, n_columns, penalties, scores):
-    """Summarise values by fold as the last columns of `SCORED`."""
-    with np.errstate(divide="ignore"):
-        penalty = float(np.exp(np.mean(np.log(penalties))))
-    return min(n_columns), np.mean(scores), np.std(scores), len(scores), sum(n_test), penalty

@@ -1,13 +1,11 @@
 """Probes: the estimators that score representations, and their metrics."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -18,8 +16,8 @@ RIDGE_ALPHAS = np.logspace(-2, 6, 17)
 LOGISTIC_CS = np.logspace(-4, 0, 5)
 
 
-class GroupedFolds:
-    """Splitter of scikit-learn's kind: shuffled folds that keep groups whole and spread classes.
+class GroupedFolds(BaseCrossValidator):
+    """Shuffled folds that keep groups whole and spread classes.
 
     Parameters
     ----------
@@ -30,21 +28,14 @@ class GroupedFolds:
     def __init__(self, n_splits: int = 3):
         self.n_splits = n_splits
 
-    def __repr__(self) -> str:
-        return f"GroupedFolds({self.n_splits})"
-
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of folds."""
         return self.n_splits
 
-    def split(
-        self, X: NDArray, y: NDArray, groups: NDArray | None = None
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Generate the training and test rows of every fold."""
+    def _iter_test_masks(self, X, y, groups):
         groups = np.arange(len(y)) if groups is None else groups
         fold = random_fold(groups, self.n_splits, None if y.dtype.kind == "f" else y)
-        for i in np.unique(fold):
-            yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
+        return (fold == i for i in np.unique(fold))
 
 
 def _log_likelihood(estimator, X, y):
@@ -189,9 +180,5 @@ def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) 
         return spearman(y, predicted)
     if len(classes) == 2:
         return average_precision_score(y == classes[1], predicted[:, 1])
-    of_class = [
-        average_precision_score(y == label, predicted[:, column])
-        for column, label in enumerate(classes)
-        if (y == label).any()
-    ]
-    return float(np.mean(of_class))
+    present = np.isin(classes, y)
+    return average_precision_score(y[:, np.newaxis] == classes[present], predicted[:, present])

@@ -12,7 +12,7 @@ _BY_POSITION = {"contiguous": ContiguousKFold, "modulo": ModuloKFold}
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
-def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
+def make_folds(task: Task, split: str, n_folds: int) -> Folds:
     """Return the training and test rows of every fold.
 
     Parameters
@@ -24,8 +24,6 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
         "modulo" are :class:`ContiguousKFold` and :class:`ModuloKFold`.
     n_folds : int
         Number of folds, except for "given", which has one.
-    seed : int, default=0
-        Seed of the shuffling.
 
     Returns
     -------
@@ -47,7 +45,7 @@ def make_folds(task: Task, split: str, n_folds: int, seed: int = 0) -> Folds:
         return [(np.flatnonzero(~test), np.flatnonzero(test))]
     if split == "random":
         classes = task.target if task.kind == "classification" else None
-        fold = random_fold(task.groups(), n_folds, classes, seed)
+        fold = random_fold(task.groups(), n_folds, classes)
     else:
         try:
             return list(_BY_POSITION[split](n_folds).split(task.position, groups=task.position))
@@ -151,9 +149,7 @@ def _too_few(task, split, n_folds):
     )
 
 
-def random_fold(
-    groups: NDArray, n_folds: int, classes: NDArray | None = None, seed: int = 0
-) -> NDArray[np.int64]:
+def random_fold(groups: NDArray, n_folds: int, classes: NDArray | None = None) -> NDArray[np.int64]:
     """Assign rows to folds: shuffled, with groups whole and classes spread evenly.
 
     Parameters
@@ -164,8 +160,6 @@ def random_fold(
         Number of folds.
     classes : ndarray of shape (n_rows,), default=None
         Class of each row; that of a group's first row is the class of the group.
-    seed : int, default=0
-        Seed of the shuffling.
 
     Returns
     -------
@@ -173,7 +167,7 @@ def random_fold(
         Index of the fold of each row.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(first))
+    order = np.random.default_rng(0).permutation(len(first))
     if classes is not None:
         _, labels = np.unique(classes[first].astype(str), return_inverse=True)
         order = order[labels[order].argsort(kind="stable")]

@@ -21,8 +21,7 @@ _checked = validate_params(
         "scores": [pd.DataFrame],
         "n_bootstrap": [Interval(Integral, 1, None, closed="left")],
         "seed": [Interval(Integral, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 
 

@@ -4,7 +4,6 @@ Widths given by the user come first, then the embedder's column names, then the 
 known models, whose sums are all distinct.
 """
 
-import re
 import warnings
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,11 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tables._columns import check_once
+from ..tables._columns import NUMBERED, check_once
 from ..utils._models import blocks_of_width, is_chain
-
-# ColumnTransformer and FeatureUnion put "<step>__" in front.
-_COLUMN_NAME = re.compile(r"(?:.*__)?(?P<model>.+)_(?P<column>\d+)")
 
 
 class Blocks(NamedTuple):
@@ -55,7 +51,8 @@ def find_blocks(
         If `dims` are not positive, do not add up to `n_features` or contradict the names of the
         columns; if columns of models are out of order; or if two columns or blocks have one name.
     """
-    named, known = None, _known_blocks(n_features)
+    named, models = None, blocks_of_width(n_features)
+    known = models and Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
     if feature_names is not None:
         check_once(feature_names, "X")
         check_numbers_in_order(feature_names)
@@ -138,8 +135,10 @@ def blocks_of_names(feature_names: Sequence[str]) -> Blocks | None:
 
 def _models_and_numbers(feature_names):
     """Model and number of each column; nothing unless all are named `<model>_<column>`."""
-    matches = [_COLUMN_NAME.fullmatch(name) for name in feature_names]
-    return [(match["model"], int(match["column"])) for match in matches] if all(matches) else []
+    found = [match.groups() for name in feature_names if (match := NUMBERED.fullmatch(name))]
+    if len(found) < len(feature_names) or any(model is None for model, _ in found):
+        return []
+    return [(model, int(number)) for model, number in found]
 
 
 def names_of_blocks(blocks: Blocks) -> list[str]:
@@ -181,13 +180,6 @@ def _check_order(feature_names):
             f"The columns of {', '.join(columns)} are mixed in X; put them in the order of the "
             "embedder's get_feature_names_out(), one model after the other."
         )
-
-
-def _known_blocks(n_features):
-    models = blocks_of_width(n_features)
-    if models is None:
-        return None
-    return Blocks(tuple(m.name for m in models), tuple(m.width for m in models))
 
 
 def _spelled(blocks):

@@ -17,7 +17,7 @@ from ..utils._messages import first_line
 from ._dask import as_blocks, header, is_dask
 from ._layout import check_numbers_in_order, column_names, find_blocks
 from ._moments import check_weights
-from ._torch import as_array, as_rows, is_tensor, stacked
+from ._torch import as_array, as_rows, is_tensor
 
 # Messages of other libraries about rows that are not numbers, and ours; {} is theirs.
 _MESSAGES = {
@@ -41,7 +41,6 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
     Numbers of a dask array are checked when they are computed.
     """
     string_columns(X)  # its errors have one line, those of scikit-learn several
-    X = stacked(X)
     if is_dask(X):
         return as_blocks(X, type(estimator).__name__, ensure_min_samples)
     if is_tensor(X):

@@ -47,23 +47,6 @@ def as_array(X: Any) -> NDArray:
     return X.cpu().numpy() if is_tensor(X) else X
 
 
-def stacked(X: Any) -> Any:
-    """Stack a list of tensors, one per row; return anything else as it is."""
-    if not isinstance(X, list | tuple) or not X or not all(map(is_tensor, X)):
-        return X
-    import torch
-
-    for i, row in enumerate(X):
-        if row.ndim != 1 or row.shape != X[0].shape or row.device != X[0].device:
-            raise ValueError(
-                f"X is a list of tensors, of which number {i} (counting from 0) has the shape "
-                f"{tuple(row.shape)} on {row.device}, and the first {tuple(X[0].shape)} on "
-                f"{X[0].device}; give one vector of the same length per row, or one matrix, as "
-                "from torch.cat."
-            )
-    return torch.stack(list(X))
-
-
 def as_rows(X: Any) -> Any:
     """Check a tensor and return its rows: on CUDA as a tensor, else as an array.
 

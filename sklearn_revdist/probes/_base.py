@@ -203,15 +203,10 @@ class BasePrefixRidgeCV(BaseEstimator):
         if len(self.prefixes) == 0:
             raise ValueError("prefixes is empty; give at least one length.")
         for i, (before, length) in enumerate(pairwise([0, *self.prefixes])):
-            if not isinstance(length, Integral) or not 1 <= length <= n_features:
+            if not isinstance(length, Integral) or not before < length <= n_features:
                 raise ValueError(
-                    f"prefixes[{i}]={length!r} is not an integer from 1 to {n_features}, the "
-                    "number of columns of X; give lengths in that range."
-                )
-            if length <= before:
-                raise ValueError(
-                    f"prefixes[{i}]={length} follows {before}; give each length once, in "
-                    "increasing order."
+                    f"prefixes[{i}]={length!r} is not an integer from {before + 1} to "
+                    f"{n_features}, the number of columns of X; give increasing lengths."
                 )
         return np.array(self.prefixes, dtype=int)
 

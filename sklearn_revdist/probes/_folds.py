@@ -47,10 +47,7 @@ class _PositionKFold(BaseCrossValidator):
     # Positions are passed as groups, which metadata routing must be asked for.
     __metadata_request__split = {"groups": True}
 
-    @validate_params(
-        {"n_splits": [Interval(Integral, 2, None, closed="left")]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"n_splits": [Interval(Integral, 2, None, closed="left")]})
     def __init__(self, n_splits: int = 5):
         self.n_splits = n_splits
 

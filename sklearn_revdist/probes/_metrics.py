@@ -89,15 +89,15 @@ def _squares(errors, weights):
     return np.einsum("...ij,...ij,i->...j", errors, errors, weights)
 
 
-def _mean_squared_error(y, predicted, weights):
-    weight = len(y) if weights is None else weights.sum()
-    return _squares(predicted - y, weights).mean(axis=-1) / weight
+def _mean_of(values_of_rows):
+    """Return the two functions of a metric that is the mean of a value for each row."""
 
+    def with_deviations(y, predicted, weights):
+        values = values_of_rows(y, predicted)
+        means = np.average(values, axis=1, weights=weights)
+        return means, values - means[:, np.newaxis]
 
-def _mean_squared_error_deviations(y, predicted, weights):
-    squares = np.square(predicted - y).mean(axis=-1)
-    means = np.average(squares, axis=1, weights=weights)
-    return means, squares - means[:, np.newaxis]
+    return lambda *given: with_deviations(*given)[0], with_deviations
 
 
 def _r2(y, predicted, weights):
@@ -163,16 +163,6 @@ def _standardised_ranks(values):
     return np.divide(ranks, spread, out=np.zeros_like(ranks), where=spread > 0)
 
 
-def _accuracy(y, predicted, weights):
-    return np.average(_correct(y, predicted), axis=1, weights=weights)
-
-
-def _accuracy_deviations(y, predicted, weights):
-    correct = _correct(y, predicted)
-    shares = np.average(correct, axis=1, weights=weights)
-    return shares, correct - shares[:, np.newaxis]
-
-
 def _correct(y, predicted):
     if y.shape[1] == 1:
         return (predicted[:, :, 0] > 0) == (y[:, 0] > 0)
@@ -182,7 +172,7 @@ def _correct(y, predicted):
 # For each metric, functions that return scores, and scores with each sample's deviation.
 _KNOWN = {
     r2_score: (_r2, _r2_deviations),
-    mean_squared_error: (_mean_squared_error, _mean_squared_error_deviations),
+    mean_squared_error: _mean_of(lambda y, predicted: np.square(predicted - y).mean(axis=-1)),
     spearman: (_spearman, _spearman_deviations),
-    accuracy_score: (_accuracy, _accuracy_deviations),
+    accuracy_score: _mean_of(_correct),
 }

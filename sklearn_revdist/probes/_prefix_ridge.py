@@ -287,17 +287,11 @@ def _root(training):
     return linalg.qr(rows, mode="r", overwrite_a=True, check_finite=False)[0][: rows.shape[1]]
 
 
-class _Step(NamedTuple):
-    """A block of columns B, the gain Q, and L_BB'."""
-
-    where: slice
-    columns: NDArray
-    gain: NDArray
-    corner: NDArray
-
-
 def _filter(rows, n_features, alpha):
-    """Factorise rows, block by block of columns."""
+    """Factorise rows, block by block of columns.
+
+    A step is where a block is, its columns B, the gain Q, and L_BB'.
+    """
     n_rows, columns = len(rows), rows[:, :n_features]
     # The root of S, and the targets in its coordinates.
     root = np.asfortranarray(np.hstack([np.eye(n_rows), rows[:, n_features:]]))
@@ -316,19 +310,19 @@ def _filter(rows, n_features, alpha):
                 0, v, t, known, root, trans="T", overwrite_a=1, overwrite_b=1
             )
             gain = np.asfortranarray(known[:, :n_rows].T)
-            steps.append(_Step(slice(start, start + width), block, gain, corner))
+            steps.append((slice(start, start + width), block, gain, corner))
             z.append(known[:, n_rows:].copy())
     squares = np.square(columns).sum(axis=0) + alpha
     return Factor(
         z=np.vstack(z),
-        rounding=_EPS * np.sqrt(_ratio(squares, *(step.corner for step in steps))),
+        rounding=_EPS * np.sqrt(_ratio(squares, *(corner for *_, corner in steps))),
         whiten=partial(_whiten, steps),
         solve_transposed=partial(_solve_transposed, steps),
     )
 
 
 def _whiten(steps, X):
-    whitened, n_rows = np.empty_like(X), len(steps[0].columns)
+    whitened, n_rows = np.empty_like(X), len(steps[0][1])
     explained = np.zeros((len(X), n_rows), order="F")
     with _threads(n_rows):
         for where, columns, gain, corner in steps:
@@ -340,7 +334,7 @@ def _whiten(steps, X):
 
 
 def _solve_transposed(steps, z):
-    solved, n_rows = np.empty_like(z), len(steps[0].columns)
+    solved, n_rows = np.empty_like(z), len(steps[0][1])
     predicted = np.zeros((n_rows, z.shape[1]), order="F")
     with _threads(n_rows):
         for where, columns, gain, corner in reversed(steps):

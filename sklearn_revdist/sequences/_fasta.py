@@ -25,9 +25,7 @@ _KEY = re.compile(r"(?<![^\s;|,])([\w.-]+)\s*=\s*")
 _CHECKED = 10
 
 
-@validate_params(
-    {"path": [str, os.PathLike], "remove_gaps": ["boolean"]}, prefer_skip_nested_validation=True
-)
+@validate_params({"path": [str, os.PathLike], "remove_gaps": ["boolean"]})
 def read_fasta(
     path: str | os.PathLike, *, remove_gaps: bool = False
 ) -> tuple[list[str], list[str]]:

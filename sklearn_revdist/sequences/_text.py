@@ -25,7 +25,7 @@ _MARKS = (
 
 
 @contextmanager
-def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterator[TextIO]:
+def open_text(path: str | os.PathLike) -> Iterator[TextIO]:
     """Open a file of text: plain or compressed, also a pipe or a device.
 
     Parameters
@@ -33,8 +33,6 @@ def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterato
     path : str or path-like
         UTF-8 or, with a byte order mark, UTF-16 or UTF-32; compressed as for
         :func:`~._packed.open_content`.
-    newline : str, default=None
-        As for :func:`open`.
 
     Yields
     ------
@@ -54,7 +52,7 @@ def open_text(path: str | os.PathLike, *, newline: str | None = None) -> Iterato
                 f"{os.fspath(path)!r} is an Excel workbook, which is read only as a table; name "
                 "it as one (.xlsx), or save the sheet as text."
             )
-        yield as_text(content, path, newline=newline)
+        yield as_text(content, path)
 
 
 def as_text(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..utils._messages import first_line
 from ._packed import Unreadable, open_content, plain_suffix
-from ._text import LONGEST, as_text
+from ._text import as_text
 
 FORMATS = {
     **dict.fromkeys((".csv", ".xlsx", ".xlsm", ".xls"), "csv"),
@@ -81,8 +81,9 @@ def open_rows(
         As for :func:`~._packed.open_content`; also if a workbook needs a package.
     Unreadable
         If a column is missing or occurs twice, or the file is not a table or is empty; while
-        reading, if a row has fewer or more cells than the header, a quote is not closed, or
-        text follows a closing quote. The message names file and line.
+        reading, if a row has fewer or more cells than the header, a quote is not closed, text
+        follows a closing quote, or a cell is longer than ``csv.field_size_limit()``. The message
+        names file and line.
     """
     path = Path(path)
     with open_content(path) as content:
@@ -168,8 +169,6 @@ def _delimiter(header, usual, columns):
 
 def _rows(lines, delimiter, path, before):
     """Yield rows that are not blank, with the numbers of the lines in which they begin."""
-    # the limit is global, so it is never lowered
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
     read = []  # lines of the row
 
     def recorded():
@@ -204,8 +203,8 @@ def _wrong_cell(path, start, text, delimiter, error):
     """Make the error for wrong quotes in a row, or for a cell that is too long."""
     found = _wrong_quote(text, delimiter)
     if found is None or "limit" in str(error):
-        unreadable = f"a cell that cannot be read ({first_line(error)})"
-        found = 0, unreadable, "check that quotes are closed"
+        much = f"a cell of more than {csv.field_size_limit()} characters"
+        found = 0, much, "close its quotes, or leave its column out"
     at, what, remedy = found
     before = text[:at]
     line = start + before.count("\n") + before.count("\r") - before.count("\r\n")

@@ -82,13 +82,13 @@ def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -
     """
     leads = "does not lead to its mutated_sequence"
     last = first_position + len(sequence) - 1
-    changed: set[int] = set()
-    for _, position, new in mutant:
+    before: dict[int, str] = {}  # letters that are replaced, by position
+    for old, position, new in mutant:
         if not first_position <= position <= last:
             return f"{leads}, which has the positions {first_position} to {last}, not {position}"
-        if position in changed:
+        if position in before:
             return f"{leads}: it changes position {position} twice"
-        changed.add(position)
+        before[position] = old
         found = sequence[position - first_position]
         if found != new:
             return f"{leads}, which has {found} at position {position}"
@@ -96,18 +96,16 @@ def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -
         return (
             f"{leads}, which has {len(sequence)} residues, where the wild type has {len(wild_type)}"
         )
-    for old, position, _ in mutant:
-        expected = wild_type[position - first_position]
-        if old != expected:
-            return (
-                "does not start from the wild type of most variants, which has "
-                f"{expected} at position {position}"
-            )
     position, found, expected = next(
         (position, a, b)
         for position, (a, b) in enumerate(zip(sequence, wild_type, strict=True), first_position)
-        if a != b and position not in changed
+        if before.get(position, a) != b
     )
+    if position in before:
+        return (
+            "does not start from the wild type of most variants, which has "
+            f"{expected} at position {position}"
+        )
     return (
         f"{leads}, which has {found} at position {position}, where the wild type of most variants "
         f"has {expected}"

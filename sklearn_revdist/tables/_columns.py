@@ -13,7 +13,7 @@ _KNOWN = {model.name: model for model in ESM2 + DEMO}
 _FULL = {model.short: model.name for model in ESM2 + DEMO}
 # `8M_0`, `0`, and an entry of a list, which the Parquet reader calls `8M[0]`.
 # ColumnTransformer and FeatureUnion put "<step>__" in front.
-_NUMBERED = re.compile(r"(?:(?:.*__)?(?P<model>.+)_)?(?P<number>\d+)")
+NUMBERED = re.compile(r"(?:(?:.*__)?(?P<model>.+)_)?(?P<number>\d+)")
 _LISTED = re.compile(r"(?P<model>.+)\[(?P<number>\d+)\]")
 
 
@@ -141,7 +141,7 @@ def _numbered(columns, where):
     """For each model that column names contain, its columns by number."""
     found: dict[str, dict[int, str]] = {}
     for column in columns:
-        match = _LISTED.fullmatch(column) or _NUMBERED.fullmatch(column)
+        match = _LISTED.fullmatch(column) or NUMBERED.fullmatch(column)
         if match:
             model = match["model"] or ""
             numbers = found.setdefault(_FULL.get(model, model), {})

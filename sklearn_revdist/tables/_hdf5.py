@@ -24,7 +24,8 @@ def open_hdf5(path):
             f"{str(path)!r} holds {pandas[0]!r} in the format of pandas.to_hdf; write it with "
             "to_parquet."
         )
-    inside = _common_group(arrays)
+    groups = {key.rpartition("/")[0] for key in arrays}
+    inside = f"{groups.pop()}/" if len(groups) == 1 and groups != {""} else ""
     arrays = {key.removeprefix(inside): array for key, array in arrays.items()}
 
     @contextmanager
@@ -57,12 +58,6 @@ def _arrays(h5py, file):
     # beside a matrix, groups hold something else
     alone = any(len(array.shape) == 2 for array in outside.values())
     return outside if alone else {**outside, **inside}
-
-
-def _common_group(keys):
-    """The group, with its slash, that all data sets are in."""
-    groups = {key.rpartition("/")[0] for key in keys}
-    return f"{groups.pop()}/" if len(groups) == 1 and groups != {""} else ""
 
 
 def _array(h5py, dataset, name):

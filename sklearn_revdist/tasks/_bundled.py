@@ -15,9 +15,7 @@ from ..utils._compat import StrOptions, validate_params
 _BUNDLED = resources.files("sklearn_revdist") / "bundled"
 
 
-@validate_params(
-    {"return_X_y": ["boolean"], "as_frame": ["boolean"]}, prefer_skip_nested_validation=True
-)
+@validate_params({"return_X_y": ["boolean"], "as_frame": ["boolean"]})
 def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     """Load the deep mutational scan IF1_ECOLI_Kelsic_2016 (regression).
 
@@ -105,10 +103,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
     )
 
 
-@validate_params(
-    {"subset": [StrOptions({"train", "test"})], "return_X_y": ["boolean"]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"subset": [StrOptions({"train", "test"})], "return_X_y": ["boolean"]})
 def load_secondary_structure(*, subset="train", return_X_y=False):
     """Load chains of the PDB with the secondary structure of their residues (classification).
 

@@ -40,40 +40,6 @@ def class_name(label: str) -> str:
     return label.capitalize() if label.casefold() in ("true", "false") else label
 
 
-def one_spelling(task: Task, places: Sequence[str], rejects: Rejects) -> tuple[Task, Sequence[str]]:
-    """Reject rows that spell a class unlike most rows: in other capitals, blanks or zeros.
-
-    Parameters
-    ----------
-    task : Task
-        A classification.
-    places : sequence of str
-        Where each row is.
-    rejects : Rejects
-
-    Returns
-    -------
-    task : Task
-        The task without those rows.
-    places : sequence of str
-        Places of the remaining rows.
-    """
-    counts = Counter(task.target.tolist())
-    alike = defaultdict(list)
-    for name, _ in counts.most_common():
-        alike[_normalised(name)].append(name)
-    wrong = {}
-    for usual, *others in alike.values():
-        for name in others:
-            at = places[task.target.tolist().index(usual)]
-            what = (
-                f"class {name!r} is written {usual!r} elsewhere ({at}; if they are two classes, "
-                "rename one)"
-            )
-            wrong[name] = what, "a class written in another way than in most rows"
-    return _without(task, places, rejects, wrong)
-
-
 def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     """Reject unusable classes, and add the counts of all rejected rows to the task.
 
@@ -93,9 +59,8 @@ def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     task : Task
     """
     if task.kind == "classification":
-        task, places = one_spelling(task, places, rejects)
-        for unusable in (_seen_once, _only_tested):
-            task, places = _without(task, places, rejects, unusable(task))
+        for unusable in (_written_otherwise, _seen_once, _only_tested):
+            task, places = _without(task, places, rejects, unusable(task, places))
     task.excluded.update(rejects.counts)
     return task
 
@@ -109,7 +74,26 @@ def _normalised(name):
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _seen_once(task) -> _Wrong:
+def _written_otherwise(task, places) -> _Wrong:
+    """Classes that most rows spell in another way: in other capitals, blanks or zeros."""
+    labels = task.target.tolist()
+    alike = defaultdict(list)
+    for name, _ in Counter(labels).most_common():
+        alike[_normalised(name)].append(name)
+    reason = "a class written in another way than in most rows"
+    wrong = {}
+    for usual, *others in alike.values():
+        for name in others:
+            at = places[labels.index(usual)]
+            what = (
+                f"class {name!r} is written {usual!r} elsewhere ({at}; if they are two classes, "
+                "rename one)"
+            )
+            wrong[name] = what, reason
+    return wrong
+
+
+def _seen_once(task, _places) -> _Wrong:
     labels, groups = task.target.tolist(), task.groups().tolist()
     n_rows = Counter(labels)
     n_groups = Counter(name for name, _ in set(zip(labels, groups, strict=True)))
@@ -124,7 +108,7 @@ def _seen_once(task) -> _Wrong:
     return wrong
 
 
-def _only_tested(task) -> _Wrong:
+def _only_tested(task, _places) -> _Wrong:
     if task.split is None:
         return {}
     test = task.split == "test"

@@ -39,8 +39,7 @@ _TIMEOUT = 60
         "delay": [Interval(Real, 0, None, closed="left")],
         "url": [str],
         "sha256": [str, None],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def fetch_proteingym(
     *,

@@ -2,13 +2,12 @@
 
 import os
 import re
-from dataclasses import replace
 
 import numpy as np
 
 from ..sequences._fasta import identifier, read_fasta
 from ..sequences._tokens import wrong_letter
-from ._classes import class_name, finish, one_spelling
+from ._classes import class_name, finish
 from ._sets import as_sets, set_in_header, wrong_set
 from ._task import Task
 from ._text_rows import Rejects, task_name, without_stops
@@ -20,8 +19,6 @@ def read_residue_labels(
     *,
     name: str | None = None,
     mask: str | os.PathLike | None = None,
-    ignore: str = "",
-    positive: str | None = None,
     max_train_proteins: int | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
@@ -39,10 +36,6 @@ def read_residue_labels(
         Name of the task; None takes that of the file of labels.
     mask : str or path-like, default=None
         A FASTA file with 1 for residues to use and 0 for others.
-    ignore : str, default=""
-        Labels of residues that are not used.
-    positive : str, default=None
-        Labels that form the class "1"; all others form the class "0".
     max_train_proteins : int, default=None
         Learn from at most this many proteins, drawn at random.
     unknown : {"error", "mask", "X", "keep"}, default="error"
@@ -57,14 +50,12 @@ def read_residue_labels(
     Raises
     ------
     ValueError
-        If letters of `ignore` or `positive` are labels only in the other case or, unless bad
-        proteins are skipped, if labels or a mask are not as long as the sequence, labels have a
-        blank, a mask has other letters than 0 and 1, a sequence occurs twice, a letter is not a
-        residue, a set is not known, or a class cannot be learnt and tested. The message names file
-        and record.
+        Unless bad proteins are skipped, if labels or a mask are not as long as the sequence, labels
+        have a blank, a mask has other letters than 0 and 1, a sequence occurs twice, a letter is
+        not a residue, a set is not known, or a class cannot be learnt and tested. The message names
+        file and record.
     """
     headers, label_strings = read_fasta(labels)
-    _check_capitals(label_strings, {"ignore": ignore, "positive": positive or ""})
     residues = sequences_by_name(sequences)
     masks = None if mask is None else sequences_by_name(mask)
     set_names = [set_in_header(header) for header in headers]
@@ -95,11 +86,7 @@ def read_residue_labels(
             if wrong := _wrong_string(letters, used, sequence):
                 rejects.add(place, *wrong)
                 continue
-            indices = [
-                j
-                for j, letter in enumerate(letters)
-                if letter not in ignore and (used is None or used[j] == "1")
-            ]
+            indices = [j for j in range(len(letters)) if used is None or used[j] == "1"]
             residue += indices
             target += [class_name(letters[j]) for j in indices]
             protein += [len(places)] * len(indices)
@@ -119,25 +106,7 @@ def read_residue_labels(
     )
     if max_train_proteins is not None:
         task = task.sample_proteins(max_train_proteins)
-    row_places = [places[task.sequences[i]] for i in task.protein]
-    if positive is not None:
-        task, row_places = one_spelling(task, row_places, rejects)
-        classes = [str(int(letter in positive)) for letter in task.target]
-        task = replace(task, target=np.array(classes, dtype=object))
-    return finish(task, row_places, rejects)
-
-
-def _check_capitals(label_strings, given):
-    """Refuse letters that are labels only in the other case."""
-    found = set().union(*label_strings)
-    for parameter, letters in given.items():
-        for letter in letters:
-            other = letter.swapcase()
-            if letter not in found and other in found:
-                raise ValueError(
-                    f"{parameter}={letters!r} has {letter!r}, but labels have {other!r}; use "
-                    "the same case."
-                )
+    return finish(task, [places[task.sequences[i]] for i in task.protein], rejects)
 
 
 def _without_stop(letters, sequence):

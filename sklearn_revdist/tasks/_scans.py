@@ -93,7 +93,6 @@ def read_scan(
     name: str | None = None,
     first_position: int = 1,
     max_per_count: int | None = None,
-    seed: int = 0,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
@@ -117,9 +116,7 @@ def read_scan(
         of the sequence is called 34, 0 if mutants count from zero.
     max_per_count : int, default=None
         From a scan with multiple substitutions, draw at most this many variants of each number of
-        substitutions at random. Scans of single substitutions stay whole.
-    seed : int, default=0
-        Seed of that draw.
+        substitutions at random, with a fixed seed. Scans of single substitutions stay whole.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -139,9 +136,8 @@ def read_scan(
         mutant is not a substitution (a stop, a deletion), a variant occurs twice, a score is
         missing, or a letter is not a residue; the message names file and line.
     """
-    for key, value, least in (("max_per_count", max_per_count, 1), ("seed", seed, 0)):
-        if value is not None and value < least:
-            raise ValueError(f"{str(path)!r}: {key}={value} is too small; give {least} or more.")
+    if max_per_count is not None and max_per_count < 1:
+        raise ValueError(f"{str(path)!r}: {max_per_count=} is too small; give 1 or more.")
     table = read_text(path, COLUMNS)
     lines = table.index.tolist()
     texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
@@ -194,7 +190,7 @@ def read_scan(
     )
     if max_per_count is None or position is not None:
         return task
-    return _sample_by_count(task, max_per_count, seed)
+    return _sample_by_count(task, max_per_count)
 
 
 def _wild_type(mutants, sequences, first_position):
@@ -208,9 +204,9 @@ def _wild_type(mutants, sequences, first_position):
     return wild_type, [sequence is not None and sequence == wild_type for sequence in undone]
 
 
-def _sample_by_count(task, max_per_count, seed):
+def _sample_by_count(task, max_per_count):
     """Draw at most this many variants of each number of substitutions."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     kept = np.zeros(len(task.target), bool)
     for count in np.unique(task.n_mutations):
         among = np.flatnonzero(task.n_mutations == count)

@@ -101,7 +101,7 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     if kind is None and not _meant_as_numbers(texts, finite, places):
         wrong = [_wrong(text) if text in _MISSING else None for text in texts]
         return Targets(_names(texts), wrong)
-    hint = "" if kind else ', as most are (classes need kind="classification")'
+    hint = "" if kind else ', as at least half are (classes need kind="classification")'
     wrong = [
         None if good else _wrong(text, hint)
         for text, good in zip(texts, finite.tolist(), strict=True)

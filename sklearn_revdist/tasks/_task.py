@@ -55,18 +55,19 @@ class Task:
 
     def __post_init__(self):
         """Check the types, shapes and values."""
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, but it is {_describe(self.name)}.")
         listed = isinstance(self.sequences, list | tuple | np.ndarray)
-        if not listed or not all(isinstance(sequence, str) for sequence in self.sequences):
-            raise TypeError(
-                "sequences must be a list of strings, but it is "
-                f"{'one of other things' if listed else _describe(self.sequences)}."
-            )
-        if not isinstance(self.target, np.ndarray) or self.target.ndim != 1:
-            raise TypeError(
-                f"target must be an array of one dimension, but it is {_describe(self.target)}."
-            )
+        are_strings = listed and all(isinstance(sequence, str) for sequence in self.sequences)
+        is_vector = isinstance(self.target, np.ndarray) and self.target.ndim == 1
+        for name, fits, what in (
+            ("name", isinstance(self.name, str), "a string"),
+            ("sequences", are_strings, "a list of nothing but strings"),
+            ("target", is_vector, "an array of one dimension"),
+            ("excluded", isinstance(self.excluded, dict), "a dict"),
+            ("wild_type", isinstance(self.wild_type, str | None), "a string or None"),
+        ):
+            if not fits:
+                given = _describe(getattr(self, name))
+                raise TypeError(f"{name} must be {what}, but it is {given}.")
         for column in ("protein", "residue", "split", "position", "n_mutations"):
             values = getattr(self, column)
             if values is None and column != "protein":
@@ -85,12 +86,6 @@ class Task:
         other = set() if self.split is None else {*self.split.tolist()} - set(SETS)
         if other:
             raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(SETS)}.")
-        if not isinstance(self.excluded, dict):
-            raise TypeError(f"excluded must be a dict, but it is {_describe(self.excluded)}.")
-        if not isinstance(self.wild_type, str | None):
-            raise TypeError(
-                f"wild_type must be a string or None, but it is {_describe(self.wild_type)}."
-            )
 
     @property
     def kind(self) -> str:
@@ -164,22 +159,14 @@ class Task:
         excluded = {**self.excluded, reason: self.excluded.get(reason, 0) + n_left_out}
         return replace(self.take(np.flatnonzero(kept)), excluded=excluded)
 
-    @validate_params(
-        {
-            "n_train": [Interval(Integral, 1, None, closed="left")],
-            "seed": [Interval(Integral, 0, None, closed="left")],
-        },
-        prefer_skip_nested_validation=True,
-    )
-    def sample_proteins(self, n_train: int, seed: int = 0) -> Self:
-        """Draw at most `n_train` proteins to learn from at random; test rows are kept.
+    @validate_params({"n_train": [Interval(Integral, 1, None, closed="left")]})
+    def sample_proteins(self, n_train: int) -> Self:
+        """Draw at most `n_train` proteins to learn from, with a fixed seed; test rows are kept.
 
         Parameters
         ----------
         n_train : int
             Number of proteins that are not for testing.
-        seed : int, default=0
-            Seed of the draw.
 
         Returns
         -------
@@ -190,14 +177,11 @@ class Task:
         proteins = np.unique(self.protein[learns])
         if len(proteins) <= n_train:
             return self
-        drawn = np.random.default_rng(seed).choice(proteins, n_train, replace=False)
+        drawn = np.random.default_rng(0).choice(proteins, n_train, replace=False)
         kept = ~learns | np.isin(self.protein, drawn)
         return self.leave_out(kept, f"beyond {n_train} proteins to learn from")
 
-    @validate_params(
-        {"n_classes": [Interval(Integral, 1, None, closed="left")]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"n_classes": [Interval(Integral, 1, None, closed="left")]})
     def ranked(self, n_classes: int) -> Self:
         """Replace numbers by ranked classes of equal size, "1" for the smallest numbers.
 

@@ -27,7 +27,7 @@ _READERS: dict[str, Callable[..., Task]] = {
 # Types of settings that are not strings.
 _TYPES = {
     **dict.fromkeys(
-        ("first_position", "max_per_count", "max_train_proteins", "n_classes", "seed"),
+        ("first_position", "max_per_count", "max_train_proteins", "n_classes"),
         (int, "a whole number"),
     ),
     **dict.fromkeys(("columns", "protein"), (list, "a list of strings")),
@@ -44,8 +44,7 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
         "data": [str, os.PathLike, None],
         "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def read_tasks(
     path: str | os.PathLike,
@@ -72,8 +71,8 @@ def read_tasks(
         "fasta"
             proteins with targets in the headers: `path`, or files as above; `target`, `kind`.
         "residue-labels"
-            `sequences` and `labels`, one letter per residue, both FASTA; `mask`, `ignore`,
-            `positive`, `max_train_proteins`.
+            `sequences` and `labels`, one letter per residue, both FASTA; `mask`,
+            `max_train_proteins`.
         "residue-table"
             `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
             `residue`, `first_position`, `where`, `kind`, `n_classes`.

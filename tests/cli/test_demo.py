@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 import sklearn_revdist
 from sklearn_revdist.cli import _demo as _cli_demo
 from sklearn_revdist.cli._console import OUTPUT
-from sklearn_revdist.cli._demo import _finding, _table
+from sklearn_revdist.cli._demo import _table
 from sklearn_revdist.utils._models import DEMO
 
 PNG = b"\x89PNG"
@@ -102,41 +102,3 @@ def test_the_table_has_one_line_per_model_and_one_for_the_best_prefix():
         "b 96 0.200 ± 0.050 0.300 ± 0.050 0.250 ± 0.050",
         "best prefix 77 0.310 ± 0.040",
     ]
-
-
-@pytest.mark.parametrize(
-    ("plain", "distilled", "concat_pca", "words"),
-    [
-        (
-            [0.1, 0.2],
-            [0.1, 0.3],
-            [0.1, 0.25],
-            "The distilled score rises with every model, the plain one rises with every model. "
-            "At 96 columns: distilled is 0.100 above plain; distilled is 0.050 above PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-        (
-            [0.2, 0.1],
-            [0.2, 0.2],
-            [0.2, 0.2],
-            "The distilled score does not rise with every model, the plain one does not rise with "
-            "every model. At 96 columns: distilled is 0.100 above plain; distilled equals PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-        (
-            [0.2, 0.3],
-            [0.2, 0.1],
-            [0.2, 0.4],
-            "The distilled score does not rise with every model, the plain one rises with every "
-            "model. At 96 columns: distilled is 0.200 below plain; distilled is 0.300 below PCA of "
-            "concatenation (folds scatter by up to 0.050).",
-        ),
-    ],
-)
-def test_the_finding_follows_from_the_numbers(plain, distilled, concat_pca, words):
-    scores = scores_of(plain, distilled, concat_pca)
-    found = _finding(scores, best_of(77, distilled[-1] + 0.01))
-    assert found == words + (
-        " The best prefix has 77 columns; chosen anew in each training fold, it is 0.010 above all "
-        "96."
-    )

@@ -22,7 +22,8 @@ def test_people_read_a_line_a_model(revdist):
     assert head.split("  ")[0] == "model"
     assert line.split()[0] == "esm2_t3_100K_demo"
     assert line.split()[-4:] == ["yes", "no", "published", "outputs"]
-    assert head.index("published outputs") == line.index("no published outputs")
+    assert head.endswith("published outputs")
+    assert len(head) == len(line)
     assert blank == ""
     assert summary.startswith("1 of 1 models agree with fair-esm 2.")
     assert summary.endswith(", and 0 with published outputs.")
@@ -74,8 +75,8 @@ def test_published_outputs_are_shown_with_what_is_allowed():
     row = {"model": "m", "rows_error": 1e-6, "rows_ratio": 1.0, "means_error": 1e-7}
     row |= {"means_ratio": 2.0, "cosine": 1.0, "speed": 3.25, "holds": True}
     row |= {"published_error": 0.034, "published_allowed": 0.31}
-    _, line = _verify._table([row]).splitlines()
-    assert " ".join(line.split()) == (
+    _, line = _verify._lines([row])
+    assert " ".join(line) == (
         "m 1.0e-06 1.00 1.0e-07 2.00 1.000000 x 3.2 yes 0.034 away, 0.31 allowed"
     )
     assert _verify._summary([row]).endswith(", and 1 with published outputs.")

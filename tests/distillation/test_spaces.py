@@ -77,6 +77,21 @@ def test_axes_are_those_in_which_the_rows_vary(rng):
             )
 
 
+def test_axes_are_all_where_all_vary_and_none_where_rounding_does(rng):
+    rows = rng.normal(size=(15, 9))
+    for space in (SampleSpace(rows), FeatureSpace(rows.T @ rows)):
+        assert space.axes(9).shape == (9, 9)
+    for space in (SampleSpace(np.diag([1.0, 1e-17, 0.0])), FeatureSpace(np.diag([1.0, 1e-17, 0]))):
+        np.testing.assert_array_equal(np.abs(space.axes(3)), [[1], [0], [0]])
+
+
+def test_a_spectrum_has_no_negative_value(rng):
+    rows = np.repeat(rng.normal(size=(30, 8)), 5, axis=1)
+    for space in (SampleSpace(rows), FeatureSpace(rows.T @ rows)):
+        prefix = space.beside(space.prefix(35), slice(35, 40))
+        assert (space.spectrum(prefix, slice(35, 40), scaled=False).values >= 0).all()
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_a_prefix_grows_alike_in_both_spaces(scaled, spaces, root, rng):
     """Of a first model and the new columns of a second, beside a third."""
@@ -111,7 +126,18 @@ def test_directions_keep_a_share_of_the_variance(rng):
     assert (directions[np.abs(directions).argmax(axis=0), [0, 1]] > 0).all()
     np.testing.assert_allclose(variances, linalg.svdvals(factor)[:2] ** 2)
     assert share == pytest.approx(variances.sum() / (factor**2).sum())
+    assert principal_directions(factor / 100, 2)[2] == pytest.approx(share)
     assert principal_directions(factor, 0)[2] == 0.0
+
+
+def test_there_are_no_more_directions_than_the_rank(rng):
+    directions, variances, share = principal_directions(rng.normal(size=(6, 4)), 6)
+    assert (directions.shape, variances.shape) == ((6, 4), (4,))
+    assert share == pytest.approx(1.0)
+
+
+def test_the_share_of_squares_that_underflow_is_all():
+    assert principal_directions(np.full((2, 1), 1e-170), 1)[2] == 1.0
 
 
 def test_constant_columns_are_scaled_to_nothing():

@@ -480,10 +480,10 @@ def test_models_without_names_are_asked_for(regression):
     ("parameters", "message"),
     [
         ({"prefixes": [0, 3]}, "prefixes[0]=0 is not an integer from 1 to 12"),
-        ({"prefixes": [3, 13]}, "prefixes[1]=13 is not an integer from 1 to 12"),
+        ({"prefixes": [3, 13]}, "prefixes[1]=13 is not an integer from 4 to 12"),
         ({"prefixes": [2.5]}, "prefixes[0]=2.5 is not an integer"),
-        ({"prefixes": [5, 3]}, "prefixes[1]=3 follows 5; give each length once, in incr"),
-        ({"prefixes": [3, 3]}, "prefixes[1]=3 follows 3; give each length once"),
+        ({"prefixes": [5, 3]}, "prefixes[1]=3 is not an integer from 6 to 12, the"),
+        ({"prefixes": [3, 3]}, "prefixes[1]=3 is not an integer from 4 to 12, the"),
         ({"prefixes": []}, "prefixes is empty"),
         ({"alphas": [1.0, 0.0]}, "alphas[1]=0.0 is not positive"),
         ({"alphas": [-1.0]}, "alphas[0]=-1.0 is not positive"),

@@ -257,7 +257,7 @@ CALLS = {
         "wild_type": [5, ["MKT"]],
         "excluded": [5, None, ["a"]],
     },
-    "Task.sample_proteins": {"n_train": [*NO_COUNT, None], "seed": [-1, 1.5, "a", None]},
+    "Task.sample_proteins": {"n_train": [*NO_COUNT, None]},
     "Task.ranked": {"n_classes": [*NO_COUNT, None]},
     "PrefixScoreDisplay.from_estimator": {
         "distiller": DISTILLER,

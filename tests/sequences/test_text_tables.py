@@ -184,18 +184,19 @@ def test_an_error_names_file_and_line(tmp_path, content, line, message, end):
     assert "\n" not in str(caught.value)
 
 
-def test_cells_may_be_as_long_as_lines_and_no_longer(tmp_path, monkeypatch):
-    path = tmp_path / "x.csv"
-    before = csv.field_size_limit(1000)
-    monkeypatch.setattr("sklearn_revdist.sequences._text_tables.LONGEST", 5000)
-    try:
-        path.write_text(f"sequence\n{'M' * 5000}\n")
-        assert read(path)[1] == [(2, ["M" * 5000])]
-        path.write_text('sequence\nMKT\n"' + "MKT\n" * 2000)
-        with pytest.raises(Unreadable, match=r"line 3, has a cell that cannot be read \(.*5000"):
-            read(path)
-    finally:
-        csv.field_size_limit(before)
+@pytest.mark.parametrize(
+    "much", ["{long}M", '"{long}M"', '"' + "MKT\n" * 2**16], ids=["plain", "quoted", "not closed"]
+)
+def test_cells_may_be_as_long_as_csv_allows_and_that_is_left_alone(tmp_path, much):
+    path, limit = tmp_path / "x.csv", csv.field_size_limit()
+    long = "M" * limit
+    path.write_text(f"sequence\n{long}\n\n{much.format(long=long)}\n")
+    message = f"line 4, has a cell of more than {limit} characters; close its quotes, or leave "
+    with open_rows(path, {"sequence": "name it"}) as table:
+        assert next(table.rows) == (2, [long])
+        with pytest.raises(Unreadable, match=message):
+            next(table.rows)
+    assert csv.field_size_limit() == limit
 
 
 def test_quotes_mean_nothing_between_tabs(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist import Task
-from sklearn_revdist.tasks._classes import class_name, finish, one_spelling
+from sklearn_revdist.tasks._classes import class_name, finish
 from sklearn_revdist.tasks._text_rows import Rejects
 
 
@@ -52,13 +52,11 @@ def test_names_that_look_like_one_class_are_named_both_or_counted(usual, other):
     task = task_of(["x", "x", other, usual, usual, usual])
     message = f"line 4: class {other!r} is written {usual!r} elsewhere (line 5"
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        one_spelling(task, places_of(task), Rejects(False))
+        finish(task, places_of(task), Rejects(False))
     assert str(caught.value).startswith(message)
-    rejects = Rejects(True)
-    task, places = one_spelling(task, places_of(task), rejects)
+    task = finish(task, places_of(task), Rejects(True))
     assert task.target.tolist() == ["x", "x", usual, usual, usual]
-    assert places == ["line 2", "line 3", "line 5", "line 6", "line 7"]
-    assert rejects.counts == {"a class written in another way than in most rows": 1}
+    assert task.excluded == {"a class written in another way than in most rows": 1}
 
 
 @pytest.mark.parametrize("names", [("1.1", "1.10"), ("-1", "1"), ("10", "100"), ("1E10", "1F10")])

@@ -42,15 +42,9 @@ def test_each_residue_has_its_label_and_its_proteins_set(files):
     assert task.excluded == {"proteins without labels": 1}
 
 
-def test_masked_and_ignored_residues_are_not_used(files, fasta):
+def test_masked_residues_are_not_used(files, fasta):
     mask = fasta("m.fasta", {"p1": "0111", "p2": "111", "p3": "11100"})
     assert letters(read_residue_labels(*files, mask=mask)) == "FGHCDEKLM"
-    assert letters(read_residue_labels(*files, ignore="H", name="n")) == "HCDKMP"
-
-
-def test_labels_may_make_one_class_against_the_rest(files):
-    task = read_residue_labels(*files, positive="H")
-    assert "".join(task.target) == "110100101010"
 
 
 def test_proteins_to_learn_from_are_drawn_whole(files):
@@ -147,14 +141,9 @@ def test_labels_in_the_other_case_are_not_another_class(files, fasta):
         ValueError, match=r"record 2 \(p1\): class 'h' is written 'H' elsewhere \(.*record 1"
     ):
         read_residue_labels(files[0], labels)
-    reason = "a class written in another way than in most rows"
-    for positive, expected in ((None, "HHCCCCHCHC"), ("C", "0011110101")):
-        task = read_residue_labels(files[0], labels, positive=positive, skip_invalid=True)
-        assert task.excluded[reason] == 2
-        assert "".join(task.target) == expected
-    for settings in ({"positive": "h"}, {"ignore": "c"}):
-        with pytest.raises(ValueError, match=r"='\w' has '\w', but labels have '\w'; use the same"):
-            read_residue_labels(*files, **settings)
+    task = read_residue_labels(files[0], labels, skip_invalid=True)
+    assert task.excluded["a class written in another way than in most rows"] == 2
+    assert "".join(task.target) == "HHCCCCHCHC"
 
 
 def test_a_protein_in_no_known_set_is_named_or_counted(files, fasta):

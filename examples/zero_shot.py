@@ -37,7 +37,7 @@ def main():
     for read in task_readers(HERE / "all_tasks.toml", data=args.data):
         if read.func.__name__ != "read_scan":
             continue
-        path = args.scores / f"{Path(read.keywords['path']).name.split('.')[0]}.csv"
+        path = args.scores / f"{read.keywords['name']}.csv"
         if not path.exists():
             print(path.stem, file=sys.stderr, flush=True)
             scores_of(drawn(read())).to_csv(path, index=False)

@@ -107,7 +107,7 @@ def assert_printed(printed, expected):
 )
 def test_what_the_pages_show_is_what_their_code_prints(page, python):
     blocks = shown(page)
-    assert len(blocks) == (7 if page == README else 1)
+    assert len(blocks) == (8 if page == README else 1)
     mark = "=" * 9
     process = python("-c", f"\nprint({mark!r})\n".join(code for code, _ in blocks))
     assert process.returncode == 0, process.stderr

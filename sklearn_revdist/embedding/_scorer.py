@@ -63,15 +63,29 @@ class ESMScorer(TransformerMixin, BaseEstimator):
     reference : str, default=None
         The wild type. Marginals need it, and compare sequences of its length.
 
-    device, dtype, batch_tokens, unknown, verbose
-        As for :class:`ESMEmbedder`.
+    device : str, default=None
+        Torch device, as for :class:`ESMEmbedder`.
+
+    dtype : {"auto", "fast", "float32", "float16", "bfloat16"}, default="auto"
+        Precision of the model, as for :class:`ESMEmbedder`. The head computes in float32,
+        logarithms in float64.
+
+    batch_tokens : int, default=None
+        Number of residues at a time, as for :class:`ESMEmbedder`.
 
     max_length : int, default=None
         Residues that a model sees at a time: of a longer protein, that many around the position.
+        None is all.
+
+    unknown : {"error", "mask", "X", "keep"}, default="error"
+        How to treat ambiguous residues, as for :class:`ESMEmbedder`; a mask is an error.
 
     store : str or path-like, default=None
         A store of embeddings, which may be that of an :class:`ESMEmbedder`: what has been computed
         is kept in it.
+
+    verbose : bool, default=False
+        Whether to show progress on standard error.
 
     See Also
     --------

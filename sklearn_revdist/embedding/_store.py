@@ -83,7 +83,7 @@ class EmbeddingStore(StoredTables):
     >>> folder.cleanup()
     """
 
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def __init__(self, path: str | os.PathLike):
         self.path = _path_of_file(path)
         if not self.path.is_file():
@@ -99,9 +99,7 @@ class EmbeddingStore(StoredTables):
             raise
 
     @classmethod
-    @validate_params(
-        {"path": [str, os.PathLike], "exist_ok": ["boolean"]}, prefer_skip_nested_validation=True
-    )
+    @validate_params({"path": [str, os.PathLike], "exist_ok": ["boolean"]})
     def create(
         cls, path: str | os.PathLike, *, dtype: str = "float32", exist_ok: bool = False
     ) -> Self:
@@ -192,7 +190,7 @@ class EmbeddingStore(StoredTables):
 
         return weights_digest(files, self._file_digest)
 
-    @validate_params({"source": [Source]}, prefer_skip_nested_validation=True)
+    @validate_params({"source": [Source]})
     def read(
         self, source: Source, sequences: Collection[SequenceKey]
     ) -> dict[SequenceKey, NDArray[np.float32]]:
@@ -252,10 +250,7 @@ class EmbeddingStore(StoredTables):
                 )
         return found
 
-    @validate_params(
-        {"source": [Source], "model": [str], "embeddings": [Mapping]},
-        prefer_skip_nested_validation=True,
-    )
+    @validate_params({"source": [Source], "model": [str], "embeddings": [Mapping]})
     def write(
         self, source: Source, model: str, embeddings: Mapping[SequenceKey, NDArray[np.float32]]
     ) -> None:

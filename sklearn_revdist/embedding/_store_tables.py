@@ -70,7 +70,7 @@ class StoredTables:
         frames = list(self._frames(self._chosen(which)))
         return frames[0] if frames else pd.DataFrame()
 
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def export(self, path: str | os.PathLike, **which: Any) -> None:
         """Write :meth:`to_frame` to a file of another format.
 

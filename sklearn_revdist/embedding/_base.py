@@ -340,7 +340,10 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
 
     def _progress(self, what: str, n_residues: int):
         from ..utils._progress import ProgressBar
+        from ._inference import could_be_faster
 
+        if self.verbose and could_be_faster(self.dtype, self.device):
+            what += ' (dtype="fast" is faster here)'
         return ProgressBar(
             desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
         )

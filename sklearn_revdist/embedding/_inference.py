@@ -51,6 +51,12 @@ def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.bfloat16 if native else torch.float32,)
 
 
+def could_be_faster(dtype: str, device: str | None) -> bool:
+    """Whether ``dtype="fast"`` is another precision on this machine than ``"auto"``, in use."""
+    where = resolve_device(device)
+    return dtype == "auto" and resolve_dtypes("fast", where) != resolve_dtypes("auto", where)
+
+
 def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
     """Number of tokens in a batch: as given, or what suits the device."""
     if batch_tokens is not None:

@@ -495,3 +495,13 @@ def test_global_state_is_left_alone(chain):
         assert not torch.is_inference_mode_enabled()
     after = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_num_threads()
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("native", "dtype", "hinted"),
+    [(True, "auto", True), (True, "float32", False), (False, "auto", False)],
+)
+def test_progress_hints_at_a_faster_precision(chain, capsys, monkeypatch, native, dtype, hinted):
+    monkeypatch.setattr("sklearn_revdist.embedding._bfloat16.is_native", lambda: native)
+    ESMEmbedder(chain, verbose=True, device="cpu", dtype=dtype).transform(SEQUENCES)
+    assert ('dtype="fast" is faster here' in capsys.readouterr().err) is hinted

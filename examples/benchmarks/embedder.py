@@ -12,6 +12,7 @@ the least cosine with our float32 embeddings, residues per second, medians and t
 other programs share the processors, set OMP_NUM_THREADS=1, ESM_NUM_THREADS=1 (of esm-cpp) and
 --cpu-time for reliable ratios.
 
+    --layers    compare all layers in one pass with the last one alone
     --chain     compare the chain up to the model with the model alone
     --budgets   time ESMEmbedder for several values of batch_tokens
     --device    cuda: ours in half precision, the baselines unchanged, in single precision
@@ -225,6 +226,7 @@ def main():
         "--fasta", type=Path, default=Path(os.environ.get("REVDIST_DATA", ""), FASTA)
     )
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--layers", action="store_true")
     parser.add_argument("--chain", action="store_true")
     parser.add_argument("--budgets", type=int, nargs="+")
     args = parser.parse_args()
@@ -248,6 +250,8 @@ def main():
         if args.chain:
             chain = ESMEmbedder([str(path) for _, path in made.values()], device=args.device)
             functions["whole chain"] = lambda: chain.transform(sequences)
+        elif args.layers:
+            functions["all layers"] = lambda: embedder.transform_layers(sequences)
         elif args.budgets:
             for budget in args.budgets:
                 other = ESMEmbedder([str(path)], device=args.device, batch_tokens=budget)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from sklearn_revdist.embedding import _esm2
-from sklearn_revdist.embedding._checkpoints import read_checkpoint
+from sklearn_revdist.embedding._checkpoints import locate, read_checkpoint
 from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.sequences._tokens import AMINO_ACIDS, encode_sequences
+from sklearn_revdist.utils._models import DEMO, known_model
 
 
 def build(path, dtype=torch.float32):
@@ -52,12 +53,16 @@ def test_equals_fair_esm_in_any_grouping(tmp_path, write_checkpoint, fair_esm, t
         fair_esm.residues([path], SEQUENCES).assert_matched(np.concatenate(rows))
 
 
-def test_every_layer_equals_fair_esms(tmp_path, write_checkpoint, fair_esm):
+@pytest.mark.parametrize("name", ["random", *(model.short for model in DEMO)])
+def test_every_layer_equals_fair_esms(tmp_path, write_checkpoint, fair_esm, name):
     """Of <cls> and <eos>, too; several layers in one pass are the same bits as each alone."""
-    path = write_checkpoint(tmp_path / "m.pt", n_layers=3)
+    if name == "random":
+        path = write_checkpoint(tmp_path / "m.pt", n_layers=3)
+    else:
+        path = locate(known_model(name))
     model, tokens = build(path), encode_sequences(SEQUENCES)
     lengths = [len(sequence) + 2 for sequence in tokens]
-    together = [x.clone() for x in model.forward(tokens, range(4))]
+    together = [x.clone() for x in model.forward(tokens, range(model.n_layers + 1))]
     for layer, x in enumerate(together):
         for sequence, rows in zip(SEQUENCES, x.split(lengths), strict=True):
             fair_esm.tokens([path], sequence, layer).assert_matched(rows)

@@ -21,6 +21,7 @@ import pandas as pd
 from results import correlation, probe
 
 from sklearn_revdist import ESMEmbedder, PrefixRidgeClassifierCV, ReverseDistiller, Task, read_fasta
+from sklearn_revdist.displays._axes import short_name
 from sklearn_revdist.evaluation._probes import outputs, score
 from sklearn_revdist.evaluation._score_files import write_scores
 from sklearn_revdist.evaluation._splits import make_folds
@@ -61,7 +62,9 @@ def main():
         if not path.exists():
             print(name, file=sys.stderr, flush=True)
             write_scores(scores_of(read(), distillers), path)
-        tables.append(pd.read_csv(path, keep_default_na=False))
+        table = pd.read_csv(path, keep_default_na=False, dtype={"layer": str})
+        table["layer"] = [f"{float(layer):g}" if layer else "" for layer in table["layer"]]
+        tables.append(table)
     scores = pd.concat(tables, ignore_index=True)
     for name, table in summaries(scores).items():
         print(name, table.to_string(index=False), sep="\n")
@@ -203,13 +206,12 @@ def summaries(scores):
         "layers": summary(same[same["pooling"] == "mean"], kept),
         "poolings": summary(same[is_last(same) | (same["model"] == "")], kept),
         "layers_and_poolings": summary(same[same["model"] == LARGE], kept),
-        "layers_of_all_scans": summary(scans[scans["pooling"] == "mean"], kept),
-        "layers_and_poolings_of_classes": means(classes, kept),
+        "layers_of_classes": named(means(classes, kept)),
     }
 
 
 def is_last(scores):
-    depths = {SMALL: "3", MIDDLE: "4", LARGE: "6", "concatenation": "1.0", "distilled": "1.0"}
+    depths = {SMALL: "3", MIDDLE: "4", LARGE: "6", "concatenation": "1", "distilled": "1"}
     return scores["layer"] == scores["model"].map(depths)
 
 
@@ -240,7 +242,13 @@ def summary(scores, kept):
         ]
         gained = pd.Series(texts, index=by_task.index, name=f"gain, {split}")
         table = table.merge(gained.reset_index(), on=kept, how="left")
-    table.insert(len(kept), "tasks", scores["task"].nunique())
+    print(scores["task"].nunique(), "scans")
+    return named(table)
+
+
+def named(table):
+    """Short names of models."""
+    table["model"] = [short_name(model) for model in table["model"]]
     return table
 
 

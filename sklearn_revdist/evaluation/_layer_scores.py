@@ -79,15 +79,18 @@ def layer_scores(
         One row for each layer, models from small to large:
 
         model : str
+            Name of the model.
         layer : int
             From 0, the input of the first layer.
         depth : float
             The layer divided by the number of layers.
         n_columns : int
+            Width of the embedding.
         score_mean, score_std : float
             Spearman correlation, or area under the precision-recall curve for classes (the mean
             over classes, if there are more than two): mean and standard deviation over the folds.
         n_folds : int
+            Number of folds.
         gain, gain_low, gain_high : float
             Mean difference to the last layer, and its 95 % interval over folds, which overlap in
             their training rows [1]_. NaN if the last layer is not scored, or there is one fold.

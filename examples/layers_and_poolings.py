@@ -69,7 +69,9 @@ def main():
     for name, table in summaries(scores).items():
         print(name, table.to_string(index=False), sep="\n")
         if args.tables:
-            table.to_csv(args.tables / f"{name}.csv", index=False, lineterminator="\n")
+            table.to_csv(
+                args.tables / f"{name}.csv", index=False, lineterminator="\n", float_format="%.3f"
+            )
     if args.tables:
         draw(scores, args.tables / "layers.png")
 

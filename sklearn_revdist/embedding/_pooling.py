@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sequences._tokens import Encoder
+from ..sequences._tokens import encode_reference
 from ..sequences._windows import Piece
 from ..utils._fingerprint import fingerprint
 
@@ -256,28 +256,30 @@ def check_poolings(
 
 
 def _resolve(entry: Any, reference: NDArray[np.uint8] | None, identify: bool) -> Pooling:
-    match entry:
-        case "mean":
-            return Residues("mean", "mean")
-        case "max":
-            return OfRows("max", "max", _maxima)
-        case "cls" | "eos":
-            return Token(entry, entry, 0 if entry == "cls" else -1)
-        case "sites" | "sites_difference":
-            digest = hashlib.sha256(reference.tobytes()).hexdigest()[:32]
-            return Residues(
-                entry, f"{entry} {digest}", Sites(reference), entry == "sites_difference"
-            )
-        case str():
-            raise ValueError(
-                f"pooling={entry!r} is not one of {', '.join(map(repr, POOLINGS))}; give one of "
-                "them, positions, a function, or a list of these."
-            )
+    if isinstance(entry, str):
+        return _of_name(entry, reference)
     if callable(entry):
         name = getattr(entry, "__name__", type(entry).__name__).strip("<>")
         return OfRows(name, f"{name} {fingerprint(entry)[:32]}" if identify else name, entry)
     numbers = _positions(entry)
     return Residues("positions", f"positions {_as_ranges(numbers)}", Positions(numbers))
+
+
+def _of_name(name: str, reference: NDArray[np.uint8] | None) -> Pooling:
+    match name:
+        case "mean":
+            return Residues("mean", "mean")
+        case "max":
+            return OfRows("max", "max", _maxima)
+        case "cls" | "eos":
+            return Token(name, name, 0 if name == "cls" else -1)
+    if name not in _OF_SITES:
+        raise ValueError(
+            f"pooling={name!r} is not one of {', '.join(map(repr, POOLINGS))}; give one of them, "
+            "positions, a function, or a list of these."
+        )
+    digest = hashlib.sha256(reference.tobytes()).hexdigest()[:32]
+    return Residues(name, f"{name} {digest}", Sites(reference), name == "sites_difference")
 
 
 def _maxima(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -290,11 +292,7 @@ def _reference(reference: str | None, pooling: Any, unknown: str) -> NDArray[np.
             f"pooling={pooling!r} compares sequences with the wild type, which is missing; give "
             "its sequence as reference."
         )
-    try:
-        return Encoder(unknown).encode([reference])[0]
-    except ValueError as error:
-        text = str(error).replace("Record 0 (counting from 0)", "reference")
-        raise ValueError(text) from error
+    return encode_reference(reference, unknown)
 
 
 def _positions(entry: Any) -> NDArray[np.int64]:

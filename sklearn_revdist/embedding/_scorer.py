@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..sequences._tokens import MASK, RESIDUES, Encoder, as_text, encode_sequences
+from ..sequences._tokens import (
+    MASK,
+    RESIDUES,
+    Encoder,
+    as_text,
+    encode_reference,
+    encode_sequences,
+)
 from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._fingerprint import fingerprint
 from ..utils._models import model_name
@@ -256,7 +263,7 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         marginals = [kind for kind in kinds if kind != "pseudo_log_likelihood"]
         reference = None
         if self.reference is not None:
-            reference = _tokens_of(self.reference, self.unknown)
+            reference = encode_reference(self.reference, self.unknown)
         elif marginals:
             raise ValueError(
                 f"kinds={kinds!r} compare with the wild type, which is missing; give its sequence "
@@ -372,11 +379,3 @@ def _ratio(variant, reference, logs) -> float:
     """Sum over mutated positions of the log-ratio of the variant's and the reference's residue."""
     at = np.flatnonzero(variant != reference).tolist()
     return float(sum(logs[i][variant[i]] - logs[i][reference[i]] for i in at))
-
-
-def _tokens_of(reference: str, unknown: str) -> NDArray[np.uint8]:
-    try:
-        return Encoder(unknown).encode([reference])[0]
-    except ValueError as error:
-        text = str(error).replace("Record 0 (counting from 0)", "reference")
-        raise ValueError(text) from error

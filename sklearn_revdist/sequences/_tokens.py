@@ -197,6 +197,15 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
     return tokens
 
 
+def encode_reference(reference: str, unknown: str) -> NDArray[np.uint8]:
+    """Encode the sequence that others are compared with; errors call it `reference`."""
+    try:
+        return Encoder(unknown).encode([reference])[0]
+    except ValueError as error:
+        text = str(error).replace("Record 0 (counting from 0)", "reference")
+        raise ValueError(text) from error
+
+
 def as_text(tokens: NDArray[np.uint8]) -> str:
     """Decode tokens to a sequence in upper case, with ``<mask>`` spelled out."""
     return "".join([TOKENS[token] for token in tokens.tolist()])

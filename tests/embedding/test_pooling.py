@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.embedding._pooling import POOLINGS
@@ -84,6 +85,16 @@ def test_several_poolings_stand_side_by_side_within_each_model(chain):
     ]
     blocks = [x[:, :12] for x in each] + [x[:, 12:] for x in each]
     np.testing.assert_array_equal(found.transform(VARIANTS), np.hstack(blocks))
+
+
+@pytest.mark.parametrize(
+    "positions", [np.array([3, 5, 4]), (3, 4, 5), range(3, 6), [np.int32(3), 4, 5], [[3, 4, 5]]]
+)
+def test_positions_may_be_any_array_like(chain, positions):
+    embedder = ESMEmbedder(chain, pooling=positions)
+    expected = ESMEmbedder(chain, pooling=[3, 4, 5])
+    np.testing.assert_array_equal(embedder.transform(VARIANTS), expected.transform(VARIANTS))
+    assert clone(embedder).fingerprint() == expected.fingerprint()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import click
 import numpy as np
 
 from ..embedding._embedder import ESMEmbedder
+from ..embedding._pooling import resolve_poolings
 from ..embedding._store import EmbeddingStore
 from ..matrix._residue_moments import residue_columns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
@@ -139,11 +140,14 @@ class Sequences(NamedTuple):
         n_sequences = n_residues = n_long = 0
         limit = embedder.max_length or float("inf")
         encoder = Encoder(embedder.unknown)
+        poolings = resolve_poolings(embedder.pooling, embedder.reference, embedder.unknown)
         for first, _, part in in_parts(read(), _SEQUENCES):
             try:
-                lengths = [len(tokens) for tokens in encoder.encode(part)]
+                encoded = encoder.encode(part)
             except WrongLetter as error:
                 raise ValueError(f"{error.what}; {_remedy(error)}{instead}.") from error
+            embedder._check_poolings(poolings, encoded, first)
+            lengths = list(map(len, encoded))
             n_too_long = sum(length > limit for length in lengths)
             if n_too_long and embedder.long == "error":
                 index = next(i for i, length in enumerate(lengths) if length > limit)

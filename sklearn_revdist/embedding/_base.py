@@ -20,7 +20,7 @@ from ..utils._fingerprint import fingerprint
 from ..utils._models import model_name
 from ._assembly import records_of_sequences, residue_blocks
 from ._blocks import Block, columns_of, resolve_blocks
-from ._pooling import check_poolings, resolve_poolings
+from ._pooling import Pooling, check_poolings, resolve_poolings
 from ._store import EmbeddingStore
 from ._stored import pooled_rows
 
@@ -304,10 +304,16 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
 
     def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
         """Tokens of the sequences, once they are known to fit all parameters."""
-        whole = encode_sequences(X, self.unknown)
-        tokens = limit_length(whole, self.max_length, self.long)
-        check_poolings(blocks[0].poolings, whole, tokens)
-        return tokens
+        tokens = encode_sequences(X, self.unknown)
+        self._check_poolings(blocks[0].poolings, tokens)
+        return limit_length(tokens, self.max_length, self.long)
+
+    def _check_poolings(
+        self, poolings: Sequence[Pooling], tokens: Sequence[NDArray[np.uint8]], first: int = 0
+    ) -> None:
+        """Refuse sequences that cannot be pooled so, as they are embedded."""
+        cut = self.max_length if self.long == "truncate" else None
+        check_poolings(poolings, tokens, cut, first)
 
     def _rows(
         self, blocks: list[Block], tokens: list[NDArray[np.uint8]]

@@ -233,15 +233,20 @@ def resolve_poolings(
 def check_poolings(
     poolings: Sequence[Pooling],
     tokens: Sequence[NDArray[np.uint8]],
-    shortened: Sequence[NDArray[np.uint8]],
+    max_length: int | None = None,
+    first: int = 0,
 ) -> None:
     """Refuse sequences that cannot be pooled so; errors name the record.
 
     Parameters
     ----------
     poolings : sequence of Pooling
-    tokens, shortened : sequence of ndarray of shape (n_residues,), uint8
-        Each sequence, whole and as it is embedded.
+    tokens : sequence of ndarray of shape (n_residues,), uint8
+        The sequences, whole.
+    max_length : int, default=None
+        Number of residues after which they are cut.
+    first : int, default=0
+        Number of the first record, for messages.
 
     Raises
     ------
@@ -251,8 +256,8 @@ def check_poolings(
     """
     for pooling in poolings:
         if isinstance(pooling, Residues) and pooling.at is not None:
-            for record, (whole, short) in enumerate(zip(tokens, shortened, strict=True)):
-                pooling.at.check(whole, short, record)
+            for record, whole in enumerate(tokens, start=first):
+                pooling.at.check(whole, whole[:max_length], record)
 
 
 def _resolve(entry: Any, reference: NDArray[np.uint8] | None, identify: bool) -> Pooling:

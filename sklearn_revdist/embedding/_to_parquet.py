@@ -250,9 +250,11 @@ def _settings(embedder):
 
 def _plan(records, embedder, settings, tokens_per_part, folder):
     digests, lengths, hashed = bytearray(), array("q"), hashlib.blake2b(digest_size=16)
-    encoder = Encoder(embedder.unknown)
-    for _, names, part in in_parts(records(), _RESIDUES):
-        for tokens in encoder.encode(part):
+    encoder, poolings = Encoder(embedder.unknown), embedder._blocks(identify=True)[0].poolings
+    for first, names, part in in_parts(records(), _RESIDUES):
+        encoded = encoder.encode(part)
+        embedder._check_poolings(poolings, encoded, first)
+        for tokens in encoded:
             digests += hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()
             lengths.append(len(tokens))
         hashed.update(json.dumps(names).encode())

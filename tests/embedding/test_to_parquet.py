@@ -334,3 +334,22 @@ def test_errors_of_a_worker_are_raised_and_the_next_call_goes_on(
     assert not json.loads((tmp_path / "manifest.json").read_text())["complete"]
     assert embed_to_parquet(embedder, sequences, **ask)["complete"]
     expected.assert_matched(read(tmp_path)[0])
+
+
+def test_layers_and_poolings_are_those_of_the_embedder(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    sequences = ["MKTAY", "MKTAW", "GKTAY", "MKTAW"]
+    embedder = ESMEmbedder(
+        "demo", layer=0.5, pooling=["mean", "sites_difference"], reference="MKTAY"
+    )
+    embed_to_parquet(embedder, sequences, tmp_path / "a", tokens_per_part=6)
+    table = parquet.read_table(tmp_path / "a" / "embeddings").to_pandas().sort_values("row")
+    names = embedder.get_feature_names_out()
+    np.testing.assert_array_equal(table[names], embedder.transform(sequences[:3]))
+    with pytest.raises(ValueError, match=r"Record 3 .* 4 residues, but reference has 5"):
+        embed_to_parquet(embedder, [*sequences[:3], "MKTA"], tmp_path / "b", tokens_per_part=6)
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(ValueError, match="with other 'embedder'"):
+        embed_to_parquet(
+            embedder.set_params(layer=-1), sequences, tmp_path / "a", tokens_per_part=6
+        )

@@ -9,7 +9,7 @@ import pandas as pd
 from ..displays._axes import short_name
 from ..displays._scaling import ScalingDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..evaluation._evaluate import checked_tasks, evaluate
+from ..evaluation._evaluate import check_models, checked_tasks, evaluate
 from ..evaluation._representations import FITTED_ON, REPRESENTATIONS
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
@@ -23,11 +23,12 @@ from ..tasks._task_list import task_readers
 from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
-from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, readable, say
 from ._layer_options import layer_options
 from ._options import (
     chain_option,
     device_option,
+    jobs_option,
     quiet_option,
     regressor_option,
     unknown_option,
@@ -51,13 +52,6 @@ def _listed(known):
         return words
 
     return read
-
-
-def _not_zero(_context, _parameter, number):
-    """Refuse 0; joblib counts negative numbers from the number of processors down."""
-    if number == 0:
-        raise click.BadParameter("0 is not a number of jobs; give 1 or more, or -1 for all.")
-    return number
 
 
 @click.command()
@@ -123,13 +117,7 @@ def _not_zero(_context, _parameter, number):
 )
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
-@click.option(
-    "--jobs",
-    "n_jobs",
-    default=1,
-    callback=_not_zero,
-    help="Number of probes to fit in parallel; -1 for all processors.",
-)
+@jobs_option
 @quiet_option
 def evaluate_command(
     tasks,
@@ -199,12 +187,9 @@ def evaluate_command(
     if distiller:
         with failing(INPUT):
             fitted = ReverseDistiller.from_pretrained(distiller)
-        n_columns = len(embedder.get_feature_names_out())
-        if fitted.n_features_in_ != n_columns:
-            raise click.UsageError(
-                f"--distiller is for {fitted.n_features_in_} columns and --model gives "
-                f"{n_columns}; name the same chain."
-            )
+        with embedding():
+            for task in read:
+                as_usage(check_models, task, embedder, fitted)
     elif fit_on:
         moments = _natural_moments(fit_on, fit_sequences, embedder, output)
         fitted.fit_moments(moments, residue_columns(embedder))

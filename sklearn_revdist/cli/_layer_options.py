@@ -1,5 +1,6 @@
 """Options for the layer and the pooling: from text to the parameters of an embedder."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,14 +19,23 @@ def _layer(_context, _parameter, text: str | None) -> int | float | list[int | f
     """Read a whole number, a fraction, or one for each model."""
     if text is None:
         return None
+    layers = _numbers(text, "one for each model, as in 3,6,15")
+    return layers if len(layers) > 1 else layers[0]
+
+
+def _layers(_context, _parameter, text: str | None) -> list[int | float] | None:
+    """Read layers that each model has; the last, with which others are compared, is added."""
+    return None if text is None else [*_numbers(text, "several, as in 0.25,0.5"), -1]
+
+
+def _numbers(text: str, more: str) -> list[int | float]:
     try:
-        layers = [float(n) if "." in n else int(n) for n in text.split(",")]
+        return [float(n) if "." in n else int(n) for n in text.split(",")]
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is not a layer; give its number, as in 6 or -1, a fraction of the depth, as "
-            "in 0.75, or one for each model, as in 3,6,15."
+            f"in 0.75, or {more}."
         ) from None
-    return layers if len(layers) > 1 else layers[0]
 
 
 def _pooling(_context, _parameter, texts: tuple[str, ...]) -> Any:
@@ -41,12 +51,21 @@ def _positions(text: str) -> list[int]:
             f"{text!r} is neither one of {', '.join(POOLINGS)}, nor positions, as in 24-31,55."
         )
     spans = [(int(found[1]), int(found[2] or found[1])) for found in ranges if found]
+    if any(not 1 <= first <= last for first, last in spans):
+        raise click.BadParameter(
+            f"{text!r} is not positions, which count from 1, in ranges that go upwards, as in "
+            "24-31,55."
+        )
     return [position for first, last in spans for position in range(first, last + 1)]
 
 
 def read_reference(_context, _parameter, text: str | None) -> str | None:
     """Read a sequence, or the only one in a file."""
-    if text is None or not Path(text).is_file():
+    if text is None:
+        return None
+    if not Path(text).is_file():
+        if "." in text or "/" in text or os.sep in text:
+            raise click.BadParameter(f"There is no file {text!r}; check the path.")
         return text
     _, sequences = as_usage(read_fasta, text)
     if len(sequences) != 1:
@@ -75,6 +94,15 @@ _OPTIONS = (
         callback=read_reference,
         help="For the poolings of sites: the wild type, as a sequence or a FASTA file.",
     ),
+)
+
+
+# For the command that compares layers.
+layers_option = click.option(
+    "--layers",
+    callback=_layers,
+    help="Layers to score, as in 0.25,0.5,0.75 or 0,1,2; the last is always one of them; default: "
+    "all.",
 )
 
 

@@ -1,5 +1,7 @@
 """Command `revdist layers`: which layer of each model predicts best."""
 
+import json
+from collections.abc import Hashable
 from pathlib import Path
 
 import click
@@ -15,9 +17,16 @@ from ..tasks._proteins import read_table
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
-from ._console import INPUT, NO_PICTURE, OUTPUT, embedding, failing, readable, say
-from ._layer_options import layer_options
-from ._options import chain_option, device_option, quiet_option, unknown_option
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, readable, say
+from ._layer_options import layer_options, layers_option
+from ._options import (
+    chain_option,
+    device_option,
+    jobs_option,
+    json_option,
+    quiet_option,
+    unknown_option,
+)
 from ._sequence_inputs import chain_of, make_embedder
 
 _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
@@ -31,6 +40,7 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
     "--sequence-column", default="sequence", help="Column of that table that holds sequences."
 )
 @chain_option()
+@layers_option
 @layer_options(layer=False)
 @click.option(
     "--split",
@@ -50,6 +60,8 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 @device_option
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
+@jobs_option
+@json_option("with the tables")
 @quiet_option
 def layers_command(
     tasks,
@@ -58,10 +70,13 @@ def layers_command(
     sequence_column,
     models,
     alone,
+    layers,
     split,
     n_folds,
     output,
     skip_invalid,
+    n_jobs,
+    as_json,
     quiet,
     **settings,
 ):
@@ -69,16 +84,21 @@ def layers_command(
 
     TASKS is a table with a column of sequences and one of measurements, which --target names, or
     what `revdist evaluate` takes: a folder of ProteinGym scans, one such file, or a TOML file that
-    lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
-    its layers are embedded in one pass. The gain of a layer is its difference to the last one, with
-    a 95 % interval over folds; use a layer by --layer of the other commands.
+    lists tasks, of proteins here. Each model is scored alone, on the same folds, and all its layers
+    are embedded in one pass. The gain of a layer is its difference to the last one, with a 95 %
+    interval over folds, which does not know that the best was chosen; use a layer by --layer of the
+    other commands.
 
     \b
       revdist layers variants.csv --target fitness -m 650M
       revdist layers scan.csv -m 650M --split contiguous
       revdist layers scan.csv -m demo --pooling sites_difference -o layers
     """  # noqa: D301
-    embedder = make_embedder(chain_of(models, alone=alone), {**settings, "verbose": not quiet})
+    chain = chain_of(models, alone=alone)
+    embedder = make_embedder(chain, {**settings, "verbose": not quiet})
+    if layers:
+        with embedding():
+            as_usage(make_embedder(chain, {}).layer_numbers, layers)
     with failing(INPUT):
         policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
         if target:
@@ -94,12 +114,19 @@ def layers_command(
                 comparing(embedder, task),
                 [task.sequences[i] for i in task.protein],
                 task.target,
+                layers=layers,
                 cv=of_task,
+                n_jobs=n_jobs,
                 verbose=not quiet,
             )
-        table.insert(0, "task", task.name)
-        tables.append(table)
-        _report(table, task.metric)
+        tables.append(table.assign(task=task.name)[["task", *table]])
+        if not as_json:
+            if len(read) > 1:
+                click.echo(f"\n{task.name}")
+            _report(table, task.metric)
+    if as_json:
+        contents = [_content(task, table) for task, table in zip(read, tables, strict=True)]
+        click.echo(json.dumps({"tasks": contents}, indent=2))
     if output:
         with failing(OUTPUT):
             output.mkdir(parents=True, exist_ok=True)
@@ -120,20 +147,39 @@ def _folds(task: Task, split: str, n_folds: int):
     return next(iter(found.values()))
 
 
+def _best(table: pd.DataFrame) -> dict[Hashable, int]:
+    """Row of the best layer of each model."""
+    return table.groupby("model", sort=False)["score_mean"].idxmax().to_dict()
+
+
+def _content(task: Task, table: pd.DataFrame) -> dict:
+    """Table of a task for JSON, in which what is not known is null."""
+    table = table.drop(columns="task")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    best = {model: table.at[row, "layer"].item() for model, row in _best(table).items()}
+    return {"task": task.name, "metric": task.metric, "best": best, "layers": rows}
+
+
 def _report(table: pd.DataFrame, metric: str) -> None:
     """Print a table, and what the best layer of each model gains."""
-    shown = table.drop(columns=["task", "n_columns", "n_folds"])
+    best_rows = _best(table)
+    shown = table.drop(columns=["n_columns", "n_folds"])
     shown = shown.rename(columns={"score_mean": metric, "score_std": "SD"})
     shown = shown.round(3).replace(-0.0, 0.0)
-    click.echo(shown.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
-    for model, rows in table.groupby("model", sort=False):
-        best = rows.loc[rows["score_mean"].idxmax()]
+    shown[""] = ["best" if row in best_rows.values() else "" for row in table.index]
+    text = shown.to_string(index=False, float_format="{:.3f}".format, na_rep="")
+    click.echo("\n".join(line.rstrip() for line in text.splitlines()))
+    for model, row in best_rows.items():
+        best = table.loc[row]
+        what = f"is better than the last by {best['gain']:.3f}, "
         if best["depth"] == 1:
             what = "is the best"
+        elif best["n_folds"] == 1:
+            what += "on one fold"
         elif best["gain_low"] > 0:
-            what = f"is better than the last by {best['gain']:.3f}, more than folds differ"
+            what += "more than folds differ"
         else:
-            what = f"is better than the last by {best['gain']:.3f}, no more than folds differ"
+            what += "no more than folds differ"
         click.echo(f"{short_name(str(model))}: layer {best['layer']} {what}")
 
 

@@ -74,6 +74,22 @@ regressor_option = click.option(
     help="What predicts each model from the smaller ones in the distiller that is fitted.",
 )
 
+
+def _not_zero(_context, _parameter, number):
+    """Refuse 0; joblib counts negative numbers from the number of processors down."""
+    if number == 0:
+        raise click.BadParameter("0 is not a number of jobs; give 1 or more, or -1 for all.")
+    return number
+
+
+jobs_option = click.option(
+    "--jobs",
+    "n_jobs",
+    default=1,
+    callback=_not_zero,
+    help="Number of probes to fit in parallel; -1 for all processors.",
+)
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 
 table_options = together(

@@ -188,6 +188,11 @@ def chain_of(models: Sequence[str], *, alone: bool = False) -> str | list[str | 
 def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> ESMEmbedder:
     """Make the embedder of a chain; settings that are None have their defaults."""
     given = {name: value for name, value in settings.items() if value is not None}
+    if "layer" in given:
+        plain = ESMEmbedder(chain)
+        with embedding():
+            plain.layer_numbers()  # reads the depth of a checkpoint, whose errors are its own
+        as_usage(plain.set_params(layer=given["layer"]).layer_numbers)
     return ESMEmbedder(chain, **given)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..matrix._layout import blocks_of_names
+from ..matrix._residue_moments import residue_columns
 from ..tables._columns import columns_to_transform
 from ..tables._files import format_of
 from ..tables._table import Table
 from ..utils._models import known_model, model_and_layer, model_name, resolve_chain
-from ._console import INPUT, as_usage, failing, local_copy, local_output
+from ._console import INPUT, as_usage, embedding, failing, local_copy, local_output
 from ._embedding_inputs import holds_sequences, open_embeddings, rows_of
 from ._layer_options import refuse_pooling
 from ._options import (
@@ -97,7 +99,9 @@ def transform_command(
         if holds_sequences(path, input_format, reading["sequence_column"]):
             if residues:
                 refuse_pooling(settings)
-            embedder = _embedder_of(prefix.model_names_, fitted.model_names_, models, settings)
+            embedder = _embedder_of(
+                prefix.model_names_, fitted.model_names_, models, residues, settings
+            )
             checked = checked_sequences(Records(path, **reading), embedder)
             table = embedded(checked, embedder, kept, residues=residues)
         elif models or residues:
@@ -146,7 +150,7 @@ def _prefix(distiller: ReverseDistiller, n_components: str | None) -> tuple[int,
     return n_columns, distiller.truncate(distiller.model_names_[needed])
 
 
-def _embedder_of(names, fitted_on, models, settings):
+def _embedder_of(names, fitted_on, models, residues, settings):
     """Make the embedder of the models that are needed, with the layers that they were fitted on.
 
     Each is given, or known by its name. If models are given that the distiller was not fitted on,
@@ -167,4 +171,14 @@ def _embedder_of(names, fitted_on, models, settings):
     paths = {name: entry for name, entry in given.items() if isinstance(entry, Path)}
     if settings["layer"] is None:
         settings = {**settings, "layer": [layer for _, layer in needed]}
-    return make_embedder([paths.get(model, model) for model, _ in needed], settings)
+    embedder = make_embedder([paths.get(model, model) for model, _ in needed], settings)
+    with embedding():
+        columns = residue_columns(embedder) if residues else embedder.get_feature_names_out()
+        found = blocks_of_names(columns)
+    if found and list(found.names) != list(names):
+        raise click.UsageError(
+            f"The distiller was fitted on {', '.join(names)}, but sequences would be embedded as "
+            f"{', '.join(found.names)}; give files of other models by --model, and the same "
+            "--layer and --pooling."
+        )
+    return embedder

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
-from ..utils._models import DEMO, ESM2
+from ..utils._models import known_model, model_and_layer
 
 # From the Okabe-Ito palette; markers and dashes distinguish curves without colour.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -113,8 +113,8 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
 
 def short_name(model: str) -> str:
     """Return the short name of a known model, and what follows it, or else the name itself."""
-    for known in ESM2 + DEMO:
-        if model == known.name or model.startswith(f"{known.name}_"):
-            rest = model.removeprefix(known.name).replace("_layer", "_layer ")
-            return known.short + rest.replace("_", " ")
-    return model
+    known = known_model(model_and_layer(model)[0])
+    if known is None:
+        return model
+    rest = model.removeprefix(known.name).replace("_layer", "_layer ")
+    return known.short + rest.replace("_", " ")

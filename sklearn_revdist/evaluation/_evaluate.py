@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
+from ..matrix._layout import blocks_of_names
 from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
@@ -157,7 +158,8 @@ def evaluate(
     ------
     ValueError
         If a setting is unknown, two tasks have the same name, a task cannot be split, a test fold
-        has a class that its training fold lacks, or the probe is for the other kind of task.
+        has a class that its training fold lacks, the probe is for the other kind of task, or the
+        distiller was fitted on other models, layers or poolings than the embedder has.
     TypeError
         If `tasks` has an entry that is not a :class:`Task`. If there is an `output`, and nothing
         identifies the embedder, the distiller or the probe; nothing is embedded then.
@@ -291,16 +293,13 @@ def _score_task(
     if not folds_of:
         return pd.DataFrame([], columns=COLUMNS)
     probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
+    names = check_models(task, embedder, distiller)
     X = embed_task(task, embedder).astype(np.float64)
     try:
         check_is_fitted(distiller)
         sizes = Sizes.of_fitted(distiller)
         natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
     except NotFittedError:
-        names = None
-        if hasattr(embedder, "get_feature_names_out"):
-            of_residues = task.residue is not None
-            names = residue_columns(embedder) if of_residues else embedder.get_feature_names_out()
         sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
         natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")
@@ -326,6 +325,37 @@ def _score_task(
         )
         rows += [(task.name, task.rows, task.metric, split, *row) for row in scored]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def check_models(task: Task, embedder: Any, distiller: ReverseDistiller) -> Sequence[str] | None:
+    """Refuse a distiller that was fitted on other models, or other layers of them.
+
+    Parameters
+    ----------
+    task, embedder, distiller
+        As for :func:`evaluate`.
+
+    Returns
+    -------
+    names : sequence of str or None
+        Columns of the task's embeddings; None if the embedder has no names for them.
+    """
+    if not hasattr(embedder, "get_feature_names_out"):
+        return None
+    embedder = comparing(embedder, task)
+    of_residues = task.residue is not None
+    names = residue_columns(embedder) if of_residues else embedder.get_feature_names_out()
+    blocks = blocks_of_names(names)
+    if blocks and hasattr(distiller, "model_names_"):
+        fitted, widths = tuple(distiller.model_names_), tuple(distiller.dims_.tolist())
+        unnamed = fitted == tuple(f"block{i}" for i in range(len(fitted)))
+        if blocks != (blocks.names if unnamed else fitted, widths):
+            raise ValueError(
+                f"The distiller was fitted on {', '.join(fitted)}, but the embeddings of "
+                f"{task.name!r} are of {', '.join(blocks.names)}; give the same models, layers and "
+                "poolings."
+            )
+    return names
 
 
 def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:

@@ -1,22 +1,25 @@
 """Layer scores: score every layer of every model of a chain, each model alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.metrics import check_scoring, get_scorer_names, make_scorer
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ..embedding._base import BaseEmbedder
 from ..matrix._rows import check_targets
 from ..probes._folds import shuffled_cv
+from ..probes._metrics import spearman
 from ..sequences._tokens import as_list
-from ..utils._compat import HasMethods, Interval, validate_params
+from ..utils._compat import HasMethods, Interval, StrOptions, validate_params
 from ..utils._progress import ProgressBar
 from ._probes import fit_probe, make_probe, outputs, score
 from ._splits import Folds, check_folds
@@ -32,7 +35,17 @@ LAYER_SCORED = [
         "embedder": [BaseEmbedder],
         "layers": [list, tuple, None],
         "probe": [str, HasMethods(["fit", "predict"]), None],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), "array-like"],
+        "cv": [
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods(["split"]),
+            HasMethods(["__iter__"]),
+        ],
+        "scoring": [StrOptions({*get_scorer_names(), "spearman"}), callable, None],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=False,  # parameters of the embedder are the caller's
@@ -45,7 +58,9 @@ def layer_scores(
     layers: Sequence[Any] | None = None,
     probe: str | BaseEstimator | None = None,
     cv: int | BaseCrossValidator | Iterable = 5,
+    scoring: str | Callable | None = None,
     groups: ArrayLike | None = None,
+    n_jobs: int | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
     """Score a probe on every layer of every model, each model alone, on the same folds.
@@ -63,20 +78,27 @@ def layer_scores(
     y : array-like of shape (n_sequences,)
         Targets: numbers for a regression, strings for a classification, or what `probe` predicts.
     layers : list, default=None
-        Layers as :class:`ESMEmbedder` takes them. None is every layer of each model.
+        Layers as :class:`ESMEmbedder` takes them, each scored once. None is every layer of each
+        model.
     probe : {"ridge", "logistic"} or estimator, default=None
         As for :func:`evaluate`; None is ridge for numbers, logistic for strings.
     cv : int, cross-validation splitter or iterable, default=5
         A number of folds, shuffled with a fixed seed; a splitter; or folds.
+    scoring : str or callable, default=None
+        None is the Spearman correlation for numbers, and for classes the area under the
+        precision-recall curve (the mean over classes, if there are more than two). "spearman" or
+        any scorer of scikit-learn; higher is better.
     groups : array-like of shape (n_sequences,), default=None
         Groups for the splitter, as positions for :class:`ContiguousKFold`.
+    n_jobs : int, default=None
+        Number of layers scored at a time, in threads.
     verbose : bool, default=False
         Whether to show a progress bar on standard error.
 
     Returns
     -------
     scores : DataFrame
-        One row for each layer, models from small to large:
+        One row for each layer, models from small to large, each from its input to its last layer:
 
         model : str
             Name of the model.
@@ -87,8 +109,7 @@ def layer_scores(
         n_columns : int
             Width of the embedding.
         score_mean, score_std : float
-            Spearman correlation, or area under the precision-recall curve for classes (the mean
-            over classes, if there are more than two): mean and standard deviation over the folds.
+            Mean and standard deviation over the folds.
         n_folds : int
             Number of folds.
         gain, gain_low, gain_high : float
@@ -104,6 +125,11 @@ def layer_scores(
     See Also
     --------
     LayerCurveDisplay : Draws the table.
+
+    Notes
+    -----
+    The best of many layers is best partly by chance, which its interval does not know of. To score
+    a choice, make it in each training fold: search over `layer` inside the cross-validation.
 
     References
     ----------
@@ -135,27 +161,37 @@ def layer_scores(
     folds = list(shuffled_cv(cv, y, classifier=classes).split(sequences, y, groups))
     check_folds(folds, y, classes=classes)
     _, alike = np.unique(np.array(sequences, dtype=str), return_inverse=True)
-    metric = "aupr" if classes else "spearman"
+    scorer = _scorer(probe, classes, scoring)
     numbers = embedder.layer_numbers(layers)
     n_layers = {model: of_model[-1] for model, of_model in embedder.layer_numbers().items()}
     found = embedder.transform_layers(sequences, layers)
-    jobs = [(model, i) for model, rows in found.items() for i in range(len(rows))]
-    rows = []
-    for model, i in ProgressBar(jobs, desc="layers", unit="layer", disable=not verbose):
-        layer, columns = numbers[model][i], found[model][i].astype(np.float64)
-        scores = _scores(probe, columns, y, alike, folds, metric)
-        rows.append((model, layer, layer / n_layers[model], columns.shape[1], scores))
+
+    def one(model, layer):
+        """Row of a layer, with the score of each fold."""
+        X = found[model][numbers[model].index(layer)].astype(np.float64)
+        scores = []
+        for train, test in folds:
+            fitted = fit_probe(probe, X[train], y[train], alike[train])
+            scores.append(scorer(fitted, X[test], y[test]))
+        return model, layer, layer / n_layers[model], X.shape[1], np.array(scores)
+
+    # fractions of a shallow model may mean the same layer
+    jobs = [(model, layer) for model, of_model in numbers.items() for layer in sorted({*of_model})]
+    bar = ProgressBar(jobs, desc="layers", unit="layer", disable=not verbose)
+    rows = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
+        delayed(one)(*job) for job in bar
+    )
     return _table(rows, folds)
 
 
-def _scores(probe, X, y, groups, folds: Folds, metric) -> NDArray[np.float64]:
-    """Score of each fold."""
-    scores = []
-    for train, test in folds:
-        fitted = fit_probe(probe, X[train], y[train], groups[train])
-        classes = getattr(fitted, "classes_", None)
-        scores.append(score(metric, y[test], outputs(fitted, X[test]), classes))
-    return np.array(scores)
+def _scorer(probe, classes, scoring) -> Callable:
+    """Return a function of a fitted probe, rows and targets."""
+    if scoring is None:
+        metric = "aupr" if classes else "spearman"
+        return lambda fitted, X, y: score(
+            metric, y, outputs(fitted, X), getattr(fitted, "classes_", None)
+        )
+    return check_scoring(probe, scoring=make_scorer(spearman) if scoring == "spearman" else scoring)
 
 
 def _table(rows, folds: Folds) -> pd.DataFrame:

@@ -165,7 +165,7 @@ def model_prefixes(feature_names: Sequence[str] | None) -> dict[str, int] | None
 def model_index(model: str, model_names: Sequence[str], parameter: str) -> int:
     """Index of a model in the chain, by its short or its full name, or that with the layer."""
     name = next((known.name for known in ESM2 + DEMO if known.short == model), model)
-    models = [model_and_layer(block)[0] for block in model_names]
+    models = [model_and_layer(block, [str(name)])[0] for block in model_names]
     if name in models and name not in model_names:
         return models.index(name)
     if name not in model_names:

@@ -193,7 +193,12 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
         (["--representations", "raw"], 2, "'raw' is not one of plain, distilled"),
         (["--splits", "given"], 2, "'given' is not one of random, contiguous, modulo"),
         (["--distiller", "demo", "--fit-on", "scans"], 2, "is fitted already"),
-        (["-m", "8M", "--distiller", "demo"], 2, "is for 304 columns and --model gives 320"),
+        (
+            ["-m", "8M", "--distiller", "demo"],
+            2,
+            "of 'one' are of esm2_t6_8M_UR50D;",
+        ),
+        (["--layer", "1", "--distiller", "demo"], 2, "are of esm2_t3_100K_demo_layer1, "),
         (["-m", "9M"], 2, "9M"),
         (["--distiller", "no-such-file"], 3, "no-such-file"),
         (["--data", "nowhere"], 3, "There is no file or folder 'nowhere'; check the path."),

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
+from sklearn_revdist.embedding._checkpoints import locate
+from sklearn_revdist.utils._models import resolve_chain
 
 WILD_TYPE = "MKTAYIAKQRQISFVKSHFSRQ"
 SEQUENCES = [WILD_TYPE, "MKTAYIAKQRQISFVKSHFSRA", "AKTAYIWKQRQISFVKSHFSRQ"]
@@ -53,6 +55,10 @@ def test_options_are_the_embedders_parameters(in_process, options, parameters):
     [
         (("--layer", "last"), "'last' is not a layer; give its number"),
         (("--layer", "9"), "layer=9 is not a layer of esm2_t3_100K_demo, which has 3"),
+        (("--layer", "1,2"), "has 2 entries, but the chain has 3 models"),
+        (("--pooling", "31-24"), "'31-24' is not positions, which count from 1"),
+        (("--pooling", "0,3"), "'0,3' is not positions, which count from 1"),
+        (("--pooling", "sites", "--reference", "no.fasta"), "There is no file 'no.fasta'"),
         (("--pooling", "median"), "'median' is neither one of mean, max"),
         (("--pooling", "sites"), "give its sequence as reference"),
         (("--pooling", "sites", "--reference", "x.fasta"), "'x.fasta' has 3 sequences"),
@@ -83,7 +89,24 @@ def test_a_distiller_of_layers_embeds_these_layers(in_process, tmp_path, rng):
     assert ended.code == 0, ended.err
     X = ESMEmbedder("demo", layer=0.5).set_output(transform="pandas").transform(SEQUENCES)
     found = np.load("y.npy")
-    np.testing.assert_allclose(found, distiller.transform(X)[:, :96], rtol=0, atol=1e-5)
-    ended = in_process(*ask, "--layer", "-1")  # names decide
-    assert ended.code != 0
+    expected = distiller.truncate(distiller.model_names_[1]).transform(X.iloc[:, : 48 + 96])
+    np.testing.assert_array_equal(found, expected)
+    for option in (("--layer", "-1"), ("--pooling", "max")):  # names decide
+        ended = in_process(*ask, *option)
+        assert ended.code == 2
+        assert "The distiller was fitted on esm2_t3_100K_demo_layer2, " in ended.err
     assert in_process("fit", "n.fasta", *CHAIN, "--pooling", "max", "-o", "e.safetensors").code == 2
+
+
+def test_a_checkpoint_that_is_named_like_a_model_is_not_taken_for_it(in_process, tmp_path, rng):
+    checkpoint = tmp_path / "esm2_t3_100K_demo_tuned.pt"
+    checkpoint.write_bytes(locate(resolve_chain(["demo-48"])[0]).read_bytes())
+    natural = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60)) for _ in range(10)]
+    (tmp_path / "n.fasta").write_text("".join(f">n\n{sequence}\n" for sequence in natural))
+    ended = in_process("fit", "n.fasta", "-m", checkpoint, "-q", "-o", "d.safetensors")
+    assert ended.code == 0, ended.err
+    ask = ("transform", "d.safetensors", "x.fasta", "-q", "-o", "y.npy")
+    ended = in_process(*ask)
+    assert ended.code == 2
+    assert "would be embedded as esm2_t3_100K_demo; give files of other models" in ended.err
+    assert in_process(*ask, "-m", checkpoint).code == 0

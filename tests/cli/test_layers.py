@@ -1,10 +1,14 @@
 """The command `layers`: the table of Python, and what the best layer gains."""
 
+import json
+
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 
 from sklearn_revdist import ESMEmbedder, layer_scores, load_if1_ecoli
+from sklearn_revdist.evaluation._splits import random_fold
 
 ASK = ("layers", "scan.csv", "-m", "demo-96", "--alone", "-q")
 
@@ -27,14 +31,47 @@ def test_the_table_is_that_of_python(in_process, tmp_path, variants):
         ["demo-96"], pooling="sites_difference", reference=load_if1_ecoli().wild_type
     )
     scan = variants["mutated_sequence"].tolist(), variants["DMS_score"].to_numpy()
-    assert table.columns.tolist() == layer_scores(embedder, *scan, cv=4).columns.tolist()
-    assert table["layer"].tolist() == [0, 1, 2, 3, 4]
+    fold = random_fold(scan[0], 4)
+    folds = [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(4)]
+    expected = layer_scores(embedder, *scan, cv=folds)
+    pd.testing.assert_frame_equal(table, expected, rtol=0, atol=6e-7)  # written to 6 digits
     assert matplotlib.image.imread(tmp_path / "out" / "layers.png").ndim == 3
     text = ended.out.decode()
     assert "spearman" in text
     last = text.splitlines()[-1]
     best = table.loc[table["score_mean"].idxmax(), "layer"]
     assert last.startswith(f"demo-96: layer {best} is ")
+    assert [line.endswith("best") for line in text.splitlines()[1:-1]].index(True) == best
+
+
+def test_some_layers_are_compared_with_the_last_as_json(in_process, variants):
+    every = json.loads(in_process(*ASK, "--json").out)["tasks"][0]["layers"]
+    ended = in_process(*ASK, "--layers", "0.25,0.5", "--jobs", "2", "--json")
+    assert ended.code == 0, ended.err
+    (task,) = json.loads(ended.out)["tasks"]
+    assert task["layers"] == [every[i] for i in (1, 2, 4)]
+    best = max(task["layers"], key=lambda row: row["score_mean"])
+    assert task["best"] == {"esm2_t4_500K_demo": best["layer"]}
+    ended = in_process(*ASK, "--layers", "9")
+    assert ended.code == 2
+    assert "is not a layer of esm2_t4_500K_demo" in ended.err
+
+
+def test_of_one_fold_there_is_no_interval(in_process, tmp_path, variants):
+    sets = np.where(np.arange(len(variants)) % 3, "train", "test")
+    variants.assign(sequence=variants["mutated_sequence"], set=sets).to_csv("s.csv", index=False)
+    entry = '[[task]]\nformat = "table"\npath = "s.csv"\ntarget = "DMS_score"\nsplit = "set"\n'
+    (tmp_path / "tasks.toml").write_text(entry + 'name = "a"\n' + entry + 'name = "b"\n')
+    chain = ("-m", "demo", "-q")
+    ended = in_process("layers", "tasks.toml", *chain)
+    assert ended.code == 0, ended.err
+    a, b = ended.out.decode().split("\nb\n")
+    assert a.split("\na\n") == ["", b]
+    verdicts = b.splitlines()[-3:]
+    assert all(v.endswith((", on one fold", "is the best")) for v in verdicts)
+    tasks = json.loads(in_process("layers", "tasks.toml", *chain, "--json").out)["tasks"]
+    assert [task["task"] for task in tasks] == ["a", "b"]
+    assert all(row["gain_low"] is None for task in tasks for row in task["layers"])
 
 
 @pytest.mark.usefixtures("variants")

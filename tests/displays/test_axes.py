@@ -14,6 +14,17 @@ from sklearn_revdist import (
     mean_scores,
     prefix_scores,
 )
+from sklearn_revdist.displays._axes import short_name
+
+
+def test_short_names_say_layers_and_poolings():
+    short = {
+        "esm2_t6_8M_UR50D": "8M",
+        "esm2_t6_8M_UR50D_layer3": "8M layer 3",
+        "esm2_t3_100K_demo_layer0_sites_difference": "demo-48 layer 0 sites difference",
+        "mine_layer3": "mine_layer3",
+    }
+    assert {name: short_name(name) for name in short} == short
 
 
 @pytest.fixture

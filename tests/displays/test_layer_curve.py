@@ -34,8 +34,10 @@ def test_every_model_is_drawn_at_its_scores_and_its_best_is_marked(scores):
         assert display.best_[model] == rows.set_index("layer")["score_mean"].idxmax()
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert sorted(labels) == ["demo-160", "demo-48", "demo-96"]
-    rings = [collection.get_offsets()[0] for collection in display.ax_.collections[-1:]]
-    assert len(rings[0]) == 2
+    drawn = display.ax_.findobj(mpl.collections.PathCollection)
+    rings = [ring.get_offsets()[0].tolist() for ring in drawn]
+    best = scores.loc[scores.groupby("model")["score_mean"].idxmax(), ["depth", "score_mean"]]
+    assert sorted(rings) == sorted(best.to_numpy().tolist())
 
 
 def test_from_estimator_draws_what_layer_scores_computes(data, scores):

@@ -91,6 +91,24 @@ def test_a_target_in_the_shared_subspace_is_in_every_size_of_every_representatio
     assert scored(table, model="small", representation="largest_first") < 0.98
 
 
+def test_a_distiller_of_other_models_or_layers_is_refused(known):
+    hidden, embedder, distiller = known
+    task = task_of(hidden[:, 0])
+
+    class Renamed(Embedder):
+        def get_feature_names_out(self):
+            return [
+                name.replace("large", "large_layer2") for name in super().get_feature_names_out()
+            ]
+
+    renamed = Renamed(embedder.rows, DIMS)
+    with pytest.raises(ValueError, match=r"fitted on small, middle, large, .* large_layer2; give"):
+        evaluate([task], renamed, distiller)
+    assert renamed.n_embedded == 0
+    nameless = ReverseDistiller(DIMS, regressor="ols").fit(embedder.rows)
+    assert len(evaluate([task], renamed, nameless, representations=["plain"])) == 3
+
+
 def test_a_target_in_the_residual_appears_where_it_is_added(known):
     hidden, embedder, distiller = known
     target = hidden[:, 10]  # what the largest model alone has

@@ -5,11 +5,12 @@ import pytest
 from scipy import stats
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import ContiguousKFold, ESMEmbedder, layer_scores, load_if1_ecoli
+from sklearn_revdist.embedding import _inference
 from sklearn_revdist.evaluation._layer_scores import LAYER_SCORED
 
 ASSAY = load_if1_ecoli()
@@ -61,11 +62,56 @@ def test_folds_may_be_given_and_a_single_one_has_no_interval():
     embedder = ESMEmbedder(["demo-48"])
     positions = layer_scores(embedder, X, Y, cv=ContiguousKFold(3), groups=POSITIONS)
     folds = list(ContiguousKFold(3).split(X, groups=POSITIONS))
-    assert positions.equals(layer_scores(embedder, X, Y, cv=folds))
+    assert positions.equals(layer_scores(embedder, X, Y, cv=iter(folds)))
     assert (positions["n_folds"] == 3).all()
     single = layer_scores(embedder, X, Y, cv=folds[:1])
     assert single["gain"].notna().all()
     assert single[["gain_low", "gain_high"]].isna().all(axis=None)
+
+
+def test_each_layer_is_scored_once_from_the_input_to_the_last():
+    embedder, probe = ESMEmbedder(["demo-48", "demo-96"]), Ridge(10.0)
+    scores = layer_scores(embedder, X, Y, layers=[-1, 0.75, 0.5, 0], probe=probe)
+    by_model = scores.groupby("model", sort=False)["layer"].agg(list)
+    assert by_model.to_dict() == {"esm2_t3_100K_demo": [0, 2, 3], "esm2_t4_500K_demo": [0, 2, 3, 4]}
+    every = layer_scores(embedder, X, Y, probe=probe, n_jobs=2).set_index(["model", "layer"])
+    scores = scores.set_index(["model", "layer"])
+    assert scores.equals(every.loc[scores.index])
+
+
+def test_any_scorer_of_scikit_learn_scores():
+    embedder, probe = ESMEmbedder(["demo-48"], layer=1), Ridge(10.0)
+    H = embedder.transform(X).astype(np.float64)
+    folds = KFold(3, shuffle=True, random_state=0)
+    ask = {"layers": [1], "probe": probe, "cv": 3}
+    r2 = layer_scores(embedder, X, Y, scoring="r2", **ask)["score_mean"].item()
+    assert r2 == cross_val_score(probe, H, Y, cv=folds, scoring="r2").mean()
+    ranks = layer_scores(embedder, X, Y, scoring="spearman", **ask)
+    assert ranks.equals(layer_scores(embedder, X, Y, **ask))
+
+
+def test_each_sequence_is_embedded_once_and_each_model_loaded_once(tmp_path, monkeypatch):
+    embedded, loaded = [], []
+    forward, read = _inference.ESM2.forward, _inference.read_checkpoint
+
+    def counted(self, sequences, layers):
+        embedded.extend(sequences)
+        return forward(self, sequences, layers)
+
+    monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=3))
+    monkeypatch.setattr(_inference.ESM2, "forward", counted)
+    monkeypatch.setattr(
+        _inference, "read_checkpoint", lambda path, *more: loaded.append(path) or read(path, *more)
+    )
+    embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
+    first = layer_scores(embedder, X, Y, cv=3)
+    assert len(embedded) == 3 * len(X)  # by each model
+    assert len(set(loaded)) == len(loaded) == 3
+    again = layer_scores(embedder.set_params(layer=0.5), X, Y, layers=[0.5, -1], cv=3)
+    embedder.transform(X)
+    assert len(embedded) == 3 * len(X)
+    pairs = ["model", "layer"]
+    assert again.set_index(pairs).equals(first.set_index(pairs).loc[again.set_index(pairs).index])
 
 
 def test_classes_are_scored_by_precision_and_recall():
@@ -86,7 +132,9 @@ def test_classes_are_scored_by_precision_and_recall():
         ({"layers": []}, ValueError, "layers="),
         ({"layers": [4]}, ValueError, r"layers\[0\]=4 is not a layer of esm2_t3_100K_demo"),
         ({"probe": "lasso"}, ValueError, "probe='lasso' is not known"),
-        ({"probe": "logistic", "cv": 2}, ValueError, None),
+        ({"probe": "logistic", "cv": 2}, ValueError, "Class .* is in test fold 0"),
+        ({"cv": "5"}, ValueError, "cv"),
+        ({"scoring": "accurate"}, ValueError, "scoring"),
         ({"X": "MKT"}, TypeError, "single string"),
         ({"embedder": "demo"}, TypeError, "embedder"),
     ],

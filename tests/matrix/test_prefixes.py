@@ -68,6 +68,13 @@ def test_models_that_are_not_in_the_chain_are_refused():
         model_index("3B", CHAIN.names, "model")
 
 
+def test_a_model_is_found_by_its_layer():
+    names = ["esm2_t6_8M_UR50D_layer3", "mine_layer2", "esm2_t12_35M_UR50D_layer6_max"]
+    for i, model in enumerate(("8M", "mine", "35M")):
+        assert model_index(model, names, "n_components") == i
+        assert model_index(names[i], names, "n_components") == i
+
+
 def test_models_of_a_nested_embedding_are_read_from_its_names():
     names = ["a_0", "a_1", "b_residual_0", "b_residual_1", "b_residual_2"]
     assert model_prefixes(names) == {"a": 2, "b": 5}

@@ -195,6 +195,8 @@ CALLS = {
         "layers": [5, "all", [], [9], [None], np.nan],
         "probe": ["nosuch", 5, ["ridge"]],
         "cv": [0, 1, -3, 2.5, "five", None],
+        "scoring": ["nosuch", 5],
+        "n_jobs": [1.5, "all", 0],
         "verbose": NO_VERBOSE,
     },
     "evaluate": {

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_revdist.utils._models import DEMO, ESM2, blocks_of_width, model_name, resolve_chain
+from sklearn_revdist.utils._models import (
+    DEMO,
+    ESM2,
+    blocks_of_width,
+    model_and_layer,
+    model_name,
+    resolve_chain,
+)
 
 
 def shorts(chain):
@@ -89,3 +96,19 @@ def test_every_sum_of_widths_has_one_chain():
 @pytest.mark.parametrize("n_features", [0, 1, 319, 321, 10401])
 def test_no_chain_has_that_width(n_features):
     assert blocks_of_width(n_features) is None
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("esm2_t6_8M_UR50D", ("esm2_t6_8M_UR50D", -1)),
+        ("esm2_t6_8M_UR50D_layer0", ("esm2_t6_8M_UR50D", 0)),
+        ("esm2_t6_8M_UR50D_layer12_mean_max", ("esm2_t6_8M_UR50D", 12)),
+        ("esm2_t6_8M_UR50D_max", ("esm2_t6_8M_UR50D", -1)),
+        ("esm2_t6_8M_UR50D_tuned_layer2", ("esm2_t6_8M_UR50D_tuned", 2)),
+        ("mine_layer2", ("mine", 2)),
+        ("other_layer2", ("other_layer2", -1)),
+    ],
+)
+def test_a_block_is_named_after_its_model_and_layer(block, expected):
+    assert model_and_layer(block, ["mine", "esm2_t6_8M_UR50D_tuned"]) == expected

@@ -51,8 +51,14 @@ def main():
         if not path.exists():
             print(name, file=sys.stderr, flush=True)
             write_scores(scores_of(read(), args.data), path)
-        tables.append(pd.read_csv(path, keep_default_na=False, dtype={"layer": str}))
+        tables.append(read_of_task(path))
     write_page(pd.concat(tables, ignore_index=True), args.tables or args.output / "tables")
+
+
+def read_of_task(path):
+    return pd.read_csv(
+        path, dtype={"layer": str}, keep_default_na=False, na_values={"error": [""]}
+    )
 
 
 def readers(data):
@@ -159,8 +165,9 @@ def representations(task, data):
             yield "distilled", fraction, pooling, distiller.transform(X)
     if aligned:
         for layer in range(depths[LARGE] + 1):
-            both = [blocks[LARGE, layer, pooling] for pooling in ("mean", "sites_difference")]
-            yield LARGE, layer, "mean + sites_difference", np.hstack(both)
+            for pooling in OF_SITES:
+                both = [blocks[LARGE, layer, "mean"], blocks[LARGE, layer, pooling]]
+                yield LARGE, layer, f"mean + {pooling}", np.hstack(both)
         letters = np.array([list(sequence) for sequence in residues])
         one_hot = (letters[:, :, np.newaxis] == np.unique(letters)).reshape(len(letters), -1)
         yield "", "", "one-hot", one_hot[task.protein][:, one_hot.any(axis=0)].astype(float)
@@ -204,7 +211,7 @@ def ridge(A, y, A_test, scaled):
     terms, terms_test = Z @ vectors, Z_test @ vectors
     filters = 1 / (values.clip(0)[:, np.newaxis] + RIDGE_ALPHAS)
     solved = filters[:, :, np.newaxis] * (terms.T @ centred)[:, np.newaxis]
-    fitted = (terms @ solved.reshape(len(solved), -1)).reshape(len(y), -1, y.shape[1])
+    fitted = np.tensordot(terms, solved, axes=1)
     leverage = terms**2 @ filters + 1 / len(y)
     errors = (centred[:, np.newaxis] - fitted) / (1 - leverage)[:, :, np.newaxis]
     errors = (errors**2).mean(axis=(0, 2))

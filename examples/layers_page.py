@@ -12,11 +12,12 @@ from results_page import interval, number, write
 SMALL, MIDDLE, LARGE = "esm2_t3_100K_demo", "esm2_t4_500K_demo", "esm2_t6_2M_demo"
 KEY = ["model", "layer", "pooling"]
 DEFAULT = LARGE, "6", "mean"
-BOTH = "mean + sites_difference"
 SPLITS = ["random", "modulo", "contiguous"]
-POOLINGS = ["mean", "max", "cls", "eos", "sites", "sites_difference", BOTH]
+POOLINGS = ["mean", "max", "cls", "eos", "sites", "sites_difference"]
+POOLINGS += ["mean + sites", "mean + sites_difference"]
 MODELS = {SMALL: "48", MIDDLE: "96", LARGE: "160"}
-COLOURS = ["#0072B2", "#999999", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00"]
+COLOURS = ["#0072B2", "#999999", "#56B4E9", "#E69F00", "#CC79A7", "#009E73"]
+COLOURS += ["#882255", "#D55E00"]
 
 
 def write_page(scores, tables):
@@ -166,7 +167,7 @@ def draw(by_split, path):
     for ax, split in zip(axes, SPLITS, strict=True):
         means = by_split[split].mean(axis=1)
         of_large = means.loc[LARGE].unstack("pooling").drop("chosen")
-        for pooling, colour, marker in zip(POOLINGS, COLOURS, "os^vPDX", strict=True):
+        for pooling, colour, marker in zip(POOLINGS, COLOURS, "os^vPD*X", strict=True):
             x, y = of_large.index.astype(int), of_large[pooling]
             style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.5}
             ax.plot(x, y, label=pooling, **style)

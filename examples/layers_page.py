@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 from results_page import interval, number, write
 
+from sklearn_revdist.displays._axes import short_name
+
 SMALL, MIDDLE, LARGE = "esm2_t3_100K_demo", "esm2_t4_500K_demo", "esm2_t6_2M_demo"
 KEY = ["model", "layer", "pooling"]
 DEFAULT = LARGE, "6", "mean"
 SPLITS = ["random", "modulo", "contiguous"]
 POOLINGS = ["mean", "max", "cls", "eos", "sites", "sites_difference"]
 POOLINGS += ["mean + sites", "mean + sites_difference"]
-MODELS = {SMALL: "48", MIDDLE: "96", LARGE: "160"}
+MODELS = {model: short_name(model) for model in (SMALL, MIDDLE, LARGE)}
 COLOURS = ["#0072B2", "#999999", "#56B4E9", "#E69F00", "#CC79A7", "#009E73"]
 COLOURS += ["#882255", "#D55E00"]
 
@@ -97,7 +99,7 @@ def poolings(by_split):
     """Every pooling of the largest model at its last, best and chosen layer, and of chains."""
     rows = []
     for pooling in POOLINGS:
-        names = {"representation": "160", "pooling": pooling}
+        names = {"representation": MODELS[LARGE], "pooling": pooling}
         rows.append(names | {"layer": "last"} | row_of(by_split, (LARGE, "6", pooling)))
         best = names | {"layer": "best"}
         for split, by_task in by_split.items():
@@ -107,7 +109,7 @@ def poolings(by_split):
             best |= of_split
         rows.append(best)
         rows.append(names | {"layer": "chosen"} | row_of(by_split, (LARGE, "chosen", pooling)))
-    names = {"representation": "160", "pooling": "chosen", "layer": "chosen"}
+    names = {"representation": MODELS[LARGE], "pooling": "chosen", "layer": "chosen"}
     rows.append(names | row_of(by_split, (LARGE, "chosen", "chosen")))
     for key in by_split["random"].index:
         model, layer, pooling = key

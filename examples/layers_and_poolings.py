@@ -56,9 +56,7 @@ def main():
 
 
 def read_of_task(path):
-    return pd.read_csv(
-        path, dtype={"layer": str}, keep_default_na=False, na_values={"error": [""]}
-    )
+    return pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values={"error": [""]})
 
 
 def readers(data):

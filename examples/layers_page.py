@@ -5,7 +5,6 @@ model's last layer, with 95 % bootstrap intervals over scans, paired.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from results_page import interval, number, write
 

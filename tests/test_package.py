@@ -18,6 +18,8 @@ import sklearn_revdist
 from sklearn_revdist import ReverseDistiller, load_if1_ecoli, load_secondary_structure
 
 README = Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
+PAGES = {README: 8, DOCS / "index.rst": 1, DOCS / "layers.rst": 4}  # numbers of blocks of Python
 
 IMPORT = """
 import logging, sys, warnings
@@ -102,12 +104,10 @@ def assert_printed(printed, expected):
     )
 
 
-@pytest.mark.parametrize(
-    "page", [README, README.parent / "docs" / "index.rst"], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_what_the_pages_show_is_what_their_code_prints(page, python):
     blocks = shown(page)
-    assert len(blocks) == (8 if page == README else 1)
+    assert len(blocks) == PAGES[page]
     mark = "=" * 9
     process = python("-c", f"\nprint({mark!r})\n".join(code for code, _ in blocks))
     assert process.returncode == 0, process.stderr

@@ -62,7 +62,7 @@ def read_of_task(path):
 def readers(data):
     """Yield the name of each task, and what reads it."""
     for read in task_readers(HERE / "all_tasks.toml", data=data):
-        name = read.keywords.get("name") or Path(read.keywords["path"]).name.split(".")[0]
+        name = read.keywords["name"]
         if read.func.__name__ == "read_scan" or name in CLASSIFICATIONS:
             yield name, partial(drawn, read)
     yield "signal peptide", partial(drawn, partial(signal_peptides, data))

@@ -97,7 +97,8 @@ def _open_store(path: Path) -> Table:
     """Open a store as a table, if every model in it has embedded every sequence."""
     with EmbeddingStore(path) as store:
         table = store.as_table()
-        n_sequences = store.contents().groupby("model")["n_sequences"].sum()
+        by_way = store.contents().groupby(["model", "layer", "pooling"])
+        n_sequences = by_way["n_sequences"].sum()
     if (n_sequences < table.n_rows).any():
         raise ValueError(
             f"The store {str(path)!r} has sequences that not all of its models have embedded; "

@@ -28,7 +28,20 @@ if TYPE_CHECKING:
     from ._inference import EmbeddingRun
 
 
-class BaseEmbedder(TransformerMixin, BaseEstimator):
+class SequenceTransformer(TransformerMixin, BaseEstimator):
+    """A transformer of sequences, which has nothing to learn."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        return tags
+
+
+class BaseEmbedder(SequenceTransformer):
     """What embedders do with their parameters, which a subclass documents and sets."""
 
     chain: Any
@@ -269,15 +282,6 @@ class BaseEmbedder(TransformerMixin, BaseEstimator):
         names = [block.name(block.layers[0]) for block in blocks]
         long = None if self.max_length is None else self.long
         return fingerprint(names, sources, self.max_length, long, self.unknown, kept_as)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        tags.requires_fit = False
-        return tags
 
     def _blocks(
         self, layers: Sequence[Any] | None = None, *, identify: bool = False

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..utils._models import Model, model_name, resolve_chain
+from ..utils._models import Model, block_name, model_name, resolve_chain
 from ._layers import resolve_layers
 from ._pooling import Pooling
 from ._store_file import Source
@@ -45,12 +45,10 @@ class Block(NamedTuple):
 
         A mean over residues has no name of its own, since a distiller of residues applies to it.
         """
-        parts = [model_name(self.entry)]
-        if layer != self.depth:
-            parts.append(f"layer{layer}")
-        if len(self.poolings) > 1 or not self.poolings[0].is_mean:
-            parts += [pooling.name for pooling in self.poolings]
-        return "_".join(parts)
+        named = len(self.poolings) > 1 or not self.poolings[0].is_mean
+        poolings = [pooling.name for pooling in self.poolings] if named else []
+        number = None if layer == self.depth else layer
+        return block_name(model_name(self.entry), number, poolings)
 
     def sources(self, run: "EmbeddingRun", store: "EmbeddingStore | None") -> list[Source]:
         """List what pooled rows depend on beside the sequence: a layer after another."""

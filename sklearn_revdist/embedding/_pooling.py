@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sequences._tokens import encode_reference
+from ..sequences._tokens import MASK, encode_reference
 from ..sequences._windows import Piece
 from ..utils._fingerprint import fingerprint
 
@@ -52,10 +52,7 @@ class Pooling:
     name: str
     key: str
 
-    @property
-    def is_mean(self) -> bool:
-        """Whether it is a mean over residues, to which a distiller of residues applies."""
-        return isinstance(self, Residues) and not self.less_reference
+    is_mean = False  # over residues, so that a distiller of residues applies
 
 
 @dataclass(frozen=True)
@@ -112,20 +109,41 @@ class Positions:
             )
 
 
+class Masked:
+    """The masked residues of a sequence."""
+
+    def of(self, tokens: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which residues are chosen."""
+        return tokens == MASK
+
+    def check(self, whole: NDArray[np.uint8], short: NDArray[np.uint8], record: int) -> None:
+        """Refuse a sequence that has no mask."""
+        if not self.of(short).any():
+            raise ValueError(
+                f"Record {record} (counting from 0) has no masked residue; mask one, or leave it "
+                "out."
+            )
+
+
 @dataclass(frozen=True)
 class Residues(Pooling):
     """The mean over residues: all, or some.
 
     Attributes
     ----------
-    at : Sites or Positions, default=None
+    at : Sites, Positions or Masked, default=None
         Which residues.
     less_reference : bool, default=False
         Whether the mean of the reference's representations at the same positions is subtracted.
     """
 
-    at: Sites | Positions | None = field(default=None, compare=False)
+    at: Sites | Positions | Masked | None = field(default=None, compare=False)
     less_reference: bool = False
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether a distiller of residues applies."""
+        return not self.less_reference
 
     def sum(self, piece: Piece, tokens: NDArray[np.uint8]) -> Sum:
         """Return what a piece of a sequence contributes."""

@@ -4,17 +4,15 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..sequences._tokens import (
     MASK,
     RESIDUES,
     Encoder,
-    as_text,
     encode_reference,
     encode_sequences,
 )
@@ -22,28 +20,24 @@ from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._fingerprint import fingerprint
 from ..utils._models import model_name
 from ._assembly import records_of_sequences, residue_blocks
+from ._base import SequenceTransformer
 from ._blocks import Block
 from ._embedder import ESMEmbedder
-from ._pooling import Residues
+from ._pooling import Masked, Residues
 from ._store import EmbeddingStore
-from ._store_file import SequenceKey
-from ._stored import pooled_rows
+from ._stored import key_of, pooled_rows
+
+if TYPE_CHECKING:
+    from ._head import Head
 
 KINDS = ("masked_marginals", "wild_type_marginals", "pseudo_log_likelihood")
 _AT_A_TIME = 2**14  # masked sequences
 
 
-class _Masked:
-    """The masked positions of a sequence."""
-
-    def of(self, tokens: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return tokens == MASK
+_MASKED = Residues("masked", "masked", Masked())
 
 
-_MASKED = Residues("masked", "masked", _Masked())
-
-
-class ESMScorer(TransformerMixin, BaseEstimator):
+class ESMScorer(SequenceTransformer):
     """Score variants of a protein by how likely each model of a chain finds them.
 
     A score is a difference of log-likelihoods, natural logarithms, of the variant and the wild
@@ -89,7 +83,7 @@ class ESMScorer(TransformerMixin, BaseEstimator):
 
     store : str or path-like, default=None
         A store of embeddings, which may be that of an :class:`ESMEmbedder`: what has been computed
-        is kept in it.
+        is kept in it, except pseudo-log-likelihoods in a store of float16, which would round them.
 
     verbose : bool, default=False
         Whether to show progress on standard error.
@@ -195,6 +189,8 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         FileNotFoundError
             If there are no weights; the message says where to put them.
         """
+        from ._head import Head
+
         self._validate_params()
         tokens = encode_sequences(X, self.unknown)
         blocks, reference = self._check(tokens)
@@ -204,8 +200,9 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         keep = self.store is not None
         with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
             for i, block in enumerate(blocks):
+                head = Head(block.entry)
                 for j, kind in enumerate(self.kinds):
-                    of_kind = getattr(self, f"_{kind}")(block, distinct, reference, store)
+                    of_kind = getattr(self, f"_{kind}")(block, head, distinct, reference, store)
                     for first, score in of_kind.items():
                         scores[records[first], i * len(self.kinds) + j] = score
         return scores
@@ -221,6 +218,7 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of shape (n_models * n_kinds,), object
+            Such as ``esm2_t6_8M_UR50D_masked_marginals``.
         """
         names = [model_name(block.entry) for block in self._embedder()._blocks()]
         return np.array([f"{name}_{kind}" for name in names for kind in self.kinds], dtype=object)
@@ -232,19 +230,15 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         -------
         fingerprint : str
             64 hexadecimal digits.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            As :meth:`ESMEmbedder.fingerprint` does.
         """
         self._validate_params()
         embedder = self._embedder().set_params(max_length=self.max_length)
         return fingerprint(embedder, list(self.kinds), self.reference)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        tags.requires_fit = False
-        return tags
 
     def _embedder(self) -> ESMEmbedder:
         """The embedder of sequences that are short enough."""
@@ -284,17 +278,15 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         blocks = self._embedder()._blocks()
         return [block._replace(poolings=(_MASKED,)) for block in blocks], reference
 
-    def _masked_marginals(self, block, variants, reference, store):
+    def _masked_marginals(self, block, head, variants, reference, store):
         mutated = np.unique(
             np.concatenate([np.flatnonzero(v != reference) for v in variants.values()])
         )
         masked = {i: self._mask(reference, i) for i in mutated.tolist()}
-        logs = self._log_probabilities(block, masked, store) if masked else {}
+        logs = self._log_probabilities(block, head, masked, store) if masked else {}
         return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
 
-    def _wild_type_marginals(self, block, variants, reference, store):
-        from ._head import Head
-
+    def _wild_type_marginals(self, block, head, variants, reference, store):
         embedder = self._embedder()
         of_model = {block.entry: (block.depth, slice(block.width))}
         blocks = residue_blocks(
@@ -306,26 +298,26 @@ class ESMScorer(TransformerMixin, BaseEstimator):
             embedder._progress,
         )
         ((rows, _),) = blocks
-        logs = dict(enumerate(Head(block.entry).log_probabilities(rows)))
+        logs = dict(enumerate(head.log_probabilities(rows)))
         return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
 
-    def _pseudo_log_likelihood(self, block, variants, reference, store):
+    def _pseudo_log_likelihood(self, block, head, variants, reference, store):
         sequences, of_reference = dict(variants), None
         if reference is not None:
             alike = (r for r, tokens in variants.items() if np.array_equal(tokens, reference))
             of_reference = next(alike, -1)
             sequences[of_reference] = reference
-        found = self._likelihoods(block, sequences, store)
+        found = self._likelihoods(block, head, sequences, store)
         origin = 0.0 if reference is None else found[of_reference]
         return {record: found[record] - origin for record in variants}
 
-    def _likelihoods(self, block, sequences, store):
+    def _likelihoods(self, block, head, sequences, store):
         """Pseudo-log-likelihood of each sequence."""
         run = self._embedder()._run([block])
-        keys = {
-            r: SequenceKey(as_text(tokens), self.max_length or 0) for r, tokens in sequences.items()
-        }
+        keys = {r: key_of(tokens, self.max_length) for r, tokens in sequences.items()}
         found = {}
+        if store is not None and store.storage_dtype == "float16":
+            store = None  # hundreds, of which differences of less than one count
         if store is not None:
             (source,) = block.sources(run, store)
             source = source._replace(pooling="pseudo_log_likelihood", width=1)
@@ -340,7 +332,7 @@ class ESMScorer(TransformerMixin, BaseEstimator):
             masked = {
                 (r, i): self._mask(sequences[r], i) for r in part for i in range(len(sequences[r]))
             }
-            logs = self._log_probabilities(block, masked, None)
+            logs = self._log_probabilities(block, head, masked, None)
             new = {
                 r: np.float32(sum(logs[r, i][token] for i, token in enumerate(sequences[r])))
                 for r in part
@@ -360,15 +352,13 @@ class ESMScorer(TransformerMixin, BaseEstimator):
         start = np.clip(position - self.max_length // 2, 0, len(tokens) - self.max_length)
         return masked[start : start + self.max_length]
 
-    def _log_probabilities(self, block, masked, store):
+    def _log_probabilities(self, block: Block, head: "Head", masked: dict, store) -> dict:
         """Log-probabilities of all tokens at the masked position of each sequence."""
-        from ._head import Head
-
-        head, embedder = Head(block.entry), self._embedder()
+        embedder = self._embedder()
         keys = list(masked)
         records = dict(enumerate(masked.values()))
         run = embedder._run([block])
-        rows = {}
+        rows: dict[int, NDArray] = {}
         for part in pooled_rows(run, block, records, None, store, embedder._progress):
             rows |= part
         stacked = np.stack([rows[i].reshape(-1) for i in range(len(keys))])

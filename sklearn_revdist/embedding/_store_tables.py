@@ -13,11 +13,13 @@ from ..tables._files import writing
 from ..tables._table import Batch, Table, batch_rows
 from ..utils._compat import validate_params
 from ..utils._files import local_path
+from ..utils._models import block_name, known_model
 from ._store_file import Source, SQLiteFile, damaged, decode, is_intact, text_digest
 
 _GROUP = ("model", *Source._fields, "max_length")
 _CONTENTS = (*_GROUP, "n_sequences", "bytes")
 _TEXTS = {"model", "weights", "pooling", "dtype"}  # columns of contents(); others are numbers
+_MEANS = {"mean", "sites", "positions"}  # poolings that keep the names of residues
 _CHUNK = 500  # rows read in one statement, so that no writer waits long
 
 
@@ -39,7 +41,7 @@ class StoredTables:
             whole), the number of sequences ``n_sequences`` and the size of their
             embeddings in ``bytes``.
         """
-        return self._groups().drop(columns=["source", "last"])
+        return self._groups().drop(columns=["block", "source", "last"])
 
     def to_frame(self, **which: Any) -> pd.DataFrame:
         """Read all embeddings, or some of them, into a data frame.
@@ -56,15 +58,16 @@ class StoredTables:
         -------
         frame : DataFrame of float32
             A row for each sequence, which is its index, in the order of storing. The
-            columns of each model are named as by :class:`ESMEmbedder`; NaN where a model has
-            not embedded a sequence.
+            columns of each model, layer and pooling are named as by :class:`ESMEmbedder`, layers
+            of models of unknown depth from the end (``layer-2``); NaN where there is no embedding
+            of a sequence.
 
         Raises
         ------
         TypeError
             If :meth:`contents` has no such column, or a value is of another type than the column.
         ValueError
-            If a model has several embeddings of one sequence, as in two precisions, or if
+            If a layer has several embeddings of one sequence, as in two precisions, or if
             embeddings are damaged.
         """
         frames = list(self._frames(self._chosen(which)))
@@ -117,8 +120,8 @@ class StoredTables:
             raise ValueError(
                 f"The store {str(self.path)!r} has no such embeddings; see its contents()."
             )
-        models = groups.drop_duplicates("model").itertuples()
-        columns = [f"{group.model}_{j}" for group in models for j in range(group.width)]
+        blocks = groups.drop_duplicates("block").itertuples()
+        columns = [f"{group.block}_{j}" for group in blocks for j in range(group.width)]
         keys = ", ".join(f"({group.source}, {group.max_length})" for group in groups.itertuples())
         where = f"WHERE (source, max_length) IN (VALUES {keys})"
         ((n_rows,),) = self._file.rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
@@ -158,7 +161,8 @@ class StoredTables:
         )
         if any(None in row for row in rows):
             raise ValueError(damaged(self.path, "the source of some embeddings is missing"))
-        return pd.DataFrame(rows, columns=[*_CONTENTS, "source", "last"])
+        groups = pd.DataFrame(rows, columns=[*_CONTENTS, "source", "last"])
+        return groups.assign(block=[_block_name(group) for group in groups.itertuples()])
 
     def _frames(self, groups: pd.DataFrame, step: int | None = None) -> Iterator[pd.DataFrame]:
         """Read embeddings, those of `step` consecutive sequences at a time, or all at once."""
@@ -176,8 +180,8 @@ class StoredTables:
 
     def _frame(self, groups: pd.DataFrame, ids: range) -> tuple[pd.DataFrame, int]:
         """Embeddings of the sequences with these numbers, and how many there are."""
-        models = groups.groupby("model", sort=False)
-        blocks = [self._block(model, group, ids) for model, group in models]
+        by_block = groups.groupby("block", sort=False)
+        blocks = [self._block(block, group, ids) for block, group in by_block]
         found = sorted(set().union(*(block.index for block in blocks)))
         texts = dict(
             self._file.rows(
@@ -192,8 +196,8 @@ class StoredTables:
         )
         return frame, sum(map(len, blocks))
 
-    def _block(self, model: str, groups: pd.DataFrame, ids: range) -> pd.DataFrame:
-        """Embeddings of one model, indexed by the number of the sequence."""
+    def _block(self, block: str, groups: pd.DataFrame, ids: range) -> pd.DataFrame:
+        """Embeddings of one layer of a model, indexed by the number of the sequence."""
         width = int(groups["width"].iloc[0])
         index, vectors = [], []
         for group in groups.itertuples():
@@ -202,16 +206,16 @@ class StoredTables:
                 intact = is_intact(source, group.max_length, sha256, vector, checksum)
                 if not intact or text_digest(str(text)) != sha256:
                     raise ValueError(
-                        damaged(self.path, f"the embedding of sequence {sequence} by {model}")
+                        damaged(self.path, f"the embedding of sequence {sequence} by {block}")
                     )
                 index.append(sequence)
                 vectors.append(decode(vector, width))
         if len(set(index)) < len(index):
             raise ValueError(
-                f"{str(self.path)!r} has several embeddings of one sequence by {model}; choose by "
+                f"{str(self.path)!r} has several embeddings of one sequence by {block}; choose by "
                 "the columns of contents(), as in to_frame(dtype='float32', max_length=0)."
             )
-        columns = [f"{model}_{j}" for j in range(width)]
+        columns = [f"{block}_{j}" for j in range(width)]
         values = np.array(vectors, dtype=np.float32).reshape(-1, width)
         return pd.DataFrame(values, index=index, columns=columns)
 
@@ -226,3 +230,12 @@ class StoredTables:
         ):
             yield from rows
             last = rows[-1][0]
+
+
+def _block_name(group: Any) -> str:
+    """Name of a model's columns, with its layer and pooling, as the embedder gives it."""
+    known, layer = known_model(group.model), None
+    if group.layer != -1:
+        layer = group.layer + known.n_layers + 1 if known else group.layer
+    kind = group.pooling.partition(" ")[0]
+    return block_name(group.model, layer, [] if kind in _MEANS else [kind])

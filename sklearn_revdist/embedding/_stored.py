@@ -40,7 +40,7 @@ def pooled_rows(
         yield from compute(records)
         return
     sources = block.sources(run, store)
-    keys = {record: _key(tokens, max_length) for record, tokens in records.items()}
+    keys = {record: key_of(tokens, max_length) for record, tokens in records.items()}
     shape = len(block.layers), len(block.poolings), block.width
 
     def read(records: Records) -> Records:
@@ -65,7 +65,8 @@ def pooled_rows(
     yield read(missing)
 
 
-def _key(tokens: NDArray[np.uint8], max_length: int | None) -> SequenceKey:
+def key_of(tokens: NDArray[np.uint8], max_length: int | None) -> SequenceKey:
+    """Key of a sequence in a store, with the length of windows if it is embedded in some."""
     whole = max_length is None or len(tokens) <= max_length
     return SequenceKey(as_text(tokens), 0 if whole else max_length)
 

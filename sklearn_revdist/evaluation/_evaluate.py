@@ -20,6 +20,7 @@ from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
+from ..utils._fingerprint import fingerprint
 from ._fold_scores import SCORED, score_folds
 from ._probes import make_probe
 from ._representations import FITTED_ON, REPRESENTATIONS, Maps, Sizes, list_representations
@@ -225,13 +226,14 @@ def evaluate(
         checked = list(checked)
     how = {"embedder": embedder, "distiller": distiller, "n_jobs": n_jobs, "verbose": verbose}
     score = partial(_score_task, **settings, **how)
-    tables = []
+    tables, key = [], None
     for task in checked:
         if folder is None:
             tables.append(score(task))
             continue
-        key = scores_key(comparing(embedder, task), distiller, settings)
-        path = folder / file_name(task, key)
+        embedded_by = fingerprint(comparing(embedder, task))  # first: it may raise
+        key = key or scores_key(distiller, settings)  # takes seconds, for all tasks once
+        path = folder / file_name(task, embedded_by, key)
         if not path.exists():
             table = score(task)
             folder.mkdir(parents=True, exist_ok=True)

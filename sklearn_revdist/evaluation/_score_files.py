@@ -31,9 +31,8 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
     )
 
 
-def scores_key(embedder, distiller, settings):
-    """Return a digest of all that scores depend on, except the task."""
-    embedded_by = fingerprint(embedder)  # first: it may raise, and the rest may take seconds
+def scores_key(distiller, settings):
+    """Return a digest of all that scores depend on, except the task and the embedder."""
     probe = settings["probe"]
     if not isinstance(probe, str | None):
         settings = {**settings, "probe": clone(probe)}  # as it is fitted on folds
@@ -43,10 +42,10 @@ def scores_key(embedder, distiller, settings):
     moments = vars(whole).get("moments_")
     natural = moments if moments is None else vars(moments)
     parameters = whole.get_params(deep=False)
-    return fingerprint(_DEFINITION, embedded_by, whole, parameters, natural, settings)
+    return fingerprint(_DEFINITION, whole, parameters, natural, settings)
 
 
-def file_name(task, key):
+def file_name(task, embedded_by, key):
     """Return the name of a task's file, with a digest of all that its scores depend on."""
-    digest = fingerprint(key, task)
+    digest = fingerprint(embedded_by, key, task)
     return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', task.name)}-{digest[:12]}.csv"

@@ -206,7 +206,7 @@ def combine_mutants(mutants: Sequence[str], n_substitutions: int = 2) -> list[st
     >>> combine_mutants(["K2R", "K2A", "A4G"])
     ['K2R:A4G', 'K2A:A4G']
     """
-    singles = []
+    singles: list[Substitution] = []
     for i, text in enumerate(mutants):
         _check_text(text, f"mutants[{i}]={text!r}")
         parsed = parse_mutant(text)

@@ -49,6 +49,20 @@ def known_model(name: str | os.PathLike) -> Model | None:
     return None
 
 
+def block_name(model: str, layer: int | None, poolings: Iterable[str] = ()) -> str:
+    """Name a block of columns: a model, its layer but for the last, and how rows are pooled.
+
+    Parameters
+    ----------
+    model : str
+    layer : int or None
+        From 0, or from -2 down where the number of layers is not known; None is the last.
+    poolings : iterable of str
+        None for a mean over residues, since a distiller of residues applies to it.
+    """
+    return "_".join([model, *([] if layer is None else [f"layer{layer}"]), *poolings])
+
+
 def model_and_layer(block: str, names: Iterable[str] = ()) -> tuple[str, int]:
     """Find the model and the layer that a block of columns is named after; -1 is the last layer.
 
@@ -67,7 +81,7 @@ def model_and_layer(block: str, names: Iterable[str] = ()) -> tuple[str, int]:
     """
     names = (*names, *(model.name for model in ESM2 + DEMO))
     for name in sorted(names, key=len, reverse=True):  # of two that fit, the whole one
-        if rest := re.fullmatch(rf"{re.escape(name)}(?:_layer(\d+))?(?:_[a-z].*)?", block):
+        if rest := re.fullmatch(rf"{re.escape(name)}(?:_layer(-?\d+))?(?:_[a-z].*)?", block):
             return name, int(rest[1] or -1)
     return block, -1
 

@@ -124,6 +124,25 @@ def test_what_a_store_has_is_not_computed_again(tmp_path, embedded):
         assert set(kept.contents()["pooling"]) == {"masked", "pseudo_log_likelihood"}
 
 
+def test_a_store_of_half_precision_rounds_no_likelihood(tmp_path):
+    EmbeddingStore.create(tmp_path / "half.sqlite", dtype="float16").close()
+    scorer = ESMScorer(["demo-48"], kinds=["pseudo_log_likelihood"], reference=WILD_TYPE)
+    expected = scorer.transform(VARIANTS)
+    found = clone(scorer).set_params(store=tmp_path / "half.sqlite").transform(VARIANTS)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_head_of_a_model_is_read_once(monkeypatch):
+    from sklearn_revdist.embedding import _head
+
+    made = []
+    monkeypatch.setattr("sklearn_revdist.embedding._scorer._AT_A_TIME", 1)
+    init = _head.Head.__init__
+    monkeypatch.setattr(_head.Head, "__init__", lambda self, e: made.append(e) or init(self, e))
+    ESMScorer("demo", kinds=KINDS, reference=WILD_TYPE).transform(VARIANTS)
+    assert len(made) == 3
+
+
 def test_beside_the_embedder_in_a_union(rng):
     variants = [WILD_TYPE[:i] + a + WILD_TYPE[i + 1 :] for i in range(14) for a in "ACD"]
     y = rng.normal(size=len(variants))

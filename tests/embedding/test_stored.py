@@ -117,3 +117,27 @@ def test_layers_share_the_model_in_memory(models):
     for layer in (0, 1, -1):
         ESMEmbedder(["demo-48"], layer=layer).transform(SEQUENCES)
     assert len(models._models) == 1
+
+
+def test_a_table_of_a_store_names_layers_and_poolings(path, tmp_path, write_checkpoint):
+    """So a distiller of the last layer is not given another one."""
+    own = write_checkpoint(tmp_path / "mine.pt", n_layers=2)
+    for model in ("demo-48", str(own)):
+        embedder = ESMEmbedder([model], store=path)
+        embedder.transform_layers(SEQUENCES, [-1, -2])
+        embedder.set_params(pooling="max").transform(SEQUENCES)
+        embedder.set_params(pooling=[2, 3], layer=1).transform(SEQUENCES)
+    with EmbeddingStore(path) as store:
+        frame = store.to_frame(model="esm2_t3_100K_demo")
+        names = store.to_frame(model="mine", pooling="mean").columns
+    blocks = dict.fromkeys(name.rpartition("_")[0] for name in frame)
+    assert list(blocks) == [
+        "esm2_t3_100K_demo",
+        "esm2_t3_100K_demo_layer2",
+        "esm2_t3_100K_demo_max",
+        "esm2_t3_100K_demo_layer1",
+    ]
+    embedder = ESMEmbedder(["demo-48"], layer=2)
+    columns = embedder.get_feature_names_out()
+    np.testing.assert_array_equal(frame[columns], embedder.transform(SEQUENCES[:3]))
+    assert {name.rpartition("_")[0] for name in names} == {"mine", "mine_layer-2"}

@@ -107,6 +107,7 @@ def test_no_chain_has_that_width(n_features):
         ("esm2_t6_8M_UR50D_max", ("esm2_t6_8M_UR50D", -1)),
         ("esm2_t6_8M_UR50D_tuned_layer2", ("esm2_t6_8M_UR50D_tuned", 2)),
         ("mine_layer2", ("mine", 2)),
+        ("mine_layer-2", ("mine", -2)),
         ("other_layer2", ("other_layer2", -1)),
     ],
 )

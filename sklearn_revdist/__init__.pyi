@@ -11,6 +11,7 @@ from .embedding._embedder import ESMEmbedder
 from .embedding._scorer import ESMScorer
 from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
+from .embedding._transformers_embedder import TransformersEmbedder
 from .embedding._verify import verify_embeddings
 from .evaluation._evaluate import evaluate
 from .evaluation._layer_scores import layer_scores
@@ -43,6 +44,7 @@ __all__ = [
     "ReverseDistiller",
     "ScalingDisplay",
     "Task",
+    "TransformersEmbedder",
     "combine_mutants",
     "embed_to_parquet",
     "evaluate",

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..embedding._embedder import ESMEmbedder
+from ..embedding._base import BaseEmbedder
 from ..matrix._layout import blocks_of_names, find_blocks, names_of_blocks
 from ..matrix._moments import Moments
 from ..matrix._prefixes import new_columns
@@ -31,7 +31,7 @@ from ._embedding_inputs import holds_sequences, is_store, open_embeddings
 from ._info import described, report_of
 from ._layer_options import refuse_pooling
 from ._options import (
-    CHECKPOINTS,
+    FAMILIES,
     json_option,
     output_option,
     quiet_option,
@@ -73,7 +73,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "--model",
     "models",
     multiple=True,
-    help=f"For sequences: the chain up to this model (default: 650M), or {CHECKPOINTS}; given "
+    help=f"For sequences: the chain up to this model (default: 650M), or {FAMILIES}; given "
     "several times, exactly those models.",
 )
 @click.option(
@@ -203,7 +203,7 @@ def _of_embeddings(path, input_format, dims, n_new, quiet):
 
 
 def _of_sequences(
-    sequences: Sequences, embedder: ESMEmbedder, folder: Path | None, quiet: bool
+    sequences: Sequences, embedder: BaseEmbedder, folder: Path | None, quiet: bool
 ) -> Moments:
     """Moments of all residues, kept in a folder as they grow."""
 
@@ -219,7 +219,7 @@ def _of_sequences(
         return sum_residues(parts(), embedder, kept, bar.update)
 
 
-def _drawn(records: Records, embedder: ESMEmbedder, n_sequences: int, seed: int) -> Sequences:
+def _drawn(records: Records, embedder: BaseEmbedder, n_sequences: int, seed: int) -> Sequences:
     """Draw proteins from all records; records that cannot be drawn are not errors."""
     limit = embedder.max_length if embedder.long == "error" else None
     with failing(INPUT):

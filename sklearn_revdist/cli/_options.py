@@ -11,6 +11,7 @@ from ._layer_options import LAYER_SETTINGS, layer_options
 
 # What a --model may be, beside the name of one.
 CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
+FAMILIES = f"{CHECKPOINTS}, or hf: and the name of another family's model there"
 
 
 def together(*options: Callable) -> Callable:
@@ -36,15 +37,19 @@ def output_option(content: str) -> Callable:
     )
 
 
-def chain_option(*more_names: str) -> Callable:
-    """Make the options for the models that embed, where no distiller names them."""
+def chain_option(*more_names: str, families: bool = True) -> Callable:
+    """Make the options for the models that embed, where no distiller names them.
+
+    Models of other families are mentioned unless `families` is false.
+    """
+    kinds = FAMILIES if families else CHECKPOINTS
     return together(
         click.option(
             *("-m", "--model", *more_names, "models"),
             multiple=True,
             default=["650M"],
-            help=f"The chain up to this model, or {CHECKPOINTS}; given several times, exactly "
-            "those models.",
+            help=f"The chain up to this model, or {kinds}; given several times, exactly those "
+            "models.",
         ),
         click.option("--alone", is_flag=True, help="Use only the model, not the chain up to it."),
     )

@@ -40,7 +40,7 @@ from ._sequence_inputs import chain_of
     default=KINDS[:1],
     help="Kind of the score; may be given several times.",
 )
-@chain_option()
+@chain_option(families=False)
 @click.option(
     "-o",
     "--output",
@@ -96,7 +96,7 @@ def score_command(
     if output != STDIO and output.suffix not in (".csv", ".parquet"):
         raise click.UsageError(f"{str(output)!r} ends in neither .csv nor .parquet; choose one.")
     scorer = ESMScorer(
-        chain_of(models, alone=alone),
+        chain_of(models, alone=alone, families=False),
         kinds=list(kinds),
         reference=reference,
         verbose=not quiet,

@@ -17,20 +17,23 @@ from typing import Any, NamedTuple, Self
 import click
 import numpy as np
 
+from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
-from ..embedding._pooling import resolve_poolings
 from ..embedding._store import EmbeddingStore
+from ..embedding._transformers_embedder import TransformersEmbedder
 from ..matrix._residue_moments import residue_columns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
 from ..utils._fingerprint import fingerprint
-from ..utils._models import known_model, resolve_chain
+from ..utils._models import known_model
 from ..utils._parts import Parts
 from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
 _SEQUENCES, RESIDUES = 2**16, 2**13
+
+_OTHER = "hf:"  # before a model of another family than ESM-2
 
 
 class Kept(NamedTuple):
@@ -127,26 +130,25 @@ class Sequences(NamedTuple):
     n_residues: int
 
     @classmethod
-    def checked(cls, read: Callable, embedder: ESMEmbedder, instead: str = "") -> Self:
+    def checked(cls, read: Callable, embedder: BaseEmbedder, instead: str = "") -> Self:
         """Check that an embedder can embed every sequence.
 
         Parameters
         ----------
         read : callable
-        embedder : ESMEmbedder
+        embedder : BaseEmbedder
         instead : str, default=""
             What else to do about a letter that is not a residue, for the message.
         """
         n_sequences = n_residues = n_long = 0
         limit = embedder.max_length or float("inf")
-        encoder = Encoder(embedder.unknown)
-        poolings = resolve_poolings(embedder.pooling, embedder.reference, embedder.unknown)
+        encoder, check = Encoder(embedder.unknown), embedder._checker()
         for first, _, part in in_parts(read(), _SEQUENCES):
             try:
                 encoded = encoder.encode(part)
             except WrongLetter as error:
                 raise ValueError(f"{error.what}; {_remedy(error)}{instead}.") from error
-            embedder._check_poolings(poolings, encoded, first)
+            check(encoded, first)
             lengths = list(map(len, encoded))
             n_too_long = sum(length > limit for length in lengths)
             if n_too_long and embedder.long == "error":
@@ -169,34 +171,65 @@ class Sequences(NamedTuple):
         return cls(read, n_sequences, n_residues)
 
 
-def chain_of(models: Sequence[str], *, alone: bool = False) -> str | list[str | Path]:
+def chain_of(
+    models: Sequence[str], *, alone: bool = False, families: bool = True
+) -> str | list[str | Path]:
     """Find the chain of the models that are named on the command line.
 
     Parameters
     ----------
     models : sequence of str
-        Names of models, or paths of checkpoints. One name is the chain up to that model.
+        Names of models, paths of checkpoints, or models of other families, as "hf:owner/name". One
+        name is the chain up to that model.
     alone : bool, default=False
         Whether one name is only that model.
+    families : bool, default=True
+        Whether other families are allowed.
     """
     entries = [_entry(model) for model in models]
-    chain = entries[0] if entries == list(models[:1]) and not alone else entries
-    as_usage(resolve_chain, chain)
+    others = [entry for entry in entries if _is_other(entry)]
+    if others and not families:
+        raise click.UsageError(
+            f"{others[0]!r} is a model of another family than ESM-2, which this command does not "
+            "take; choose one of ESM-2."
+        )
+    is_one_name = entries == list(models[:1]) and not others
+    chain = entries[0] if is_one_name and not alone else entries
+    as_usage(_plain(chain)._entries)
     return chain
 
 
-def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> ESMEmbedder:
+def sources(chain: str | list[str | Path]) -> dict[str, str | Path]:
+    """Entries of a chain, each by itself, by the names in columns."""
+    names = [entry.name for entry in _plain(chain)._entries()]
+    return dict(zip(names, names if isinstance(chain, str) else chain, strict=True))
+
+
+def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> BaseEmbedder:
     """Make the embedder of a chain; settings that are None have their defaults."""
     given = {name: value for name, value in settings.items() if value is not None}
+    embedder = _plain(chain)
     if "layer" in given:
-        plain = ESMEmbedder(chain)
         with embedding():
-            plain.layer_numbers()  # reads the depth of a checkpoint, whose errors are its own
-        as_usage(plain.set_params(layer=given["layer"]).layer_numbers)
-    return ESMEmbedder(chain, **given)
+            embedder.layer_numbers()  # reads the depth of a checkpoint, whose errors are its own
+        as_usage(embedder.set_params(layer=given["layer"]).layer_numbers)
+    return embedder.set_params(**given)
 
 
-def checked_sequences(records: Records, embedder: ESMEmbedder, instead: str = "") -> Sequences:
+def _plain(chain: str | list[str | Path]) -> BaseEmbedder:
+    """The embedder of a chain, with default settings."""
+    if isinstance(chain, list) and any(map(_is_other, chain)):
+        return TransformersEmbedder(
+            [entry.removeprefix(_OTHER) if _is_other(entry) else entry for entry in chain]
+        )
+    return ESMEmbedder(chain)
+
+
+def _is_other(entry: str | Path) -> bool:
+    return isinstance(entry, str) and entry.startswith(_OTHER)
+
+
+def checked_sequences(records: Records, embedder: BaseEmbedder, instead: str = "") -> Sequences:
     """Check the sequences of a file; errors say where in the file the record is."""
     with failing(INPUT):
         try:
@@ -209,7 +242,7 @@ def checked_sequences(records: Records, embedder: ESMEmbedder, instead: str = ""
             raise ValueError(f"{where}: {error}") from error
 
 
-def embedded(sequences: Sequences, embedder: ESMEmbedder, kept: Kept, *, residues: bool) -> Table:
+def embedded(sequences: Sequences, embedder: BaseEmbedder, kept: Kept, *, residues: bool) -> Table:
     """Make a table that embeds sequences as it is read.
 
     An embedder without a store gets the one beside the output.
@@ -246,8 +279,8 @@ def long_sequences_unmentioned() -> Iterator[None]:
 
 
 def _entry(model: str) -> str | Path:
-    """Keep a known name as it is; anything else is the path of a checkpoint."""
-    if model == "demo" or known_model(model):
+    """Keep a name as it is; anything else is the path of a checkpoint."""
+    if model == "demo" or known_model(model) or _is_other(model):
         return model
     if os.path.exists(model) or os.sep in model or "/" in model or model.endswith(".pt"):
         return Path(model)

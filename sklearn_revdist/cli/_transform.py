@@ -12,12 +12,12 @@ from ..matrix._residue_moments import residue_columns
 from ..tables._columns import columns_to_transform
 from ..tables._files import format_of
 from ..tables._table import Table
-from ..utils._models import known_model, model_and_layer, model_name, resolve_chain
+from ..utils._models import known_model, model_and_layer
 from ._console import INPUT, as_usage, embedding, failing, local_copy, local_output
 from ._embedding_inputs import holds_sequences, open_embeddings, rows_of
 from ._layer_options import refuse_pooling
 from ._options import (
-    CHECKPOINTS,
+    FAMILIES,
     json_option,
     output_option,
     quiet_option,
@@ -32,6 +32,7 @@ from ._sequence_inputs import (
     checked_sequences,
     embedded,
     make_embedder,
+    sources,
 )
 
 
@@ -51,7 +52,7 @@ from ._sequence_inputs import (
     "models",
     multiple=True,
     help="For sequences: the models that the distiller was fitted on and that are not known by "
-    f"name, each {CHECKPOINTS}.",
+    f"name, each {FAMILIES}.",
 )
 @table_options
 @sequence_options
@@ -157,7 +158,7 @@ def _embedder_of(names, fitted_on, models, residues, settings):
     exactly the given ones are used, and the distiller checks their columns.
     """
     chain = chain_of(models) if models else []
-    given = {model_name(entry): entry for entry in (resolve_chain(chain) if chain else ())}
+    given = sources(chain) if chain else {}
     of_fit = {name: model_and_layer(name, given) for name in fitted_on}
     if given.keys() - {model for model, _ in of_fit.values()}:
         return make_embedder(chain, settings)
@@ -168,10 +169,9 @@ def _embedder_of(names, fitted_on, models, residues, settings):
             f"The distiller was fitted on {', '.join(fitted_on)}; give the file or folder of "
             f"{' and of '.join(missing)} with --model."
         )
-    paths = {name: entry for name, entry in given.items() if isinstance(entry, Path)}
     if settings["layer"] is None:
         settings = {**settings, "layer": [layer for _, layer in needed]}
-    embedder = make_embedder([paths.get(model, model) for model, _ in needed], settings)
+    embedder = make_embedder([given.get(model, model) for model, _ in needed], settings)
     with embedding():
         columns = residue_columns(embedder) if residues else embedder.get_feature_names_out()
         found = blocks_of_names(columns)

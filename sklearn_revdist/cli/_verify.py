@@ -14,7 +14,7 @@ from ._sequence_inputs import chain_of
 
 
 @click.command()
-@chain_option()
+@chain_option(families=False)
 @click.option("--device", help="Device of torch, as in cuda:1; default: the best.")
 @click.option(
     "--dtype",
@@ -42,7 +42,7 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
       revdist verify -m 650M --alone --device cuda
       revdist verify -m ./my_model --json
     """  # noqa: D301
-    chain = chain_of(models, alone=alone)
+    chain = chain_of(models, alone=alone, families=False)
     with embedding():
         table = verify_embeddings(chain, device=device, dtype=dtype, verbose=not quiet)
     rows = table.to_dict("records")

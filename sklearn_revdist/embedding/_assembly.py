@@ -3,14 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain as flatten
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..sequences._windows import Piece, split
-from ..utils._models import Model, model_name
+from ._entries import Entry
 from ._pooling import OfRows, Pooling, Residues, Sum
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def records_of_sequences(tokens: list[NDArray[np.uint8]]) -> dict[int, list[int]
 
 def pooled(
     run: "EmbeddingRun",
-    entry: Model | Path,
+    entry: Entry,
     layers: Sequence[int],
     poolings: Sequence[Pooling],
     records: dict[int, NDArray[np.uint8]],
@@ -51,7 +50,7 @@ def pooled(
     batches = run.embed(
         entry, pieces, layers, sums if means else None, rows=len(means) < len(poolings)
     )
-    with progress(model_name(entry), sum(len(piece.tokens) for piece in pieces)) as bar:
+    with progress(entry.name, sum(len(piece.tokens) for piece in pieces)) as bar:
         for batch in batches:
             complete = {}
             for piece, values in batch:
@@ -102,7 +101,7 @@ def _rows(n_residues: int, parts: list[tuple[Piece, "Values"]]) -> NDArray[np.fl
 
 def _reference_rows(
     run: "EmbeddingRun",
-    entry: Model | Path,
+    entry: Entry,
     layers: Sequence[int],
     poolings: Sequence[Pooling],
     records: dict[int, NDArray[np.uint8]],
@@ -119,7 +118,7 @@ def _reference_rows(
 
 def residue_blocks(
     run: "EmbeddingRun",
-    blocks: dict[Model | Path, tuple[int, slice]],
+    blocks: dict[Entry, tuple[int, slice]],
     tokens: list[NDArray[np.uint8]],
     max_length: int | None,
     block_rows: int,

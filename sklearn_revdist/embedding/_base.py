@@ -1,7 +1,8 @@
 """BaseEmbedder: from sequences to rows of pooled or residue representations of each model."""
 
 import os
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain as flatten
 from numbers import Integral
@@ -12,15 +13,15 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_scalar
 
-from ..sequences._tokens import Encoder, encode_sequences
+from ..sequences._tokens import RESIDUES, Encoder, encode_sequences
 from ..sequences._windows import limit_length
-from ..utils._compat import _fit_context
+from ..utils._compat import Interval, RealNotInt, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
-from ..utils._models import model_name
 from ._assembly import records_of_sequences, residue_blocks
 from ._blocks import Block, columns_of, resolve_blocks
-from ._pooling import Pooling, check_poolings, resolve_poolings
+from ._entries import Entry
+from ._pooling import check_poolings, resolve_poolings
 from ._store import EmbeddingStore
 from ._stored import pooled_rows
 
@@ -41,7 +42,7 @@ class SequenceTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-class BaseEmbedder(SequenceTransformer):
+class BaseEmbedder(SequenceTransformer, ABC):
     """What embedders do with their parameters, which a subclass documents and sets."""
 
     chain: Any
@@ -56,6 +57,24 @@ class BaseEmbedder(SequenceTransformer):
     unknown: str
     store: str | os.PathLike | None
     verbose: bool
+
+    _parameter_constraints: dict = {
+        "layer": [
+            Interval(Integral, None, None, closed="neither"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+            "array-like",
+        ],
+        "pooling": [str, callable, "array-like"],
+        "reference": [str, None],
+        "device": [str, None],
+        "dtype": [StrOptions({"auto", "fast", "float32", "float16", "bfloat16"})],
+        "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "long": [StrOptions({"window", "truncate", "error"})],
+        "unknown": [StrOptions(set(RESIDUES))],
+        "store": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -111,7 +130,7 @@ class BaseEmbedder(SequenceTransformer):
             If the store cannot be written; a damaged or foreign file is a ValueError.
         """
         blocks = self._blocks()
-        tokens = self._check(X, blocks)
+        tokens = self._check(X)
         columns = columns_of(block.n_columns for block in blocks)
         out = np.empty((len(tokens), columns[-1].stop), dtype=np.float32)
         for i, records, rows in self._rows(blocks, tokens):
@@ -155,14 +174,14 @@ class BaseEmbedder(SequenceTransformer):
          'esm2_t6_2M_demo': (2, 2, 160)}
         """
         blocks = self._layers(layers)
-        tokens = self._check(X, blocks)
+        tokens = self._check(X)
         out = [
             np.empty((len(block.layers), len(tokens), block.n_columns), dtype=np.float32)
             for block in blocks
         ]
         for i, records, rows in self._rows(blocks, tokens):
             out[i][:, records] = rows
-        return {model_name(block.entry): rows for block, rows in zip(blocks, out, strict=True)}
+        return {block.entry.name: rows for block, rows in zip(blocks, out, strict=True)}
 
     def layer_numbers(self, layers: Sequence[Any] | None = None) -> dict[str, list[int]]:
         """Number of each layer that :meth:`transform_layers` returns, by model.
@@ -177,7 +196,7 @@ class BaseEmbedder(SequenceTransformer):
         numbers : dict of str to list of int
             From 0, the input of the first layer.
         """
-        return {model_name(block.entry): list(block.layers) for block in self._layers(layers)}
+        return {block.entry.name: list(block.layers) for block in self._layers(layers)}
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
@@ -211,7 +230,7 @@ class BaseEmbedder(SequenceTransformer):
         """
         alike = clone(self).set_params(pooling="mean")
         blocks = alike._blocks()
-        tokens = alike._check(X, blocks)
+        tokens = alike._check(X)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
         columns = columns_of(block.width for block in blocks)
         of_models = {
@@ -293,7 +312,11 @@ class BaseEmbedder(SequenceTransformer):
         given = {"layer": self.layer}
         if layers is not None:
             given = {f"layers[{i}]": layer for i, layer in enumerate(layers)}
-        return resolve_blocks(self.chain, given, poolings)
+        return resolve_blocks(self._entries(), given, poolings)
+
+    @abstractmethod
+    def _entries(self) -> Sequence[Entry]:
+        """Entries of the chain."""
 
     def _layers(self, layers: Sequence[Any] | None) -> list[Block]:
         """Blocks of several layers; None is every layer."""
@@ -306,18 +329,20 @@ class BaseEmbedder(SequenceTransformer):
             )
         return self._blocks(layers)
 
-    def _check(self, X: Any, blocks: list[Block]) -> list[NDArray[np.uint8]]:
+    def _check(self, X: Any) -> list[NDArray[np.uint8]]:
         """Tokens of the sequences, once they are known to fit all parameters."""
         tokens = encode_sequences(X, self.unknown)
-        self._check_poolings(blocks[0].poolings, tokens)
+        self._checker()(tokens, 0)
         return limit_length(tokens, self.max_length, self.long)
 
-    def _check_poolings(
-        self, poolings: Sequence[Pooling], tokens: Sequence[NDArray[np.uint8]], first: int = 0
-    ) -> None:
-        """Refuse sequences that cannot be pooled so, as they are embedded."""
+    def _checker(self) -> Callable[[Sequence[NDArray[np.uint8]], int], None]:
+        """Make a function that refuses sequences that cannot be embedded.
+
+        It takes the tokens of some sequences, and the number of the first, for messages.
+        """
+        poolings = resolve_poolings(self.pooling, self.reference, self.unknown)
         cut = self.max_length if self.long == "truncate" else None
-        check_poolings(poolings, tokens, cut, first)
+        return lambda tokens, first: check_poolings(poolings, tokens, cut, first)
 
     def _rows(
         self, blocks: list[Block], tokens: list[NDArray[np.uint8]]
@@ -339,12 +364,11 @@ class BaseEmbedder(SequenceTransformer):
 
     def _run(self, blocks: list[Block]) -> "EmbeddingRun":
         """Settings for embedding, once the device and all weights have been found."""
-        from ._checkpoints import locate
         from ._inference import EmbeddingRun, resolve_batch_tokens, resolve_device, resolve_dtypes
 
         device = resolve_device(self.device)
         for block in blocks:
-            locate(block.entry)
+            block.entry.files()
         dtypes = resolve_dtypes(self.dtype, device)
         return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
 

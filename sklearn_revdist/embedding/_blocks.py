@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise, starmap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..utils._models import Model, block_name, model_name, resolve_chain
+from ..utils._models import block_name
+from ._entries import Entry
 from ._layers import resolve_layers
 from ._pooling import Pooling
 from ._store_file import Source
@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    entry : Model or Path
+    entry : Entry
         The model.
     depth, width : int
         Its number of layers, and of columns.
@@ -29,7 +29,7 @@ class Block(NamedTuple):
     poolings : tuple of Pooling
     """
 
-    entry: Model | Path
+    entry: Entry
     depth: int
     width: int
     layers: tuple[int, ...]
@@ -48,14 +48,14 @@ class Block(NamedTuple):
         named = len(self.poolings) > 1 or not self.poolings[0].is_mean
         poolings = [pooling.name for pooling in self.poolings] if named else []
         number = None if layer == self.depth else layer
-        return block_name(model_name(self.entry), number, poolings)
+        return block_name(self.entry.name, number, poolings)
 
     def sources(self, run: "EmbeddingRun", store: "EmbeddingStore | None") -> list[Source]:
         """List what pooled rows depend on beside the sequence: a layer after another."""
-        from ._checkpoints import checkpoint_files, locate, weights_digest
+        from ._checkpoints import weights_digest
 
         digest_of = weights_digest if store is None else store.weights_digest
-        weights = digest_of(checkpoint_files(locate(self.entry)))
+        weights = digest_of(self.entry.files())
         dtype = "+".join(str(dtype).removeprefix("torch.") for dtype in run.dtypes)
         return [
             Source(weights, layer - self.depth - 1, pooling.key, dtype, self.width)
@@ -65,27 +65,17 @@ class Block(NamedTuple):
 
 
 def resolve_blocks(
-    chain: str | Sequence[Any], layers: Mapping[str, Any], poolings: Iterable[Pooling]
+    entries: Sequence[Entry], layers: Mapping[str, Any], poolings: Iterable[Pooling]
 ) -> list[Block]:
-    """Find the block of each model of a chain; `layers` are by what the user calls them."""
-    models = resolve_chain(chain)
-    depths, widths = zip(*map(_shape, models), strict=True)
-    names = [model_name(model) for model in models]
+    """Find the block of each entry of a chain; `layers` are by what the user calls them."""
+    depths, widths = zip(*(entry.shape() for entry in entries), strict=True)
+    names = [entry.name for entry in entries]
     resolved = (resolve_layers(layer, names, depths, called) for called, layer in layers.items())
     numbers = zip(*resolved, strict=True)
     poolings = tuple(poolings)
-    return [Block(*of, poolings) for of in zip(models, depths, widths, numbers, strict=True)]
+    return [Block(*of, poolings) for of in zip(entries, depths, widths, numbers, strict=True)]
 
 
 def columns_of(widths: Iterable[int]) -> list[slice]:
     """Return the columns of blocks of these widths, side by side."""
     return list(starmap(slice, pairwise([0, *accumulate(widths)])))
-
-
-def _shape(entry: Model | Path) -> tuple[int, int]:
-    """Number of layers and width of a model."""
-    if isinstance(entry, Model):
-        return entry.n_layers, entry.width
-    from ._checkpoints import checkpoint_shape, locate
-
-    return checkpoint_shape(locate(entry))

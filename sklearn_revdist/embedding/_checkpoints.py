@@ -25,7 +25,7 @@ from ..utils._hub import check_fetched
 from ..utils._messages import first_line
 from ..utils._models import ESM2, Model
 from ..utils._torch_settings import default_settings
-from ._hugging_face import check_vocabulary, fair_esm_name, read_config, read_json
+from ._hugging_face import check_vocabulary, fair_esm_name, read_config, shards
 
 DOWNLOAD_ADDRESS = "https://dl.fbaipublicfiles.com/fair-esm/models"
 
@@ -137,16 +137,8 @@ def checkpoint_files(path: Path) -> list[Path]:
     config, whole, index = (
         path / name for name in ("config.json", "model.safetensors", "model.safetensors.index.json")
     )
-    if whole.is_file() or not index.is_file():
-        files = [config, whole]
-    else:
-        try:
-            parts = sorted(set(read_json(index)["weight_map"].values()))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{str(index)!r} has no weight_map; replace the file.") from error
-        if not all(isinstance(part, str) and Path(part).name == part for part in parts):
-            raise ValueError(f"{str(index)!r} names files outside of its folder; replace it.")
-        files = [config, *(path / part for part in parts)]
+    in_parts = index.is_file() and not whole.is_file()
+    files = [config, *(shards(index) if in_parts else [whole])]
     for file in files:
         if not file.is_file():
             raise FileNotFoundError(

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
-from ..sequences._tokens import RESIDUES
-from ..utils._compat import Interval, RealNotInt, StrOptions
+from ..utils._models import resolve_chain
 from ._base import BaseEmbedder
+from ._entries import ESM2Entry
 
 
 class ESMEmbedder(BaseEmbedder):
@@ -140,21 +139,7 @@ class ESMEmbedder(BaseEmbedder):
 
     _parameter_constraints: dict = {
         "chain": [str, list, tuple],
-        "layer": [
-            Interval(Integral, None, None, closed="neither"),
-            Interval(RealNotInt, 0, 1, closed="both"),
-            "array-like",
-        ],
-        "pooling": [str, callable, "array-like"],
-        "reference": [str, None],
-        "device": [str, None],
-        "dtype": [StrOptions({"auto", "fast", "float32", "float16", "bfloat16"})],
-        "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
-        "long": [StrOptions({"window", "truncate", "error"})],
-        "unknown": [StrOptions(set(RESIDUES))],
-        "store": [str, os.PathLike, None],
-        "verbose": ["verbose"],
+        **BaseEmbedder._parameter_constraints,
     }
 
     def __init__(
@@ -185,3 +170,6 @@ class ESMEmbedder(BaseEmbedder):
         self.unknown = unknown
         self.store = store
         self.verbose = verbose
+
+    def _entries(self) -> list[ESM2Entry]:
+        return [ESM2Entry(model) for model in resolve_chain(self.chain)]

@@ -63,6 +63,9 @@ class ESM2:
     width : int
         Number of columns of the output.
 
+    is_packed, max_residues
+        See :class:`LoadedModel`.
+
     Raises
     ------
     ValueError
@@ -73,6 +76,9 @@ class ESM2:
     Lin et al. (2023), "Evolutionary-scale prediction of atomic-level protein structure
     with a language model", Science 379, 1123-1130.
     """
+
+    is_packed = True
+    max_residues = None
 
     def __init__(self, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype):
         _check_tensors(checkpoint)

@@ -56,6 +56,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def shards(index: Path) -> list[Path]:
+    """List the files that an index of weights names, which are in its folder.
+
+    Raises
+    ------
+    ValueError
+        If the index is damaged.
+    """
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(index)!r} has no weight_map; replace the file.") from error
+    if not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise ValueError(f"{str(index)!r} names files outside of its folder; replace it.")
+    return [index.parent / name for name in names]
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Read the configuration of an ESM-2 model.
 

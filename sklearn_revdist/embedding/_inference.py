@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate, starmap
 from itertools import chain as flatten
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from ..sequences._windows import Piece
 from ..utils._file_states import FileState
-from ..utils._models import Model, model_name
 from ..utils._torch_settings import default_settings
 from . import _bfloat16
-from ._checkpoints import checkpoint_files, locate, read_checkpoint
-from ._esm2 import ESM2, N_SPECIAL, to_device
+from ._entries import Entry, LoadedModel
+from ._esm2 import N_SPECIAL, to_device
 from ._pooling import Sum
 
 
@@ -70,37 +68,31 @@ class _Models:
 
     def __init__(self, max_models: int):
         self.max_models = max_models
-        self._models: OrderedDict[tuple, ESM2] = OrderedDict()
+        self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, entry: Model | Path, device: torch.device, dtype: torch.dtype) -> ESM2:
-        path = locate(entry)
-        states = tuple(FileState.of(file) for file in checkpoint_files(path))
+    def get(self, entry: Entry, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+        states = tuple(FileState.of(file) for file in entry.files())
         key = (states, device, dtype)
         with self._lock:
             if key not in self._models:
                 while len(self._models) >= self.max_models:
                     self._models.popitem(last=False)
-                expected = entry if isinstance(entry, Model) else None
-                with default_settings(device):
-                    self._models[key] = self._load(path, expected, device, dtype)
+                self._models[key] = self._load(entry, device, dtype)
             self._models.move_to_end(key)
             return self._models[key]
 
-    def _load(
-        self, path: Path, expected: Model | None, device: torch.device, dtype: torch.dtype
-    ) -> ESM2:
-        checkpoint = read_checkpoint(path, expected)
+    def _load(self, entry: Entry, device: torch.device, dtype: torch.dtype) -> LoadedModel:
         try:
-            return ESM2(checkpoint, device=device, dtype=dtype)
+            return entry.load(device, dtype)
         except torch.OutOfMemoryError:
             if not self._models:
                 raise
         self._models.clear()
         torch.cuda.empty_cache()
-        return ESM2(checkpoint, device=device, dtype=dtype)
+        return entry.load(device, dtype)
 
-    def keep_only(self, model: ESM2) -> bool:
+    def keep_only(self, model: LoadedModel) -> bool:
         """Drop all other models, and return whether there were any."""
         with self._lock:
             others = [key for key, other in self._models.items() if other is not model]
@@ -144,7 +136,7 @@ class EmbeddingRun:
 
     def embed(
         self,
-        entry: Model | Path,
+        entry: Entry,
         pieces: list[Piece],
         layers: Sequence[int],
         sums: Callable[[Piece], Sequence[Sum]] | None = None,
@@ -159,7 +151,7 @@ class EmbeddingRun:
 
         Parameters
         ----------
-        entry : Model or Path
+        entry : Entry
         pieces : list of Piece
         layers : sequence of int
             Which representations are asked for, as fair-esm counts them.
@@ -178,13 +170,15 @@ class EmbeddingRun:
         MemoryError
             If a single piece does not fit.
         ValueError
-            If there are values that are not finite in the last precision.
+            If a piece is longer than the model takes, or there are values that are not finite in
+            the last precision.
         """
         dtype, *more_dtypes = self.dtypes
         model = _models.get(entry, self.device, dtype)
         waiting = sorted(pieces, key=_n_tokens, reverse=True)
+        _check_longest(model, entry, waiting)
         wanted = _Wanted(tuple(layers), sums, rows)
-        schedule = _parallel if self.device.type == "cpu" else _in_turn
+        schedule = _parallel if self.device.type == "cpu" and model.is_packed else _in_turn
         batches = schedule(model, entry, waiting, self.batch_tokens, wanted)
         if self.device.type == "cuda":
             batches = _prefetch(batches)
@@ -231,7 +225,7 @@ class _Batch(NamedTuple):
 
 
 def _parallel(
-    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
+    model: LoadedModel, entry: Entry, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
 ) -> Iterator[_Batch]:
     """A batch on each of torch's threads, and those left over one after the other.
 
@@ -240,7 +234,7 @@ def _parallel(
     n_threads = torch.get_num_threads()
     batches, start = [], 0
     while start < len(waiting):
-        batches.append(_fill_batch(waiting, start, batch_tokens))
+        batches.append(_fill_batch(waiting, start, batch_tokens, is_packed=True))
         start += len(batches[-1])
     n_parallel = len(batches) // n_threads * n_threads if n_threads > 1 else 0
     if n_parallel:
@@ -266,12 +260,12 @@ def _limit_to_one_thread() -> None:
 
 
 def _in_turn(
-    model: ESM2, entry: Model | Path, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
+    model: LoadedModel, entry: Entry, waiting: list[Piece], batch_tokens: int, wanted: _Wanted
 ) -> Iterator[_Batch]:
     """Batches one after the other, smaller ones when memory runs out."""
     start = 0
     while start < len(waiting):
-        batch = _fill_batch(waiting, start, batch_tokens)
+        batch = _fill_batch(waiting, start, batch_tokens, model.is_packed)
         try:
             launched = _launch(model, batch, wanted)
         except torch.OutOfMemoryError as error:
@@ -280,7 +274,7 @@ def _in_turn(
                     n_residues = len(batch[0].tokens)
                     raise MemoryError(
                         f"Record {batch[0].record} (counting from 0): {n_residues} residues at "
-                        f"once are too many for {model_name(entry)} in the memory of "
+                        f"once are too many for {entry.name} in the memory of "
                         f"{model.device}; set max_length below {n_residues}, a half-precision "
                         "dtype, or device='cpu'."
                     ) from error
@@ -306,7 +300,7 @@ def _prefetch(batches: Iterator[_Batch]) -> Iterator[_Batch]:
         previous = following
 
 
-def _launch(model: ESM2, batch: list[Piece], wanted: _Wanted) -> _Batch:
+def _launch(model: LoadedModel, batch: list[Piece], wanted: _Wanted) -> _Batch:
     with default_settings(model.device), torch.inference_mode():
         lengths = [_n_tokens(piece) for piece in batch]
         sums = [list(wanted.sums(piece)) for piece in batch] if wanted.sums else []
@@ -357,18 +351,32 @@ def _n_tokens(piece: Piece) -> int:
     return len(piece.tokens) + N_SPECIAL
 
 
-def _fill_batch(pieces: list[Piece], start: int, batch_tokens: int) -> list[Piece]:
-    stop, n_tokens = start + 1, _n_tokens(pieces[start])
-    while stop < len(pieces) and n_tokens + _n_tokens(pieces[stop]) <= batch_tokens:
-        n_tokens += _n_tokens(pieces[stop])
+def _fill_batch(pieces: list[Piece], start: int, batch_tokens: int, is_packed: bool) -> list[Piece]:
+    longest = n_tokens = _n_tokens(pieces[start])
+    stop = start + 1
+    while stop < len(pieces):
+        n_tokens += _n_tokens(pieces[stop]) if is_packed else longest
+        if n_tokens > batch_tokens:
+            break
         stop += 1
     return pieces[start:stop]
 
 
-def _not_finite(entry: Model | Path, piece: Piece, dtype: torch.dtype) -> ValueError:
+def _check_longest(model: LoadedModel, entry: Entry, pieces: list[Piece]) -> None:
+    """Refuse sequences beyond a model's table of positions; the longest is the first."""
+    limit = model.max_residues
+    n_residues = len(pieces[0].tokens) if pieces else 0
+    if limit is not None and n_residues > limit:
+        raise ValueError(
+            f"Record {pieces[0].record} (counting from 0) has {n_residues} residues, but "
+            f"{entry.name} has positions for {limit} at most; set max_length={limit}."
+        )
+
+
+def _not_finite(entry: Entry, piece: Piece, dtype: torch.dtype) -> ValueError:
     is_single = dtype is torch.float32
     remedy = "the checkpoint is damaged, replace it" if is_single else "set dtype='float32'"
     return ValueError(
-        f"{model_name(entry)} gives values that are not finite in {str(dtype).split('.')[1]} for "
+        f"{entry.name} gives values that are not finite in {str(dtype).split('.')[1]} for "
         f"record {piece.record} (counting from 0); {remedy}."
     )

@@ -251,8 +251,8 @@ def resolve_poolings(
 def check_poolings(
     poolings: Sequence[Pooling],
     tokens: Sequence[NDArray[np.uint8]],
-    max_length: int | None = None,
-    first: int = 0,
+    max_length: int | None,
+    first: int,
 ) -> None:
     """Refuse sequences that cannot be pooled so; errors name the record.
 
@@ -261,9 +261,9 @@ def check_poolings(
     poolings : sequence of Pooling
     tokens : sequence of ndarray of shape (n_residues,), uint8
         The sequences, whole.
-    max_length : int, default=None
+    max_length : int or None
         Number of residues after which they are cut.
-    first : int, default=0
+    first : int
         Number of the first record, for messages.
 
     Raises

@@ -18,7 +18,6 @@ from ..sequences._tokens import (
 )
 from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._fingerprint import fingerprint
-from ..utils._models import model_name
 from ._assembly import records_of_sequences, residue_blocks
 from ._base import SequenceTransformer
 from ._blocks import Block
@@ -199,8 +198,8 @@ class ESMScorer(SequenceTransformer):
         scores = np.empty((len(tokens), len(blocks) * len(self.kinds)))
         keep = self.store is not None
         with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
-            for i, block in enumerate(blocks):
-                head = Head(block.entry)
+            for i, entry in enumerate(self._embedder()._entries()):
+                block, head = blocks[i], Head(entry.model)
                 for j, kind in enumerate(self.kinds):
                     of_kind = getattr(self, f"_{kind}")(block, head, distinct, reference, store)
                     for first, score in of_kind.items():
@@ -220,7 +219,7 @@ class ESMScorer(SequenceTransformer):
         feature_names_out : ndarray of shape (n_models * n_kinds,), object
             Such as ``esm2_t6_8M_UR50D_masked_marginals``.
         """
-        names = [model_name(block.entry) for block in self._embedder()._blocks()]
+        names = [block.entry.name for block in self._embedder()._blocks()]
         return np.array([f"{name}_{kind}" for name in names for kind in self.kinds], dtype=object)
 
     def fingerprint(self) -> str:
@@ -339,7 +338,7 @@ class ESMScorer(SequenceTransformer):
             }
             if store is not None:
                 rows = {keys[r]: score.reshape(1) for r, score in new.items()}
-                store.write(source, model_name(block.entry), rows)
+                store.write(source, block.entry.name, rows)
             found |= {r: float(score) for r, score in new.items()}
         return found
 

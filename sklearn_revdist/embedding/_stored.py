@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sequences._tokens import as_text
-from ..utils._models import model_name
 from ._assembly import pooled
 from ._blocks import Block
 from ._store import EmbeddingStore
@@ -59,7 +58,7 @@ def pooled_rows(
     for new in _gathered(compute(missing)):
         for i, source in enumerate(sources):
             rows = {keys[r]: values.reshape(-1, block.width)[i] for r, values in new.items()}
-            store.write(source, model_name(block.entry), rows)
+            store.write(source, block.entry.name, rows)
         yield new
     # the store's values count: rounded, or those of another process that was faster
     yield read(missing)

@@ -31,9 +31,8 @@ from ..tables._table import import_parquet
 from ..utils._compat import HasMethods, Interval, validate_parameter_constraints
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
-from ..utils._models import Model, model_name
 from ..utils._parts import Parts
-from ._embedder import ESMEmbedder
+from ._base import BaseEmbedder
 
 _FORMAT = 1
 
@@ -45,7 +44,7 @@ _one_at_a_time = threading.Lock()
 
 
 _CONSTRAINTS: dict = {
-    "embedder": [ESMEmbedder],
+    "embedder": [BaseEmbedder],
     "folder": [str, os.PathLike],
     "names": ["array-like", None],
     "client": [HasMethods(["submit", "nthreads"]), None],
@@ -82,7 +81,7 @@ class _Plan(NamedTuple):
 
 
 def embed_to_parquet(
-    embedder: ESMEmbedder,
+    embedder: BaseEmbedder,
     sequences: Any,
     folder: str | os.PathLike,
     *,
@@ -99,7 +98,7 @@ def embed_to_parquet(
 
     Parameters
     ----------
-    embedder : ESMEmbedder
+    embedder : ESMEmbedder or TransformersEmbedder
         The chain, and how to embed. The workers need its models.
     sequences : array-like of str, or path
         Protein sequences, or a FASTA, CSV, TSV, Excel or Parquet file, which is read several
@@ -228,18 +227,14 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
 def _settings(embedder):
     """All that embeddings depend on beside the sequences.
 
-    Of models that are given by a path, the digest of the weights. Of known models None: workers may
-    have weights that this process does not have.
+    Of published models of ESM-2 the name alone: workers may have weights that this process does
+    not have. Of others the digest of the weights.
     """
-    from ._checkpoints import checkpoint_files, locate, weights_digest
+    from ._checkpoints import weights_digest
 
     blocks = embedder._blocks(identify=True)
-    chain = {
-        model_name(block.entry): None
-        if isinstance(block.entry, Model)
-        else weights_digest(checkpoint_files(locate(block.entry)))
-        for block in blocks
-    }
+    entries = [block.entry for block in blocks]
+    chain = {e.name: None if e.is_published else weights_digest(e.files()) for e in entries}
     how = {
         "layers": [block.layers[0] for block in blocks],
         "pooling": [pooling.key for pooling in blocks[0].poolings],
@@ -250,10 +245,10 @@ def _settings(embedder):
 
 def _plan(records, embedder, settings, tokens_per_part, folder):
     digests, lengths, hashed = bytearray(), array("q"), hashlib.blake2b(digest_size=16)
-    encoder, poolings = Encoder(embedder.unknown), embedder._blocks(identify=True)[0].poolings
+    encoder, check = Encoder(embedder.unknown), embedder._checker()
     for first, names, part in in_parts(records(), _RESIDUES):
         encoded = encoder.encode(part)
-        embedder._check_poolings(poolings, encoded, first)
+        check(encoded, first)
         for tokens in encoded:
             digests += hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()
             lengths.append(len(tokens))

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ._messages import first_line
@@ -64,6 +65,57 @@ def fetch(repository: str, revision: str, filenames: Sequence[str]) -> Path:
             "variant, or the commit."
         )
     return folder
+
+
+def fetch_main(
+    repository: str, is_complete: Callable[[Path], bool], choices: Sequence[Sequence[str]]
+) -> Path:
+    """Find a repository's revision ``main`` in the cache; what is not there is downloaded.
+
+    Parameters
+    ----------
+    repository : str
+        Its name on the hub, as ``"owner/name"``.
+    is_complete : callable
+        Whether a folder has all that is needed; then nothing is requested from the hub.
+    choices : sequence of sequence of str
+        Patterns of the names of files. Those of the first are downloaded; if that is not all that
+        is needed, those of the next.
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If files are neither in the cache nor can be downloaded, or the repository does not have
+        them.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    with suppress(LocalEntryNotFoundError):
+        folder = Path(snapshot_download(repository, local_files_only=True))
+        if is_complete(folder):
+            return folder
+    try:
+        for patterns in choices:
+            # no patterns of files in folders of the repository
+            how = {"allow_patterns": list(patterns), "ignore_patterns": "*/*"}
+            folder = Path(snapshot_download(repository, **how))
+            if is_complete(folder):
+                return folder
+    except Exception as error:  # those of its client for HTTP have no common class
+        raise FileNotFoundError(
+            f"Fetching {repository!r} from Hugging Face failed ({type(error).__name__}: "
+            f"{first_line(error)}); correct the name, or without a network fetch the files "
+            "elsewhere and give their folder, as in './folder'."
+        ) from error
+    raise FileNotFoundError(
+        f"{repository!r} has no config.json with weights in safetensors or PyTorch's format; "
+        "choose another repository."
+    )
 
 
 def check_fetched(path: Path) -> None:

@@ -129,14 +129,18 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
         raise ValueError("chain is empty; name at least one model.")
 
     models = tuple(_resolve_entry(i, entry) for i, entry in enumerate(chain))
-    names = [model_name(model) for model in models]
+    check_distinct([model_name(model) for model in models])
+    return models
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse a chain in which two models have the same name."""
     for i, name in enumerate(names):
         if name in names[:i]:
             raise ValueError(
                 f"chain[{names.index(name)}] and chain[{i}] are both named {name!r}, so their "
                 "columns would have the same names; leave one out or rename its file."
             )
-    return models
 
 
 def blocks_of_width(n_features: int) -> tuple[Model, ...] | None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding import _esm2, _inference
+from sklearn_revdist.embedding._entries import ESM2Entry
 
 
 @pytest.fixture
@@ -15,13 +16,13 @@ def path(tmp_path):
 def embedded(monkeypatch):
     """Lengths of the sequences that models are given."""
     lengths = []
-    forward = _inference.ESM2.forward
+    forward = _esm2.ESM2.forward
 
     def counted(self, sequences, layers):
         lengths.extend(map(len, sequences))
         return forward(self, sequences, layers)
 
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
+    monkeypatch.setattr(_esm2.ESM2, "forward", counted)
     return lengths
 
 
@@ -37,8 +38,8 @@ def models(monkeypatch):
 def loads(models, monkeypatch):
     """Names of the models that are loaded into an empty cache."""
     names = []
-    read = _inference.read_checkpoint
+    load = ESM2Entry.load
     monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda path, *m: names.append(path.stem) or read(path, *m)
+        ESM2Entry, "load", lambda entry, *how: names.append(entry.name) or load(entry, *how)
     )
     return names

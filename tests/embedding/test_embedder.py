@@ -23,7 +23,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_revdist import ESMEmbedder, load_secondary_structure
-from sklearn_revdist.embedding import _bfloat16, _checkpoints, _inference
+from sklearn_revdist.embedding import _bfloat16, _checkpoints, _esm2, _inference
 from sklearn_revdist.sequences._tokens import AMINO_ACIDS
 from sklearn_revdist.utils import _file_states
 
@@ -202,7 +202,7 @@ def test_windows_leave_a_constant_constant(chain, monkeypatch):
     def constant(self, sequences, layers):
         yield torch.full((sum(len(sequence) + 2 for sequence in sequences), self.width), 1.5)
 
-    monkeypatch.setattr(_inference.ESM2, "forward", constant)
+    monkeypatch.setattr(_esm2.ESM2, "forward", constant)
     embedder = ESMEmbedder(chain, max_length=7)
     np.testing.assert_allclose(embedder.transform(LONG), 1.5, rtol=1e-6)
     np.testing.assert_allclose(all_residues(embedder, LONG)[0], 1.5, rtol=1e-6)
@@ -297,7 +297,7 @@ def test_out_of_memory_on_one_sequence_names_it(chain, monkeypatch):
     def forward(self, sequences, layers):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(_inference.ESM2, "forward", forward)
+    monkeypatch.setattr(_esm2.ESM2, "forward", forward)
     with pytest.raises(MemoryError, match=r"Record 3 \(counting from 0\): 60 residues .* for a in"):
         ESMEmbedder(chain).transform(SEQUENCES)
 

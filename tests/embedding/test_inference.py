@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_revdist.embedding import _bfloat16, _inference
+from sklearn_revdist.embedding import _bfloat16, _esm2, _inference
+from sklearn_revdist.embedding._entries import ESM2Entry
 from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
     EmbeddingRun,
@@ -38,7 +39,9 @@ def total(piece):
 def embed(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True, device=CPU):
     """Batches of the last layer: sums over residues, or their rows."""
     wanted = ([2], total) if pool else ([2],)
-    return EmbeddingRun(device, dtypes, batch_tokens).embed(path, pieces, *wanted, rows=not pool)
+    return EmbeddingRun(device, dtypes, batch_tokens).embed(
+        ESM2Entry(path), pieces, *wanted, rows=not pool
+    )
 
 
 def run(*arguments, pool=True, **settings):
@@ -109,13 +112,12 @@ def test_the_budget_suits_the_device():
 
 
 def test_models_are_loaded_once_for_each_device_and_precision(models, loads, tiny):
-    first = models.get(tiny, CPU, torch.float32)
-    assert (
-        models.get(tiny.parent / ".." / tiny.parent.name / tiny.name, CPU, torch.float32) is first
-    )
+    first = models.get(ESM2Entry(tiny), CPU, torch.float32)
+    same = tiny.parent / ".." / tiny.parent.name / tiny.name
+    assert models.get(ESM2Entry(same), CPU, torch.float32) is first
     assert len(loads) == 1
-    assert models.get(tiny, CPU, torch.float16) is not first
-    assert models.get(tiny, CPU, torch.float32) is first
+    assert models.get(ESM2Entry(tiny), CPU, torch.float16) is not first
+    assert models.get(ESM2Entry(tiny), CPU, torch.float32) is first
     assert len(loads) == 2
 
 
@@ -123,9 +125,9 @@ def test_a_replaced_file_is_loaded_again_whatever_its_time_says(
     models, loads, tmp_path, write_checkpoint, replace_checkpoint
 ):
     path = write_checkpoint(tmp_path / "m.pt")
-    first = models.get(path, CPU, torch.float32)
+    first = models.get(ESM2Entry(path), CPU, torch.float32)
     replace_checkpoint(path)
-    assert models.get(path, CPU, torch.float32) is not first
+    assert models.get(ESM2Entry(path), CPU, torch.float32) is not first
     assert loads == ["m", "m"]
 
 
@@ -134,14 +136,16 @@ def test_the_model_used_longest_ago_makes_room(models, loads, tmp_path, tiny):
     for path in paths:
         path.write_bytes(tiny.read_bytes())
     for i in (0, 1, 2, 0, 3, 0, 2, 1):
-        models.get(paths[i], CPU, torch.float32)
+        models.get(ESM2Entry(paths[i]), CPU, torch.float32)
     assert loads == ["a", "b", "c", "d", "b"]
 
 
 def test_threads_share_one_load(models, loads, tiny):
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(models.get(tiny, CPU, torch.float32)))
+        threading.Thread(
+            target=lambda: found.append(models.get(ESM2Entry(tiny), CPU, torch.float32))
+        )
         for _ in range(8)
     ]
     for thread in threads:
@@ -162,9 +166,9 @@ def test_a_model_that_does_not_fit_beside_others_replaces_them(models, monkeypat
                 raise torch.OutOfMemoryError
             super().__init__(*args, **kwargs)
 
-    monkeypatch.setattr(_inference, "ESM2", Big)
-    models.get(tiny, CPU, torch.float32)
-    model = models.get(other, CPU, torch.float32)
+    monkeypatch.setattr(_esm2, "ESM2", Big)
+    models.get(ESM2Entry(tiny), CPU, torch.float32)
+    model = models.get(ESM2Entry(other), CPU, torch.float32)
     assert list(models._models.values()) == [model]
 
 
@@ -172,9 +176,9 @@ def test_a_model_that_does_not_fit_at_all_is_an_error(models, monkeypatch, tiny)
     def too_big(*args, **kwargs):
         raise torch.OutOfMemoryError("too big")
 
-    monkeypatch.setattr(_inference, "ESM2", too_big)
+    monkeypatch.setattr(_esm2, "ESM2", too_big)
     with pytest.raises(torch.OutOfMemoryError, match="too big"):
-        models.get(tiny, CPU, torch.float32)
+        models.get(ESM2Entry(tiny), CPU, torch.float32)
 
 
 # --------------------------------------------------------------------------- batches
@@ -249,7 +253,7 @@ def test_out_of_memory_halves_the_budget_and_goes_on(tiny, fair_esm, batches):
 def test_out_of_memory_first_drops_other_models(models, tiny, tmp_path, batches, monkeypatch):
     other = tmp_path / "other.pt"
     other.write_bytes(tiny.read_bytes())
-    models.get(other, CPU, torch.float32)
+    models.get(ESM2Entry(other), CPU, torch.float32)
     keep_only = models.keep_only
 
     def make_room(model):

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, ReverseDistiller
-from sklearn_revdist.embedding import _inference, _store, _store_file
+from sklearn_revdist.embedding import _esm2, _inference, _store, _store_file
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.utils import _file_states
 from sklearn_revdist.utils._models import DEMO
@@ -257,18 +257,18 @@ def test_killed_processes_leave_an_intact_store(n_kills):
 
 def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
     monkeypatch.setattr("sklearn_revdist.embedding._stored.FLUSH_SECONDS", 0)
-    forward = _inference.ESM2.forward
+    forward = _esm2.ESM2.forward
 
     def interrupted(self, sequences, layers):
         if len(embedded) == 2:
             raise KeyboardInterrupt
         return forward(self, sequences, layers)
 
-    monkeypatch.setattr(_inference.ESM2, "forward", interrupted)
+    monkeypatch.setattr(_esm2.ESM2, "forward", interrupted)
     with pytest.raises(KeyboardInterrupt):
         demo(path, batch_tokens=1).transform(SEQUENCES)
     assert embedded == [40, 11]
-    monkeypatch.setattr(_inference.ESM2, "forward", forward)
+    monkeypatch.setattr(_esm2.ESM2, "forward", forward)
     demo(path).transform(SEQUENCES)
     assert embedded == [40, 11, 8, 1]
 

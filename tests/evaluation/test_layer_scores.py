@@ -10,7 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import ContiguousKFold, ESMEmbedder, layer_scores, load_if1_ecoli
-from sklearn_revdist.embedding import _inference
+from sklearn_revdist.embedding import _esm2, _inference
+from sklearn_revdist.embedding._entries import ESM2Entry
 from sklearn_revdist.evaluation._layer_scores import LAYER_SCORED
 
 ASSAY = load_if1_ecoli()
@@ -92,16 +93,16 @@ def test_any_scorer_of_scikit_learn_scores():
 
 def test_each_sequence_is_embedded_once_and_each_model_loaded_once(tmp_path, monkeypatch):
     embedded, loaded = [], []
-    forward, read = _inference.ESM2.forward, _inference.read_checkpoint
+    forward, load = _esm2.ESM2.forward, ESM2Entry.load
 
     def counted(self, sequences, layers):
         embedded.extend(sequences)
         return forward(self, sequences, layers)
 
     monkeypatch.setattr(_inference, "_models", _inference._Models(max_models=3))
-    monkeypatch.setattr(_inference.ESM2, "forward", counted)
+    monkeypatch.setattr(_esm2.ESM2, "forward", counted)
     monkeypatch.setattr(
-        _inference, "read_checkpoint", lambda path, *more: loaded.append(path) or read(path, *more)
+        ESM2Entry, "load", lambda entry, *how: loaded.append(entry.name) or load(entry, *how)
     )
     embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
     first = layer_scores(embedder, X, Y, cv=3)

@@ -1,0 +1,198 @@
+"""A model of Hugging Face's transformers, on padded batches (torch)."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..sequences._tokens import encode_sequences
+from ..utils._messages import first_line
+from ._esm2 import N_SPECIAL, to_device
+from ._vocabulary import Vocabulary
+
+# Parts that base models have and that no representation depends on.
+_UNUSED = ("pooler", "contact_head")
+_TABLES_OF_POSITIONS = ("position_embeddings", "embed_positions", "wpe")
+
+
+class PaddedModel:
+    """An encoder, for inference.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    folder : Path
+        Its configuration and weights. No code of the folder is executed.
+    config : PretrainedConfig
+    vocabulary : Vocabulary
+    device : torch.device
+    dtype : torch.dtype
+        Of weights and activations.
+
+    Attributes
+    ----------
+    width, n_layers : int
+    is_packed, max_residues
+        See :class:`LoadedModel`.
+
+    Raises
+    ------
+    ValueError
+        If weights are missing or do not fit, or the model is not an encoder of residues.
+    """
+
+    is_packed = False
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        config: Any,
+        vocabulary: Vocabulary,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ):
+        self.device = device
+        self.width = config.hidden_size
+        self.n_layers = config.num_hidden_layers
+        self.vocabulary = vocabulary
+        self.model = _load(name, folder, config, dtype).to(device).eval()
+        self.max_residues = self._n_positions()
+        self._check(name)
+
+    @torch.inference_mode()
+    def forward(
+        self, sequences: list[NDArray[np.uint8]], layers: Collection[int]
+    ) -> Iterator[torch.Tensor]:
+        """Compute the representations of some layers.
+
+        Parameters
+        ----------
+        sequences : list of ndarray of shape (n_residues,)
+            Tokens of ESM-2's alphabet.
+        layers : collection of int
+            0 is the input of the first layer, `n_layers` the last representation.
+
+        Yields
+        ------
+        x : Tensor of shape (n_tokens, width)
+            Of one layer after another, from the lowest; see :class:`LoadedModel`.
+        """
+        before, after = self.vocabulary.before, self.vocabulary.after
+        ids = [np.concatenate([before, self.vocabulary.ids[s], after]) for s in sequences]
+        lengths = np.array([len(of_sequence) for of_sequence in ids])
+        longest = lengths.max()
+        present = np.arange(longest) < lengths[:, None]
+        padded = np.full(present.shape, self.vocabulary.padding)
+        padded[present] = np.concatenate(ids)
+        output = self.model(
+            input_ids=to_device(padded, self.device),
+            attention_mask=to_device(present.astype(np.int64), self.device),
+            output_hidden_states=min(layers) < self.n_layers,
+            return_dict=True,
+        )
+        kept, is_missing = self._kept(lengths, longest)
+        rows = to_device(kept, self.device)
+        for layer in sorted(layers):
+            is_last = layer == self.n_layers
+            x = output.last_hidden_state if is_last else output.hidden_states[layer]
+            x = x.flatten(0, 1)[rows]
+            if is_missing.any():
+                x[to_device(is_missing, self.device)] = 0
+            yield x
+
+    def _kept(self, lengths: NDArray, longest: int) -> tuple[NDArray, NDArray]:
+        """Rows of ``<cls>``, residues and ``<eos>`` in the padded batch, and which are missing."""
+        n_before, n_after = len(self.vocabulary.before), len(self.vocabulary.after)
+        n_residues = lengths - n_before - n_after
+        starts = np.arange(len(lengths)) * longest
+        kept, is_missing = [], []
+        for start, length, n in zip(starts, lengths, n_residues, strict=True):
+            first = start + n_before
+            kept.append(np.concatenate([[start], first + np.arange(n), [start + length - 1]]))
+            is_missing.append([not n_before, *np.zeros(n, dtype=bool), not n_after])
+        return np.concatenate(kept), np.concatenate(is_missing)
+
+    def _n_positions(self) -> int | None:
+        """Length of the longest sequence, by the tables of absolute positions."""
+        limits = []
+        for path, module in self.model.named_modules():
+            is_table = path.rpartition(".")[2] in _TABLES_OF_POSITIONS
+            if is_table and isinstance(module, torch.nn.Embedding):
+                # counted from the padding's on, where that has a position, as in RoBERTa
+                unused = 0 if module.padding_idx is None else module.padding_idx + 1
+                limits.append(module.num_embeddings - unused)
+        n_special = len(self.vocabulary.before) + len(self.vocabulary.after)
+        return min(limits) - n_special if limits else None
+
+    def _check(self, name: str) -> None:
+        """Refuse what is not an encoder: its first residue does not depend on the second."""
+        one, other = encode_sequences(["AC", "AW"])
+        try:
+            layers = range(self.n_layers + 1)
+            found = [[*self.forward([tokens], layers)] for tokens in (one, other)]
+            shapes = {tuple(x.shape) for of_sequence in found for x in of_sequence}
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # models take and return anything
+            raise ValueError(
+                f"{name} cannot be used as an encoder of residues "
+                f"({type(error).__name__}: {first_line(error)}); choose another model."
+            ) from error
+        if shapes != {(len(one) + N_SPECIAL, self.width)}:
+            raise ValueError(
+                f"{name} does not return {self.width} columns for each token and layer; choose an "
+                "encoder of residues."
+            )
+        if torch.equal(found[0][-1][1], found[1][-1][1]):
+            raise ValueError(
+                f"{name} is a decoder, in which no residue depends on those after it; choose an "
+                "encoder."
+            )
+
+
+def _load(name: str, folder: Path, config: Any, dtype: torch.dtype) -> torch.nn.Module:
+    """Load the encoder's weights, all of which must be there."""
+    from transformers import (
+        MODEL_FOR_TEXT_ENCODING_MAPPING,
+        AutoModel,
+        AutoModelForTextEncoding,
+    )
+
+    has_encoder = type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING  # by itself, as in T5
+    if config.is_encoder_decoder and not has_encoder:
+        raise ValueError(
+            f"{name} has an encoder and a decoder, and transformers does not load its encoder by "
+            "itself; choose another model."
+        )
+    auto = AutoModelForTextEncoding if has_encoder else AutoModel
+    try:
+        model, report = auto.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # for an error that names one
+            output_loading_info=True,
+        )
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a damaged or foreign file makes it raise anything
+        raise ValueError(
+            f"The weights of {name} in {str(folder)!r} cannot be read ({type(error).__name__}: "
+            f"{first_line(error)}); replace the files."
+        ) from error
+    wrong = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    wrong = sorted(key for key in wrong if not any(unused in key for unused in _UNUSED))
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} tensors of {name} are missing in {str(folder)!r} or of another shape, "
+            f"such as {wrong[0]!r}; replace its files by those of a trained model."
+        )
+    return model

@@ -67,7 +67,7 @@ def characters(folder: Path, tokens: list[str], before: str | None, after: str, 
 
 
 def save(model: torch.nn.Module, folder: Path) -> None:
-    """Write a model with weights large enough that rows differ."""
+    """Write a model with weights so large that rows differ."""
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         if parameter.ndim > 1:
@@ -190,6 +190,18 @@ FAMILIES = {
     "eurobert": Family(eurobert, (3,), (4,), 5),
     "modernbert": Family(modernbert, (3,), (4,), 5),
 }
+
+
+def rows_of(name: str, folder: Path, sequence: str) -> list[torch.Tensor]:
+    """Rows of all layers for one sequence alone, by the library's own class."""
+    is_t5 = name in ("prot_t5", "ankh")
+    auto = transformers.AutoModelForTextEncoding if is_t5 else transformers.AutoModel
+    model = auto.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        ids = torch.tensor([FAMILIES[name].ids(sequence)])
+        found = model(input_ids=ids, output_hidden_states=True)
+    assert torch.equal(found.hidden_states[-1], found.last_hidden_state)
+    return [x[0] for x in found.hidden_states]
 
 
 def change(folder: Path, name: str, **values) -> None:

@@ -63,7 +63,9 @@ MODELS = {
 
 
 def natural_sequences(path, n_sequences):
-    usable = sorted({s for s in read_fasta(path)[1] if 50 <= len(s) <= 1022 and set(s) <= AMINO_ACIDS})
+    usable = sorted(
+        {s for s in read_fasta(path)[1] if 50 <= len(s) <= 1022 and set(s) <= AMINO_ACIDS}
+    )
     rng = np.random.default_rng(0)
     return [usable[i] for i in rng.choice(len(usable), size=n_sequences, replace=False)]
 

@@ -113,8 +113,9 @@ def fetch_main(
             "elsewhere and give their folder, as in './folder'."
         ) from error
     raise FileNotFoundError(
-        f"{repository!r} has no config.json with weights in safetensors or PyTorch's format; "
-        "choose another repository."
+        f"Neither Hugging Face nor its cache has a config.json of {repository!r} with weights in "
+        "safetensors or PyTorch's format; choose another repository, or fetch its files elsewhere "
+        "and give their folder."
     )
 
 

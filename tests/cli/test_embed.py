@@ -2,17 +2,19 @@
 
 import gzip
 import os
+import re
 import shutil
 import signal
 import threading
 from functools import partialmethod
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_revdist import EmbeddingStore, ESMEmbedder
+from sklearn_revdist import EmbeddingStore, ESMEmbedder, TransformersEmbedder
 from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
@@ -300,6 +302,43 @@ def test_missing_weights_have_a_code_and_the_message_says_where(revdist, tmp_pat
 
 
 # ------------------------------------------------------------------ interrupted, disk full
+
+
+def test_models_of_other_families_and_of_esm_2_in_one_chain(in_process, tmp_path, monkeypatch):
+    families = pytest.importorskip("families", reason="needs the extra transformers")
+    monkeypatch.chdir(tmp_path)
+    for name in ("esmc", "prot_t5"):
+        Path(name).mkdir()
+        families.FAMILIES[name].make(Path(name))
+    fasta(Path("p.fasta"))
+    chain = ("-m", "hf:esmc", "-m", "demo-48", "-m", "hf:./prot_t5")
+    ended = in_process("embed", "p.fasta", *chain, "--layer", "0.5", "-o", "e.parquet")
+    assert ended.code == 0, ended.err
+    embedder = TransformersEmbedder(["esmc", "demo-48", "prot_t5"], layer=0.5)
+    table = pd.read_parquet("e.parquet")
+    assert list(table.columns[1:]) == [*embedder.get_feature_names_out()]
+    found, expected = table.iloc[:, 1:].to_numpy(), embedder.transform(SEQUENCES)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["embed", "-m", "hf:nobody", "-o", "e.parquet"],
+            2,
+            r"neither a repository of Hugging Face",
+        ),
+        (["score", "-m", "hf:a/b", "--reference", "MK"], 2, r"'hf:a/b' is a model of another fam"),
+    ],
+)
+def test_other_families_that_cannot_be_used(in_process, tmp_path, arguments, code, message):
+    path = tmp_path / "p.fasta"
+    fasta(path)
+    command, *options = arguments
+    ended = in_process(command, path, *options)
+    assert ended.code == code
+    assert re.search(message, ended.err)
 
 
 def proteins(n_sequences, length):

@@ -59,6 +59,30 @@ def logs_of(fair_esm, path, sequence, *, is_masked):
     return type(each[0])(*map(np.stack, zip(*each, strict=True)))
 
 
+def test_the_head_of_a_hugging_face_folder_is_its_own(tmp_path):
+    families = pytest.importorskip("families", reason="needs the extra transformers")
+    families.esm2(tmp_path)
+    model = families.transformers.EsmForMaskedLM.from_pretrained(tmp_path).eval()
+
+    def logs(sequence):
+        tokens = torch.tensor([families.FAMILIES["esm2"].ids(sequence)])
+        at = [*range(1, tokens.shape[1] - 1)]
+        each = tokens.repeat(len(at), 1)
+        each[range(len(at)), at] = TOKENS.index("<mask>")
+        with torch.inference_mode():
+            return model(each, torch.ones_like(each)).logits[range(len(at)), at].log_softmax(-1)
+
+    wild_type = logs(WILD_TYPE)
+    variants = [variant.upper() for variant in VARIANTS]
+    expected = [
+        [marginal(wild_type, v), likelihood(logs(v), v) - likelihood(wild_type, WILD_TYPE)]
+        for v in variants
+    ]
+    kinds = ["masked_marginals", "pseudo_log_likelihood"]
+    found = ESMScorer([str(tmp_path)], kinds=kinds, reference=WILD_TYPE).transform(variants)
+    np.testing.assert_allclose(found, np.array(expected, dtype=float), rtol=1e-3, atol=1e-3)
+
+
 def test_each_kind_equals_its_definition(path, fair_esm):
     found = ESMScorer([str(path)], kinds=list(KINDS), reference=WILD_TYPE).transform(VARIANTS)
     assert found.dtype == np.float64

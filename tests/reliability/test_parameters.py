@@ -26,6 +26,7 @@ from sklearn_revdist import (
     ReverseDistiller,
     ScalingDisplay,
     Task,
+    TransformersEmbedder,
     layer_scores,
     prefix_scores,
 )
@@ -105,10 +106,14 @@ ESTIMATORS = {
     PrefixRidgeClassifierCV: RIDGE,
 }
 
+# models of ESM-2, which need no extra; a string is no chain here
+CHAINS_OF_FAMILIES = ["demo-48", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
+ESTIMATORS[TransformersEmbedder] = ESTIMATORS[ESMEmbedder] | {"chain": CHAINS_OF_FAMILIES}
+
 
 def use(estimator):
     """What first uses the parameters of an estimator."""
-    if isinstance(estimator, ESMEmbedder | ESMScorer):
+    if isinstance(estimator, ESMEmbedder | ESMScorer | TransformersEmbedder):
         return estimator.transform(["MKT"])
     y = CLASSES if isinstance(estimator, PrefixRidgeClassifierCV) else Y
     fitted = estimator.fit(X, y)
@@ -118,6 +123,7 @@ def use(estimator):
 GOOD = {
     ESMEmbedder: {"chain": "demo-48"},
     ESMScorer: {"chain": "demo-48", "reference": "MKV"},
+    TransformersEmbedder: {"chain": ["demo-48"]},
 }
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
 
@@ -129,6 +135,7 @@ SCORES = {
 }
 AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
+NO_LAYERS = {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]}
 EMBEDDER = ["demo", None, 5, ESMEmbedder]
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
@@ -308,8 +315,11 @@ CALLS = {
     "PrefixRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
-    "ESMEmbedder.layer_numbers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
-    "ESMEmbedder.transform_layers": {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]},
+    "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
+    "ESMEmbedder.layer_numbers": NO_LAYERS,
+    "TransformersEmbedder.layer_numbers": NO_LAYERS,
+    "ESMEmbedder.transform_layers": NO_LAYERS,
+    "TransformersEmbedder.transform_layers": NO_LAYERS,
     "EmbeddingStore.to_frame": CHOICE,
     "EmbeddingStore.as_table": CHOICE,
     "EmbeddingStore.export": {"path": [*NO_PATH, None, b"a.h5", "a\0b.h5"], **CHOICE},
@@ -343,6 +353,7 @@ OPEN = {
     "NestedVarianceDisplay.from_estimator": {"X"},
     "ReverseDistiller.fit_residues": {"sequences"},
     "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
+    "TransformersEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
     "ESMScorer.get_feature_names_out": {"input_features"},
     **{
         f"{name}.{method}": {"X", "y", "groups"}
@@ -526,8 +537,14 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+        "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),
         "ESMEmbedder.layer_numbers": (ESMEmbedder("demo-48"), {}),
+        "TransformersEmbedder.layer_numbers": (TransformersEmbedder(["demo-48"]), {}),
         "ESMEmbedder.transform_layers": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
+        "TransformersEmbedder.transform_layers": (
+            TransformersEmbedder(["demo-48"]),
+            {"X": ["MKT"]},
+        ),
     }
     store.close()
 

@@ -19,7 +19,7 @@ SMALL = {
     "hidden_size": 24,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "intermediate_size": 40,
+    "intermediate_size": 96,
 }
 
 
@@ -87,6 +87,7 @@ def esm2(folder: Path) -> None:
         position_embedding_type="rotary",
         token_dropout=True,
         emb_layer_norm_before=False,
+        layer_norm_eps=1e-5,
         **SMALL,
     )
     save(transformers.EsmForMaskedLM(config), folder)
@@ -101,16 +102,19 @@ def esmc(folder: Path) -> None:
 
 
 def prot_t5(folder: Path) -> None:
-    """ProtT5: an encoder of T5, whose tokens are residues after a space."""
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((f"▁{r}", -2.0) for r in RESIDUES)]
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.Unigram(pieces, unk_id=2))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-        single=["$A", "</s>"], special_tokens=[("</s>", 1)]
-    )
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", eos_token="</s>"
-    ).save_pretrained(folder)
+    """ProtT5: an encoder of T5; its tokens are residues after a space, from SentencePiece."""
+    format = pytest.importorskip("sentencepiece.sentencepiece_model_pb2")
+    model, kinds = format.ModelProto(), format.ModelProto.SentencePiece
+    pieces = {"<pad>": kinds.CONTROL, "</s>": kinds.CONTROL, "<unk>": kinds.UNKNOWN}
+    for piece, kind in (pieces | {f"▁{r}": kinds.NORMAL for r in RESIDUES}).items():
+        model.pieces.add(piece=piece, score=-2.0, type=kind)
+    special = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    for name, number in special.items():
+        setattr(model.trainer_spec, name, number)
+    (folder / "spiece.model").write_bytes(model.SerializeToString())
+    named = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "extra_ids": 0}
+    config = {"tokenizer_class": "T5Tokenizer", "do_lower_case": False, **named}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
     save(transformers.T5EncoderModel(t5_config()), folder)
 
 

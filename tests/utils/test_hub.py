@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist import NaiveChain, ReverseDistiller
-from sklearn_revdist.utils._hub import check_fetched, fetch
+from sklearn_revdist.utils._hub import check_fetched, fetch, fetch_main
 
 PUBLISHED = Path(__file__).parents[1] / "published"
 REPOSITORY = "owner/weights"
@@ -144,6 +144,43 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[hub\]"'):
         read()
+
+
+@pytest.fixture
+def main(cache):
+    """The folder of the revision main, of which the cache has the weights."""
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(COMMIT)
+    return cache / "snapshots" / COMMIT
+
+
+def test_a_complete_folder_of_main_needs_no_network(main):
+    assert fetch_main(REPOSITORY, lambda folder: (folder / "weights").is_dir(), [["*"]]) == main
+
+
+def test_files_are_downloaded_choice_after_choice_until_all_are_there(main, monkeypatch):
+    asked = []
+
+    def download(repository, **how):
+        if not how.get("local_files_only"):
+            asked.append((how["allow_patterns"], how["ignore_patterns"]))
+            (main / how["allow_patterns"][0]).touch()
+        return str(main)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    choices = [["a", "b"], ["c"], ["d"]]
+    assert fetch_main(REPOSITORY, lambda folder: (folder / "c").exists(), choices) == main
+    assert asked == [(["a", "b"], "*/*"), (["c"], "*/*")]
+    with pytest.raises(
+        FileNotFoundError, match=r"^Neither Hugging Face nor its cache has a config"
+    ):
+        fetch_main(REPOSITORY, lambda folder: False, choices)
+
+
+def test_what_cannot_be_downloaded_says_so(main):
+    message = r"^Fetching 'owner/others' from Hugging Face failed \(\w+: .*\); correct the name, or"
+    with pytest.raises(FileNotFoundError, match=message):
+        fetch_main("owner/others", lambda folder: False, [["*"]])
 
 
 CONTENT = b"weights of a model"

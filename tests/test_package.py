@@ -19,7 +19,7 @@ from sklearn_revdist import ReverseDistiller, load_if1_ecoli, load_secondary_str
 
 README = Path(__file__).parents[1] / "README.md"
 DOCS = README.parent / "docs"
-PAGES = {README: 8, DOCS / "index.rst": 1, DOCS / "layers.rst": 4}  # numbers of blocks of Python
+PAGES = {README: 9, DOCS / "index.rst": 1, DOCS / "layers.rst": 4}  # numbers of blocks of Python
 
 IMPORT = """
 import logging, sys, warnings

@@ -37,9 +37,10 @@ def folders(tmp_path_factory):
 
     def folder(name):
         if name not in made:
-            made[name] = root / name
-            made[name].mkdir()
-            FAMILIES[name].make(made[name])
+            path = root / name
+            path.mkdir(exist_ok=True)
+            FAMILIES[name].make(path)
+            made[name] = path
         return made[name]
 
     return folder

@@ -131,7 +131,10 @@ def summary(scores):
     """Mean over scans, by split, with the standard error and the number of scans."""
     with_positions = scores.loc[scores["split"] == "contiguous", "scan"].unique()
     same = scores[scores["scan"].isin(with_positions)]
-    table = same.groupby(["split", "features"], sort=False)["score"].agg(["mean", "sem", "count"])
+    every = scores[scores["split"].isin(["none", "random"])]
+    every = every.assign(split=every["split"] + ", all scans")
+    grouped = pd.concat([same, every]).groupby(["split", "features"], sort=False)
+    table = grouped["score"].agg(["mean", "sem", "count"])
     return table.round(3).reset_index()
 
 

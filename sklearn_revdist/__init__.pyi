@@ -1,5 +1,8 @@
 """What the package exports, and where from: read when it is imported, and by type checkers."""
 
+from .baselines._composition import KmerComposition
+from .baselines._one_hot import SequenceOneHotEncoder
+from .baselines._site_mean import SiteMean
 from .displays._layer_curve import LayerCurveDisplay
 from .displays._nested_variance import NestedVarianceDisplay
 from .displays._prefix_curve import PrefixCurveDisplay
@@ -32,6 +35,7 @@ __all__ = [
     "ESMEmbedder",
     "ESMScorer",
     "EmbeddingStore",
+    "KmerComposition",
     "LayerCurveDisplay",
     "ModuloKFold",
     "Moments",
@@ -43,6 +47,8 @@ __all__ = [
     "PrefixScoreDisplay",
     "ReverseDistiller",
     "ScalingDisplay",
+    "SequenceOneHotEncoder",
+    "SiteMean",
     "Task",
     "TransformersEmbedder",
     "combine_mutants",

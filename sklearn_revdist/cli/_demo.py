@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold, cross_val_score
 
+from ..displays._axes import LEVELS
 from ..displays._prefix_curve import PrefixCurveDisplay
 from ..displays._prefix_scores import PrefixScoreDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
@@ -46,13 +47,15 @@ def demo_command(output, as_json):
     Needs neither a network nor a GPU. Prints, for every model of the chain, the 5-fold
     cross-validated Spearman correlation of a Ridge probe on the plain embedding of that model, on
     the distilled prefix and on the PCA of the concatenation to the same width; then the best of
-    all prefixes, as PrefixRidgeCV chooses it. The picture has both, and the score of every prefix.
+    all prefixes, as PrefixRidgeCV chooses it, and baselines that need no model: one-hot encoding
+    and the mean of each site. The picture has all, and the score of every prefix.
     """
     click.echo(_NOT_ESM2, err=as_json)
     assay = load_if1_ecoli()
     embeddings = ESMEmbedder("demo", verbose=True).transform(assay.data)
     distiller = ReverseDistiller.from_pretrained("demo")
-    scores = prefix_scores(distiller, embeddings, assay.target, verbose=True)
+    of_rows = {"sequences": assay.data, "reference": assay.wild_type}
+    scores = prefix_scores(distiller, embeddings, assay.target, **of_rows, verbose=True)
     nested = distiller.transform(embeddings)
     probe, best = _best_prefix(nested, assay.target)
     models = dict(zip(distiller.model_names_, distiller.prefix_lengths_.tolist(), strict=True))
@@ -79,6 +82,7 @@ def demo_command(output, as_json):
         "Spearman correlation of a Ridge probe, mean and standard deviation over 5 folds:\n"
     )
     click.echo(_table(scores, best))
+    click.echo(f"\nWithout a model: {_without_model(scores)}.")
     if picture is None:
         click.echo(NO_PICTURE)
     else:
@@ -125,10 +129,20 @@ def _draw(
 def _table(scores: pd.DataFrame, best: dict) -> str:
     """Table with one line per model and one column per representation; last the best prefix."""
     last = {"model": "best prefix", "representation": "distilled", **best}
-    rows = pd.concat([scores, pd.DataFrame([last])], ignore_index=True)
+    of_models = scores[scores["representation"].isin(_REPRESENTATIONS)]
+    rows = pd.concat([of_models, pd.DataFrame([last])], ignore_index=True)
     rows["cell"] = [f"{row.score_mean:.3f} ± {row.score_std:.3f}" for row in rows.itertuples()]
     table = rows.pivot(index="model", columns="representation", values="cell")[[*_REPRESENTATIONS]]
     lines = rows[rows["representation"] == "distilled"][["model", "n_columns"]]
     lines = lines.join(table, on="model")
     lines = lines.rename(columns={"n_columns": "columns", **_REPRESENTATIONS})
     return lines.to_string(index=False, na_rep="")
+
+
+def _without_model(scores: pd.DataFrame) -> str:
+    """Scores of the baselines that need no model."""
+    found = scores[scores["representation"].isin(LEVELS)]
+    return ", ".join(
+        f"{LEVELS[row.representation]['label']} {row.score_mean:.3f} ± {row.score_std:.3f}"
+        for row in found.itertuples()
+    )

@@ -10,6 +10,7 @@ from ..displays._axes import short_name
 from ..displays._scaling import ScalingDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._evaluate import check_models, checked_tasks, evaluate
+from ..evaluation._model_free import MODEL_FREE
 from ..evaluation._representations import FITTED_ON, REPRESENTATIONS
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
@@ -36,8 +37,8 @@ from ._options import (
 from ._sequence_inputs import chain_of, make_embedder
 
 _KIND = ["rows", "metric", "split"]
-_COMPARED = ["plain", "distilled"]
-_DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat")
+_COMPARED = ["plain", "distilled", *MODEL_FREE]
+_DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat", *MODEL_FREE)
 _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
@@ -75,8 +76,8 @@ def _listed(known):
 @regressor_option
 @click.option(
     "--representations",
-    default=",".join(REPRESENTATIONS),
-    callback=_listed(REPRESENTATIONS),
+    default=",".join((*REPRESENTATIONS, *MODEL_FREE)),
+    callback=_listed((*REPRESENTATIONS, *MODEL_FREE)),
     help="Representations to score.",
 )
 @click.option(
@@ -281,16 +282,19 @@ def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
         many = "" if n_tasks == 1 else "s"
         rows, metric, split = kind
         click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
-        click.echo(wide.rename_axis(index=None, columns=None).to_string(na_rep=""))
+        wide = wide.rename(columns={"": "no model"}).rename_axis(index=None, columns=None)
+        click.echo(wide.to_string(na_rep=""))
         of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1)]
         if of_kind.empty or n_tasks == 1:
             continue
         click.echo("Share of tasks won, and its 95 % interval:")
         for row in of_kind.itertuples():
             first = f"{short_name(row.model)} {_label(row.representation, row.fitted_on)}"
-            rival = f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}"
+            rival = (
+                f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}".strip()
+            )
             interval = f"[{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
-            click.echo(f"{row.win_rate:6.3f} {interval}  {first} over {rival}")
+            click.echo(f"{row.win_rate:6.3f} {interval}  {first} over {rival.strip()}")
 
 
 def _label(representation: str, fitted_on: str) -> str:

@@ -17,6 +17,12 @@ STYLES = {
     "largest_first": {"label": "first of largest", "color": "#56B4E9", "fmt": "X:", "zorder": 2},
     "concat": {"label": "concatenation (wider)", "color": "#000000", "fmt": "*:", "zorder": 2},
 }
+# Baselines without a model, which are lines across.
+LEVELS = {
+    "one_hot": {"label": "one-hot", "color": "#000000", "linestyle": (0, (6, 3))},
+    "site_mean": {"label": "mean of the site", "color": "#6E6E6E", "linestyle": (0, (1, 2))},
+    "composition": {"label": "composition", "color": "#6E6E6E", "linestyle": (0, (6, 3))},
+}
 
 
 class Display(ABC):

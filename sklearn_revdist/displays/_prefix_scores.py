@@ -10,7 +10,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import Display, check_axes, error_bars, ticks_at_models
+from ._axes import LEVELS, Display, check_axes, error_bars, ticks_at_models
 
 
 class PrefixScoreDisplay(Display):
@@ -32,6 +32,8 @@ class PrefixScoreDisplay(Display):
         The figure of `ax_`.
     errorbars_ : dict of str to matplotlib ErrorbarContainer
         Curve and error bars of each representation.
+    lines_ : dict of str to matplotlib Line2D
+        Line across of each baseline without a model.
 
     See Also
     --------
@@ -131,6 +133,10 @@ class PrefixScoreDisplay(Display):
         # Error bars at the same width are drawn side by side, a fraction of the axis apart.
         nudge = (boundaries[-1] / boundaries[0]) ** 0.012
         shifts = {"distilled": 1, "plain": 1 / nudge, "concat_pca": nudge}
+        self.lines_ = {}
+        for row in self.scores[self.scores["representation"].isin(LEVELS)].itertuples():
+            style = LEVELS[row.representation]
+            self.lines_[row.representation] = ax.axhline(row.score_mean, linewidth=1.2, **style)
         self.errorbars_ = {}
         for representation, shift in shifts.items():
             rows = self.scores[self.scores["representation"] == representation]

@@ -8,8 +8,9 @@ import pandas as pd
 
 from ..evaluation._summary import NESTED, SCORED, check_columns, mean_scores
 from ..utils._compat import validate_params
-from ._axes import STYLES, Display, check_axes, error_bars, ticks_at_models
+from ._axes import LEVELS, STYLES, Display, check_axes, error_bars, ticks_at_models
 
+_DRAWN = ("plain", "distilled", *LEVELS)
 _KIND = ["rows", "metric", "split", "subset"]
 _METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
@@ -24,13 +25,16 @@ class ScalingDisplay(Display):
     ----------
     means : DataFrame
         Rows of :func:`mean_scores` of one kind: of the same `rows`, `metric`, `split` and `subset`.
-    representations : sequence of str, default=("plain", "distilled")
+    representations : sequence of str, \
+            default=("plain", "distilled", "one_hot", "site_mean", "composition")
         Representations to draw.
 
     Attributes
     ----------
     errorbars_ : dict of (str, str) to matplotlib ErrorbarContainer
         Curve and error bars of each representation and data that it was fitted on.
+    lines_ : dict of str to matplotlib Line2D
+        Line across of each baseline without a model.
     ax_ : matplotlib Axes
         Where the plot was drawn.
     figure_ : matplotlib Figure
@@ -67,7 +71,7 @@ class ScalingDisplay(Display):
     [('distilled', 'natural'), ('plain', '')]
     """
 
-    def __init__(self, means, *, representations=("plain", "distilled")):
+    def __init__(self, means, *, representations=_DRAWN):
         self.means = means
         self.representations = representations
 
@@ -77,7 +81,7 @@ class ScalingDisplay(Display):
         cls,
         table: pd.DataFrame,
         *,
-        representations: Sequence[str] = ("plain", "distilled"),
+        representations: Sequence[str] = _DRAWN,
         subset: str = "all",
         ax: Any = None,
     ) -> Self:
@@ -88,7 +92,8 @@ class ScalingDisplay(Display):
         table : DataFrame
             Table that :func:`evaluate` or :func:`mean_scores` returns, with scores of one kind: of
             the same `rows`, `metric` and `split`.
-        representations : sequence of str, default=("plain", "distilled")
+        representations : sequence of str, \
+            default=("plain", "distilled", "one_hot", "site_mean", "composition")
             Representations to draw; those that are not in the table are skipped.
         subset : str, default="all"
             Subset of the test rows: "all", or those with "1" to "4" or "5+" substitutions.
@@ -118,7 +123,7 @@ class ScalingDisplay(Display):
                 f"The table has scores of several kinds ({listed}); select one, as in "
                 "table[table['split'] == 'random']."
             )
-        if not means["representation"].isin(representations).any():
+        if not means["representation"].isin(set(representations) - {*LEVELS}).any():
             raise ValueError(
                 f"The table has no scores of {', '.join(map(str, representations)) or 'nothing'} "
                 f"for the subset {subset!r}; choose other representations, or another subset."
@@ -127,6 +132,11 @@ class ScalingDisplay(Display):
 
     def _draw(self, ax):
         means = self.means[self.means["representation"].isin(self.representations)]
+        self.lines_ = {}
+        for row in means[means["representation"].isin(LEVELS)].itertuples():
+            style = LEVELS[row.representation]
+            self.lines_[row.representation] = ax.axhline(row.score, linewidth=1.2, **style)
+        means = means[~means["representation"].isin(LEVELS)]
         # The width at a model is that of the nested embedding, which most baselines share.
         widths = means[means["representation"] != "concat"].groupby("model")["n_columns"].max()
         models = [model for model in means["model"].unique() if model in widths]

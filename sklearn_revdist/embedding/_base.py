@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils import check_scalar
 
 from ..sequences._tokens import RESIDUES, Encoder, encode_sequences
+from ..sequences._transformer import SequenceTransformer
 from ..sequences._windows import limit_length
 from ..utils._compat import Interval, RealNotInt, StrOptions, _fit_context
 from ..utils._files import local_path
@@ -27,19 +28,6 @@ from ._stored import pooled_rows
 
 if TYPE_CHECKING:
     from ._inference import EmbeddingRun
-
-
-class SequenceTransformer(TransformerMixin, BaseEstimator):
-    """A transformer of sequences, which has nothing to learn."""
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
-        tags.requires_fit = False
-        return tags
 
 
 class BaseEmbedder(SequenceTransformer, ABC):

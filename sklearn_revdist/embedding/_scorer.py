@@ -16,10 +16,10 @@ from ..sequences._tokens import (
     encode_reference,
     encode_sequences,
 )
+from ..sequences._transformer import SequenceTransformer
 from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._fingerprint import fingerprint
 from ._assembly import records_of_sequences, residue_blocks
-from ._base import SequenceTransformer
 from ._blocks import Block
 from ._embedder import ESMEmbedder
 from ._pooling import Masked, Residues

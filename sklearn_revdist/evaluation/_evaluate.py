@@ -22,8 +22,16 @@ from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
 from ._fold_scores import SCORED, score_folds
+from ._model_free import MODEL_FREE, ModelFree
 from ._probes import make_probe
-from ._representations import FITTED_ON, REPRESENTATIONS, Maps, Sizes, list_representations
+from ._representations import (
+    FITTED_ON,
+    REPRESENTATIONS,
+    Maps,
+    Representation,
+    Sizes,
+    list_representations,
+)
 from ._score_files import file_name, read_scores, scores_key, write_scores
 from ._splits import SPLITS, checked_folds
 
@@ -56,7 +64,7 @@ def evaluate(
     embedder: Any,
     distiller: ReverseDistiller,
     *,
-    representations: Sequence[str] = REPRESENTATIONS,
+    representations: Sequence[str] = (*REPRESENTATIONS, *MODEL_FREE),
     fitted_on: Sequence[str] = FITTED_ON,
     splits: Sequence[str] = ("random",),
     n_folds: int = 5,
@@ -84,6 +92,19 @@ def evaluate(
         principal components, or the first columns, of the chain's largest model;
     concat
         the whole concatenation up to that model, which is wider.
+
+    Beside them, baselines that need no model:
+
+    one_hot
+        for sequences of one length, the residue at each position that varies
+        (:class:`SequenceOneHotEncoder`); for residues, the residue and seven neighbours on either
+        side;
+    site_mean
+        for measured variants, the mean target of the positions at which a variant is mutated
+        (:class:`SiteMean`);
+    composition
+        for proteins of several lengths, the fraction of each amino acid
+        (:class:`KmerComposition`).
 
     Maps are fitted on "natural" data, those of the distiller (its `moments_`), and again on each
     training "fold". Of representations that are equal, as the plain and the distilled embedding of
@@ -143,7 +164,8 @@ def evaluate(
         subset : str
             "all" test rows, or those with "1" to "4" or "5+" substitutions.
         model, representation : str
-            Model at whose size the representation is, and its name as above.
+            Model at whose size the representation is, and its name as above; without a model the
+            former is empty.
         fitted_on : {"", "natural", "fold"}
             Data of the fit; empty if there is nothing to fit.
         n_columns : int
@@ -198,7 +220,7 @@ def evaluate(
     Embeddings of every size determine the composition of a protein.
     """
     for setting, values, known in (
-        ("representations", representations, REPRESENTATIONS),
+        ("representations", representations, (*REPRESENTATIONS, *MODEL_FREE)),
         ("fitted_on", fitted_on, FITTED_ON),
         ("splits", splits, SPLITS[1:]),
     ):
@@ -310,6 +332,9 @@ def _score_task(
         for each in list_representations(len(sizes.models), representations, fitted_on)
         if each.fitted_on != "natural" or each.name == "distilled" or natural.moments is not None
     ]
+    model_free = ModelFree(task)
+    asked = [name for name in model_free.names if name in representations]
+    listed += [Representation(-1, name, "fold" if task.residue is None else "") for name in asked]
     subsets = _subsets(task)
     rows = []
     for split, folds in folds_of.items():
@@ -322,6 +347,7 @@ def _score_task(
             task.groups(),
             task.metric,
             subsets,
+            model_free=model_free,
             n_jobs=n_jobs,
             progress=f"{task.name}, {split}" if verbose else None,
         )

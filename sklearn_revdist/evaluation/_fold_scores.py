@@ -10,6 +10,7 @@ from scipy.stats import gmean
 from sklearn.base import BaseEstimator
 
 from ..utils._progress import ProgressBar
+from ._model_free import MODEL_FREE, ModelFree
 from ._probes import fit_probe, outputs, penalty, score
 from ._representations import Maps, Representation
 from ._splits import Folds
@@ -32,15 +33,21 @@ _FEWEST_IN_SUBSET = 10
 
 
 def _columns_by_fold(
-    natural: Maps, listed: list[Representation], folds: Folds
+    natural: Maps, listed: list[Representation], folds: Folds, model_free: ModelFree | None
 ) -> Iterator[tuple[Representation, int, NDArray[np.float64]]]:
     """Yield every representation and fold, with the representation of all rows."""
     for each in listed:
-        if each.fitted_on != "fold":
+        if each.name in MODEL_FREE:
+            for fold, (train, _) in enumerate(folds):
+                columns = model_free.columns(each.name, train)
+                if columns is not None:
+                    yield each, fold, columns
+        elif each.fitted_on != "fold":
             columns = natural.columns(each.level, each.name)
             for fold in range(len(folds)):
                 yield each, fold, columns
-    of_fold = [each for each in listed if each.fitted_on == "fold"]
+    of_maps = (each for each in listed if each.name not in MODEL_FREE)
+    of_fold = [each for each in of_maps if each.fitted_on == "fold"]
     for fold, (train, _) in enumerate(folds if of_fold else []):
         maps = Maps(natural.X, natural.sizes, natural.distiller, rows=train)
         for each in of_fold:
@@ -57,6 +64,7 @@ def score_folds(
     metric: str,
     subsets: dict[str, NDArray[np.bool_]],
     *,
+    model_free: ModelFree | None = None,
     n_jobs: int | None,
     progress: str | None,
 ) -> list[tuple]:
@@ -79,6 +87,8 @@ def score_folds(
     metric : {"spearman", "aupr"}
     subsets : dict of str to ndarray of shape (n_rows,), bool
         Masks of rows. In each fold, subsets of fewer than ten test rows are left out, except "all".
+    model_free : ModelFree, default=None
+        Computes those of `listed` that need no model.
     n_jobs : int or None
         Number of probes fitted at a time, in threads.
     progress : str or None
@@ -103,7 +113,7 @@ def score_folds(
         return each, fold, columns.shape[1], penalty(fitted), scores
 
     jobs = ProgressBar(
-        _columns_by_fold(natural, listed, folds),
+        _columns_by_fold(natural, listed, folds, model_free),
         desc=progress,
         total=len(listed) * len(folds),
         unit="probe",
@@ -127,7 +137,8 @@ def score_folds(
                 if scored == each and np.isfinite(scores.get(subset, np.nan))
             ]
             if finite:
-                what = subset, natural.sizes.models[each.level], each.name, each.fitted_on
+                model = "" if each.name in MODEL_FREE else natural.sizes.models[each.level]
+                what = subset, model, each.name, each.fitted_on
                 tested, widths, penalties, found = zip(*finite, strict=True)
                 summary = min(widths), np.mean(found), np.std(found), len(found), sum(tested)
                 rows.append((*what, *summary, gmean(penalties)))

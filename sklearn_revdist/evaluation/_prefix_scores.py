@@ -1,6 +1,7 @@
 """Prefix scores: score every prefix of one matrix of embeddings, and baselines of equal width."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._rows import check_rows_as_fitted, check_targets
 from ..probes._folds import shuffled_cv
+from ..sequences._tokens import Encoder, as_list
+from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ._fold_scores import SCORED, score_folds
+from ._model_free import ModelFree
 from ._probes import make_probe
 from ._representations import Maps, Representation, Sizes
 from ._splits import check_folds
@@ -24,6 +28,8 @@ PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_st
 @validate_params(
     {
         "distiller": [ReverseDistiller],
+        "sequences": ["array-like", None],
+        "reference": [str, None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
         "verbose": ["verbose"],
     },
@@ -34,6 +40,8 @@ def prefix_scores(
     X: ArrayLike,
     y: ArrayLike,
     *,
+    sequences: Any = None,
+    reference: str | None = None,
     cv: int | BaseCrossValidator = 5,
     verbose: bool = False,
 ) -> pd.DataFrame:
@@ -50,6 +58,11 @@ def prefix_scores(
         as many leading principal components of the concatenated embeddings of all models up to
         that one as the prefix has columns.
 
+    With the `sequences` of the rows, also of the baselines that need no model: the residue at each
+    position that varies ("one_hot") and, with a `reference`, the mean target of the mutated
+    positions ("site_mean"); for sequences of several lengths the fraction of each amino acid
+    ("composition").
+
     The probe is a :class:`~sklearn.preprocessing.StandardScaler` and a
     :class:`~sklearn.linear_model.RidgeCV` with 17 penalties from 1e-2 to 1e6. Probe and principal
     components are fitted on each training fold. The distiller is used as it is; if fitted on the
@@ -63,6 +76,10 @@ def prefix_scores(
         Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
     y : array-like of shape (n_samples,)
         Targets, in any unit.
+    sequences : array-like of str, of shape (n_samples,), default=None
+        Sequences of the rows, for the baselines that need no model.
+    reference : str, default=None
+        The wild type that these are variants of.
     cv : int or cross-validation splitter, default=5
         A number of folds, shuffled with a fixed seed, or a splitter.
     verbose : bool, default=False
@@ -132,6 +149,18 @@ def prefix_scores(
         for level in range(len(sizes.models))
         for name, fitted_on in (("plain", ""), ("distilled", "natural"), ("concat_pca", "fold"))
     ]
+    model_free = None
+    if sequences is not None:
+        if len(as_list(sequences)) != len(y):
+            raise ValueError(
+                f"sequences has {len(sequences)} entries, but X has {len(y)} rows; give one for "
+                "each."
+            )
+        Encoder("X").encode(sequences)
+        rows_of = np.arange(len(y))
+        task = Task("", as_list(sequences), y.astype(float), rows_of, wild_type=reference)
+        model_free = ModelFree(task)
+        listed += [Representation(-1, name, "fold") for name in model_free.names]
     rows = score_folds(
         Maps(X, sizes, distiller),
         listed,
@@ -141,6 +170,7 @@ def prefix_scores(
         np.arange(len(y)),
         "spearman",
         {"all": np.ones(len(y), bool)},
+        model_free=model_free,
         n_jobs=None,
         progress="probes" if verbose else None,
     )

@@ -11,7 +11,7 @@ from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
 
 # Increase this when scores are computed differently, so that old files are not used.
-_DEFINITION = 3
+_DEFINITION = 4
 
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -22,7 +22,7 @@ def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_scores(path: str | os.PathLike) -> pd.DataFrame:
     """Read a table that :func:`write_scores` wrote."""
-    text = ["task", "subset", "fitted_on"]
+    text = ["task", "subset", "model", "fitted_on"]
     return pd.read_csv(
         path,
         dtype=dict.fromkeys(text, str),

@@ -91,7 +91,8 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
 def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Compute the share of tasks in which one representation scores higher than another.
 
-    For each model, the distilled embedding is compared with every baseline of that size, and the
+    For each model, the distilled embedding is compared with every baseline of that size, and with
+    those without a model; and the
     plain and the distilled embedding each with the same representation at the next smaller model.
 
     Parameters
@@ -164,8 +165,9 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
     """
     rows = []
     for group, tables in _groups(scores):
-        models = list(dict.fromkeys(key[0] for key in tables))
-        for representation in dict.fromkeys(key[1:] for key in tables):
+        of_models = [key for key in tables if key[0]]
+        models = list(dict.fromkeys(key[0] for key in of_models))
+        for representation in dict.fromkeys(key[1:] for key in of_models):
             keys = [(model, *representation) for model in models]
             if representation[0] in NESTED and keys[0] not in tables:
                 keys[0] = (models[0], "plain", "")
@@ -207,14 +209,15 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFr
 
 def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
     """Yield pairs of representations to compare, the larger or distilled one first."""
-    models = list(dict.fromkeys(key[0] for key in keys))
+    models = [model for model in dict.fromkeys(key[0] for key in keys) if model]
     for own in keys:
         model, representation, fitted_on = own
-        if model == models[0]:
+        if not model or model == models[0]:
             continue
         if representation == "distilled":
             for other in keys:
-                if other[0] == model and other != own and other[2] in ("", fitted_on):
+                alike = other[0] == model and other != own and other[2] in ("", fitted_on)
+                if alike or not other[0]:
                     yield own, other
         if representation in ("plain", "distilled"):
             smaller = models[models.index(model) - 1]

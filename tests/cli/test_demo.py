@@ -80,7 +80,7 @@ def test_the_last_line_says_where_the_picture_is(in_process, tmp_path, monkeypat
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     ended = in_process("demo")
     assert ended.code == 0, ended.err
-    assert ended.text.count("±") == 10
+    assert ended.text.count("±") == 12
     picture = tmp_path / "demo.png"
     last = f"Picture: {picture}" if matplotlib else 'pip install "sklearn-revdist[plot]"'
     assert last in ended.text.splitlines()[-1]

@@ -15,6 +15,7 @@ from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
     ESMScorer,
+    KmerComposition,
     LayerCurveDisplay,
     Moments,
     NaiveChain,
@@ -25,6 +26,8 @@ from sklearn_revdist import (
     PrefixScoreDisplay,
     ReverseDistiller,
     ScalingDisplay,
+    SequenceOneHotEncoder,
+    SiteMean,
     Task,
     TransformersEmbedder,
     layer_scores,
@@ -54,8 +57,18 @@ RIDGE = {
     "scoring": ["nosuch", 5, ["r2"]],
     "one_standard_error": NO_BOOLEAN,
 }
+UNKNOWN = ["x", None, "skip", True]
 CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
 ESTIMATORS = {
+    SequenceOneHotEncoder: {"unknown": UNKNOWN, "sparse_output": NO_BOOLEAN},
+    SiteMean: {
+        "reference": [5, ["MKT"], "MKTAY"],
+        "smooth": [-1.0, "auto", None, np.nan],
+        "cv": [1, 0, 2.5, "five", None],
+        "unknown": UNKNOWN,
+        "random_state": [-1, 1.5, "a", None],
+    },
+    KmerComposition: {"k": [0, 4, 1.5, "two", None], "unknown": UNKNOWN},
     ESMScorer: {
         "chain": CHAINS,
         "kinds": ["masked_marginals", None, 5, [], ["nosuch"], ["masked_marginals"] * 2, [5]],
@@ -115,6 +128,8 @@ def use(estimator):
     """What first uses the parameters of an estimator."""
     if isinstance(estimator, ESMEmbedder | ESMScorer | TransformersEmbedder):
         return estimator.transform(["MKT"])
+    if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
+        return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
     y = CLASSES if isinstance(estimator, PrefixRidgeClassifierCV) else Y
     fitted = estimator.fit(X, y)
     return fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict(X)
@@ -180,6 +195,8 @@ CALLS = {
     },
     "prefix_scores": {
         "distiller": DISTILLER,
+        "sequences": [5, "MKT", ["MKT"]],
+        "reference": [5, ["MKT"]],
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
     },
@@ -314,6 +331,7 @@ CALLS = {
     "NaiveChain.from_pretrained": PUBLISHED,
     "PrefixRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
+    "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "ESMEmbedder.layer_numbers": NO_LAYERS,
@@ -355,6 +373,9 @@ OPEN = {
     "ESMEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
     "TransformersEmbedder.get_feature_names_out": {"input_features"},  # nobody looks at it
     "ESMScorer.get_feature_names_out": {"input_features"},
+    "KmerComposition.get_feature_names_out": {"input_features"},
+    "SequenceOneHotEncoder.get_feature_names_out": {"input_features"},
+    "SiteMean.get_feature_names_out": {"input_features"},
     **{
         f"{name}.{method}": {"X", "y", "groups"}
         for name in ("ContiguousKFold", "ModuloKFold")
@@ -536,6 +557,7 @@ def good(tmp_path):
         "NaiveChain.from_pretrained": (NaiveChain, published("None-fbpca-1k")),
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
+        "SiteMean.fit_transform": (SiteMean(cv=2), {"X": ["MK", "MR", "AK"], "y": [0.0, 1, 2]}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
         "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),
         "ESMEmbedder.layer_numbers": (ESMEmbedder("demo-48"), {}),

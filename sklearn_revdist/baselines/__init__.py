@@ -1,0 +1,1 @@
+"""Features without a language model, which embeddings have to beat."""

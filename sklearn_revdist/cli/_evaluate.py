@@ -4,6 +4,7 @@ from itertools import chain as flatten
 from pathlib import Path
 
 import click
+import numpy as np
 import pandas as pd
 
 from ..displays._axes import short_name
@@ -287,14 +288,16 @@ def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
         of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1)]
         if of_kind.empty or n_tasks == 1:
             continue
-        click.echo("Share of tasks won, and its 95 % interval:")
+        click.echo("Share of tasks won, and its 95 % interval if there are six or more:")
         for row in of_kind.itertuples():
             first = f"{short_name(row.model)} {_label(row.representation, row.fitted_on)}"
             rival = (
                 f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}".strip()
             )
-            interval = f"[{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
-            click.echo(f"{row.win_rate:6.3f} {interval}  {first} over {rival.strip()}")
+            won = f"{row.win_rate:6.3f} [{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
+            if np.isnan(row.win_rate_low):
+                won = f"{row.win_rate * row.n_tasks:g} of {row.n_tasks}"
+            click.echo(f"{won:22s}  {first} over {rival.strip()}")
 
 
 def _label(representation: str, fitted_on: str) -> str:

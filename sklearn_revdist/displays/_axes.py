@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
+import pandas as pd
+
 from ..utils._models import known_model, model_and_layer
 
 # From the Okabe-Ito palette; markers and dashes distinguish curves without colour.
@@ -55,7 +57,7 @@ class Display(ABC):
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.legend(frameon=False)
+        ax.legend(facecolor="white", edgecolor="none", framealpha=0.8)  # lines may lie below
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -86,6 +88,12 @@ def _pyplot() -> Any:
             'install it with `pip install "sklearn-revdist[plot]"`.'
         ) from error
     return plt
+
+
+def lines_across(ax: Any, scores: pd.Series) -> dict[str, Any]:
+    """Draw a line across at the score of each baseline without a model; others are left out."""
+    found = scores[scores.index.isin(LEVELS)]
+    return {name: ax.axhline(y, linewidth=1.2, **LEVELS[name]) for name, y in found.items()}
 
 
 def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **changes: Any) -> Any:

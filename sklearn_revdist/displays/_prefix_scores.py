@@ -10,7 +10,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import LEVELS, Display, check_axes, error_bars, ticks_at_models
+from ._axes import Display, check_axes, error_bars, lines_across, ticks_at_models
 
 
 class PrefixScoreDisplay(Display):
@@ -133,13 +133,11 @@ class PrefixScoreDisplay(Display):
         # Error bars at the same width are drawn side by side, a fraction of the axis apart.
         nudge = (boundaries[-1] / boundaries[0]) ** 0.012
         shifts = {"distilled": 1, "plain": 1 / nudge, "concat_pca": nudge}
-        self.lines_ = {}
-        for row in self.scores[self.scores["representation"].isin(LEVELS)].itertuples():
-            style = LEVELS[row.representation]
-            self.lines_[row.representation] = ax.axhline(row.score_mean, linewidth=1.2, **style)
         self.errorbars_ = {}
         for representation, shift in shifts.items():
             rows = self.scores[self.scores["representation"] == representation]
             x, y, errors = rows["n_columns"] * shift, rows["score_mean"], rows["score_std"]
             self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
+        rows = self.scores.set_index("representation")["score_mean"]
+        self.lines_ = lines_across(ax, rows)
         ax.set_ylabel("Spearman correlation, mean ± SD over folds")

@@ -8,7 +8,15 @@ import pandas as pd
 
 from ..evaluation._summary import NESTED, SCORED, check_columns, mean_scores
 from ..utils._compat import validate_params
-from ._axes import LEVELS, STYLES, Display, check_axes, error_bars, ticks_at_models
+from ._axes import (
+    LEVELS,
+    STYLES,
+    Display,
+    check_axes,
+    error_bars,
+    lines_across,
+    ticks_at_models,
+)
 
 _DRAWN = ("plain", "distilled", *LEVELS)
 _KIND = ["rows", "metric", "split", "subset"]
@@ -132,10 +140,7 @@ class ScalingDisplay(Display):
 
     def _draw(self, ax):
         means = self.means[self.means["representation"].isin(self.representations)]
-        self.lines_ = {}
-        for row in means[means["representation"].isin(LEVELS)].itertuples():
-            style = LEVELS[row.representation]
-            self.lines_[row.representation] = ax.axhline(row.score, linewidth=1.2, **style)
+        levels = means.set_index("representation")["score"]
         means = means[~means["representation"].isin(LEVELS)]
         # The width at a model is that of the nested embedding, which most baselines share.
         widths = means[means["representation"] != "concat"].groupby("model")["n_columns"].max()
@@ -147,7 +152,7 @@ class ScalingDisplay(Display):
         self.errorbars_ = {}
         for i, (representation, fitted_on) in enumerate(curves):
             curve = self._curve(representation, fitted_on)
-            # A single task has no interval.
+            # Few tasks have no interval.
             errors = [curve["score"] - curve["low"], curve["high"] - curve["score"]]
             self.errorbars_[representation, fitted_on] = error_bars(
                 ax,
@@ -158,9 +163,11 @@ class ScalingDisplay(Display):
                 label=STYLES[representation]["label"] + _FITTED_ON[fitted_on],
                 markerfacecolor="white" if fitted_on == "fold" else None,
             )
+        self.lines_ = lines_across(ax, levels)
         n_tasks = int(means["n_tasks"].max())
         metric = _METRICS.get(means["metric"].iloc[0], means["metric"].iloc[0])
-        interval = ", mean and 95 % interval" if n_tasks > 1 else ""
+        has_interval = means["low"].notna().any()
+        interval = ", mean and 95 % interval" if has_interval else ", mean" * (n_tasks > 1)
         ax.set_ylabel(f"{metric}{interval}")
         ax.set_title(
             f"{n_tasks} task{'s' if n_tasks > 1 else ''} ({means['rows'].iloc[0]}, "

@@ -13,6 +13,8 @@ _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]
 # Columns of tables of scores and of their means.
 SCORED = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "score"]
+# Of fewer tasks, the bootstrap's intervals cover far less than they say.
+_FEWEST = 6
 # Representations whose smallest size is the smallest model's plain embedding.
 NESTED = ("distilled", "naive")
 
@@ -43,7 +45,7 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     means : DataFrame
         One row for each kind of rows, metric, split, subset, model, representation and data of
         the fit: the width `n_columns`, the number of tasks `n_tasks`, the mean `score`, and the
-        bounds `low` and `high` of its 95 % bootstrap interval, NaN for a single task.
+        bounds `low` and `high` of its 95 % bootstrap interval, NaN for fewer than six tasks.
 
     Raises
     ------
@@ -69,12 +71,12 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     ...     "score": [0.4, 0.5, 0.6, 0.7],
     ... })
 
-    Each model has a mean score over the tasks, with its interval:
+    Each model has a mean score over the tasks, which are too few for an interval:
 
     >>> mean_scores(scores)[["model", "n_tasks", "score", "low", "high"]].round(2)
       model  n_tasks  score  low  high
-    0    8M        2    0.5  0.4   0.6
-    1   35M        2    0.6  0.5   0.7
+    0    8M        2    0.5  NaN   NaN
+    1   35M        2    0.6  NaN   NaN
     """
     rows = []
     for group, tables in _groups(scores):
@@ -111,7 +113,8 @@ def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0)
         `representation` and `fitted_on`, and those of the baseline, `rival_model`, `rival` and
         `rival_fitted_on`; the number of tasks that have both, `n_tasks`; the share of these in
         which the former scores higher, `win_rate` (ties count half); the mean difference of
-        scores, `gain`; and the bounds of the 95 % bootstrap intervals, as `gain_low`.
+        scores, `gain`; and the bounds of the 95 % bootstrap intervals, as `gain_low`, NaN for fewer
+        than six tasks.
 
     Raises
     ------
@@ -155,8 +158,8 @@ def growth(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) ->
     growth : DataFrame
         One row for each kind of rows, metric, split, subset and representation with all sizes:
         `n_tasks`, the `share` of tasks, and the bounds `low` and `high` of its 95 % bootstrap
-        interval. The share expected by chance is one over the number of orders of the models, 1 in
-        6 for three models.
+        interval, NaN for fewer than six tasks. The share expected by chance is one over the number
+        of orders of the models, 1 in 6 for three models.
 
     Raises
     ------
@@ -230,9 +233,9 @@ def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:
 def _interval(values: NDArray, n_bootstrap: int, seed: int) -> tuple[float, float]:
     """Return the bounds of the 95 % bootstrap percentile interval of the mean.
 
-    The same seed resamples all values alike. NaN for a single task.
+    The same seed resamples all values alike. NaN where there are too few values.
     """
-    if len(values) < 2:
+    if len(values) < _FEWEST:
         return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(values), (n_bootstrap, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])

@@ -22,6 +22,7 @@ from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .probes._folds import ContiguousKFold, ModuloKFold
+from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from .sequences._fasta import read_fasta
 from .sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
@@ -35,6 +36,7 @@ __all__ = [
     "ESMEmbedder",
     "ESMScorer",
     "EmbeddingStore",
+    "GroupRidgeCV",
     "KmerComposition",
     "LayerCurveDisplay",
     "ModuloKFold",

@@ -15,6 +15,7 @@ from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
     ESMScorer,
+    GroupRidgeCV,
     KmerComposition,
     LayerCurveDisplay,
     Moments,
@@ -67,6 +68,13 @@ ESTIMATORS = {
         "cv": [1, 0, 2.5, "five", None],
         "unknown": UNKNOWN,
         "random_state": [-1, 1.5, "a", None],
+    },
+    GroupRidgeCV: {
+        "groups": [5, "ab", ["a"], [["a"] * 8]],
+        "alpha_min": [0, -1.0, "low", None, np.nan, 1e9],
+        "alpha_max": [0, -1.0, "high", None, np.nan, 1e-3],
+        "scale": NO_BOOLEAN,
+        "max_iter": [0, -1, 1.5, "many", None],
     },
     KmerComposition: {"k": [0, 4, 1.5, "two", None], "unknown": UNKNOWN},
     ESMScorer: {

@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 
 _N_COMMON = 11  # penalties that are tried for all groups together
 _ALONE = 100.0  # by how much others are penalised more, where a search starts from one group
-_SMALL, _N_SEARCHES = 1_000_000, 2  # of larger matrices, a search takes a minute, so few are made
+_SMALL, _N_SEARCHES = 100_000, 2  # of larger matrices, a search takes a minute, so few are made
 _TOLERANCE = 1e-7  # relative decrease of the error at which a search ends
 
 

@@ -18,14 +18,13 @@ from results import correlation
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from zero_shot import N_FOLDS, SPLITS, drawn
 
 from sklearn_revdist import ESMEmbedder, GroupRidgeCV, SequenceOneHotEncoder
 from sklearn_revdist.evaluation._splits import make_folds
 from sklearn_revdist.tasks._task_list import task_readers
 
 HERE = Path(__file__).parent
-N_VARIANTS, N_FOLDS = 500, 5
-SPLITS = ["random", "modulo", "contiguous"]
 
 
 def main():
@@ -47,14 +46,6 @@ def main():
     print(table.to_string(index=False))
     if args.output:
         table.to_csv(args.output, index=False, lineterminator="\n")
-
-
-def drawn(task):
-    """At most so many variants."""
-    if len(task.target) > N_VARIANTS:
-        rows = np.random.default_rng(0).choice(len(task.target), N_VARIANTS, replace=False)
-        task = task.take(np.sort(rows))
-    return task
 
 
 def scores_of(task):

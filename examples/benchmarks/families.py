@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from embedder import FASTA, natural_sequences
 
-from sklearn_revdist import TransformersEmbedder, read_fasta
+from sklearn_revdist import TransformersEmbedder
 
-FASTA = "sequences/uniprot_proteomes/UP000000625-E.coli.fasta.gz"
-AMINO_ACIDS = set("ACDEFGHIKLMNPQRSTVWY")
 BATCH_TOKENS = 2048
 TOKENS = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
 
@@ -60,14 +59,6 @@ MODELS = {
     "ESM-2-35M": lambda folder: esm2(folder, 12, 480, 20),
     "ESMC-300M": lambda folder: esmc(folder, 30, 960, 15, 2560),
 }
-
-
-def natural_sequences(path, n_sequences):
-    usable = sorted(
-        {s for s in read_fasta(path)[1] if 50 <= len(s) <= 1022 and set(s) <= AMINO_ACIDS}
-    )
-    rng = np.random.default_rng(0)
-    return [usable[i] for i in rng.choice(len(usable), size=n_sequences, replace=False)]
 
 
 def batches_of(sequences):

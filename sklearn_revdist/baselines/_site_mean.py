@@ -20,8 +20,8 @@ class SiteMean(SequenceTransformer):
 
     The effect of a position is the mean target of training variants that are mutated there, less
     the mean of all, shrunk towards zero; a variant has the mean of all and the effects of its
-    positions. On scans of single substitutions, with folds drawn at random, few models beat it; it
-    knows nothing of positions that are not in the training set.
+    positions. On random folds of scans of single substitutions it scores as a one-hot encoding
+    does; it knows nothing of positions that are not in the training set.
 
     As in scikit-learn's :class:`~sklearn.preprocessing.TargetEncoder`, ``fit_transform`` is not
     ``fit`` and ``transform``: a training row has the value that the other folds give it, so that

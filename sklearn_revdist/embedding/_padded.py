@@ -96,27 +96,28 @@ class PaddedModel:
             output_hidden_states=min(layers) < self.n_layers,
             return_dict=True,
         )
-        kept, is_missing = self._kept(lengths, longest)
-        rows = to_device(kept, self.device)
+        kept, missing = self._kept(lengths, longest)
+        rows, missing = to_device(kept, self.device), to_device(missing, self.device)
         for layer in sorted(layers):
             is_last = layer == self.n_layers
             x = output.last_hidden_state if is_last else output.hidden_states[layer]
             x = x.flatten(0, 1)[rows]
-            if is_missing.any():
-                x[to_device(is_missing, self.device)] = 0
+            x[missing] = 0
             yield x
 
     def _kept(self, lengths: NDArray, longest: int) -> tuple[NDArray, NDArray]:
-        """Rows of ``<cls>``, residues and ``<eos>`` in the padded batch, and which are missing."""
+        """Rows of ``<cls>``, residues and ``<eos>`` in the padded batch; which are missing."""
         n_before, n_after = len(self.vocabulary.before), len(self.vocabulary.after)
         n_residues = lengths - n_before - n_after
         starts = np.arange(len(lengths)) * longest
-        kept, is_missing = [], []
+        kept = []
         for start, length, n in zip(starts, lengths, n_residues, strict=True):
             first = start + n_before
             kept.append(np.concatenate([[start], first + np.arange(n), [start + length - 1]]))
-            is_missing.append([not n_before, *np.zeros(n, dtype=bool), not n_after])
-        return np.concatenate(kept), np.concatenate(is_missing)
+        stops = np.cumsum(n_residues + N_SPECIAL)
+        no_cls = [] if n_before else stops - n_residues - N_SPECIAL
+        no_eos = [] if n_after else stops - 1
+        return np.concatenate(kept), np.concatenate([no_cls, no_eos]).astype(np.int64)
 
     def _n_positions(self) -> int | None:
         """Length of the longest sequence, by the tables of absolute positions."""

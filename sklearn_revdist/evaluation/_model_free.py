@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..baselines._composition import KmerComposition
 from ..baselines._one_hot import SequenceOneHotEncoder
 from ..baselines._site_mean import SiteMean
-from ..sequences._tokens import AMINO_ACIDS, TOKENS, Encoder
+from ..sequences._tokens import AMINO_ACIDS, TOKENS, Encoder, as_text
 from ..tasks._task import Task
 
 MODEL_FREE = ("one_hot", "site_mean", "composition")
@@ -38,9 +38,13 @@ class ModelFree:
         """
         if self.task.residue is not None:
             return ["one_hot"]
-        if len(set(map(len, self._sequences))) > 1:
+        lengths = set(map(len, self._tokens))
+        if len(lengths) > 1:
             return ["composition"]
-        is_scan = self.task.rows == "variants" or self.task.wild_type is not None
+        wild_type = self.task.wild_type
+        is_scan = self.task.rows == "variants"
+        if wild_type is not None:  # of another length if all variants are deletions, say
+            is_scan = len(Encoder("X").encode([wild_type])[0]) in lengths
         measured = is_scan and self.task.kind == "regression"
         return ["one_hot", "site_mean"] if measured else ["one_hot"]
 
@@ -79,8 +83,13 @@ class ModelFree:
         return columns
 
     @cached_property
+    def _tokens(self) -> list[NDArray[np.uint8]]:
+        return Encoder("X").encode(self.task.sequences)
+
+    @cached_property
     def _sequences(self) -> NDArray[np.object_]:
-        return np.array([sequence.strip() for sequence in self.task.sequences], dtype=object)
+        """Sequences without stop codons and blanks, of which the embedder has warned."""
+        return np.array(list(map(as_text, self._tokens)), dtype=object)
 
     @cached_property
     def _composition(self) -> NDArray[np.float64]:
@@ -89,9 +98,8 @@ class ModelFree:
     @cached_property
     def _windows(self) -> NDArray[np.float64]:
         """One-hot encoding of each residue and its neighbours; outside of the protein all zero."""
-        tokens = Encoder("X").encode(list(self._sequences))
         offsets = np.arange(2 * _NEIGHBOURS + 1)
-        padded = [np.pad(of_protein, _NEIGHBOURS) for of_protein in tokens]  # 0 is <cls>
+        padded = [np.pad(of_protein, _NEIGHBOURS) for of_protein in self._tokens]  # 0 is <cls>
         rows = zip(self.task.protein, self.task.residue, strict=True)
         windows = np.stack([padded[protein][residue + offsets] for protein, residue in rows])
         return (windows[:, :, np.newaxis] == _NUMBERS).reshape(len(windows), -1).astype(np.float64)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._rows import check_rows_as_fitted, check_targets
 from ..probes._folds import shuffled_cv
-from ..sequences._tokens import Encoder, as_list
+from ..sequences._tokens import as_list
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ._fold_scores import SCORED, score_folds
@@ -156,7 +156,6 @@ def prefix_scores(
                 f"sequences has {len(sequences)} entries, but X has {len(y)} rows; give one for "
                 "each."
             )
-        Encoder("X").encode(sequences)
         rows_of = np.arange(len(y))
         task = Task("", as_list(sequences), y.astype(float), rows_of, wild_type=reference)
         model_free = ModelFree(task)

@@ -35,6 +35,9 @@ def task_of(sequences=VARIANTS, target=Y, **columns):
         (task_of(target=np.array(list("ababab")), wild_type="MKTA"), ["one_hot"]),
         (task_of(), ["one_hot"]),
         (task_of([*VARIANTS[:-1], "MK"]), ["composition"]),
+        (task_of([*VARIANTS[:-1], "MK<mask>A*"], wild_type="MKTA"), ["one_hot", "site_mean"]),
+        (task_of([*VARIANTS[:-1], "MKT*"], wild_type="MKTA"), ["composition"]),
+        (task_of(wild_type="MKTAY"), ["one_hot"]),
         (task_of(residue=np.zeros(6, int)), ["one_hot"]),
     ],
 )

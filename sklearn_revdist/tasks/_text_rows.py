@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..sequences._packed import plain_name
-from ..sequences._text_tables import open_rows
+from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
@@ -49,13 +49,13 @@ class Rejects:
 def read_text(
     path: str | os.PathLike, needed: Sequence[str], *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Read a table of text.
+    """Read a whole table as text.
 
     Parameters
     ----------
     path : str or path-like
-        As for :func:`~.sequences._text_tables.open_rows`: CSV or, ending in ``.tsv``, ``.tab`` or
-        ``.txt``, with tabs, plain or compressed, or an Excel workbook.
+        As for :func:`~.sequences._table_rows.open_table_rows`: CSV or, ending in ``.tsv``,
+        ``.tab`` or ``.txt``, with tabs, plain or compressed, an Excel workbook, or Parquet.
     needed : sequence of str
         Columns that it must have.
     columns : sequence of str, default=None
@@ -73,7 +73,7 @@ def read_text(
         If there is no such file, it is not a table, or a column is missing.
     """
     remedy = "say in a list of tasks (TOML) which columns to read"
-    with open_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
+    with open_table_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
         numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
     return pd.DataFrame(
         [row for _, row in numbered],
@@ -95,4 +95,4 @@ def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str
 
 def task_name(path: str | os.PathLike) -> str:
     """Name a task after its file, without the suffix of the format."""
-    return re.sub(r"\.(csv|tsv|txt|fasta|fa)$", "", plain_name(path))
+    return re.sub(r"\.(csv|tsv|tab|txt|xlsx|parquet|fasta|fa)$", "", plain_name(path))

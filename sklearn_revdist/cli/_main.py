@@ -13,6 +13,8 @@ _COMMANDS = {
     "fit": "Fit a distiller on sequences or on stored embeddings.",
     "transform": "Nest embeddings with a fitted distiller.",
     "info": "Show what is in a distiller.",
+    "train": "Train a model on a spreadsheet of measured variants.",
+    "predict": "Predict new variants by a trained model, ranked.",
     "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",
     "layers": "Score every layer of every model on tasks.",
     "score": "Score variants by how likely the models find them, without labels.",

@@ -207,4 +207,3 @@ def _parquet(path, sequence_column, name_column, needed):
 def _plain_type(kind):
     """Name of an Arrow type; of a dictionary, that of its values."""
     return str(getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind)
-

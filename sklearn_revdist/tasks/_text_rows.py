@@ -47,7 +47,11 @@ class Rejects:
 
 
 def read_text(
-    path: str | os.PathLike, needed: Sequence[str], *, columns: Sequence[str] | None = None
+    path: str | os.PathLike,
+    needed: Sequence[str],
+    *,
+    columns: Sequence[str] | None = None,
+    remedy: str = "say in a list of tasks (TOML) which columns to read",
 ) -> pd.DataFrame:
     """Read a whole table as text.
 
@@ -60,6 +64,8 @@ def read_text(
         Columns that it must have.
     columns : sequence of str, default=None
         Names of the columns of a file without a header.
+    remedy : str
+        What to do if a column is missing, for the message.
 
     Returns
     -------
@@ -72,7 +78,6 @@ def read_text(
     FileNotFoundError, ValueError
         If there is no such file, it is not a table, or a column is missing.
     """
-    remedy = "say in a list of tasks (TOML) which columns to read"
     with open_table_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
         numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
     return pd.DataFrame(

@@ -1,0 +1,215 @@
+"""The estimator of an assay: a ridge on features of all kinds, averaged with one on one-hot alone."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+
+from ..baselines._composition import KmerComposition
+from ..baselines._one_hot import SequenceOneHotEncoder
+from ..baselines._site_mean import SiteMean
+from ..distillation._reverse_distiller import ReverseDistiller
+from ..embedding._base import BaseEmbedder
+from ..embedding._embedder import ESMEmbedder
+from ..embedding._scorer import ESMScorer
+from ..probes._group_ridge_cv import GroupRidgeCV
+from ..probes._voting_ridge import VotingRidge
+from ..utils._compat import validate_params
+from ..utils._models import resolve_chain
+
+# What examples/features_and_probes.py found best over 39 scans, and over sequences of any length.
+ALIGNED = ("one_hot", "site_mean", "mean", "sites", "sites_difference", "zero_shot")
+UNALIGNED = ("composition", "mean")
+MODEL_FREE = ("one_hot", "site_mean", "composition")
+POOLED = ("mean", "max", "cls", "eos", "sites", "sites_difference")
+FEATURES = (*MODEL_FREE, *POOLED, "zero_shot")
+
+_OF_REFERENCE = ("sites", "sites_difference", "zero_shot")
+_OF_SCORER = ("device", "dtype", "batch_tokens", "max_length", "unknown", "store", "verbose")
+
+
+@validate_params(
+    {
+        "embedder": [BaseEmbedder, None],
+        "features": ["array-like", None],
+        "reference": [str, None],
+        "distiller": [ReverseDistiller, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_variant_model(
+    embedder: BaseEmbedder | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    reference: str | None = None,
+    distiller: ReverseDistiller | None = None,
+) -> VotingRidge:
+    """Make the estimator that `revdist train` fits, from public parts.
+
+    Its first part is a pipeline of a :class:`~sklearn.pipeline.FeatureUnion` of all features and a
+    :class:`GroupRidgeCV` with one penalty for all columns of unit variance. Where one-hot encoding
+    is among several features, predictions are averaged with those of a ridge on that alone, which
+    other columns would drown: over 39 scans the mean of both is the best choice, or within .01 of
+    it, for 48 to 800 labels (:ref:`assays`).
+
+    Parameters
+    ----------
+    embedder : ESMEmbedder or TransformersEmbedder, default=None
+        Embeds the sequences; its `pooling` and `reference` are set here. None is
+        ``ESMEmbedder("650M")``.
+    features : sequence of str, default=None
+        Some of these:
+
+        - ``"one_hot"``: the residue at each position that varies (:class:`SequenceOneHotEncoder`);
+        - ``"site_mean"``: the mean measurement of the mutated positions, cross-fitted
+          (:class:`SiteMean`);
+        - ``"composition"``: the fraction of each amino acid (:class:`KmerComposition`);
+        - ``"mean"``, ``"max"``, ``"cls"``, ``"eos"``, ``"sites"``, ``"sites_difference"``:
+          embeddings of all models, so pooled;
+        - ``"zero_shot"``: masked marginals of the largest model (:class:`ESMScorer`), for chains
+          of ESM-2.
+
+        None is all that were of use over 39 scans: with a `reference`, ``"one_hot"``,
+        ``"site_mean"``, ``"mean"``, ``"sites"``, ``"sites_difference"`` and, for ESM-2,
+        ``"zero_shot"``; without, ``"composition"`` and ``"mean"``.
+    reference : str, default=None
+        The wild type, if all sequences have its length.
+    distiller : ReverseDistiller, default=None
+        A fitted distiller that nests the embeddings; None leaves them side by side, which scores
+        higher where the number of columns does not matter.
+
+    Returns
+    -------
+    model : VotingRidge
+        Unfitted; takes sequences as transformers do.
+
+    Raises
+    ------
+    ValueError
+        If a feature is unknown, occurs twice, or cannot be computed from what is given.
+
+    Examples
+    --------
+    >>> from sklearn_revdist import ESMEmbedder, load_if1_ecoli, make_variant_model
+    >>> assay = load_if1_ecoli()
+    >>> train, test = slice(0, None, 2), slice(1, 400, 2)
+    >>> model = make_variant_model(
+    ...     ESMEmbedder("demo-48"), features=["one_hot", "mean"], reference=assay.wild_type
+    ... )
+    >>> model = model.fit(assay.sequences[train], assay.target[train])
+    >>> predicted, std = model.predict(assay.sequences[test], return_std=True)
+    """
+    embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
+    if features is None:
+        features = default_features(embedder, reference)
+    _check_features(features, reference, isinstance(embedder, ESMEmbedder))
+    pooled = [name for name in features if name in POOLED]
+    compared = reference if set(pooled) & set(_OF_REFERENCE) else None
+    embedder.set_params(pooling=pooled[0] if len(pooled) == 1 else pooled, reference=compared)
+    unknown = embedder.unknown
+    made: dict[str, Any] = {}
+    for name in features:
+        if name == "one_hot":
+            made[name] = SequenceOneHotEncoder(unknown=unknown)
+        elif name == "site_mean":
+            made[name] = SiteMean(reference, unknown=unknown)
+        elif name == "composition":
+            made[name] = KmerComposition(unknown=unknown)
+        elif name == "zero_shot":
+            settings = {setting: getattr(embedder, setting) for setting in _OF_SCORER}
+            made[name] = ESMScorer([_largest(embedder)], reference=reference, **settings)
+        elif distiller is None:
+            made["embedding"] = embedder
+        else:
+            made["embedding"] = make_pipeline(embedder, FrozenEstimator(distiller))
+    union = FeatureUnion(list(made.items()))
+    models = [("all", Pipeline([("features", union), ("ridge", GroupRidgeCV())]))]
+    if "one_hot" in features and len(features) > 1:
+        alone = SequenceOneHotEncoder(unknown=unknown)
+        models.append(("one_hot", Pipeline([("one_hot", alone), ("ridge", GroupRidgeCV())])))
+    return VotingRidge(models)
+
+
+def default_features(embedder: BaseEmbedder, reference: str | None) -> list[str]:
+    """Features of a model if none are chosen.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+    reference : str or None
+        The wild type, if all sequences have its length.
+
+    Returns
+    -------
+    features : list of str
+    """
+    if reference is None:
+        return list(UNALIGNED)
+    has_likelihoods = isinstance(embedder, ESMEmbedder)
+    return [name for name in ALIGNED if has_likelihoods or name != "zero_shot"]
+
+
+def parameters_of(estimator: VotingRidge) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of all parts of a model, fitted parts included.
+
+    Parameters
+    ----------
+    estimator : VotingRidge
+
+    Yields
+    ------
+    name : str
+    value : object
+    """
+    yield from estimator.get_params(deep=True).items()
+    for fitted in getattr(estimator, "estimators_", []):
+        yield from fitted.get_params(deep=True).items()
+
+
+def embedders_of(estimator: VotingRidge) -> list[BaseEmbedder | ESMScorer]:
+    """List the parts of a model that use language models, each once.
+
+    Parameters
+    ----------
+    estimator : VotingRidge
+
+    Returns
+    -------
+    parts : list of estimator
+    """
+    values = (value for _, value in parameters_of(estimator))
+    found = {id(value): value for value in values if isinstance(value, BaseEmbedder | ESMScorer)}
+    return list(found.values())
+
+
+def _check_features(features, reference, has_likelihoods):
+    """Refuse features that are unknown, or that cannot be computed."""
+    listed = np.asarray(features, dtype=object).ravel().tolist()
+    for name in listed:
+        if name not in FEATURES:
+            raise ValueError(
+                f"features has {name!r}; choose from {', '.join(map(repr, FEATURES))}."
+            )
+        if listed.count(name) > 1:
+            raise ValueError(f"features has {name!r} twice; give it once.")
+        if reference is None and name in (*_OF_REFERENCE, "site_mean", "one_hot"):
+            raise ValueError(
+                f"features has {name!r}, which compares variants of one length with the wild type; "
+                "give its sequence as reference, or leave the feature out."
+            )
+        if name == "zero_shot" and not has_likelihoods:
+            raise ValueError(
+                "features has 'zero_shot', which needs models of ESM-2; leave it out for others."
+            )
+    if not listed:
+        raise ValueError(f"features is empty; choose from {', '.join(map(repr, FEATURES))}.")
+
+
+def _largest(embedder: ESMEmbedder) -> Any:
+    """The last model of a chain, as a chain names it."""
+    if isinstance(embedder.chain, str):
+        return resolve_chain(embedder.chain)[-1].name
+    return list(embedder.chain)[-1]

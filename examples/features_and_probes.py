@@ -5,8 +5,8 @@
 A scan has at most 1,000 variants. Folds are shuffled, of every fifth position, or of neighbouring
 positions; of five folds the second and third are scored (with all labels, the second), after
 training on 48, 96, 400 or all rows of the others. Embeddings are those of the demo chain. The last
-row is what `revdist train` fits. Embeddings and scores of each scan are kept in the folder --scores,
-so that an interrupted run goes on.
+row is what `revdist train` fits. Embeddings and scores of each scan are kept in the folder
+--scores, so that an interrupted run goes on.
 """
 
 import argparse

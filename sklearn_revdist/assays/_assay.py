@@ -48,6 +48,8 @@ class Assay:
         Sequence that all variants have the length of; None if lengths differ.
     left_out : dict of str to int
         Number of rows that are left out, by reason.
+    wild_type_target : float or None
+        Mean measurement of the wild type itself; None if it was not measured.
     """
 
     name: str
@@ -56,11 +58,7 @@ class Assay:
     target_name: str
     wild_type: str | None
     left_out: dict[str, int]
-
-    @property
-    def X(self) -> pd.DataFrame:
-        """Sequences, in a table of one column, as a model takes them."""
-        return self.table[[SEQUENCE]]
+    wild_type_target: float | None = None
 
     @property
     def mutated(self) -> NDArray[np.bool_] | None:
@@ -130,7 +128,7 @@ def read_assay(
     first_position: int = 1,
     unknown: str = "error",
 ) -> Assay:
-    """Read measured variants from a spreadsheet.
+    r"""Read measured variants from a spreadsheet.
 
     Rows without a measurement (empty, NA, n.d. and the like) are left out and counted, and so are
     those of the wild type itself, of which no position tells anything. Several measurements of one
@@ -177,7 +175,7 @@ def read_assay(
     >>> from sklearn_revdist import read_assay
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "assay.csv")
-    ...     _ = path.write_text("mutant;activity;plate\\nK2R;1,5;A\\nT3S;;A\\nA4G;0,5;B\\n")
+    ...     _ = path.write_text("mutant;activity;plate\nK2R;1,5;A\nT3S;;A\nA4G;0,5;B\n")
     ...     assay = read_assay(path, "activity", reference="MKTAY")
     >>> assay.sequences, assay.target.tolist(), assay.left_out
     (['MRTAY', 'MKTGY'], [1.5, 0.5], {'no measurement': 1})
@@ -195,7 +193,7 @@ def read_assay(
             "is not a number; correct it, or leave it empty."
         )
     left_out = Counter({"no measurement": int((~measured).sum())})
-    table, numbers = table[measured], numbers[measured]
+    table, numbers, of_wild_type = table[measured], numbers[measured], None
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
@@ -206,6 +204,7 @@ def read_assay(
     if reference is not None:
         kept = np.array([sequence != reference for sequence in sequences], dtype=bool)
         left_out["the wild type itself"] += int((~kept).sum())
+        of_wild_type = None if kept.all() else float(numbers[~kept].mean())
         table, numbers = table[kept], numbers[kept]
         sequences = [sequence for sequence in sequences if sequence != reference]
         if any(len(sequence) != len(reference) for sequence in sequences):
@@ -222,6 +221,7 @@ def read_assay(
         target,
         reference,
         {reason: n for reason, n in left_out.items() if n},
+        of_wild_type,
     )
 
 
@@ -252,7 +252,7 @@ def sequences_of_table(
     ValueError
         As :func:`read_assay` does.
     """
-    has_sequences = sequence_column or not mutant_column and _found(table, _SEQUENCE_COLUMNS)
+    has_sequences = sequence_column or (not mutant_column and _found(table, _SEQUENCE_COLUMNS))
     if not has_sequences:
         kind = "sequences (sequence_column) or of mutants"
         names = (*_MUTANT_COLUMNS,)
@@ -279,7 +279,9 @@ def sequences_of_table(
 
 def consensus(sequences: Sequence[str]) -> str:
     """Return the most frequent residue at each position of sequences of one length."""
-    return "".join(Counter(residues).most_common(1)[0][0] for residues in zip(*sequences))
+    return "".join(
+        Counter(residues).most_common(1)[0][0] for residues in zip(*sequences, strict=True)
+    )
 
 
 def _found(table, names):

@@ -1,4 +1,4 @@
-"""VariantModel: what an assay teaches, kept in a file, and predictions that say how sure they are."""
+"""VariantModel: a model of an assay, kept in a file, whose predictions say how sure they are."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _LIBRARIES = ("sklearn-revdist", "numpy", "scipy", "scikit-learn", "torch", "sko
 
 
 class VariantModel:
-    """A model of an assay that predicts new variants, and can be saved.
+    r"""A model of an assay that predicts new variants, and can be saved.
 
     Make it with :meth:`train` or :meth:`load`. Read more in the :ref:`User Guide <assays>`.
 
@@ -39,8 +39,8 @@ class VariantModel:
         As :func:`make_variant_model` makes it, fitted.
     card : dict
         What is to be known of the model: ``assay``, ``target``, ``n_variants``, ``wild_type``,
-        ``features``, ``embedders`` (name and fingerprint of the weights of each), ``data`` (hash of
-        sequences and measurements), ``versions``, and whatever is added.
+        ``wild_type_target``, ``features``, ``embedders`` (name and fingerprint of the weights of
+        each), ``data`` (hash of sequences and measurements), ``versions``, and what is added.
     sequences : list of str
         Sequences of the training.
 
@@ -57,7 +57,7 @@ class VariantModel:
     >>> rows = ["K2R,1.5", "K2A,1.1", "T3S,0.1", "T3A,0.2", "A4G,0.5", "A4S,0.6", "Y5F,1.9"]
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "assay.csv")
-    ...     _ = path.write_text("\\n".join(["mutant,activity", *rows]))
+    ...     _ = path.write_text("\n".join(["mutant,activity", *rows]))
     ...     assay = read_assay(path, "activity", reference="MKTAY")
 
     >>> model = VariantModel.train(assay, ESMEmbedder("demo-48"))
@@ -115,6 +115,7 @@ class VariantModel:
             "target": assay.target_name,
             "n_variants": len(assay.target),
             "wild_type": assay.wild_type,
+            "wild_type_target": assay.wild_type_target,
             "features": list(features),
             "embedders": _weights_of(estimator),
             "data": fingerprint(assay.sequences, assay.target),
@@ -131,6 +132,9 @@ class VariantModel:
         verbose: bool = False,
     ) -> pd.DataFrame:
         """Predict sequences, and say in what they are unlike the training.
+
+        A variant of the training has nearly the value measured there. If each variant was measured
+        once, noise cannot be told from effects, so `std` of these is too small.
 
         Parameters
         ----------

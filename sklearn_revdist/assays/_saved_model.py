@@ -18,24 +18,28 @@ _FORMAT = "sklearn_revdist variant model"
 _MOST_BYTES = 2**30  # of a card, or of the sequences
 
 # What estimators of this package in a model consist of; of scikit-learn and NumPy, skops knows.
-_OWN = frozenset(
-    f"sklearn_revdist.{name}"
-    for name in (
-        "baselines._composition.KmerComposition",
-        "baselines._one_hot.SequenceOneHotEncoder",
-        "baselines._site_mean.SiteMean",
-        "distillation._affine_chain.AffineChain",
-        "distillation._reverse_distiller.ReverseDistiller",
-        "embedding._embedder.ESMEmbedder",
-        "embedding._scorer.ESMScorer",
-        "embedding._transformers_embedder.TransformersEmbedder",
-        "probes._group_ridge_cv.GroupRidgeCV",
-        "probes._prefix_ridge._solve_triangle",
-        "probes._prefix_ridge._whiten",
-        "probes._uncertainty.Uncertainty",
-        "probes._voting_ridge.VotingRidge",
-    )
-)
+_OWN = {
+    "functools.partial",  # of the functions below, which are checked as well
+    "sklearn.utils._bunch.Bunch",
+    *(
+        f"sklearn_revdist.{name}"
+        for name in (
+            "baselines._composition.KmerComposition",
+            "baselines._one_hot.SequenceOneHotEncoder",
+            "baselines._site_mean.SiteMean",
+            "distillation._affine_chain.AffineChain",
+            "distillation._reverse_distiller.ReverseDistiller",
+            "embedding._embedder.ESMEmbedder",
+            "embedding._scorer.ESMScorer",
+            "embedding._transformers_embedder.TransformersEmbedder",
+            "probes._group_ridge_cv.GroupRidgeCV",
+            "probes._prefix_ridge._solve_triangle",
+            "probes._prefix_ridge._whiten",
+            "probes._uncertainty.Uncertainty",
+            "probes._voting_ridge.VotingRidge",
+        )
+    ),
+}
 # Parameters by which a file could make the reader write somewhere, or run something.
 _UNSET = ("memory", "store", "device", "n_jobs")
 

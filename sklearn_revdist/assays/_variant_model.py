@@ -1,4 +1,4 @@
-"""The estimator of an assay: a ridge on features of all kinds, averaged with one on one-hot alone."""
+"""The estimator of an assay: a ridge on all features, averaged with one on one-hot alone."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -198,7 +198,7 @@ def _check_features(features, reference, has_likelihoods):
         if reference is None and name in (*_OF_REFERENCE, "site_mean", "one_hot"):
             raise ValueError(
                 f"features has {name!r}, which compares variants of one length with the wild type; "
-                "give its sequence as reference, or leave the feature out."
+                "give a reference of that length, or leave the feature out."
             )
         if name == "zero_shot" and not has_likelihoods:
             raise ValueError(

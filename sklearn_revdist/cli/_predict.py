@@ -112,8 +112,8 @@ def predict_command(
         measured = _measured(table, card["target"])
         if plot and measured is None:
             raise click.UsageError(
-                f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave it "
-                "out."
+                f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
+                "it out."
             )
     else:
         wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
@@ -227,14 +227,16 @@ def _figure(trained, table, saturate, measured, how) -> Any:
 
     target = trained.card["target"]
     if saturate is not None:
-        with embedding():
-            wild_type = trained.predict([trained.card["wild_type"]], **how)["predicted"].item()
+        value = trained.card["wild_type_target"]
+        if value is None:
+            with embedding():
+                value = trained.predict([trained.card["wild_type"]], **how)["predicted"].item()
         size = figure_size(len(trained.card["wild_type"]))
         figure = Figure(figsize=size, layout="constrained")
         SubstitutionMapDisplay.from_predictions(
             table["mutant"],
             table["predicted"],
-            wild_type_value=wild_type,
+            wild_type_value=value,
             label=f"predicted {target}",
             ax=figure.subplots(),
         )

@@ -1,6 +1,7 @@
 """Command `revdist train`: from a spreadsheet of measured variants to a model of them."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def train_command(
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None
-    as_usage(make_variant_model, embedder, features=names, reference=read.wild_type)
+    as_usage(partial(make_variant_model, embedder, features=names, reference=read.wild_type))
     how: dict[str, Any] = {"features": names, "distiller": chosen}
     with embedding():
         compared = compare_features(read, embedder, n_folds=n_folds, verbose=not quiet, **how)
@@ -177,11 +178,11 @@ def train_command(
 def _described(assay: Assay, given: bool) -> list[str]:
     """What was read, and what was left out or assumed."""
     lengths = sorted(set(map(len, assay.sequences)))
-    residues = (
-        f"{lengths[0]} residues" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]} residues"
-    )
+    span = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+    n_distinct = len(set(assay.sequences))
     lines = [
-        f"{assay.name}: {len(assay.target)} measurements of {len(set(assay.sequences))} variants of {residues}"
+        f"{assay.name}: {len(assay.target)} measurements of {n_distinct} variants of {span} "
+        "residues"
     ]
     if assay.left_out:
         counted = ", ".join(f"{n} ({reason})" for reason, n in assay.left_out.items())
@@ -206,8 +207,8 @@ def _advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> list[str]
     """What the scores mean."""
     rmse, within = card["rmse"]["random"], card["within_90"]["random"]
     lines = [
-        f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units of "
-        f"{target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
+        f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units "
+        f"of {target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
     ]
     if "contiguous" in table:
         within = card["within_90"]["contiguous"]

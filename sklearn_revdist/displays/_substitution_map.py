@@ -114,8 +114,8 @@ class SubstitutionMapDisplay(Display):
         mutants, values = list(mutants), np.asarray(values, dtype=np.float64)
         if values.shape != (len(mutants),):
             raise ValueError(
-                f"There are {len(mutants)} mutants, but values is of shape {values.shape}; give one "
-                "value for each."
+                f"There are {len(mutants)} mutants, but values is of shape {values.shape}; give "
+                "one value for each."
             )
         found: dict[int, dict[str, float]] = {}
         wild_type: dict[int, str] = {}
@@ -179,7 +179,7 @@ class SubstitutionMapDisplay(Display):
             ):
                 if letter in _RESIDUES and letter:
                     ax.plot(column, top + _RESIDUES.index(letter), ".", color="black", ms=3)
-                if position % 10 == 0 or (column == 0 and band == 0):
+                if position % 10 == 0 or column == 0:
                     ax.text(column, top - 0.8, position, ha="center", va="bottom", fontsize=7)
         largest = np.nanmax(np.abs(image - self.wild_type_value)) or 1.0
         low, high = self.wild_type_value - largest, self.wild_type_value + largest

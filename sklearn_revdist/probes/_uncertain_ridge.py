@@ -29,9 +29,7 @@ class UncertainRidge:
         return rows @ self.coef_[..., : rows.shape[1]].T + self.intercept_
 
     @overload
-    def predict(
-        self, X: ArrayLike, return_std: Literal[False] = False
-    ) -> NDArray[np.float64]: ...
+    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
 
     @overload
     def predict(

@@ -46,8 +46,10 @@ class Uncertainty(NamedTuple):
     whiten : callable
         From centred and scaled rows x to rows L^-1 x. It holds the triangle of L, n_features^2 / 2
         numbers, or of few rows 2 n_rows n_features.
-    errors : ndarray of shape (n_rows, n_targets)
-        Size of the errors of left-out rows, in units of their spread.
+    left_out : ndarray of shape (n_rows, n_targets)
+        Residuals of left-out rows.
+    spreads : ndarray of shape (n_rows,)
+        Their standard deviations, in units of the noise.
     weights : ndarray of shape (n_rows,)
         Weights of these rows.
     """
@@ -56,7 +58,8 @@ class Uncertainty(NamedTuple):
     scale: NDArray
     weight: float
     whiten: Callable[[NDArray], NDArray]
-    errors: NDArray
+    left_out: NDArray
+    spreads: NDArray
     weights: NDArray
 
     @classmethod
@@ -89,8 +92,21 @@ class Uncertainty(NamedTuple):
         leverage = 1 / weight + np.einsum("ij,ij->i", whitened, whitened)
         # If a row alone determines its prediction, rounding may make this negative.
         left = np.maximum(1 - np.minimum(weights, 1) * leverage, _EPS)
-        errors = np.abs(residuals) / np.sqrt(left)[:, np.newaxis]
-        return cls(training.mean, training.scale, weight, factor.whiten, errors, weights)
+        squares = 1 / left
+        constant = np.median(X[:3], axis=0)  # at least two of these, if one row differs
+        differs = constant != X
+        rows, columns = np.nonzero(differs & (differs.sum(axis=0) == 1))
+        own = ((X[rows, columns] - constant[columns]) / training.scale[columns]) ** 2 / alpha
+        np.subtract.at(squares, rows, np.where(weights[rows] <= 1, own, 0))
+        spreads = np.sqrt(np.maximum(squares, 1))
+        left_out = residuals / left[:, np.newaxis]
+        scale = np.where(differs.any(axis=0), training.scale, np.inf)
+        return cls(training.mean, scale, weight, factor.whiten, left_out, spreads, weights)
+
+    @property
+    def errors(self):
+        """Size of the errors of left-out rows, in units of their spread."""
+        return np.abs(self.left_out) / self.spreads[:, np.newaxis]
 
     def noise(self):
         """Estimate the standard deviation of the noise of each target."""
@@ -105,15 +121,31 @@ class Uncertainty(NamedTuple):
         return np.sqrt(1 + 1 / self.weight + squares)
 
     def quantile(self, coverage):
-        """Return the error of each target that a new row exceeds with probability 1 - coverage.
+        """Return the error of each target that a new row exceeds with probability 1 - coverage."""
+        return weighted_quantile(self.errors, self.weights, coverage)
 
-        It is the smallest error below or at which, with the new row counted as infinite, a share
+
+def weighted_quantile(errors, weights, coverage):
+    """Return the error that a new row exceeds with probability 1 - coverage.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_rows, n_targets)
+        Sizes of the errors of left-out rows.
+    weights : ndarray of shape (n_rows,)
+        Their weights.
+    coverage : float
+
+    Returns
+    -------
+    quantile : ndarray of shape (n_targets,)
+        The smallest error below or at which, with the new row counted as infinite, a share
         `coverage` of the weight is; infinite if there is none.
-        """
-        order = self.errors.argsort(axis=0)
-        ascending = np.take_along_axis(self.errors, order, axis=0)
-        counted = self.weights[order].cumsum(axis=0)
-        needed = coverage * (self.weight + 1) * (1 - 1e-12)  # no row more by rounding
-        place = np.sum(counted < needed, axis=0)
-        ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
-        return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
+    """
+    order = errors.argsort(axis=0)
+    ascending = np.take_along_axis(errors, order, axis=0)
+    counted = weights[order].cumsum(axis=0)
+    needed = coverage * (weights.sum() + 1) * (1 - 1e-12)  # no row more by rounding
+    place = np.sum(counted < needed, axis=0)
+    ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
+    return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]

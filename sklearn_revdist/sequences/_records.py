@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ._fasta import iter_fasta
 from ._packed import plain_suffix
-from ._table_rows import parquet_schema, parquet_rows
+from ._table_rows import parquet_rows, parquet_schema
 from ._text_tables import FORMATS as TABLES
 from ._text_tables import check_columns, open_rows, recognise
 

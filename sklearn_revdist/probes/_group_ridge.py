@@ -203,9 +203,9 @@ class GroupRidge:
     def _common_error(self) -> Callable[[float], float]:
         """Error by the logarithm of a penalty of all groups, after one eigendecomposition."""
         if self._has_few_rows:
-            values, U = eigh(self.X @ self.X.T)
+            values, U = eigh(self.X @ self.X.T, driver="evd")
         else:
-            values, vectors = eigh(self._gram)
+            values, vectors = eigh(self._gram, driver="evd")
             present = values > max(values[-1], 0) * 1e-12
             values = values[present]
             U = self.X @ (vectors[:, present] / np.sqrt(values))

@@ -5,7 +5,7 @@ Dask is only imported if a collection is given.
 
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from itertools import repeat
 from typing import Any
@@ -102,15 +102,35 @@ def sum_of_blocks(
     of_block = dask.delayed(partial(_checked, function), pure=False)
     places = enumerate(firsts.tolist())
     sums = [of_block(*part) for part in zip(blocks, weights, places, strict=True)]
-    add = dask.delayed(_add, pure=False)
-    while len(sums) > 1:
-        groups = (sums[i : i + _FAN_IN] for i in range(0, len(sums), _FAN_IN))
-        sums = [add(group) if len(group) > 1 else group[0] for group in groups]
-    (total,) = dask.compute(sums[0])
+    total = in_tree(_add, sums)
     if total is None:
         which = "" if sample_weight is None else " with a positive sample_weight"
         raise ValueError(f"There are no rows{which}; give some.")
     return total
+
+
+def in_tree(combine: Callable[[list[Any]], Any], tasks: Sequence[Any]) -> Any:
+    """Combine the results of tasks, a few at a time, in one computation.
+
+    Parameters
+    ----------
+    combine : callable
+        Takes a list of results and returns one such.
+    tasks : sequence of Delayed
+        Not empty.
+
+    Returns
+    -------
+    result : as `combine` returns
+    """
+    import dask
+
+    combined = dask.delayed(combine, pure=False)
+    while len(tasks) > 1:
+        groups = (tasks[i : i + _FAN_IN] for i in range(0, len(tasks), _FAN_IN))
+        tasks = [combined(group) if len(group) > 1 else group[0] for group in groups]
+    (result,) = dask.compute(tasks[0])
+    return result
 
 
 def map_blocks(method: Callable[[Any], Any], X: Any, n_columns: int) -> Any:

@@ -58,7 +58,7 @@ def find_blocks(
         check_numbers_in_order(feature_names)
         named = blocks_of_names(feature_names)
         if named is None:
-            _check_order(feature_names)
+            check_order(feature_names)
     if dims is None:
         blocks = named or known or Blocks(("block0",), (n_features,))
         doubt = None
@@ -160,7 +160,7 @@ def check_numbers_in_order(feature_names: Sequence[Any]) -> None:
         )
 
 
-def _check_order(feature_names):
+def check_order(feature_names):
     """Refuse the columns of models in another order than the models', as after sorting."""
     columns: dict[str, list[int]] = {}
     for model, number in _models_and_numbers(feature_names):

@@ -1,0 +1,1 @@
+"""Nearest neighbours in embeddings: exact, whatever is skipped on the way."""

@@ -26,6 +26,7 @@ from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
+from .neighbors._prefix_neighbors import PrefixNeighbors
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
@@ -51,6 +52,7 @@ __all__ = [
     "NaiveChain",
     "NestedVarianceDisplay",
     "PrefixCurveDisplay",
+    "PrefixNeighbors",
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",

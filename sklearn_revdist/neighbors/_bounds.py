@@ -7,8 +7,8 @@ what is left of a point has the length `r`. By the inequality of Cauchy and Schw
 
 so that one product of narrow matrices bounds all distances from below. A product of w terms in
 precision u is off by at most w u / (1 - w u) times the sum of their magnitudes, in whatever order
-they are added [1]_, and that sum is at most the mean of both squared lengths. So squared lengths are
-taken to be shorter than they are, by twice that share and a little.
+they are added [1]_, and that sum is at most the mean of both squared lengths. So squared lengths
+are taken to be shorter than they are, by twice that share and a little.
 
 There are stages: short heads first, then longer ones, then whole rows, each for the queries that
 those before it leave too many rows to.
@@ -120,7 +120,20 @@ class Frame(NamedTuple):
 
     @classmethod
     def of(cls, sample: NDArray, space: Space, n_rows: int, widest: int) -> Self:
-        """Choose the coordinates for `n_rows` rows, given a sample; heads have at most `widest` columns."""
+        """Choose the coordinates for so many rows, given a sample of them.
+
+        Parameters
+        ----------
+        sample : ndarray of shape (n_sampled, n_features)
+        space : Space
+        n_rows : int
+        widest : int
+            Most columns in a product of heads.
+
+        Returns
+        -------
+        frame : Frame
+        """
         n_columns = space.n_columns
         points = space.points(sample)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -138,8 +151,9 @@ class Frame(NamedTuple):
         basis = _principal_directions(points * unit, max(lengths, default=0))
         plain = None
         if space.scale is None and not space.is_cosine and 2.0**-40 < unit < 2.0**40:
-            offset = np.square(unit * centre).sum() * _shortening(n_columns, sample.dtype)
-            plain = sample.dtype if offset < 1e-3 else None
+            offset = np.square(unit * centre).sum() * _shortening(n_columns + 1, sample.dtype)
+            suits = sample.dtype in (np.float32, np.float64) and offset < 1e-3
+            plain = sample.dtype if suits else None
         return cls(space, centre, unit, basis, lengths, plain)
 
     @property
@@ -206,6 +220,12 @@ class Frame(NamedTuple):
         squares[is_far] = -np.inf
         own = np.full(len(rows), -1) if own is None else own
         return Queries(rows, own, points, heads, squares)
+
+    def leading(self, rows: NDArray, heads: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """Coordinates of the longest heads, or all if there are none."""
+        if heads is None or not self.lengths:
+            return self._single(self.space.points(rows))
+        return np.ascontiguousarray(heads[:, 1 + len(self.lengths) :])
 
     def products(self, queries: Queries, block: Block, stage: int, out: NDArray) -> None:
         """Bounds of the scalar products, less half the squared lengths of the rows.

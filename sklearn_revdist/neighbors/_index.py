@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -14,7 +14,8 @@ from ..utils._threads import one_blas_thread
 from ._bounds import Block, Frame, Queries
 from ._found import Nearest, Within
 from ._search import Search
-from ._sources import ArrayRows, DaskRows, Rows
+from ._shortlist import Shortlist
+from ._sources import ArrayRows, DaskRows, Rows, evenly
 from ._space import Space
 
 # Rows and queries whose products are computed at a time, and the most products.
@@ -66,24 +67,48 @@ class Index(NamedTuple):
     source : Rows
     block : Block or None
         All rows, prepared, unless they are read anew for each search.
-    stage : int
+    stage : int, default=0
         Stage of the bounds at which searches begin.
+    shortlist : Shortlist, default=None
+        For approximate searches.
     """
 
     frame: Frame
     source: Rows
     block: Block | None
-    stage: int
+    stage: int = 0
+    shortlist: Shortlist | None = None
 
     @classmethod
-    def of(cls, source: Rows, space: Space, n_neighbors: int, n_threads: int) -> Self:
-        """Prepare rows for searches of about so many neighbours.
+    def of(
+        cls,
+        source: Rows,
+        space: Space,
+        n_neighbors: int,
+        n_threads: int,
+        factory: str | None = None,
+    ) -> Self:
+        """Prepare rows.
+
+        Parameters
+        ----------
+        source : Rows
+        space : Space
+        n_neighbors : int
+            Number of neighbours for which searches should be fast.
+        n_threads : int
+        factory : str, default=None
+            What faiss should build for approximate searches; needs an array.
+
+        Returns
+        -------
+        index : Index
 
         Raises
         ------
         ValueError
             If a row is not finite, its squares overflow, or the metric needs a direction that it
-            does not have.
+            does not have; as for :meth:`Shortlist.of`.
         """
         sample = source.sample(evenly(source.n_rows, _N_SAMPLED))
         kept, widest = isinstance(source, ArrayRows), 2**30
@@ -94,7 +119,10 @@ class Index(NamedTuple):
         with _threads(n_threads) as run:
             frame = Frame.of(sample, space, source.n_rows, widest)
             block = frame.prepare(source.rows, 0, run=run) if kept else None
-        index = cls(frame, source, block, 0)
+        index = cls(frame, source, block)
+        if factory is not None:
+            leading = frame.leading(source.rows, block.heads)
+            return index._replace(shortlist=Shortlist.of(leading, factory))
         if block is None or not frame.lengths:
             return index
         tried = evenly(source.n_rows, _N_TRIED)
@@ -135,6 +163,17 @@ class Index(NamedTuple):
                 _search_all(search, batches, block, found, n_threads, run)
         return found
 
+    def search_listed(
+        self, search: Search, asked: Asked, made: Callable[[int], Nearest], n_listed: int
+    ) -> Nearest:
+        """Search only the rows that faiss lists, so many for each neighbour."""
+        (queries,) = asked.batches(self.frame, len(asked.rows))
+        found = made(len(asked.rows))
+        leading = self.frame.leading(queries.rows, queries.heads)
+        of, at = self.shortlist.pairs(leading, found.n_wanted * n_listed)
+        search.add_pairs(queries, self.block, of, at, found, np.arange(len(asked.rows)))
+        return found
+
     def _blocks(self, n_queries, run):
         if self.block is not None:
             yield self.block
@@ -145,12 +184,6 @@ class Index(NamedTuple):
         for rows in self.source.blocks(_ROWS_READ):
             yield self.frame.prepare(rows, first, heads=n_queries >= _FEW_QUERIES, run=run)
             first += len(rows)
-
-
-def evenly(n_rows: int, n_wanted: int) -> NDArray[np.int64]:
-    """Numbers of rows, evenly apart, so that they do not depend on how rows are stored."""
-    n_wanted = min(n_rows, n_wanted)
-    return np.arange(n_wanted) * n_rows // max(n_wanted, 1)
 
 
 @contextmanager
@@ -172,7 +205,7 @@ def _search_all(search, batches, block, found, n_threads, run):
     if apart:
         n_parts = max(n_parts, min(n_threads // len(batches), n_rows // _FEW_ROWS), 1)
     ends = (np.arange(n_parts + 1) * n_rows // n_parts).tolist()
-    parts = [block.part(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+    parts = [block.part(*pair) for pair in pairwise(ends)]
 
     def search_batch(i):
         for part in parts:

@@ -17,7 +17,7 @@ from ._found import Nearest, Within
 _LARGEST_GROUP = 64
 # Pairs whose distances are computed at a time, if there are many.
 _N_PAIRS = 2**20
-# Share of the rows that may be left, or else the next stage costs less: longer heads, or whole rows.
+# Share of the rows above which the next stage costs less: longer heads, or whole rows.
 _LONGER, _WHOLE = 0.0025, 0.011
 
 
@@ -69,7 +69,7 @@ class Search:
             while len(short):
                 of, at = products.best(short, n_seeds)
                 products.values[at, of] = -np.inf
-                self._add_pairs(asked, block, of, at, found, which)
+                self.add_pairs(asked, block, of, at, found, which)
                 short = short[np.isinf(found.limits[which[short]])]
                 if n_seeds >= len(products.values):
                     break
@@ -83,7 +83,7 @@ class Search:
                 if 2 * len(costly) > len(which):
                     self.stage = max(self.stage, stage + 1)
             for of, at in products.above(least):
-                self._add_pairs(asked, block, of, at, found, which)
+                self.add_pairs(asked, block, of, at, found, which)
             which = which[costly]
             if len(which) == 0:
                 break
@@ -106,7 +106,7 @@ class Search:
             self._local.room = np.empty(n_bytes, np.uint8)
         return self._local.room[:n_bytes].view(dtype)
 
-    def _add_pairs(self, queries, block, of, at, found, which):
+    def add_pairs(self, queries, block, of, at, found, which):
         """Compute distances and add them, but for those of a query to itself."""
         n_columns = self.frame.space.n_columns
         distances = self.frame.space.distances(block.rows, at, queries.points, of)
@@ -152,7 +152,7 @@ class _Products:
         return which[at], rows[at, column]
 
     def set_aside(self, least: NDArray, share: float) -> NDArray[np.int64]:
-        """Exclude the queries to which more than this share of the rows is left, and return them."""
+        """Exclude and return the queries to which more than this share of the rows is left."""
         n_left = np.count_nonzero(self.tops >= least, axis=0)
         share_of_groups = 1 - (1 - share) ** len(self.grouped)
         costly = np.flatnonzero(n_left > share_of_groups * len(self.tops))

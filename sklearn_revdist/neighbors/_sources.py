@@ -25,10 +25,10 @@ class Rows(Protocol):
     """
 
     @property
-    def n_rows(self) -> int: ...  # noqa: D102
+    def n_rows(self) -> int: ...
 
     @property
-    def n_columns(self) -> int: ...  # noqa: D102
+    def n_columns(self) -> int: ...
 
     def sample(self, numbers: NDArray[np.int64]) -> NDArray:
         """Rows of some numbers, in ascending order."""
@@ -221,6 +221,12 @@ class DaskRows(NamedTuple):
         firsts = self.firsts[:-1].tolist()
         tasks = [of_block(*place) for place in zip(self.parts, firsts, strict=True)]
         return in_tree(combine, tasks)
+
+
+def evenly(n_rows: int, n_wanted: int) -> NDArray[np.int64]:
+    """Numbers of rows, evenly apart, so that they do not depend on how rows are stored."""
+    n_wanted = min(n_rows, n_wanted)
+    return np.arange(n_wanted) * n_rows // max(n_wanted, 1)
 
 
 def _map_of(rows):

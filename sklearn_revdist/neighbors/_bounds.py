@@ -136,16 +136,15 @@ class Frame(NamedTuple):
         """
         n_columns = space.n_columns
         points = space.points(sample)
-        with np.errstate(over="ignore", invalid="ignore"):
-            centre = points.mean(axis=0)
-            points -= centre
-            squares = _squares(points)
-        _check(squares, sample, 0, space)
-        spread = float(np.sqrt(squares.mean()))
+        _check(_squares(points), sample, 0, space)
+        centre = points.mean(axis=0)
+        points -= centre
+        spread = float(np.sqrt(_squares(points).mean()))
         unit = 2.0 ** min(-frexp(spread)[1], 1000) if spread > 0 else 1.0
         lengths: tuple[int, ...] = ()
         if n_rows >= _FEW_ROWS and n_columns >= _FEW_COLUMNS:
-            width = min(max(n_columns // _SHARE, _NARROWEST), _WIDEST, widest) // 32 * 32
+            width = min(max(n_columns // _SHARE, _NARROWEST), _WIDEST, widest)
+            width -= width % _NARROWEST
             widths = [width] if width < 2 * _NARROWEST else [width // 2, width]
             lengths = tuple(width - 1 - len(widths) for width in widths)
         basis = _principal_directions(points * unit, max(lengths, default=0))
@@ -269,7 +268,8 @@ class Frame(NamedTuple):
             half = 0.5 * (1 - self._shortening(stage)) * squares
             dtype = np.dtype(np.float32) if stage < len(self.lengths) else self.dtype
             least = (half - reach / 2 - _TINY).astype(dtype)
-        return np.nextafter(least, dtype.type(-np.inf))
+        # excluded pairs are at minus infinity, and stay excluded
+        return np.maximum(np.nextafter(least, dtype.type(-np.inf)), np.finfo(dtype).min)
 
     def _whole_products(self, queries, block, out):
         right, n_columns = queries.points.copy(), self.space.n_columns
@@ -342,7 +342,8 @@ def _principal_directions(points: NDArray[np.float64], n_head: int) -> NDArray[n
     for _ in range(3):
         basis, _ = np.linalg.qr(points.T @ (points @ basis))
     basis, _ = np.linalg.qr(basis.astype(np.float64))
-    _, turn = np.linalg.eigh(np.cov(points @ basis, rowvar=False))
+    heads = points @ basis
+    _, turn = np.linalg.eigh(heads.T @ heads)
     return basis @ turn[:, ::-1]
 
 

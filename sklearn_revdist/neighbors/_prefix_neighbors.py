@@ -246,9 +246,9 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             If X does not have the columns of the fit, or there are fewer rows than `n_neighbors`
             without those that are left out.
         """
-        check_is_fitted(self)
+        asked = self._asked(X)
         n_neighbors = self._n_wanted(n_neighbors, X is None)
-        parts = self._searched(X, partial(Nearest, n_neighbors=n_neighbors))
+        parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors))
         indices = np.concatenate([part.rows for part in parts])
         short = np.flatnonzero(indices[:, -1] < 0)
         if len(short):
@@ -293,10 +293,10 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ValueError
             If X does not have the columns of the fit, or `radius` is negative.
         """
-        check_is_fitted(self)
+        asked = self._asked(X)
         if not isinstance(radius, Real) or not radius >= 0:
             raise ValueError(f"radius={radius!r} is not a distance; give a number from 0.")
-        parts = self._searched(X, partial(Within, radius=float(radius)))
+        parts = self._searched(asked, partial(Within, radius=float(radius)))
         distances, indices = zip(*(part.lists() for part in parts), strict=True)
         found = tuple(_ragged(chain.from_iterable(lists)) for lists in (distances, indices))
         return found if return_distance else found[1]
@@ -399,28 +399,34 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             )
         return int(wanted)
 
-    def _searched(self, X: Any, made: Any) -> list[Any]:
+    def _asked(self, X: Any) -> Iterator[Asked]:
+        """Check queries, and read some at a time."""
+        check_is_fitted(self)
+        rows = self._index.source
+        if X is not None:
+            rows, names = self._rows(X)
+            self._check_columns(X, names, reset=False)
+        return _asked(rows, are_own=X is None)
+
+    def _searched(self, asked: Iterable[Asked], made: Any) -> list[Any]:
+        """Neighbours of some queries each."""
         n_columns = prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
         if n_columns != self._index.frame.space.n_columns:
             self._index = self._prepared(self._index.source, self._scale, n_columns)
-        index, found = self._index, []
-        search = Search(index.frame, self.n_samples_fit_, self.exclude == "identical", index.stage)
-        for asked in self._asked(X):
-            if index.shortlist is not None and made.func is Nearest:
-                found.append(index.search_listed(search, asked, made, self.shortlist))
-            else:
-                found += index.search(search, asked, made, self._n_threads)
-        return found
+        index, skip_identical = self._index, self.exclude == "identical"
+        search = Search(index.frame, self.n_samples_fit_, skip_identical, index.stage)
+        if index.shortlist is not None and made.func is Nearest:
+            return [index.search_listed(search, some, made, self.shortlist) for some in asked]
+        found = (index.search(search, some, made, self._n_threads) for some in asked)
+        return list(chain.from_iterable(found))
 
-    def _asked(self, X: Any) -> Iterator[Asked]:
-        rows, names = (self._index.source, None) if X is None else self._rows(X)
-        if X is not None:
-            self._check_columns(X, names, reset=False)
-        first = 0
-        for part in rows.blocks(max(1, _QUERIES_SIZE // rows.n_columns)):
-            numbers = np.arange(first, first + len(part))
-            yield Asked(part, numbers if X is None else np.full(len(part), -1), first)
-            first += len(part)
+
+def _asked(rows: Rows, are_own: bool) -> Iterator[Asked]:
+    first = 0
+    for part in rows.blocks(max(1, _QUERIES_SIZE // rows.n_columns)):
+        numbers = np.arange(first, first + len(part))
+        yield Asked(part, numbers if are_own else np.full(len(part), -1), first)
+        first += len(part)
 
 
 def _ragged(arrays: Iterable[NDArray]) -> NDArray:

@@ -17,6 +17,7 @@ those before it leave too many rows to.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import frexp
 from typing import NamedTuple, Self
 
@@ -60,8 +61,12 @@ class Block(NamedTuple):
     halves: NDArray
     far: NDArray[np.int64]
 
-    def part(self, start: int, stop: int) -> "Block":
-        """Some of the rows."""
+    def parts(self, n_parts: int) -> list["Block"]:
+        """Parts of about equally many rows."""
+        ends = (np.arange(n_parts + 1) * len(self.rows) // n_parts).tolist()
+        return [self._part(*pair) for pair in pairwise(ends)]
+
+    def _part(self, start, stop):
         far = self.far[(self.far >= start) & (self.far < stop)] - start
         heads = None if self.heads is None else self.heads[start:stop]
         return Block(self.first + start, self.rows[start:stop], heads, self.halves[start:stop], far)

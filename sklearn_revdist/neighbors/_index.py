@@ -1,35 +1,39 @@
 """An index: training rows, prepared for searches that run in threads and block by block."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise, product
-from typing import NamedTuple, Self, TypeVar
+from itertools import repeat
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._threads import one_blas_thread
-from ._bounds import Block, Frame, Queries
+from ._bounds import Block, Frame
 from ._found import Nearest, Within
 from ._search import Search
 from ._shortlist import Shortlist
 from ._sources import ArrayRows, DaskRows, Rows, evenly
 from ._space import Space
 
-# Rows and queries whose products are computed at a time, and the most products.
-_BLOCK_ROWS, _BATCH_ROWS, _N_PRODUCTS = 2**17, 1024, 2**25
-# Rows that are read at a time if they are not in memory, or prepared by one thread.
+# Rows whose products are computed at a time, by heads and by whole rows.
+_HEAD_ROWS, _WHOLE_ROWS = 2**20, 2**17
+# Queries whose products are computed at a time, and the most products.
+_BATCH_ROWS, _N_PRODUCTS = 1024, 2**25
+# Rows that are read at a time if they are not in memory, or searched by one thread.
 _ROWS_READ, _FEW_ROWS = 2**15, 2**12
 # Rows by which the coordinates are chosen, and that are tried as queries.
 _N_SAMPLED, _N_TRIED = 2048, 32
 # Bytes of the heads that are kept of rows in a file.
 _HEAD_BYTES = 2**29
+# Products of numbers that take less time than it takes to begin a thread.
+_FEW_PRODUCTS = 2**23
+# With fewer queries for each thread, threads share the rows.
+_FEW_BATCHED = 64
 # With fewer queries, heads that are computed for one search do not pay.
 _FEW_QUERIES = 512
-
-Found = TypeVar("Found", Nearest, Within)
 
 
 class Asked(NamedTuple):
@@ -47,15 +51,6 @@ class Asked(NamedTuple):
     rows: NDArray
     own: NDArray[np.int64]
     first: int = 0
-
-    def batches(self, frame: Frame, size: int, run: Callable = map) -> list[Queries]:
-        """Prepare the queries, so many at a time."""
-
-        def prepared(start):
-            part = slice(start, start + size)
-            return frame.queries(self.rows[part], self.own[part], self.first + start)
-
-        return list(run(prepared, range(0, len(self.rows), size)))
 
 
 class Index(NamedTuple):
@@ -118,6 +113,7 @@ class Index(NamedTuple):
                 kept, widest = False, 2**30
         with _threads(n_threads) as run:
             frame = Frame.of(sample, space, source.n_rows, widest)
+            run = _releasing(run, source)
             block = frame.prepare(source.rows, 0, run=run) if kept else None
         index = cls(frame, source, block)
         if factory is not None:
@@ -127,58 +123,44 @@ class Index(NamedTuple):
             return index
         tried = evenly(source.n_rows, _N_TRIED)
         search = Search(frame, source.n_rows)
-        wanted = partial(Nearest, n_neighbors=min(n_neighbors, source.n_rows - 1))
-        index.search(search, Asked(source.sample(tried), tried), wanted, n_threads)
-        return index._replace(stage=search.stage)
+        found = Nearest(len(tried), min(n_neighbors, source.n_rows - 1))
+        index.search(search, Asked(source.sample(tried), tried), found, n_threads)
+        return index._replace(stage=_first_stage(search.costly))
 
-    def search(
-        self, search: Search, asked: Asked, made: Callable[[int], Found], n_threads: int
-    ) -> list[Found]:
+    def search(self, search: Search, asked: Asked, found: Nearest | Within, n_threads: int) -> None:
         """Search all rows.
 
         Parameters
         ----------
         search : Search
         asked : Asked
-        made : callable
-            Takes a number of queries and returns what their neighbours are added to.
+        found : Nearest or Within
+            What neighbours are added to.
         n_threads : int
-
-        Returns
-        -------
-        found : list
-            The neighbours of some queries each, in order.
         """
-        size = _N_PRODUCTS // min(self.source.n_rows, _BLOCK_ROWS)
-        size = max(1, min(_BATCH_ROWS, size, -(-len(asked.rows) // n_threads)))
         if isinstance(self.source, DaskRows):
-            of_block = partial(
-                _search_block, self.frame, self.source.n_rows, search.skip_identical, asked, made
-            )
-            return self.source.reduced(partial(of_block, size), _merged)
+            n_rows, skip_identical = self.source.n_rows, search.skip_identical
+            of_block = partial(_search_rows, self.frame, n_rows, skip_identical, asked, found)
+            found.merge(self.source.reduced(of_block, _merged))
+            return
+        n_products = len(asked.rows) * self.source.n_rows * self.frame.width(self.stage)
+        if self.block is not None and n_products < _FEW_PRODUCTS:
+            n_threads = 1
         with _threads(n_threads) as run:
-            batches = asked.batches(self.frame, size, run)
-            found = [made(len(batch.rows)) for batch in batches]
+            run = _releasing(run, self.source)
             for block in self._blocks(len(asked.rows), run):
-                _search_all(search, batches, block, found, n_threads, run)
-        return found
+                _search_in_threads(search, asked, self.stage, block, found, n_threads, run)
 
-    def search_listed(
-        self, search: Search, asked: Asked, made: Callable[[int], Nearest], n_listed: int
-    ) -> Nearest:
+    def search_listed(self, search: Search, asked: Asked, found: Nearest, n_listed: int) -> None:
         """Search only the rows that faiss lists, so many for each neighbour."""
-        (queries,) = asked.batches(self.frame, len(asked.rows))
-        found = made(len(asked.rows))
+        queries = self.frame.queries(asked.rows, asked.own, asked.first)
         leading = self.frame.leading(queries.rows, queries.heads)
         of, at = self.shortlist.pairs(leading, found.n_wanted * n_listed)
-        search.add_pairs(queries, self.block, of, at, found, np.arange(len(asked.rows)))
-        return found
+        search.add_pairs(queries, np.arange(len(asked.rows)), self.block, found, of, at)
 
     def _blocks(self, n_queries, run):
         if self.block is not None:
             yield self.block
-            if isinstance(self.source, ArrayRows):
-                self.source.release()
             return
         first = 0
         for rows in self.source.blocks(_ROWS_READ):
@@ -197,46 +179,84 @@ def _threads(n_threads: int) -> Iterator[Callable]:
                 yield pool.map
 
 
-def _search_all(search, batches, block, found, n_threads, run):
-    """Search a block, batches side by side, or its rows side by side if there are few batches."""
-    n_rows = len(block.rows)
-    n_parts = -(-n_rows // _BLOCK_ROWS)
-    apart = len(batches) < n_threads
-    if apart:
-        n_parts = max(n_parts, min(n_threads // len(batches), n_rows // _FEW_ROWS), 1)
-    ends = (np.arange(n_parts + 1) * n_rows // n_parts).tolist()
-    parts = [block.part(*pair) for pair in pairwise(ends)]
+def _releasing(run: Callable, source: Rows) -> Callable:
+    """The same function like `map`, which forgets pages of a memory map on the way."""
+    if not isinstance(source, ArrayRows) or not source.is_mapped:
+        return run
 
-    def search_batch(i):
-        for part in parts:
-            search.add(batches[i], part, found[i])
+    def released(function, *items):
+        def call(*arguments):
+            result = function(*arguments)
+            source.release()
+            return result
 
-    def search_part(pair):
-        i, part = pair
-        of_part = found[i].apart()
-        search.add(batches[i], part, of_part)
-        return i, of_part
+        return run(call, *items)
 
-    if apart and n_parts > 1:
-        for i, of_part in list(run(search_part, product(range(len(batches)), parts))):
-            found[i].merge(of_part)
-    else:
-        list(run(search_batch, range(len(batches))))
+    return released
 
 
-def _search_block(frame, n_rows, skip_identical, asked, made, size, rows, first):
+def _search_in_threads(search, asked, first, block, found, n_threads, run):
+    """Search a block; threads share the queries, or the rows if there are few queries."""
+    n_parts = min(n_threads, len(block.rows) // _FEW_ROWS)
+    if n_parts < 2 or len(asked.rows) >= _FEW_BATCHED * n_threads:
+        _search_block(search, asked, first, block, found, n_threads, run)
+        return
+    apart = [found.apart() for _ in range(n_parts)]
+    one = repeat(1), repeat(map)
+    list(run(partial(_search_block, search, asked, first), block.parts(n_parts), apart, *one))
+    for each in apart:
+        found.merge(each)
+
+
+def _search_block(search, asked, first, block, found, n_threads, run):
+    """Search rows of a block, stage by stage."""
+    last = len(search.frame.lengths)
+    first = last if block.heads is None else first
+    for part in block.parts(-(-len(block.rows) // _HEAD_ROWS)):
+        found.n_seen += len(part.rows)
+        which = np.arange(len(asked.rows))
+        for stage in range(first, last + 1):
+            pieces = [part] if stage < last else part.parts(-(-len(part.rows) // _WHOLE_ROWS))
+            costly = [which[:0]]
+            for i, piece in enumerate(pieces):
+                again = stage > first and i == 0
+                add = partial(_search_batch, search, asked, piece, found, stage, again)
+                size = max(1, min(_BATCH_ROWS, _N_PRODUCTS // len(piece.rows)))
+                n_batches = max(-(-len(which) // size), min(n_threads, len(which)))
+                costly += run(add, np.array_split(which, n_batches))
+            which = np.concatenate(costly)
+            if len(which) == 0:
+                break
+
+
+def _search_batch(search, asked, block, found, stage, again, which):
+    rows, own = asked.rows[which], asked.own[which]
+    queries = search.frame.queries(rows, own, asked.first + which[0])
+    return search.add(queries, which, block, found, stage, again=again)
+
+
+def _search_rows(frame, n_rows, skip_identical, asked, found, rows, first):
     """Search a block of dask, on a worker."""
-    block = frame.prepare(np.asarray(rows), first, heads=len(asked.rows) >= _FEW_QUERIES)
-    search, batches = Search(frame, n_rows, skip_identical), asked.batches(frame, size)
-    found = [made(len(batch.rows)) for batch in batches]
+    found = found.apart()
     if len(rows):
-        _search_all(search, batches, block, found, 1, map)
+        block = frame.prepare(np.asarray(rows), first, heads=len(asked.rows) >= _FEW_QUERIES)
+        _search_block(Search(frame, n_rows, skip_identical), asked, 0, block, found, 1, map)
     return found
 
 
-def _merged(results: Sequence[list[Found]]) -> list[Found]:
-    merged = [found.apart() for found in results[0]]
-    for result in results:
-        for found, more in zip(merged, result, strict=True):
-            found.merge(more)
+def _merged(results):
+    merged = results[0].apart()
+    for found in results:
+        merged.merge(found)
     return merged
+
+
+def _first_stage(costly: list[tuple[int, int, int]]) -> int:
+    """The first stage that excludes enough rows for most of the queries that get to it."""
+    stage = 0
+    while True:
+        counts = [(n_queries, n_costly) for at, n_queries, n_costly in costly if at == stage]
+        n_queries, n_costly = np.sum([*counts, (0, 0)], axis=0)
+        if 2 * n_costly <= n_queries:
+            return stage
+        stage += 1

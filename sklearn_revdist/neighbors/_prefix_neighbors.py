@@ -1,11 +1,11 @@
 """PrefixNeighbors: the nearest rows in embeddings, found exactly or with faiss."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ from ._levels import find_levels, scale_of_columns
 from ._search import Search
 from ._sources import ArrayRows, DaskRows, ParquetRows, Rows
 from ._space import Space
+
+Found = TypeVar("Found", Nearest, Within)
 
 # Numbers of the queries that are searched together, 128 MB in double precision.
 _QUERIES_SIZE = 2**24
@@ -408,17 +410,21 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self._check_columns(X, names, reset=False)
         return _asked(rows, are_own=X is None)
 
-    def _searched(self, asked: Iterable[Asked], made: Any) -> list[Any]:
+    def _searched(self, asked: Iterable[Asked], made: Callable[[int], Found]) -> list[Found]:
         """Neighbours of some queries each."""
         n_columns = prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
         if n_columns != self._index.frame.space.n_columns:
             self._index = self._prepared(self._index.source, self._scale, n_columns)
-        index, skip_identical = self._index, self.exclude == "identical"
-        search = Search(index.frame, self.n_samples_fit_, skip_identical, index.stage)
-        if index.shortlist is not None and made.func is Nearest:
-            return [index.search_listed(search, some, made, self.shortlist) for some in asked]
-        found = (index.search(search, some, made, self._n_threads) for some in asked)
-        return list(chain.from_iterable(found))
+        index, parts = self._index, []
+        search = Search(index.frame, self.n_samples_fit_, self.exclude == "identical")
+        for some in asked:
+            found = made(len(some.rows))
+            if index.shortlist is not None and isinstance(found, Nearest):
+                index.search_listed(search, some, found, self.shortlist)
+            else:
+                index.search(search, some, found, self._n_threads)
+            parts.append(found)
+        return parts
 
 
 def _asked(rows: Rows, are_own: bool) -> Iterator[Asked]:

@@ -33,60 +33,98 @@ class Search:
         Number of all training rows.
     skip_identical : bool, default=False
         Whether rows that are identical to the query are left out.
-    stage : int, default=0
-        First stage of the bounds to try; it grows if the bounds exclude too few rows.
 
     Attributes
     ----------
     n_read : list of int
         Numbers of training rows that products and distances were computed from.
+    costly : list of tuple
+        Stages, how many queries they were for, and how many of these they were too costly for.
     """
 
-    def __init__(
-        self, frame: Frame, n_rows: int, skip_identical: bool = False, stage: int = 0
-    ) -> None:
+    def __init__(self, frame: Frame, n_rows: int, skip_identical: bool = False) -> None:
         self.frame = frame
         self.n_rows = n_rows
         self.skip_identical = skip_identical
-        self.stage = stage
         self.n_read: list[int] = []
+        self.costly: list[tuple[int, int, int]] = []
         self._local = threading.local()
 
-    def add(self, queries: Queries, block: Block, found: Nearest | Within) -> None:
-        """Add rows of a block that are near enough to what has been found in others."""
-        found.n_seen += len(block.rows)
-        which = np.arange(len(queries.rows))
+    def add(
+        self,
+        queries: Queries,
+        which: NDArray[np.int64],
+        block: Block,
+        found: Nearest | Within,
+        stage: int,
+        *,
+        again: bool = False,
+    ) -> NDArray[np.int64]:
+        """Add rows of a block that are near enough to what has been found in others.
+
+        Parameters
+        ----------
+        queries : Queries
+            Some of those that `found` is for.
+        which : ndarray of shape (n_queries,), int
+            Their numbers in `found`.
+        block : Block
+        found : Nearest or Within
+        stage : int
+            Stage of the bounds.
+        again : bool, default=False
+            Whether an earlier stage has left too many rows of this block.
+
+        Returns
+        -------
+        costly : ndarray of int
+            Those of `which` that this stage leaves so many rows to that the next one costs less.
+        """
         last = len(self.frame.lengths)
-        first = last if block.heads is None else self.stage
-        for stage in range(first, last + 1):
-            asked = queries.take(which) if stage > first else queries
-            # bounds by heads are less near to the distances; one row may be the query itself
-            n_seeds = (1 if stage == last else 2) * found.n_wanted + 1
-            products = self._products(asked, block, stage, n_seeds)
-            short = np.arange(len(which) if found.n_wanted else 0)
-            if stage == first:
-                short = short[np.isinf(found.limits[short])]
-            while len(short):
-                of, at = products.best(short, n_seeds)
-                products.values[at, of] = -np.inf
-                self.add_pairs(asked, block, of, at, found, which)
-                short = short[np.isinf(found.limits[which[short]])]
-                if n_seeds >= len(products.values):
-                    break
-                n_seeds *= 4
-            least = self.frame.thresholds(asked, found.limits[which], stage)
-            costly = which[:0]
-            if stage < last:
-                share = _LONGER if stage + 1 < last else _WHOLE
-                # limits are lower, and fewer rows are left, once more rows have been seen
-                costly = products.set_aside(least, min(share * self.n_rows / found.n_seen, 1))
-                if 2 * len(costly) > len(which):
-                    self.stage = max(self.stage, stage + 1)
-            for of, at in products.above(least):
-                self.add_pairs(asked, block, of, at, found, which)
-            which = which[costly]
-            if len(which) == 0:
+        # bounds by heads are less near to the distances; one row may be the query itself
+        n_seeds = (1 if stage == last else 2) * found.n_wanted + 1
+        products = self._products(queries, block, stage, n_seeds)
+        short = (
+            np.flatnonzero(np.isinf(found.limits[which]) | again) if found.n_wanted else which[:0]
+        )
+        while len(short):
+            of, at = products.best(short, n_seeds)
+            products.values[at, of] = -np.inf
+            self.add_pairs(queries, which, block, found, of, at)
+            short = short[np.isinf(found.limits[which[short]])]
+            if n_seeds >= len(products.values):
                 break
+            n_seeds *= 4
+        least = self.frame.thresholds(queries, found.limits[which], stage)
+        costly = which[:0]
+        if stage < last:
+            share = _LONGER if stage + 1 < last else _WHOLE
+            # limits are lower, and fewer rows are left, once more rows have been seen
+            costly = which[products.set_aside(least, min(share * self.n_rows / found.n_seen, 1))]
+            self.costly.append((stage, len(which), len(costly)))
+        for of, at in products.above(least):
+            self.add_pairs(queries, which, block, found, of, at)
+        return costly
+
+    def add_pairs(
+        self,
+        queries: Queries,
+        which: NDArray[np.int64],
+        block: Block,
+        found: Nearest | Within,
+        of: NDArray[np.int64],
+        at: NDArray[np.int64],
+    ) -> None:
+        """Compute distances of queries and rows, and add them but for those of a row to itself."""
+        n_columns = self.frame.space.n_columns
+        distances = self.frame.space.distances(block.rows, at, queries.points, of)
+        self.n_read.append(len(of) * n_columns)
+        kept = queries.own[of] != at + block.first
+        if self.skip_identical:
+            zero = np.flatnonzero(distances == 0)
+            same = block.rows[at[zero], :n_columns] == queries.rows[of[zero], :n_columns]
+            kept[zero] &= ~same.all(axis=1)
+        found.add(which[of[kept]], distances[kept], at[kept] + block.first)
 
     def _products(self, queries, block, stage, n_seeds):
         n_queries, n_rows = len(queries.rows), len(block.rows)
@@ -105,18 +143,6 @@ class Search:
         if len(getattr(self._local, "room", ())) < n_bytes:
             self._local.room = np.empty(n_bytes, np.uint8)
         return self._local.room[:n_bytes].view(dtype)
-
-    def add_pairs(self, queries, block, of, at, found, which):
-        """Compute distances and add them, but for those of a query to itself."""
-        n_columns = self.frame.space.n_columns
-        distances = self.frame.space.distances(block.rows, at, queries.points, of)
-        self.n_read.append(len(of) * n_columns)
-        kept = queries.own[of] != at + block.first
-        if self.skip_identical:
-            zero = np.flatnonzero(distances == 0)
-            same = block.rows[at[zero], :n_columns] == queries.rows[of[zero], :n_columns]
-            kept[zero] &= ~same.all(axis=1)
-        found.add(which[of[kept]], distances[kept], at[kept] + block.first)
 
 
 class _Products:

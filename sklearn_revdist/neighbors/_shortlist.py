@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils._messages import first_line
+
 
 class Shortlist:
     """An index of faiss over the first coordinates of rows.
@@ -42,7 +44,7 @@ class Shortlist:
             index.train(heads)
             index.add(heads)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = first_line(RuntimeError(str(error).rpartition(": ")[2]))  # after C++ names
             raise ValueError(
                 f"faiss cannot build index={factory!r} for {len(heads)} rows of "
                 f"{heads.shape[1]} columns ({reason}); choose another."

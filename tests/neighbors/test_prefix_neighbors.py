@@ -34,7 +34,10 @@ def test_neighbours_are_those_of_brute_force(seed, small):
     rng = np.random.default_rng(seed)
     n_columns = int(rng.choice([1, 2, 9, 16, 33]))
     X = random_rows(rng, int(rng.integers(1, 160)), n_columns)
-    new = random_rows(rng, 5, n_columns) if rng.random() < 0.5 else X[rng.integers(len(X), size=5)]
+    n_new = int(rng.integers(1, 7))
+    new = random_rows(rng, n_new, n_columns)
+    if rng.random() < 0.5:
+        new = X[rng.integers(len(X), size=n_new)]
     prefixes = [n_columns] if n_columns == 1 else [n_columns // 2, n_columns]
     level_scale = [None, "unit", rng.uniform(0.1, 3, size=len(prefixes))][rng.integers(3)]
     n_used = int(rng.integers(1, n_columns + 1))

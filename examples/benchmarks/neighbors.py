@@ -1,0 +1,177 @@
+"""Measure exact search: times of PrefixNeighbors and others, share of the numbers read, memory.
+
+The rows are nested embeddings: levels of ESM-2's widths with variances of 1, .3, .1 and .05, each
+with variances of its principal directions that fall as 1 / i ** power, in families of 30 that hold
+70 % of the variance between them. With `--power none` they are independent normal numbers, of which
+no bound excludes any.
+
+    python examples/benchmarks/neighbors.py --rows 10000 100000 --columns 640 1280
+    python examples/benchmarks/neighbors.py --mapped 1000000 --columns 1280
+
+The others are scikit-learn's NearestNeighbors(algorithm="brute"), and protlabel and faiss-cpu if
+they are installed. All search in turn, so that other programs disturb them alike.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_revdist import PrefixNeighbors
+from sklearn_revdist.neighbors._found import Nearest
+from sklearn_revdist.neighbors._index import Asked
+from sklearn_revdist.neighbors._search import Search
+
+WIDTHS, VARIANCES = (320, 480, 640, 1280), (1.0, 0.3, 0.1, 0.05)
+FAMILY, WITHIN = 30, 0.3
+K = 16
+
+
+class Source:
+    """Rows of nested embeddings, some at a time."""
+
+    def __init__(self, n_rows, n_columns, power, seed=0):
+        self.rng = rng = np.random.default_rng(seed)
+        self.n_columns, self.spread = n_columns, None
+        if power is None:
+            return
+        spread = []
+        for start, stop, variance in zip((0, *WIDTHS), WIDTHS, VARIANCES, strict=False):
+            if stop <= n_columns:
+                share = np.arange(1.0, stop - start + 1) ** -power
+                spread.append(np.sqrt(variance * share / share.sum()))
+        self.spread = np.concatenate(spread).astype(np.float32)
+        # the columns of the smallest model are no principal directions
+        self.turn = np.linalg.qr(rng.normal(size=(WIDTHS[0], WIDTHS[0])))[0].astype(np.float32)
+        self.families = rng.standard_normal((n_rows // FAMILY + 1, n_columns), np.float32)
+
+    def rows(self, n):
+        rows = self.rng.standard_normal((n, self.n_columns), np.float32)
+        if self.spread is not None:
+            family = self.rng.integers(len(self.families), size=n)
+            rows = np.sqrt(WITHIN) * rows + np.sqrt(1 - WITHIN) * self.families[family]
+            rows = (rows * self.spread).astype(np.float32)
+            rows[:, : WIDTHS[0]] = rows[:, : WIDTHS[0]] @ self.turn
+        return rows
+
+
+def searches(X, n_jobs):
+    """Functions that return the distances and the rows of the nearest neighbours of queries."""
+    ours = PrefixNeighbors(K, exclude="none", n_jobs=n_jobs).fit(X)
+    yield "ours", ours.kneighbors
+    yield "scikit-learn", NearestNeighbors(n_neighbors=K, algorithm="brute").fit(X).kneighbors
+    try:
+        from protlabel.backends import nearest
+
+        yield "protlabel", lambda queries: nearest(queries, X, K)
+    except ImportError:
+        print("without protlabel, which is not installed")
+    try:
+        import faiss
+
+        index = faiss.IndexFlatL2(X.shape[1])
+        index.add(X)
+        yield "faiss", lambda queries: index.search(queries, K)
+    except ImportError:
+        print("without faiss, which is not installed")
+
+
+def share_read(X, queries):
+    """Share of the training rows' numbers that a search reads."""
+    index = PrefixNeighbors(K, exclude="none").fit(X)._index
+    search = Search(index.frame, len(X), False, index.stage)
+    asked = Asked(queries, np.full(len(queries), -1))
+    index.search(search, asked, partial(Nearest, n_neighbors=K), 1)
+    return sum(search.n_read) / (len(queries) * X.size)
+
+
+def compare(n_rows, n_columns, power, options):
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    source = Source(n_rows, n_columns, power)
+    X, queries = source.rows(n_rows), source.rows(options.queries)
+    start = clock()
+    PrefixNeighbors(K, n_jobs=options.n_jobs).fit(X)
+    seconds = clock() - start
+    print(f"{n_rows:,} x {n_columns}, power {power}: fit {seconds:.2f} s, ", end="")
+    print(f"share of the numbers read {share_read(X, queries):.3f}", flush=True)
+    functions = dict(searches(X, options.n_jobs))
+    for n in (1, 10, len(queries)):
+        times = {name: [] for name in functions}
+        for repeat in range(options.repeats):
+            part = queries[:n] if n == len(queries) else queries[repeat * n : (repeat + 1) * n]
+            for name, search in functions.items():
+                start = clock()
+                search(part)
+                times[name].append(clock() - start)
+        medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+        told = (
+            f"{name} {seconds * 1e3:.2f} ms ({seconds / medians['ours']:.2f})"
+            for name, seconds in medians.items()
+        )
+        print(f"    {n:5d} queries: {', '.join(told)}", flush=True)
+
+
+def search_mapped(path, queries):
+    """Search a memory map, and print the time and the memory that it takes."""
+    X = np.load(path, mmap_mode="r")
+    before = peak()
+    start = time.perf_counter()
+    neighbors = PrefixNeighbors(K).fit(X)
+    fitted = time.perf_counter()
+    print(f"    fit {fitted - start:.1f} s, {peak() - before:.0f} MB", flush=True)
+    neighbors.kneighbors(queries)
+    seconds = time.perf_counter() - fitted
+    print(f"    {len(queries)} queries {seconds:.1f} s, {peak() - before:.0f} MB", flush=True)
+
+
+def peak():
+    """Largest memory of this process in MB, pages of files included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def map_rows(n_rows, n_columns, power, options):
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path = Path(folder, "rows.npy")
+        source = Source(n_rows, n_columns, power)
+        X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, n_columns))
+        for first in range(0, n_rows, 20_000):
+            X[first : first + 20_000] = source.rows(min(20_000, n_rows - first))
+        del X
+        print(f"{n_rows:,} x {n_columns} in a file of {path.stat().st_size / 1e9:.2f} GB")
+        # a process of its own, whose memory has not been used before
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=search_mapped, args=(path, source.rows(options.queries)))
+        process.start()
+        process.join()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--columns", type=int, nargs="+", choices=WIDTHS[1:], default=[640, 1280])
+    parser.add_argument("--power", nargs="+", default=["1", "1.5", "none"])
+    parser.add_argument("--queries", type=int, default=1024)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--n-jobs", type=int)
+    parser.add_argument("--cpu-time", action="store_true", help="Time of the processor.")
+    parser.add_argument("--mapped", type=int, nargs="+", help="Rows in a file; nothing else.")
+    parser.add_argument("--folder", type=Path, help="For the file; default: a temporary folder.")
+    options = parser.parse_args()
+    print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}, load {os.getloadavg()[0]:.1f}")
+    sizes = product(options.mapped or options.rows, options.columns, options.power)
+    for n_rows, n_columns, power in sizes:
+        run = map_rows if options.mapped else compare
+        run(n_rows, n_columns, None if power == "none" else float(power), options)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,6 @@ import resource
 import statistics
 import tempfile
 import time
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -88,9 +87,8 @@ def searches(X, n_jobs):
 def share_read(X, queries):
     """Share of the training rows' numbers that a search reads."""
     index = PrefixNeighbors(K, exclude="none").fit(X)._index
-    search = Search(index.frame, len(X), False, index.stage)
-    asked = Asked(queries, np.full(len(queries), -1))
-    index.search(search, asked, partial(Nearest, n_neighbors=K), 1)
+    search, found = Search(index.frame, len(X)), Nearest(len(queries), K)
+    index.search(search, Asked(queries, np.full(len(queries), -1)), found, 1)
     return sum(search.n_read) / (len(queries) * X.size)
 
 

@@ -38,6 +38,10 @@ _FAR = 1e15
 _SLACK, _TINY = 1e-11, 1e-29
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Block(NamedTuple):
     """Consecutive training rows, with what their bounds need.
 
@@ -53,6 +57,8 @@ class Block(NamedTuple):
         Half the squared length, for products of whole rows.
     far : ndarray of int
         Rows that are too far away for bounds.
+    release : callable
+        Called when rows have been read.
     """
 
     first: int
@@ -60,6 +66,7 @@ class Block(NamedTuple):
     heads: NDArray[np.float32] | None
     halves: NDArray
     far: NDArray[np.int64]
+    release: Callable[[], None]
 
     def parts(self, n_parts: int) -> list["Block"]:
         """Parts of about equally many rows."""
@@ -69,7 +76,8 @@ class Block(NamedTuple):
     def _part(self, start, stop):
         far = self.far[(self.far >= start) & (self.far < stop)] - start
         heads = None if self.heads is None else self.heads[start:stop]
-        return Block(self.first + start, self.rows[start:stop], heads, self.halves[start:stop], far)
+        first, rows, halves = self.first + start, self.rows[start:stop], self.halves[start:stop]
+        return Block(first, rows, heads, halves, far, self.release)
 
 
 class Queries(NamedTuple):
@@ -166,7 +174,13 @@ class Frame(NamedTuple):
         return np.dtype(np.float32) if self.plain is None else self.plain
 
     def prepare(
-        self, rows: NDArray, first: int, *, heads: bool = True, run: Callable = map
+        self,
+        rows: NDArray,
+        first: int,
+        *,
+        heads: bool = True,
+        run: Callable = map,
+        release: Callable[[], None] = nothing,
     ) -> Block:
         """Compute what the bounds of rows need.
 
@@ -179,6 +193,8 @@ class Frame(NamedTuple):
             Whether there are to be heads, if the frame has any.
         run : callable, default=map
             Like `map`; may use threads.
+        release : callable, default=nothing
+            Called now and then, when rows have been read.
 
         Returns
         -------
@@ -205,9 +221,10 @@ class Frame(NamedTuple):
             if prepared is not None:
                 prepared[part, 0] = self._half(squares, 0)
                 prepared[part, 1:] = self._heads(points, squares)
+            release()
 
         list(run(prepare_part, range(0, len(rows), step)))
-        return Block(first, rows, prepared, halves, np.flatnonzero(is_far))
+        return Block(first, rows, prepared, halves, np.flatnonzero(is_far), release)
 
     def queries(self, rows: NDArray, own: NDArray[np.int64] | None, first: int = 0) -> Queries:
         """Compute what the bounds of queries need; `first` is the number of the first, for errors.

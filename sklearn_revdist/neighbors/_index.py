@@ -19,7 +19,7 @@ from ._sources import ArrayRows, DaskRows, Rows, evenly
 from ._space import Space
 
 # Rows whose products are computed at a time, by heads and by whole rows.
-_HEAD_ROWS, _WHOLE_ROWS = 2**20, 2**17
+_HEAD_ROWS, _WHOLE_ROWS = 2**20, 2**15
 # Queries whose products are computed at a time, and the most products.
 _BATCH_ROWS, _N_PRODUCTS = 1024, 2**25
 # Rows that are read at a time if they are not in memory, or searched by one thread.
@@ -113,8 +113,9 @@ class Index(NamedTuple):
                 kept, widest = False, 2**30
         with _threads(n_threads) as run:
             frame = Frame.of(sample, space, source.n_rows, widest)
-            run = _releasing(run, source)
-            block = frame.prepare(source.rows, 0, run=run) if kept else None
+            block = None
+            if kept:
+                block = frame.prepare(source.rows, 0, run=run, release=source.release)
         index = cls(frame, source, block)
         if factory is not None:
             leading = frame.leading(source.rows, block.heads)
@@ -147,7 +148,6 @@ class Index(NamedTuple):
         if self.block is not None and n_products < _FEW_PRODUCTS:
             n_threads = 1
         with _threads(n_threads) as run:
-            run = _releasing(run, self.source)
             for block in self._blocks(len(asked.rows), run):
                 _search_in_threads(search, asked, self.stage, block, found, n_threads, run)
 
@@ -177,22 +177,6 @@ def _threads(n_threads: int) -> Iterator[Callable]:
         else:
             with ThreadPoolExecutor(n_threads) as pool:
                 yield pool.map
-
-
-def _releasing(run: Callable, source: Rows) -> Callable:
-    """The same function like `map`, which forgets pages of a memory map on the way."""
-    if not isinstance(source, ArrayRows) or not source.is_mapped:
-        return run
-
-    def released(function, *items):
-        def call(*arguments):
-            result = function(*arguments)
-            source.release()
-            return result
-
-        return run(call, *items)
-
-    return released
 
 
 def _search_in_threads(search, asked, first, block, found, n_threads, run):

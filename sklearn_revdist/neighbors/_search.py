@@ -15,8 +15,8 @@ from ._found import Nearest, Within
 
 # The best bound is kept for each group of rows, so that few bounds are looked at again.
 _LARGEST_GROUP = 64
-# Pairs whose distances are computed at a time, if there are many.
-_N_PAIRS = 2**20
+# Pairs that are chosen at a time, if there are many, and whose distances are computed.
+_N_PAIRS, _N_DISTANCES = 2**20, 2**11
 # Share of the rows above which the next stage costs less: longer heads, or whole rows.
 _LONGER, _WHOLE = 0.0025, 0.011
 
@@ -104,6 +104,7 @@ class Search:
             self.costly.append((stage, len(which), len(costly)))
         for of, at in products.above(least):
             self.add_pairs(queries, which, block, found, of, at)
+        block.release()
         return costly
 
     def add_pairs(
@@ -117,7 +118,13 @@ class Search:
     ) -> None:
         """Compute distances of queries and rows, and add them but for those of a row to itself."""
         n_columns = self.frame.space.n_columns
-        distances = self.frame.space.distances(block.rows, at, queries.points, of)
+        distances = np.empty(len(of))
+        for start in range(0, len(of), _N_DISTANCES):
+            part = slice(start, start + _N_DISTANCES)
+            distances[part] = self.frame.space.distances(
+                block.rows, at[part], queries.points, of[part]
+            )
+            block.release()
         self.n_read.append(len(of) * n_columns)
         kept = queries.own[of] != at + block.first
         if self.skip_identical:

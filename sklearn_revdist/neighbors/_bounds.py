@@ -147,9 +147,10 @@ class Frame(NamedTuple):
         -------
         frame : Frame
         """
-        n_columns = space.n_columns
-        points = space.points(sample)
-        _check(_squares(points), sample, 0, space)
+        n_columns, points = space.n_columns, space.points(sample)
+        points = points[np.isfinite(_squares(points))]  # others are refused when they are prepared
+        if len(points) == 0:
+            points = np.zeros((1, n_columns))
         centre = points.mean(axis=0)
         points -= centre
         spread = float(np.sqrt(_squares(points).mean()))

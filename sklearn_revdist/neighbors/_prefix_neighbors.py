@@ -19,7 +19,7 @@ from ..matrix._dask import header, is_dask
 from ..matrix._prefixes import prefix_length
 from ..matrix._rows import check_rows, string_columns
 from ..matrix._torch import as_array
-from ..utils._compat import Interval, StrOptions, _fit_context
+from ..utils._compat import Interval, StrOptions, _fit_context, validate_params
 from ..utils._files import local_path
 from ..utils._threads import n_blas_threads
 from ._found import Nearest, Within
@@ -28,6 +28,8 @@ from ._levels import find_levels, scale_of_columns
 from ._search import Search
 from ._sources import ArrayRows, DaskRows, ParquetRows, Rows
 from ._space import Space
+
+_COUNT, _FLAG = [Interval(Integral, 1, None, closed="left")], ["boolean"]
 
 Found = TypeVar("Found", Nearest, Within)
 
@@ -146,7 +148,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     """
 
     _parameter_constraints: dict = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": _COUNT,
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
         "prefixes": ["array-like", None],
         "level_scale": [StrOptions({"unit"}), "array-like", None],
@@ -154,8 +156,12 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "exclude": [StrOptions({"identical", "none"})],
         "engine": [StrOptions({"exact", "faiss"})],
         "index": [str],
-        "shortlist": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "shortlist": _COUNT,
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
     }
 
     def __init__(
@@ -220,6 +226,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self._scale, self._index = scale, index
         return self
 
+    @validate_params({"n_neighbors": [*_COUNT, None], "return_distance": _FLAG})
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> Any:
@@ -268,6 +275,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return indices
         return np.concatenate([part.distances for part in parts]), indices
 
+    @validate_params({"radius": [Interval(Real, 0, None, closed="left")], "return_distance": _FLAG})
     def radius_neighbors(
         self, X: Any = None, *, radius: float, return_distance: bool = True
     ) -> Any:
@@ -296,13 +304,17 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             If X does not have the columns of the fit, or `radius` is negative.
         """
         asked = self._asked(X)
-        if not isinstance(radius, Real) or not radius >= 0:
-            raise ValueError(f"radius={radius!r} is not a distance; give a number from 0.")
         parts = self._searched(asked, partial(Within, radius=float(radius)))
         distances, indices = zip(*(part.lists() for part in parts), strict=True)
         found = tuple(_ragged(chain.from_iterable(lists)) for lists in (distances, indices))
         return found if return_distance else found[1]
 
+    @validate_params(
+        {
+            "n_neighbors": [*_COUNT, None],
+            "mode": [StrOptions({"connectivity", "distance"})],
+        }
+    )
     def kneighbors_graph(
         self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
     ) -> csr_matrix:
@@ -322,8 +334,6 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         graph : csr_matrix of shape (n_queries, n_samples_fit), float64
             The entries of a row are in the order of their distances.
         """
-        if mode not in ("connectivity", "distance"):
-            raise ValueError(f"mode={mode!r} is not known; give 'connectivity' or 'distance'.")
         distances, indices = self.kneighbors(X, n_neighbors)
         n_queries, n_neighbors = indices.shape
         data = distances.ravel() if mode == "distance" else np.ones(indices.size)
@@ -391,8 +401,6 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _n_wanted(self, n_neighbors: int | None, are_own: bool) -> int:
         wanted = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not isinstance(wanted, Integral) or wanted < 1:
-            raise ValueError(f"n_neighbors={wanted!r} is not a positive integer; give one.")
         n_rows = self.n_samples_fit_ - are_own
         if wanted > n_rows:
             raise ValueError(

@@ -113,6 +113,8 @@ class ParquetRows(NamedTuple):
             raise ValueError(
                 f"{str(path)!r} is not a manifest of embeddings ({error!r}); embed once more."
             ) from error
+        if n_rows < 1:
+            raise ValueError(f"{str(folder)!r} has no embeddings; embed some sequences.")
         if not is_complete:
             raise ValueError(
                 f"The embeddings in {str(folder)!r} are not complete; call embed_to_parquet again."
@@ -181,6 +183,8 @@ class DaskRows(NamedTuple):
         parts, n_rows = rows.to_delayed().ravel().tolist(), rows.chunks[0]
         if np.isnan(n_rows).any():
             n_rows = dask.compute(*map(dask.delayed(len), parts))
+        if not any(n_rows):
+            raise ValueError("There are no rows; give some.")
         return cls(parts, np.cumsum([0, *n_rows]), rows.shape[1])
 
     @property

@@ -25,7 +25,7 @@ References
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +35,9 @@ from scipy import linalg
 # SciPy's BLAS throughout: NumPy may come with another one, and if two thread pools are used in
 # turn, their waiting threads slow each other down, tenfold on blocks as small as these.
 from scipy.linalg import blas, lapack
-from threadpoolctl import ThreadpoolController
 
 from ..matrix._moments import Moments
+from ..utils._threads import one_blas_thread
 
 _EPS = np.finfo(np.float64).eps
 # With fewer rows per column, the filter is faster (measured).
@@ -364,13 +364,8 @@ def _ratio(squares, *triangles):
     return float(np.max(squares / new**2))
 
 
-@cache
-def _thread_pools():
-    return ThreadpoolController()
-
-
 def _threads(n_rows) -> AbstractContextManager:
     """Limit BLAS to one thread for few rows: on a busy machine, two took ten times longer."""
     if n_rows >= _MANY_ROWS:
         return nullcontext()
-    return _thread_pools().limit(limits=1, user_api="blas")
+    return one_blas_thread()

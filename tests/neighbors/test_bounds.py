@@ -109,8 +109,9 @@ def test_a_row_without_a_distance_is_named(rng, value, metric, message):
     space = Space(5, None, metric == "cosine")
     frame = Frame.of(X, space, 20, 32)
     for call in (
-        lambda: Frame.of(wrong, space, 20, 32),
         lambda: frame.prepare(wrong, 0),
+        lambda: Frame.of(wrong, space, 20, 32).prepare(wrong, 0),
+        lambda: Frame.of(wrong[7:8], space, 20, 32).prepare(wrong, 0),
         lambda: frame.prepare(wrong[5:], 5),
         lambda: frame.queries(wrong[5:], None, 5),
     ):

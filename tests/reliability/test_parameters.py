@@ -22,6 +22,7 @@ from sklearn_revdist import (
     NaiveChain,
     NestedVarianceDisplay,
     PrefixCurveDisplay,
+    PrefixNeighbors,
     PrefixRidgeClassifierCV,
     PrefixRidgeCV,
     PrefixScoreDisplay,
@@ -123,6 +124,18 @@ ESTIMATORS = {
         "rank": NO_COUNT,
         "memory": [5, ["a"]],
     },
+    PrefixNeighbors: {
+        "n_neighbors": NO_COUNT,
+        "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
+        "prefixes": [5, "ab", [], [0, 8], [3], [3, 9], [8, 8], [2.5, 8], ["a"], [[3, 8]], [None]],
+        "level_scale": [5, "some", [1.0], [1.0] * 3, [1.0, 0.0], [1.0, np.nan], ["a", "b"]],
+        "metric": ["manhattan", None, 5],
+        "exclude": ["self", None, True],
+        "engine": ["annoy", None, 5],
+        "index": [5, None, ["HNSW32"]],
+        "shortlist": NO_COUNT,
+        "n_jobs": [0, 1.5, "all", [1]],
+    },
     PrefixRidgeCV: RIDGE,
     PrefixRidgeClassifierCV: RIDGE,
 }
@@ -148,6 +161,7 @@ GOOD = {
     ESMScorer: {"chain": "demo-48", "reference": "MKV"},
     TransformersEmbedder: {"chain": ["demo-48"]},
 }
+GOOD[PrefixNeighbors] = {"prefixes": [3, 8]}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
@@ -337,6 +351,15 @@ CALLS = {
     "NaiveChain.truncate": MODEL,
     "NaiveChain.get_feature_names_out": NAMES,
     "NaiveChain.from_pretrained": PUBLISHED,
+    "PrefixNeighbors.kneighbors": {"n_neighbors": [*NO_COUNT, 41], "return_distance": NO_BOOLEAN},
+    "PrefixNeighbors.kneighbors_graph": {
+        "n_neighbors": [*NO_COUNT, 41],
+        "mode": ["nosuch", None, 5],
+    },
+    "PrefixNeighbors.radius_neighbors": {
+        "radius": [-1.0, "far", None, np.nan],
+        "return_distance": NO_BOOLEAN,
+    },
     "PrefixRidgeCV.fit": WEIGHTS,
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
@@ -490,6 +513,7 @@ def good(tmp_path):
     kept = {"source": source, "model": "m", "embeddings": {SequenceKey("MKT", 0): values}}
     store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
+    nearest = PrefixNeighbors().fit(X)
     yield {
         "ContiguousKFold": (None, {"n_splits": 5}),
         "ModuloKFold": (None, {"n_splits": 5}),
@@ -564,6 +588,9 @@ def good(tmp_path):
         "NaiveChain.truncate": (chain, {}),
         "NaiveChain.get_feature_names_out": (chain, {}),
         "NaiveChain.from_pretrained": (NaiveChain, published("None-fbpca-1k")),
+        "PrefixNeighbors.kneighbors": (nearest, {"X": X}),
+        "PrefixNeighbors.kneighbors_graph": (nearest, {"X": X}),
+        "PrefixNeighbors.radius_neighbors": (nearest, {"X": X, "radius": 1.0}),
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),

@@ -140,7 +140,7 @@ def predict_intervals(model: VotingRidge, sequences: NDArray) -> NDArray[np.floa
         Columns are ``PREDICTED``: predictions, standard deviations, and the ends of 90 % intervals.
     """
     mean, std = model.predict(sequences, return_std=True)
-    half = model._stds(COVERAGE) * std
+    half = model._half_width(std, COVERAGE)
     return np.column_stack([mean, std, mean - half, mean + half])
 
 

@@ -9,7 +9,7 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._compat import Interval, validate_parameter_constraints
+from ..utils._compat import Interval, _fit_context, validate_parameter_constraints
 from ._uncertainty import weighted_quantile
 
 
@@ -75,6 +75,7 @@ class VotingRidge(VotingRegressor):
     (array([6.]), array([1.]))
     """
 
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
         """Fit the regressions.
 
@@ -96,25 +97,20 @@ class VotingRidge(VotingRegressor):
         ------
         TypeError
             If an estimator has no standard deviations.
+        ValueError
+            If `estimators` are not pairs with a name of each, or `weights` not one for each.
         """
-        for name, estimator in self.estimators:
-            if not isinstance(estimator, str) and not hasattr(
-                _ridge(estimator), "predict_interval"
-            ):
-                raise TypeError(
-                    f"estimators has {name!r} of type {type(_ridge(estimator)).__name__}, which "
-                    "has no standard deviations; give GroupRidgeCV, PrefixRidgeCV, or pipelines "
-                    "that end in one."
-                )
+        self._check_members()
         super().fit(X, y, **fit_params)
         known = [_ridge(estimator)._uncertainty for estimator in self.estimators_]
         errors = np.column_stack([each.left_out[:, 0] for each in known])
         variances = np.column_stack([(each.noise()[0] * each.spreads) ** 2 for each in known])
         error, variance = self._mixed(errors, variances)
-        self._errors = np.abs(error) / np.sqrt(variance)
+        std = np.sqrt(variance)
+        self._errors = np.divide(np.abs(error), std, out=np.zeros_like(std), where=std > 0)
         self._row_weights = known[0].weights
         self.noise_std_ = float(np.sqrt(np.average(self._errors**2, weights=self._row_weights)))
-        self._left_out_std = self.noise_std_ * np.sqrt(variance)
+        self._left_out_std = self.noise_std_ * std
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -161,18 +157,47 @@ class VotingRidge(VotingRegressor):
             caller_name=f"{type(self).__name__}.predict_interval",
         )
         predicted, std = self.predict(X, return_std=True)
-        half = self._stds(coverage) * std
+        half = self._half_width(std, coverage)
         return np.column_stack([predicted - half, predicted + half])
 
-    def _stds(self, coverage):
-        """Half the width of an interval, in standard deviations."""
-        quantile = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
-        return quantile[0] / self.noise_std_
+    def _check_members(self):
+        """Refuse estimators and weights that no mixture can be made of."""
+        pairs = [x for x in self.estimators if isinstance(x, tuple | list) and len(x) == 2]
+        names = {name for name, _ in pairs if isinstance(name, str)}
+        if not pairs or len(names) < len(self.estimators):
+            raise ValueError(
+                "estimators must be a list of one or more pairs, each of a name that no other has "
+                "and a regression; correct it."
+            )
+        for name, estimator in pairs:
+            ridge = _ridge(estimator)
+            if not isinstance(ridge, str) and not hasattr(ridge, "predict_interval"):
+                raise TypeError(
+                    f"estimators has {name!r} of type {type(ridge).__name__}, which has no "
+                    "standard deviations; give GroupRidgeCV, PrefixRidgeCV, or pipelines that end "
+                    "in one."
+                )
+        if self.weights is None:
+            return
+        weights = np.asarray(self.weights)
+        fits = weights.dtype.kind in "fiub" and weights.shape == (len(pairs),)
+        if not fits or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+            raise ValueError(
+                f"weights={self.weights!r} must be {len(pairs)} numbers of 0 or more, one for each "
+                "estimator, and not all 0; change them."
+            )
+
+    def _half_width(self, std, coverage):
+        """Half the width of the intervals of predictions with these standard deviations."""
+        (quantile,) = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
+        if self.noise_std_ == 0:
+            return np.full_like(std, quantile)  # 0, or infinite
+        return quantile / self.noise_std_ * std
 
     def _predicted(self, X):
         """Mean and variance of the mixture."""
         check_is_fitted(self)
-        each = [estimator.predict(X, return_std=True) for estimator in self.estimators_]
+        each = [_with_std(estimator, X) for estimator in self.estimators_]
         means, stds = (np.column_stack(part) for part in zip(*each, strict=True))
         return self._mixed(means, stds**2)
 
@@ -184,3 +209,10 @@ class VotingRidge(VotingRegressor):
 
 def _ridge(estimator):
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _with_std(estimator, X):
+    """Predictions and standard deviations, which a pipeline may not ask its last step for."""
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:
+        X = estimator[:-1].transform(X)
+    return _ridge(estimator).predict(X, return_std=True)

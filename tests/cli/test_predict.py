@@ -71,7 +71,7 @@ def test_fasta_and_tables_of_sequences(in_process, tmp_path, model):
 
 def test_saturation_has_every_single_substitution_and_a_map(in_process, tmp_path, model):
     pytest.importorskip("matplotlib")
-    trained, path = model
+    _, path = model
     line = ("predict", path, "--saturate", "-q", "-o", "s.csv", "--plot", "s.png", "--json")
     ended = in_process(*line)
     assert ended.code == 0, ended.err
@@ -154,3 +154,11 @@ def test_other_files_are_not_models(assert_fails):
         file.write("sequence\n")
     message = "is not a model of variants; use a file that `revdist train` wrote"
     assert_fails("predict", "no.model", "--saturate", "-q", code=3, message=message)
+
+
+def test_info_shows_the_card(in_process, model):
+    trained, path = model
+    assert json.loads(in_process("info", path, "--json").out)["data"] == trained.card["data"]
+    printed = in_process("info", path).out.decode()
+    assert "Model of 'activity' in 'assay', ESMEmbedder" in printed
+    assert f"{len(MUTANTS)} measurements of proteins of 14 residues" in printed

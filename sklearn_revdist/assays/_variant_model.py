@@ -94,13 +94,12 @@ def make_variant_model(
     Examples
     --------
     >>> from sklearn_revdist import ESMEmbedder, load_if1_ecoli, make_variant_model
-    >>> assay = load_if1_ecoli()
-    >>> train, test = slice(0, None, 2), slice(1, 400, 2)
+    >>> scan = load_if1_ecoli()
     >>> model = make_variant_model(
-    ...     ESMEmbedder("demo-48"), features=["one_hot", "mean"], reference=assay.wild_type
+    ...     ESMEmbedder("demo-48"), features=["one_hot", "mean"], reference=scan.wild_type
     ... )
-    >>> model = model.fit(assay.sequences[train], assay.target[train])
-    >>> predicted, std = model.predict(assay.sequences[test], return_std=True)
+    >>> model = model.fit(scan.data[::5], scan.target[::5])
+    >>> predicted, std = model.predict(scan.data[1:400:5], return_std=True)
     """
     embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
     if features is None:

@@ -100,6 +100,8 @@ def predict_command(
     """  # noqa: D301
     if sum([variants is not None, saturate is not None, combine is not None]) != 1:
         raise click.UsageError("Give one of a file of variants, --saturate and --combine.")
+    if plot and combine is not None:
+        raise click.UsageError("--plot needs --saturate, or measurements; leave it out.")
     if as_json and output == STDIO:
         raise click.UsageError("Standard output takes the predictions; leave out --json.")
     with failing(INPUT):
@@ -162,6 +164,13 @@ def _read(path, sequence_column, mutant_column, trained) -> tuple[pd.DataFrame, 
         trained.card["first_position"],
         trained.unknown,
     )
+    wild_type = trained.card["wild_type"]
+    for place, sequence in zip(table.index, sequences, strict=True):
+        if wild_type is not None and len(sequence) != len(wild_type):
+            raise ValueError(
+                f"{place}: the sequence has {len(sequence)} residues, but the wild type of the "
+                f"model has {len(wild_type)}; give variants of that length."
+            )
     return table, sequences
 
 

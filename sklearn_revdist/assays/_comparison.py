@@ -99,9 +99,12 @@ def compare_features(
     """
     embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
     folds = checked_folds(assay.task(), SPLITS, n_folds)
-    sets = _sets(embedder, features, assay.wild_type)
+    if features is None:
+        features = default_features(embedder, assay.wild_type, distiller)
+    sets = _sets(features)
+    how = {"reference": assay.wild_type, "distiller": distiller}
     for names in sets:  # before the work
-        make_variant_model(embedder, features=names, reference=assay.wild_type)
+        make_variant_model(embedder, features=names, **how)
     sequences = np.array(assay.sequences, dtype=object)
     predicted = pd.DataFrame(index=assay.table.index, columns=PREDICTED, dtype=np.float64)
     rows = []
@@ -110,9 +113,7 @@ def compare_features(
     )
     with stored(embedder), bar:
         for names in sets:
-            model = make_variant_model(
-                embedder, features=names, reference=assay.wild_type, distiller=distiller
-            )
+            model = make_variant_model(embedder, features=names, **how)
             for split, of_split in folds.items():
                 for fold, (train, test) in enumerate(of_split):
                     fitted = clone(model).fit(sequences[train], assay.target[train])
@@ -158,10 +159,8 @@ def stored(embedder: BaseEmbedder) -> Iterator[None]:
             embedder.set_params(store=None)
 
 
-def _sets(embedder, features, reference) -> list[list[str]]:
+def _sets(features) -> list[list[str]]:
     """All features, each baseline alone, and the embeddings alone."""
-    if features is None:
-        features = default_features(embedder, reference)
     sets = [list(features), *([name] for name in features if name in MODEL_FREE)]
     sets.append([name for name in features if name in POOLED])
     return [names for i, names in enumerate(sets) if names and names not in sets[:i]]

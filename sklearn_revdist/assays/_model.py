@@ -109,7 +109,7 @@ class VariantModel:
         for part in embedders_of(estimator):
             part.set_params(store=None, device=None, verbose=False)
         if features is None:
-            features = default_features(embedder, assay.wild_type)
+            features = default_features(embedder, assay.wild_type, distiller)
         card = {
             "assay": assay.name,
             "target": assay.target_name,

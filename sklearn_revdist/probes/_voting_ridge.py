@@ -40,7 +40,7 @@ class VotingRidge(VotingRegressor):
     named_estimators_ : Bunch
         The same by name.
     noise_std_ : float
-        Factor of the standard deviations, for which those of left-out rows fit their errors.
+        Standard deviation of the noise, from the residuals of left-out rows.
     n_features_in_ : int
         Number of columns, if the regressions have it.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -52,15 +52,10 @@ class VotingRidge(VotingRegressor):
 
     Notes
     -----
-    A new measurement is taken to follow the mixture of what the regressions predict: its variance
-    is the mean of their variances plus the variance of their predictions [1]_. Left-out rows have
-    the mean of the errors of each regression, exactly for given penalties, so that intervals
-    follow as those of one ridge do.
-
-    References
-    ----------
-    .. [1] Hoeting, J. A. et al. (1999). Bayesian Model Averaging: A Tutorial. Statistical Science
-       14, 382-417.
+    The residual of a left-out row is the mean of those of the regressions, exactly for given
+    penalties. Its standard deviation is taken to be proportional to that of the first regression,
+    so this should be the one on all columns: one on few of them does not notice that a row is
+    unlike the training in the others.
 
     Examples
     --------
@@ -108,13 +103,12 @@ class VotingRidge(VotingRegressor):
                 )
         super().fit(X, y, **fit_params)
         known = [_ridge(estimator)._uncertainty for estimator in self.estimators_]
-        errors = np.column_stack([each.left_out[:, 0] for each in known])
-        variances = np.column_stack([(each.noise()[0] * each.spreads) ** 2 for each in known])
-        error, variance = self._mixed(errors, variances)
-        self._errors = np.abs(error) / np.sqrt(variance)
+        left_out = np.column_stack([each.left_out[:, 0] for each in known])
+        mean = np.average(left_out, axis=1, weights=self._weights_not_none)
         self._row_weights = known[0].weights
+        self._errors = np.abs(mean) / known[0].spreads
         self.noise_std_ = float(np.sqrt(np.average(self._errors**2, weights=self._row_weights)))
-        self._left_out_std = self.noise_std_ * np.sqrt(variance)
+        self._left_out_std = self.noise_std_ * known[0].spreads
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -132,12 +126,17 @@ class VotingRidge(VotingRegressor):
         predicted : ndarray of shape (n_samples,), float64
             Predictions.
         std : ndarray of shape (n_samples,), float64
-            Standard deviations of new measurements, with `return_std` alone.
+            Standard deviations of new measurements, only with `return_std`.
         """
         if not return_std:
             return super().predict(X)
-        predicted, variance = self._predicted(X)
-        return predicted, self.noise_std_ * np.sqrt(variance)
+        check_is_fitted(self)
+        first, *others = self.estimators_
+        of_first, std = first.predict(X, return_std=True)
+        each = np.column_stack([of_first, *(estimator.predict(X) for estimator in others)])
+        predicted = np.average(each, axis=1, weights=self._weights_not_none)
+        unit = _ridge(first).noise_std_
+        return predicted, std * (self.noise_std_ / unit if unit else 0.0)
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
         """Predict intervals that contain new measurements with a given probability.
@@ -168,18 +167,6 @@ class VotingRidge(VotingRegressor):
         """Half the width of an interval, in standard deviations."""
         quantile = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
         return quantile[0] / self.noise_std_
-
-    def _predicted(self, X):
-        """Mean and variance of the mixture."""
-        check_is_fitted(self)
-        each = [estimator.predict(X, return_std=True) for estimator in self.estimators_]
-        means, stds = (np.column_stack(part) for part in zip(*each, strict=True))
-        return self._mixed(means, stds**2)
-
-    def _mixed(self, means, variances):
-        mean = np.average(means, axis=1, weights=self._weights_not_none)
-        variances = variances + (means - mean[:, np.newaxis]) ** 2
-        return mean, np.average(variances, axis=1, weights=self._weights_not_none)
 
 
 def _ridge(estimator):

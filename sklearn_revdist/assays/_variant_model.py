@@ -130,7 +130,9 @@ def make_variant_model(
         elif distiller is None:
             made["embedding"] = embedder
         else:
-            made["embedding"] = make_pipeline(embedder, FrozenEstimator(distiller))
+            # moments are large, and a folder of this machine is of no use elsewhere
+            small = distiller._without_moments().set_params(memory=None)
+            made["embedding"] = make_pipeline(embedder, FrozenEstimator(small))
     union = FeatureUnion(list(made.items()))
     models = [("all", Pipeline([("features", union), ("ridge", GroupRidgeCV())]))]
     if "one_hot" in features and len(features) > 1:

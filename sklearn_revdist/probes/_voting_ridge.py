@@ -40,7 +40,7 @@ class VotingRidge(VotingRegressor):
     named_estimators_ : Bunch
         The same by name.
     noise_std_ : float
-        Factor of the standard deviations, for which those of left-out rows fit their errors.
+        Standard deviation of the noise, from the residuals of left-out rows.
     n_features_in_ : int
         Number of columns, if the regressions have it.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -52,15 +52,10 @@ class VotingRidge(VotingRegressor):
 
     Notes
     -----
-    A new measurement is taken to follow the mixture of what the regressions predict: its variance
-    is the mean of their variances plus the variance of their predictions [1]_. Left-out rows have
-    the mean of the errors of each regression, exactly for given penalties, so that intervals
-    follow as those of one ridge do.
-
-    References
-    ----------
-    .. [1] Hoeting, J. A. et al. (1999). Bayesian Model Averaging: A Tutorial. Statistical Science
-       14, 382-417.
+    The residual of a left-out row is the mean of those of the regressions, exactly for given
+    penalties. Its standard deviation is taken to be proportional to that of the first regression,
+    so this should be the one on all columns: one on few of them does not notice that a row is
+    unlike the training in the others.
 
     Examples
     --------
@@ -103,14 +98,12 @@ class VotingRidge(VotingRegressor):
         self._check_members()
         super().fit(X, y, **fit_params)
         known = [_ridge(estimator)._uncertainty for estimator in self.estimators_]
-        errors = np.column_stack([each.left_out[:, 0] for each in known])
-        variances = np.column_stack([(each.noise()[0] * each.spreads) ** 2 for each in known])
-        error, variance = self._mixed(errors, variances)
-        std = np.sqrt(variance)
-        self._errors = np.divide(np.abs(error), std, out=np.zeros_like(std), where=std > 0)
+        left_out = np.column_stack([each.left_out[:, 0] for each in known])
+        mean = np.average(left_out, axis=1, weights=self._weights_not_none)
         self._row_weights = known[0].weights
+        self._errors = np.abs(mean) / known[0].spreads
         self.noise_std_ = float(np.sqrt(np.average(self._errors**2, weights=self._row_weights)))
-        self._left_out_std = self.noise_std_ * std
+        self._left_out_std = self.noise_std_ * known[0].spreads
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -128,12 +121,12 @@ class VotingRidge(VotingRegressor):
         predicted : ndarray of shape (n_samples,), float64
             Predictions.
         std : ndarray of shape (n_samples,), float64
-            Standard deviations of new measurements, with `return_std` alone.
+            Standard deviations of new measurements, only with `return_std`.
         """
         if not return_std:
             return super().predict(X)
-        predicted, variance = self._predicted(X)
-        return predicted, self.noise_std_ * np.sqrt(variance)
+        predicted, spread = self._predicted(X)
+        return predicted, self.noise_std_ * spread
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
         """Predict intervals that contain new measurements with a given probability.
@@ -156,12 +149,11 @@ class VotingRidge(VotingRegressor):
             {"coverage": coverage},
             caller_name=f"{type(self).__name__}.predict_interval",
         )
-        predicted, std = self.predict(X, return_std=True)
-        half = self._half_width(std, coverage)
+        predicted, _, half = self._predicted_with_half(X, coverage)
         return np.column_stack([predicted - half, predicted + half])
 
     def _check_members(self):
-        """Refuse estimators and weights that no mixture can be made of."""
+        """Refuse estimators and weights that have no mean."""
         pairs = [x for x in self.estimators if isinstance(x, tuple | list) and len(x) == 2]
         names = {name for name, _ in pairs if isinstance(name, str)}
         if not pairs or len(names) < len(self.estimators):
@@ -187,32 +179,24 @@ class VotingRidge(VotingRegressor):
                 "estimator, and not all 0; change them."
             )
 
-    def _half_width(self, std, coverage):
-        """Half the width of the intervals of predictions with these standard deviations."""
-        (quantile,) = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
-        if self.noise_std_ == 0:
-            return np.full_like(std, quantile)  # 0, or infinite
-        return quantile / self.noise_std_ * std
-
     def _predicted(self, X):
-        """Mean and variance of the mixture."""
+        """Predictions, and standard deviations in units of the noise."""
         check_is_fitted(self)
-        each = [_with_std(estimator, X) for estimator in self.estimators_]
-        means, stds = (np.column_stack(part) for part in zip(*each, strict=True))
-        return self._mixed(means, stds**2)
+        first, *others = self.estimators_
+        ridge, rows = _ridge(first), X
+        if isinstance(first, Pipeline) and len(first) > 1:
+            rows = first[:-1].transform(X)
+        rows = ridge._rows(rows)
+        each = np.column_stack([ridge._linear(rows), *(other.predict(X) for other in others)])
+        predicted = np.average(each, axis=1, weights=self._weights_not_none)
+        return predicted, ridge._uncertainty.spread(rows)
 
-    def _mixed(self, means, variances):
-        mean = np.average(means, axis=1, weights=self._weights_not_none)
-        variances = variances + (means - mean[:, np.newaxis]) ** 2
-        return mean, np.average(variances, axis=1, weights=self._weights_not_none)
+    def _predicted_with_half(self, X, coverage):
+        """Predictions, standard deviations, and half the widths of intervals."""
+        predicted, spread = self._predicted(X)
+        (quantile,) = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
+        return predicted, self.noise_std_ * spread, quantile * spread
 
 
 def _ridge(estimator):
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-
-def _with_std(estimator, X):
-    """Predictions and standard deviations, which a pipeline may not ask its last step for."""
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = estimator[:-1].transform(X)
-    return _ridge(estimator).predict(X, return_std=True)

@@ -1,4 +1,4 @@
-"""VotingRidge: the mixture of its members, its left-out errors, and the coverage of intervals."""
+"""VotingRidge: the mean of its members, its left-out errors, and the coverage of intervals."""
 
 import pickle
 
@@ -49,45 +49,48 @@ def members():
 
 
 @pytest.mark.parametrize("weights", [None, [1, 2, 5], np.array([0.5, 0, 0.5])])
-def test_it_is_the_mixture_of_its_members(data, members, weights):
+def test_it_is_the_mean_of_its_members_and_as_sure_as_the_first(data, members, weights):
     X, y, new = data
     model = VotingRidge(members, weights=weights).fit(X, y)
     fitted = [clone(member).fit(X, y) for _, member in members]
     shares = np.ones(3) / 3 if weights is None else np.array(weights) / np.sum(weights)
     mean = sum(share * each.predict(new) for share, each in zip(shares, fitted, strict=True))
-    np.testing.assert_allclose(model.predict(new), mean)
-    square = np.zeros(len(new))  # E[y^2] - E[y]^2
-    for share, each in zip(shares, fitted, strict=True):
-        predicted, std = each.predict(new, return_std=True)
-        square += share * (std**2 + predicted**2)
     predicted, std = model.predict(new, return_std=True)
+    np.testing.assert_allclose(predicted, mean)
     np.testing.assert_array_equal(predicted, model.predict(new))
-    np.testing.assert_allclose(std, model.noise_std_ * np.sqrt(square - mean**2))
+    _, of_first = fitted[0].predict(new, return_std=True)
+    np.testing.assert_allclose(std / model.noise_std_, of_first / fitted[0].noise_std_)
     for coverage in COVERAGES:
         lower, upper = model.predict_interval(new, coverage).T
         np.testing.assert_allclose((lower + upper) / 2, mean)
-        width = (upper - lower) / std
-        np.testing.assert_allclose(width, width[0])
+        np.testing.assert_allclose((upper - lower) / std, ((upper - lower) / std)[0])
 
 
 def test_left_out_errors_are_those_of_refits(data):
     X, y, _ = data
     members = [("all", fixed(5.0)), ("few", on([0, 1], fixed(2.0)))]
     model = VotingRidge(members, weights=[2, 1]).fit(X, y)
-    found = model._errors * model._left_out_std / model.noise_std_
-    rows = np.arange(len(y))
+    rows, errors, spreads = np.arange(len(y)), [], []
     for row in rows:
         refit = clone(model).fit(X[rows != row], y[rows != row])
-        assert found[row] == pytest.approx(abs(y[row] - refit.predict(X[[row]])[0]))
-    # so the factor is that for which errors of left-out rows have the size that they claim
-    assert np.mean((found / model._left_out_std) ** 2) == pytest.approx(1)
+        predicted, std = refit.predict(X[[row]], return_std=True)
+        errors.append(abs(y[row] - predicted[0]))
+        spreads.append(std[0] / refit.noise_std_)
+    np.testing.assert_allclose(model._left_out_std, model.noise_std_ * np.array(spreads))
+    units = np.array(errors) / spreads
+    assert model.noise_std_ == pytest.approx(np.sqrt(np.mean(units**2)))
+    for coverage in COVERAGES:  # the smallest that so many of the rows and one more are within
+        lower, upper = model.predict_interval(X, coverage).T
+        _, std = model.predict(X, return_std=True)
+        expected = np.sort(units)[int(np.ceil(coverage * (len(y) + 1))) - 1] / model.noise_std_
+        np.testing.assert_allclose((upper - lower) / 2, expected * std)
 
 
 @pytest.mark.parametrize("ridge", [GroupRidgeCV(), PrefixRidgeCV(), on([0, 2, 5], GroupRidgeCV())])
 def test_one_member_is_what_it_is_alone(data, ridge):
     X, y, new = data
     model, alone = VotingRidge([("one", ridge)]).fit(X, y), clone(ridge).fit(X, y)
-    assert model.noise_std_ == pytest.approx(1)  # a factor of standard deviations
+    assert model.noise_std_ == pytest.approx(getattr(alone, "noise_std_", model.noise_std_))
     for found, expected in zip(
         model.predict(new, return_std=True), alone.predict(new, return_std=True), strict=True
     ):
@@ -115,6 +118,15 @@ def test_intervals_hold_the_share_that_they_promise(rng):
         held += lower <= y[-1] <= upper
     sigma = np.sqrt(coverage * (1 - coverage) / n_draws)
     assert abs(held / n_draws - coverage) < 3 * sigma
+
+
+def test_a_member_that_is_certain_does_not_hide_the_errors_of_another(rng):
+    X = rng.normal(size=(30, 2))
+    exact = GroupRidgeCV(alpha_min=1e-12, alpha_max=1e-12, scale=False)
+    model = VotingRidge([("exact", exact), ("other", on([0], fixed(1.0)))]).fit(X, X.sum(axis=1))
+    _, std = model.predict(X, return_std=True)
+    assert model.noise_std_ > 0.1
+    assert (std >= model.noise_std_).all()
 
 
 def test_coverages_beyond_what_rows_can_tell_are_infinite(data):

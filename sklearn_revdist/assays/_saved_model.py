@@ -99,9 +99,11 @@ def write_model(
     OSError
         If the file cannot be written.
     ValueError
-        If the model has an object that :func:`read_model` would refuse.
+        If the model has an object, or sets a parameter, that :func:`read_model` would refuse.
     """
     skops = _skops()
+    if found := _setting(estimator):
+        raise ValueError(f"The model sets {found}, which is of this machine; set it to None.")
     with replaced(local_path(path)) as unfinished:
         # skops appends a suffix of its own to none
         with open(unfinished, "wb") as file:
@@ -192,7 +194,7 @@ def read_model(path: str | os.PathLike) -> SavedModel:
         )
     try:
         estimator = skops.load(path, trusted=sorted(_OWN))
-        held = list(_held(estimator))
+        setting = _setting(estimator)
     except Exception as error:
         raise _damaged(path, error) from error
     if not isinstance(estimator, VotingRidge):
@@ -200,16 +202,21 @@ def read_model(path: str | os.PathLike) -> SavedModel:
             f"{str(path)!r} has an estimator of type {type(estimator).__name__}, which is not a "
             "model of variants; use a file that `revdist train` wrote."
         )
-    for each in held:
-        settings = vars(each) if isinstance(each, BaseEstimator) else {}
-        for name in _UNSET:
-            if settings.get(name) is not None:
-                raise ValueError(
-                    f"{str(path)!r} sets {name}={settings[name]!r} of {type(each).__name__}, which "
-                    "no saved model does, so it was not used; use a file that `revdist train` "
-                    "wrote."
-                )
+    if setting:
+        raise ValueError(
+            f"{str(path)!r} sets {setting}, which no saved model does, so it was not used; use a "
+            "file that `revdist train` wrote."
+        )
     return SavedModel(estimator, card, sequences)
+
+
+def _setting(estimator: Any) -> str | None:
+    """A parameter of any part that should not be set, with its value."""
+    for part in _held(estimator):
+        for name in _UNSET if isinstance(part, BaseEstimator) else ():
+            if (value := vars(part).get(name)) is not None:
+                return f"{name}={value!r} of {type(part).__name__}"
+    return None
 
 
 def _foreign_types(path: Path, skops: Any) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -16,7 +16,7 @@ from ..sequences._tokens import RESIDUES, drop_stop, wrong_letter
 from ..sequences._variants import mutate
 from ..tasks._targets import MISSING, as_numbers
 from ..tasks._task import Task
-from ..tasks._text_rows import read_text, task_name
+from ..tasks._text_rows import read_text, task_name, without_stops
 from ..utils._compat import Interval, StrOptions, validate_params
 
 SEQUENCE = "sequence"  # column of the sequences in the table of an assay
@@ -146,7 +146,8 @@ def read_assay(
         Column of the measurements; None is "DMS_score". Numbers may have decimal commas if all of
         the column do.
     sequence_column : str, default=None
-        Column of the sequences; None is "sequence" or "mutated_sequence", if there is one.
+        Column of the sequences; None is "sequence" or "mutated_sequence", if there is one. A stop
+        codon at the end is dropped, with a warning.
     mutant_column : str, default=None
         Column of mutants, as :func:`mutate` takes them, for tables without sequences; None is
         "mutant", "mutation", "mutations" or "variant". Empty is the wild type.
@@ -274,15 +275,16 @@ def sequences_of_table(
     names = _SEQUENCE_COLUMNS
     column = _column(table, path, sequence_column, names, "sequences", "sequence_column")
 
-    def checked(text):
-        sequence = drop_stop(text.strip().upper())
+    texts = without_stops([text.strip().upper() for text in table[column]], path)
+
+    def checked(sequence):
         if not sequence:
             raise ValueError(f"the column {column!r} has no sequence; fill it in, or drop the row.")
         if wrong := wrong_letter(sequence, unknown):
             raise ValueError(f"{wrong}; correct it.")
         return sequence
 
-    return _each(table, table[column], checked)
+    return _each(table, texts, checked)
 
 
 def consensus(sequences: Sequence[str]) -> str:
@@ -358,7 +360,7 @@ def _mutant(text: str, reference: str, first_position: int, unknown: str) -> str
     return sequence
 
 
-def _each(table: pd.DataFrame, cells: pd.Series, convert: Callable[[str], str]) -> list[str]:
+def _each(table: pd.DataFrame, cells: Iterable[str], convert: Callable[[str], str]) -> list[str]:
     """Convert cells; an error names the row."""
     converted = []
     for place, cell in zip(table.index, cells, strict=True):

@@ -71,17 +71,21 @@ def compare_features(
     """Cross-validate the model of an assay, beside each of its baselines and its embeddings alone.
 
     Rows of one sequence stay together. Folds are "random" and, if each variant has one
-    substitution, "modulo" and "contiguous", whose test positions were not measured
-    (:class:`ModuloKFold`, :class:`ContiguousKFold`): these say what to expect of predictions at
-    other positions.
+    substitution and there are positions enough, "modulo" and "contiguous", whose test positions
+    were not measured (:class:`ModuloKFold`, :class:`ContiguousKFold`): these say what to expect of
+    predictions at other positions.
 
     Parameters
     ----------
     assay : Assay
         As :func:`read_assay` returns it.
-    embedder, features, distiller
+    embedder : ESMEmbedder or TransformersEmbedder, default=None
         As for :func:`make_variant_model`. Without a `store`, sequences are kept in a temporary one
         meanwhile, so that each is embedded once.
+    features : sequence of str, default=None
+        As for :func:`make_variant_model`.
+    distiller : ReverseDistiller, default=None
+        As for :func:`make_variant_model`.
     n_folds : int, default=5
         Number of folds.
     verbose : bool, default=False
@@ -98,7 +102,9 @@ def compare_features(
         measurements of a fold are equal.
     """
     embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
-    folds = checked_folds(assay.task(), SPLITS, n_folds)
+    task = assay.task()
+    has_positions = task.position is not None and len(set(task.position.tolist())) >= n_folds
+    folds = checked_folds(task, SPLITS if has_positions else SPLITS[:1], n_folds)
     if features is None:
         features = default_features(embedder, assay.wild_type, distiller)
     sets = _sets(features)

@@ -88,7 +88,11 @@ class VariantModel:
         ----------
         assay : Assay
             As :func:`read_assay` returns it.
-        embedder, features, distiller
+        embedder : ESMEmbedder or TransformersEmbedder, default=None
+            As for :func:`make_variant_model`.
+        features : sequence of str, default=None
+            As for :func:`make_variant_model`.
+        distiller : ReverseDistiller, default=None
             As for :func:`make_variant_model`.
 
         Returns

@@ -158,7 +158,8 @@ def test_rows_of_the_wild_type_are_left_out_and_their_mean_is_kept(read):
     assert assay.left_out == {"the wild type itself": 7}
     assert assay.wild_type_target == 3
     sequences = [["MRTAY", "5"], ["mktay", "0"], ["MKTAY*", "1"], ["MKSAY", "7"]]
-    assert read(sequences, ("sequence", "activity")).wild_type_target == 0.5
+    with pytest.warns(UserWarning, match="a stop codon"):
+        assert read(sequences, ("sequence", "activity")).wild_type_target == 0.5
 
 
 def test_deletions_leave_no_positions_to_compare(read):
@@ -172,7 +173,8 @@ def test_deletions_leave_no_positions_to_compare(read):
 
 def test_lower_case_and_stop_codons_do_not_matter_and_the_text_is_kept(read):
     rows = [["mrtay*", "1"], [" MKSAY ", "2"], ["MKTgY", "3"]]
-    assay = read(rows, ("sequence", "activity"), reference=" mktay* ")
+    with pytest.warns(UserWarning, match="1 of 3 sequences end in '\\*', a stop codon"):
+        assay = read(rows, ("sequence", "activity"), reference=" mktay* ")
     assert assay.sequences == ["MRTAY", "MKSAY", "MKTGY"]
     assert assay.wild_type == WILD_TYPE
     assert assay.table["sequence"].tolist() == ["mrtay*", "MKSAY", "MKTgY"]
@@ -228,7 +230,7 @@ def test_mutants_that_do_not_fit_are_refused(read, rows, how, message):
         ("MK-AY", r"line 4: the sequence has a gap \('-'\)"),
         ("MKXAY", r"line 4: the sequence has the ambiguous residue 'X' at .* \(see `unknown`\)"),
         ("MK*AY", r"line 4: the sequence has a stop codon \('\*'\) before its end"),
-        ("*", r"line 4: the column 'sequence' has no sequence; fill it in, or drop the row\.$"),
+        (" ", r"line 4: the column 'sequence' has no sequence; fill it in, or drop the row\.$"),
         ("", r"line 4: the column 'sequence' has no sequence"),
     ],
 )

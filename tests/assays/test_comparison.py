@@ -109,9 +109,7 @@ def test_targets_in_random_order_cannot_be_predicted(scan, rng, tmp_path):
     n_draws, scores, how = 3, [], {"features": ["one_hot", "site_mean"], "n_folds": 3}
     for _ in range(n_draws):
         permuted = replace(assay, target=rng.permutation(assay.target))
-        compared = compare_features(
-            permuted, EMBEDDER, features=["one_hot", "site_mean"], n_folds=3
-        )
+        compared = compare_features(permuted, **how)
         scores.append(compared.scores.query("split == 'random'"))
     means = pd.concat(scores).groupby("features")["spearman"].mean()
     error = 1 / np.sqrt(n_draws * len(assay.target))

@@ -36,7 +36,7 @@ _OWN = {
             "probes._prefix_ridge._solve_triangle",
             "probes._prefix_ridge._whiten",
             "probes._uncertainty.Uncertainty",
-            "probes._voting_ridge.VotingRidge",
+            "probes._left_out_voting.LeftOutVotingRegressor",
         )
     ),
 }
@@ -49,7 +49,7 @@ class SavedModel(NamedTuple):
 
     Attributes
     ----------
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
     card : dict
     sequences : list of str
         Those of the training.
@@ -71,7 +71,7 @@ def write_model(
     Parameters
     ----------
     path : str or path-like
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
         Fitted.
     card : dict
         What is to be known of it, as JSON has it.

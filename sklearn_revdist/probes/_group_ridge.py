@@ -167,7 +167,7 @@ class GroupRidge:
             for start in starts[:n_searches]
         ]
         best = min(found, key=lambda result: result.fun)
-        n_iter = max(1, *(result.nit for result in found))
+        n_iter = max(1, *(result.get("nit", 0) for result in found))  # none if bounds are equal
         return np.exp(best.x), float(best.fun), n_iter
 
     @property

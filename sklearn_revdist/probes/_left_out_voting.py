@@ -9,7 +9,7 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..utils._compat import Interval, validate_parameter_constraints
+from ..utils._compat import Interval, _fit_context, validate_parameter_constraints
 from ._uncertainty import weighted_quantile
 
 _R2 = "r2"
@@ -82,6 +82,7 @@ class LeftOutVotingRegressor(VotingRegressor):
     (array([6.]), array([1.]))
     """
 
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
         """Fit the regressions.
 
@@ -105,9 +106,9 @@ class LeftOutVotingRegressor(VotingRegressor):
             If an estimator does not know what it predicts for rows that it leaves out, or the first
             has no standard deviations.
         ValueError
-            If a weight is neither a number, 0 or more, nor "r2".
+            If `estimators` are not pairs with a name of each, or `weights` not one for each.
         """
-        self._check_estimators()
+        self._check_members()
         super().fit(X, y, **fit_params)
         y = column_or_1d(y).astype(np.float64)
         row_weights = fit_params.get("sample_weight")
@@ -139,15 +140,8 @@ class LeftOutVotingRegressor(VotingRegressor):
         std : ndarray of shape (n_samples,), float64
             Standard deviations of new measurements, only with `return_std`.
         """
-        check_is_fitted(self)
-        first, *others = self.estimators_
-        of_first, std = first.predict(X, return_std=True)
-        each = np.column_stack([of_first, *(estimator.predict(X) for estimator in others)])
-        predicted = np.average(each, axis=1, weights=self.weights_)
-        if not return_std:
-            return predicted
-        unit = _last(first).noise_std_
-        return predicted, std * (self.noise_std_ / unit if unit else 0.0)
+        predicted, spread = self._predicted(X)
+        return (predicted, self.noise_std_ * spread) if return_std else predicted
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
         """Predict intervals that contain new measurements with a given probability.
@@ -170,27 +164,39 @@ class LeftOutVotingRegressor(VotingRegressor):
             {"coverage": coverage},
             caller_name=f"{type(self).__name__}.predict_interval",
         )
-        predicted, std = self.predict(X, return_std=True)
-        half = self._stds(coverage) * std
+        predicted, _, half = self._predicted_with_half(X, coverage)
         return np.column_stack([predicted - half, predicted + half])
 
-    def _stds(self, coverage):
-        """Half the width of an interval, in standard deviations."""
-        quantile = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
-        return quantile[0] / self.noise_std_ if self.noise_std_ else quantile[0]
-
-    def _check_estimators(self):
-        """Refuse regressions that cannot be judged, before any is fitted."""
-        used = [(name, each) for name, each in self.estimators if not isinstance(each, str)]
-        for i, (name, estimator) in enumerate(used):
-            last = _last(estimator)
+    def _check_members(self):
+        """Refuse estimators and weights that have no mean."""
+        pairs = [x for x in self.estimators if isinstance(x, tuple | list) and len(x) == 2]
+        names = {name for name, _ in pairs if isinstance(name, str)}
+        if not pairs or len(names) < len(self.estimators):
+            raise ValueError(
+                "estimators must be a list of one or more pairs, each of a name that no other has "
+                "and a regression; correct it."
+            )
+        used = [(name, _last(each)) for name, each in pairs if not isinstance(each, str)]
+        for i, (name, last) in enumerate(used):
             if hasattr(last, "predict_interval") or (i and getattr(last, "oob_score", False)):
                 continue
             needs = "predictions of left-out rows" if i else "standard deviations"
-            allowed = ", forests with oob_score=True" if i else ""
+            forests = ", forests with oob_score=True," if i else ""
             raise TypeError(
                 f"estimators has {name!r} of type {type(last).__name__}, which has no {needs}; "
-                f"give GroupRidgeCV, PrefixRidgeCV{allowed} or pipelines that end in one."
+                f"give GroupRidgeCV, PrefixRidgeCV{forests} or pipelines that end in one."
+            )
+        if self.weights is None:
+            return
+        given = np.asarray(self.weights, dtype=object)
+        fits = given.shape == (len(pairs),)
+        numbers = [float(x) for x in given.ravel() if isinstance(x, Real)] if fits else []
+        n_r2 = sum(isinstance(x, str) and x == _R2 for x in given.ravel())
+        fits = fits and len(numbers) + n_r2 == len(pairs) and (n_r2 > 0 or any(numbers))
+        if not fits or not all(0 <= number < np.inf for number in numbers):
+            raise ValueError(
+                f"weights={self.weights!r} must be {len(pairs)} numbers of 0 or more, or 'r2', one "
+                "for each estimator, and not all 0; change them."
             )
 
     def _weights(self, known, y):
@@ -198,23 +204,35 @@ class LeftOutVotingRegressor(VotingRegressor):
         given = [1.0] * len(known)
         if self.weights is not None:
             pairs = zip(self.estimators, self.weights, strict=True)
-            given = [weight for (_, estimator), weight in pairs if estimator != "drop"]
-        centred = y - np.average(y, weights=self._row_weights)
-        total = np.average(centred**2, weights=self._row_weights)
+            given = [weight for (_, estimator), weight in pairs if not isinstance(estimator, str)]
+        rows = self._row_weights
+        total = np.average((y - np.average(y, weights=rows)) ** 2, weights=rows)
         weights = []
         for weight, left_out in zip(given, known, strict=True):
-            if isinstance(weight, str) and weight == _R2:
-                error = np.average(left_out**2, weights=self._row_weights)
+            if isinstance(weight, str):
+                error = np.average(left_out**2, weights=rows)
                 weight = max(0.0, 1 - error / total) if total else 0.0
-            if not isinstance(weight, Real) or not 0 <= weight < np.inf:
-                raise ValueError(
-                    f"weights has {weight!r}; give numbers, 0 or more, or 'r2' for that of "
-                    "left-out rows."
-                )
             weights.append(float(weight))
-        if not sum(weights):
-            weights[0] = 1.0  # none is better than the mean
+        if not any(weights):  # none is better than the mean
+            weights = [1.0] * len(known)
         return np.array(weights) / sum(weights)
+
+    def _predicted(self, X):
+        """Predictions, and standard deviations in units of the noise."""
+        check_is_fitted(self)
+        first, *others = self.estimators_
+        ridge, rows = _last(first), X
+        if isinstance(first, Pipeline) and len(first) > 1:
+            rows = first[:-1].transform(X)
+        rows = ridge._rows(rows)
+        each = np.column_stack([ridge._linear(rows), *(other.predict(X) for other in others)])
+        return np.average(each, axis=1, weights=self.weights_), ridge._uncertainty.spread(rows)
+
+    def _predicted_with_half(self, X, coverage):
+        """Predictions, standard deviations, and half the widths of intervals."""
+        predicted, spread = self._predicted(X)
+        (quantile,) = weighted_quantile(self._errors[:, np.newaxis], self._row_weights, coverage)
+        return predicted, self.noise_std_ * spread, quantile * spread
 
 
 def _last(estimator):

@@ -28,8 +28,8 @@ from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
+from .probes._left_out_voting import LeftOutVotingRegressor
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
-from .probes._voting_ridge import VotingRidge
 from .sequences._fasta import read_fasta
 from .sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from .tasks._bundled import load_if1_ecoli, load_secondary_structure
@@ -46,6 +46,7 @@ __all__ = [
     "GroupRidgeCV",
     "KmerComposition",
     "LayerCurveDisplay",
+    "LeftOutVotingRegressor",
     "ModuloKFold",
     "Moments",
     "NaiveChain",
@@ -62,7 +63,6 @@ __all__ = [
     "Task",
     "TransformersEmbedder",
     "VariantModel",
-    "VotingRidge",
     "combine_mutants",
     "compare_features",
     "embed_to_parquet",

@@ -17,8 +17,8 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
 from ..evaluation._splits import checked_folds
+from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..probes._metrics import spearman
-from ..probes._voting_ridge import VotingRidge
 from ..utils._compat import Interval, validate_params
 from ..utils._progress import ProgressBar
 from ._assay import Assay
@@ -132,12 +132,12 @@ def compare_features(
     return Comparison(pd.DataFrame(rows, columns=_COLUMNS), predicted)
 
 
-def predict_intervals(model: VotingRidge, sequences: NDArray) -> NDArray[np.float64]:
+def predict_intervals(model: LeftOutVotingRegressor, sequences: NDArray) -> NDArray[np.float64]:
     """Predict sequences, with standard deviations and intervals.
 
     Parameters
     ----------
-    model : VotingRidge
+    model : LeftOutVotingRegressor
         Fitted.
     sequences : ndarray of shape (n_sequences,) of str
 

@@ -35,7 +35,7 @@ class VariantModel:
 
     Parameters
     ----------
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
         As :func:`make_variant_model` makes it, fitted.
     card : dict
         What is to be known of the model: ``assay``, ``target``, ``n_variants``, ``wild_type``,

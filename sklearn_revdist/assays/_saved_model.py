@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestRegressor
 
-from ..probes._voting_ridge import VotingRidge
+from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..utils._files import local_path, replaced
 from ..utils._messages import first_line
 
@@ -26,6 +27,7 @@ _SMALL, _COMPRESSION = 2**24, 200
 # estimators of scikit-learn; some of them read beyond the end of arrays that do not fit together.
 _OWN = {
     "functools.partial",  # of the functions below, which are checked as well
+    "sklearn.tree._tree.Tree",  # checked as well, since it reads wherever its nodes point
     "sklearn.utils._bunch.Bunch",
     *(
         f"sklearn_revdist.{name}"
@@ -43,11 +45,13 @@ _OWN = {
             "probes._prefix_ridge._solve_triangle",
             "probes._prefix_ridge._whiten",
             "probes._uncertainty.Uncertainty",
-            "probes._voting_ridge.VotingRidge",
+            "probes._left_out_voting.LeftOutVotingRegressor",
         )
     ),
 }
 _KNOWN = _OWN | {
+    "sklearn.ensemble._forest.RandomForestRegressor",
+    "sklearn.tree._classes.DecisionTreeRegressor",
     "sklearn.frozen._frozen.FrozenEstimator",
     "sklearn.pipeline.FeatureUnion",
     "sklearn.pipeline.Pipeline",
@@ -63,7 +67,7 @@ class SavedModel(NamedTuple):
 
     Attributes
     ----------
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
     card : dict
     sequences : list of str
         Those of the training.
@@ -85,7 +89,7 @@ def write_model(
     Parameters
     ----------
     path : str or path-like
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
         Fitted.
     card : dict
         What is to be known of it, as JSON has it.
@@ -194,10 +198,11 @@ def read_model(path: str | os.PathLike) -> SavedModel:
         )
     try:
         estimator = skops.load(path, trusted=sorted(_OWN))
+        _check_forests(estimator)
         setting = _setting(estimator)
     except Exception as error:
         raise _damaged(path, error) from error
-    if not isinstance(estimator, VotingRidge):
+    if not isinstance(estimator, LeftOutVotingRegressor):
         raise ValueError(
             f"{str(path)!r} has an estimator of type {type(estimator).__name__}, which is not a "
             "model of variants; use a file that `revdist train` wrote."
@@ -217,6 +222,23 @@ def _setting(estimator: Any) -> str | None:
             if (value := vars(part).get(name)) is not None:
                 return f"{name}={value!r} of {type(part).__name__}"
     return None
+
+
+def _check_forests(estimator: Any) -> None:
+    """Refuse trees of which a node points elsewhere than to later nodes and columns of its own."""
+    for forest in _held(estimator):
+        if not isinstance(forest, RandomForestRegressor):
+            continue
+        for tree in [each.tree_ for each in getattr(forest, "estimators_", [])]:
+            inner = tree.children_left >= 0
+            later = np.arange(tree.node_count)[inner]
+            fits = tree.n_features == forest.n_features_in_
+            fits = fits and forest.n_outputs_ == tree.n_outputs == 1 and tree.node_count > 0
+            for children in (tree.children_left[inner], tree.children_right[inner]):
+                fits = fits and bool(((later < children) & (children < tree.node_count)).all())
+            columns = tree.feature[inner]
+            if not fits or not ((columns >= 0) & (columns < tree.n_features)).all():
+                raise ValueError("a tree of its forest points beyond its nodes or columns")
 
 
 def _foreign_types(path: Path, skops: Any) -> list[str]:

@@ -11,7 +11,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from sklearn_revdist import (
     ESMEmbedder,
-    VotingRidge,
+    LeftOutVotingRegressor,
     compare_features,
     make_variant_model,
     mutants_of,
@@ -194,7 +194,7 @@ def test_a_distiller_nests_what_is_compared(assay, distiller):
 
 
 def test_what_cannot_be_scored_is_refused_before_the_work(assay, monkeypatch):
-    monkeypatch.setattr(VotingRidge, "fit", lambda *_: pytest.fail("the work began"))
+    monkeypatch.setattr(LeftOutVotingRegressor, "fit", lambda *_: pytest.fail("the work began"))
     random = make_folds(assay.task(), "random", 5)
     constant = assay.target.copy()
     constant[random[3][1]] = 1.5

@@ -20,9 +20,9 @@ from sklearn_revdist import (
     ESMScorer,
     GroupRidgeCV,
     KmerComposition,
+    LeftOutVotingRegressor,
     ReverseDistiller,
     TransformersEmbedder,
-    VotingRidge,
     load_secondary_structure,
     make_variant_model,
 )
@@ -167,7 +167,7 @@ class Foreign(BaseEstimator):
 
 def holding(small, part):
     """A model that has something where nobody looks for parameters."""
-    model = VotingRidge(small.estimators)
+    model = LeftOutVotingRegressor(small.estimators)
     vars(model).update(vars(small))
     model.estimators_ = [make_pipeline(KmerComposition(), FrozenEstimator(part), GroupRidgeCV())]
     return model
@@ -303,3 +303,17 @@ def test_without_skops_the_error_names_the_extra(path, small, monkeypatch):
         with pytest.raises(ImportError, match=r'pip install "sklearn-revdist\[cli\]"'):
             call()
     assert read_card(path) == CARD
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("children_left", 0), ("children_left", 10**6), ("children_right", 10**6), ("feature", 48)],
+)
+def test_trees_that_point_elsewhere_are_refused(scan, path, field, value):
+    how = {"features": ["one_hot", "mean"], "reference": scan.wild_type}
+    model = make_variant_model(ESMEmbedder("demo-48"), **how)
+    model.fit(scan.data[::50], scan.target[::50])
+    getattr(model.estimators_[2][-1].estimators_[7].tree_, field)[0] = value
+    write_model(path, model, {}, [])
+    with pytest.raises(ValueError, match="a tree of its forest points beyond its nodes or columns"):
+        read_model(path)

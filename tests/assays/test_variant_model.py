@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline, make_union
 
@@ -79,13 +80,21 @@ def test_each_feature_alone_is_one_ridge(scan, data, name):
     np.testing.assert_allclose(predictions(model, data), by_hand([part], data), rtol=1e-9)
 
 
-def test_one_hot_encoding_among_others_has_a_ridge_of_its_own(scan, data):
+def test_one_hot_encoding_and_means_among_others_have_models_of_their_own(scan, data):
     X, y, new = data
     model = make_variant_model(EMBEDDER, features=["one_hot", "mean"], reference=scan.wild_type)
-    assert [name for name, _ in model.estimators] == ["all", "one_hot"]
+    assert [name for name, _ in model.estimators] == ["all", "one_hot", "forest"]
+    assert model.weights == ["r2", 0.5, 0.5]
     both = by_hand([SequenceOneHotEncoder(), EMBEDDER], data)[:, 0]
     alone = by_hand([SequenceOneHotEncoder()], data)[:, 0]
-    np.testing.assert_allclose(model.fit(X, y).predict(new), (both + alone) / 2)
+    forest = RandomForestRegressor(max_features="sqrt", random_state=0)
+    trees = forest.fit(EMBEDDER.transform(X), y).predict(EMBEDDER.transform(new))
+    predicted = model.fit(X, y).predict(new)
+    expected = np.average([both, alone, trees], axis=0, weights=model.weights_)
+    np.testing.assert_allclose(predicted, expected)
+    ridge = model.estimators_[0][-1]
+    shares = np.array([max(ridge.best_score_, 0), 0.5, 0.5])
+    np.testing.assert_allclose(model.weights_, shares / shares.sum(), rtol=1e-5)
 
 
 def test_the_order_of_features_is_that_of_columns_and_of_nothing_else(scan, data):
@@ -155,7 +164,9 @@ def test_settings_of_the_embedder_reach_all_parts(scan, data, tmp_path):
     before = embedder.get_params()
     model = make_variant_model(embedder, reference=scan.wild_type)
     assert embedder.get_params() == before
-    of_embedder, scorer = sorted(embedders_of(model), key=lambda part: type(part).__name__)
+    parts = sorted(embedders_of(model), key=lambda part: type(part).__name__)
+    of_embedder, of_forest, scorer = parts
+    assert of_forest.get_params() == before | {"pooling": "mean", "reference": None}
     assert of_embedder.get_params() == before | {
         "pooling": ["mean", "sites", "sites_difference"],
         "reference": scan.wild_type,
@@ -167,7 +178,7 @@ def test_settings_of_the_embedder_reach_all_parts(scan, data, tmp_path):
     }
     unknown = {name: v for name, v in model.get_params().items() if name.endswith("__unknown")}
     assert set(unknown.values()) == {"X"}
-    assert len(unknown) == 5  # of one-hot encoding twice
+    assert len(unknown) == 6  # of one-hot encoding and the embedder twice
 
 
 def test_features_without_a_model_need_neither_weights_nor_torch(tmp_path):

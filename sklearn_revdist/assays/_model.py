@@ -189,7 +189,7 @@ class VariantModel:
         wild_type = self.card["wild_type"]
         encoder = Encoder(self.unknown)
         tokens = encoder.encode(sequences)
-        encoder.warn(stacklevel=3)
+        encoder.warn(stacklevel=4)  # beyond the check of parameters
         if wild_type is not None:
             for record, residues in enumerate(tokens):
                 if len(residues) != len(wild_type):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ._fasta import iter_fasta
 from ._packed import plain_suffix
-from ._table_rows import parquet_schema, parquet_rows
+from ._table_rows import parquet_rows, parquet_schema
 from ._text_tables import FORMATS as TABLES
 from ._text_tables import check_columns, open_rows, recognise
 
@@ -207,4 +207,3 @@ def _parquet(path, sequence_column, name_column, needed):
 def _plain_type(kind):
     """Name of an Arrow type; of a dictionary, that of its values."""
     return str(getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind)
-

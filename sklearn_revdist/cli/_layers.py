@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..displays._axes import short_name
 from ..displays._layer_curve import LayerCurveDisplay
-from ..evaluation._evaluate import comparing
 from ..evaluation._layer_scores import layer_scores
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS, checked_folds
+from ..evaluation._task_embeddings import comparing
 from ..tasks._proteins import read_table
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers

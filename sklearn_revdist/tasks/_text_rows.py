@@ -72,7 +72,10 @@ def read_text(
     FileNotFoundError, ValueError
         If there is no such file, it is not a table, or a column is missing.
     """
-    remedy = "say in a list of tasks (TOML) which columns to read"
+    remedy = (
+        "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list the "
+        "task in TOML"
+    )
     with open_table_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
         numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
     return pd.DataFrame(

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller, Task, evaluate, prefix_scores
-from sklearn_revdist.evaluation._evaluate import embed_task
+from sklearn_revdist.evaluation._task_embeddings import embed_task
 from sklearn_revdist.evaluation._model_free import MODEL_FREE
 from sklearn_revdist.evaluation._splits import make_folds
 from sklearn_revdist.utils import _file_states

@@ -17,6 +17,7 @@ from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
+from ..utils._messages import warn_of_skipped
 from ._fold_scores import SCORED, score_folds
 from ._model_free import MODEL_FREE, ModelFree
 from ._probes import make_probe
@@ -143,7 +144,8 @@ def evaluate(
     Returns
     -------
     scores : DataFrame
-        One row for each task, split, subset, model and representation:
+        One row for each task, split, subset, model and representation; of each model those that
+        are fitted on the same data are side by side:
 
         task : str
             Name.
@@ -171,6 +173,10 @@ def evaluate(
             Number of folds in which the subset could be scored, and of their test rows.
         penalty : float
             Geometric mean over the folds of the penalties that the probe chose.
+        top_k_recall, hit_rate, ndcg_at_k : float
+            Means over the folds of what the best tenth of the predictions of a regression is worth
+            (:func:`top_k_recall`, :func:`hit_rate`, :func:`ndcg_at_k`); a hit exceeds the median of
+            the training rows. NaN for classifications.
 
     Raises
     ------
@@ -181,6 +187,11 @@ def evaluate(
     TypeError
         If `tasks` has an entry that is not a :class:`Task`. If there is an `output`, and nothing
         identifies the embedder, the distiller or the probe; nothing is embedded then.
+
+    Warns
+    -----
+    UserWarning
+        For each task that no split applies to, which is skipped.
 
     Examples
     --------
@@ -265,7 +276,9 @@ def checked_tasks(
     n_folds: int,
     probe: str | BaseEstimator | None = None,
 ) -> Iterator[Task]:
-    """Yield tasks, each after all checks that are possible before embedding.
+    """Yield tasks that can be scored, each after all checks that are possible before embedding.
+
+    Tasks that no split applies to are skipped, with a warning at the end.
 
     Parameters
     ----------
@@ -282,7 +295,7 @@ def checked_tasks(
         As for :func:`evaluate`.
     """
     names: set[str] = set()
-    n_splits = 0
+    skipped = {}
     for task in tasks:
         if not isinstance(task, Task):
             raise TypeError(
@@ -293,15 +306,21 @@ def checked_tasks(
             raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
         names.add(task.name)
         make_probe(probe, task.kind)
-        n_splits += len(checked_folds(task, splits, n_folds))
-        yield task
+        if checked_folds(task, splits, n_folds):
+            yield task
+        else:
+            skipped[task.name] = (
+                "it has no positions of single substitutions, which the splits "
+                f"{', '.join(map(repr, splits))} need"
+            )
     if not names:
         raise ValueError("There are no tasks to score; give at least one.")
-    if not n_splits:
+    if len(skipped) == len(names):
         raise ValueError(
             f"No task has the positions of single substitutions that the splits "
             f"{', '.join(map(repr, splits))} need; add 'random'."
         )
+    warn_of_skipped(skipped, stacklevel=2)
 
 
 def _score_task(
@@ -309,8 +328,6 @@ def _score_task(
 ):
     """Return the rows of one task, in a table."""
     folds_of = checked_folds(task, splits, n_folds)
-    if not folds_of:
-        return pd.DataFrame([], columns=COLUMNS)
     probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     names = check_models(task, embedder, distiller)
     X = embed_task(task, embedder).astype(np.float64)

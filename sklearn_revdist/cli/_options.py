@@ -70,6 +70,18 @@ def unknown_option(help: str) -> Callable:
     )
 
 
+task_columns_options = together(
+    click.option("--target", help="Column of a table that holds what is to be predicted."),
+    click.option(
+        "--sequence-column",
+        help='Column of a table that holds sequences; default: "mutated_sequence" or "sequence".',
+    ),
+    click.option(
+        "--mutant-column",
+        help='Column of a table that holds mutants, such as A24G:L30K; default: "mutant".',
+    ),
+)
+
 device_option = click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
 
 regressor_option = click.option(

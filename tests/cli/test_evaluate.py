@@ -272,6 +272,7 @@ def test_spreadsheets_by_the_names_of_their_columns(in_process, variants, tmp_pa
     assert "site_mean" in set(scores["representation"])
 
 
+@pytest.mark.filterwarnings("default:.* skipped")
 def test_what_is_skipped_is_named_with_the_reason(in_process, scans, variants, tmp_path):
     for i in range(12):
         (scans / f"notes{i:02}.txt").write_text("no scan")

@@ -251,6 +251,9 @@ CALLS = {
     "read_tasks": {
         "path": [*NO_PATH, None],
         "data": NO_PATH,
+        "target": [5, ["y"]],
+        "sequence": [5, ["y"]],
+        "mutant": [5, ["y"]],
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
@@ -485,13 +488,11 @@ def good(tmp_path):
     }
     layers = layer_scores(**of_sequences)
     measured = {"y_true": Y, "y_pred": Y}
-    table = pd.DataFrame(
-        [
-            ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
-            ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
-        ],
-        columns=COLUMNS,
-    )
+    kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
+    rows = [
+        (*kind, *row, *numbers) for row in (("m", "plain", "", 3, 0.5), ("n", "plain", "", 5, 0.6))
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)

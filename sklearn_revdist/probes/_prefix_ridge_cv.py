@@ -9,12 +9,13 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..matrix._rows import check_classes, check_targets
+from ..matrix._rows import check_classes, check_row_weights, check_targets
 from ..utils._compat import _fit_context, _raise_for_params
 from ._base import BasePrefixRidgeCV
+from ._uncertain_ridge import UncertainRidge
 
 
-class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
+class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     """Ridge regression on the prefix of the columns that predicts best.
 
     Prefix length and penalty are chosen together, by default by leaving out each row in turn. All
@@ -175,21 +176,11 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
         Y = y.reshape(len(y), -1).astype(np.float64)
-        return self._fit(X, data, Y, y, sample_weight, params)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Predict from the chosen prefix.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Columns of the fit, of which those beyond the prefix are not used.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets), float64
-        """
-        return self._linear(X)
+        self._fit(X, data, Y, y, sample_weight, params)
+        weights = check_row_weights(sample_weight, data)
+        prefix, how = data[:, : self.n_prefix_], {"alpha": self.alpha_, "scale": self.scale}
+        self._set_uncertainty(prefix, Y, weights, **how)
+        return self
 
 
 class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
@@ -316,7 +307,8 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
             With two classes, positive for the second of `classes_`.
         """
-        scores = self._linear(X)
+        prefix = self._rows(X)
+        scores = prefix @ self.coef_[:, : prefix.shape[1]].T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: ArrayLike) -> NDArray:

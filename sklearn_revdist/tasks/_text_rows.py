@@ -13,8 +13,8 @@ from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
 _REMEDY = (
-    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list the task "
-    "in TOML"
+    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
+    "the task in TOML"
 )
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 

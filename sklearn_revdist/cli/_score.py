@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from ..embedding._scorer import KINDS, ESMScorer
-from ..sequences._copied_columns import CopiedColumns
+from ..sequences._copied_columns import NO_COLUMNS
 from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
 from ..tables._files import format_of, writing
@@ -123,7 +123,7 @@ def score_command(
         **settings,
     )
     columns = list(scorer.get_feature_names_out())
-    copied = CopiedColumns({}, lambda: iter(()))
+    copied = NO_COLUMNS
     with local_copy(variants) if variants else nullcontext() as path, failing(INPUT):
         if all_singles:
             names = mutants = single_substitutions(reference, first_position=first_position)

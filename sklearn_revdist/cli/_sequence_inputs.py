@@ -22,7 +22,7 @@ from ..embedding._embedder import ESMEmbedder
 from ..embedding._store import EmbeddingStore
 from ..embedding._transformers_embedder import TransformersEmbedder
 from ..matrix._residue_moments import residue_columns
-from ..sequences._copied_columns import CopiedColumns
+from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
@@ -147,7 +147,7 @@ def copied_columns(
         Columns that the output has with the same content, beside the name.
     """
     if not keep:
-        return CopiedColumns({}, lambda: iter(()))
+        return NO_COLUMNS
     if found == "fasta":
         raise click.UsageError(
             f"--keep copies columns of a table, and {str(path)!r} is read as FASTA; leave it out, "

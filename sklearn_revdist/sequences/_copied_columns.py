@@ -106,3 +106,6 @@ class CopiedColumns(NamedTuple):
             return taken
 
         return take
+
+
+NO_COLUMNS = CopiedColumns({}, lambda: iter(()))

@@ -16,7 +16,7 @@ def csv_writer(path, columns, *, compressed=False):
     n_written = 0
 
     def lines(labels, rows):
-        texts = [[_quoted(_text(value)) for value in label] for label in labels.values()]
+        texts = [[_cell(key, value) for value in label] for key, label in labels.items()]
         # the fewest digits that tell a number from others of its precision
         for *cells, numbers in zip(*texts, rows.astype(str).tolist(), strict=True):
             yield ",".join([*cells, *numbers]) + "\n"
@@ -35,10 +35,16 @@ def csv_writer(path, columns, *, compressed=False):
             yield write
 
 
-def _text(value):
+def _cell(key, value):
     """Write a label as text; a gap is empty."""
     is_gap = value is None or (isinstance(value, float | np.floating) and np.isnan(value))
-    return "" if is_gap else str(value)
+    text = "" if is_gap else str(value)
+    if "\0" in text:
+        raise ValueError(
+            f"The label {key!r} has the value {text!r}, whose NUL character CSV cannot hold; write "
+            "Parquet, or remove it."
+        )
+    return _quoted(text)
 
 
 def _quoted(text):

@@ -30,6 +30,7 @@ from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._left_out_voting import LeftOutVotingRegressor
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
+from .probes._top_k import hit_rate, ndcg_at_k, top_k_recall
 from .sequences._fasta import read_fasta
 from .sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from .tasks._bundled import load_if1_ecoli, load_secondary_structure
@@ -69,6 +70,7 @@ __all__ = [
     "evaluate",
     "fetch_proteingym",
     "growth",
+    "hit_rate",
     "layer_scores",
     "load_if1_ecoli",
     "load_secondary_structure",
@@ -76,11 +78,13 @@ __all__ = [
     "mean_scores",
     "mutants_of",
     "mutate",
+    "ndcg_at_k",
     "prefix_scores",
     "read_assay",
     "read_fasta",
     "read_tasks",
     "single_substitutions",
+    "top_k_recall",
     "verify_embeddings",
     "win_rates",
 ]

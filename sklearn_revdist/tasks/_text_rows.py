@@ -12,6 +12,10 @@ from ..sequences._packed import plain_name
 from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
+_REMEDY = (
+    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
+    "the task in TOML"
+)
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 
@@ -52,7 +56,7 @@ def read_text(
     *,
     wanted: Collection[str] = (),
     columns: Sequence[str] | None = None,
-    remedy: str = "say in a list of tasks (TOML) which columns to read",
+    remedy: str = _REMEDY,
 ) -> pd.DataFrame:
     """Read a whole table as text.
 

@@ -53,6 +53,7 @@ NO_BOOLEAN = ["yes", None, 2]
 NO_VERBOSE = ["yes", None, -1]
 NO_PATH = [5, ["a"]]
 NO_COUNT = [0, -1, 1.5, "many", np.nan, [3]]
+NO_NUMBER_OR_SHARE = [0, -1, 0.0, 1.0, 1.5, 99, "many", None, np.nan, [3]]
 
 WIDTHS = [5, "ab", [0, 8], [-1, 9], [2.5, 5.5], ["a", "b"], [3], [[3, 5]], [None, 8], []]
 RIDGE = {
@@ -234,6 +235,9 @@ CALLS = {
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
     },
+    "top_k_recall": {"k": NO_NUMBER_OR_SHARE},
+    "hit_rate": {"k": NO_NUMBER_OR_SHARE, "threshold": ["high", None, np.nan, np.inf, [1.0]]},
+    "ndcg_at_k": {"k": NO_NUMBER_OR_SHARE},
     "mutate": {"mutants": [5, "K2R", None, ["nosuch"], [5]], "first_position": [1.5, "1", None]},
     "mutants_of": {
         "sequences": [5, "MKT", None, [5], ["MK"]],
@@ -305,6 +309,9 @@ CALLS = {
     "read_tasks": {
         "path": [*NO_PATH, None],
         "data": NO_PATH,
+        "target": [5, ["y"]],
+        "sequence": [5, ["y"]],
+        "mutant": [5, ["y"]],
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
@@ -434,6 +441,9 @@ CALLS = {
 OPEN = {
     "prefix_scores": {"X", "y"},
     "layer_scores": {"X", "y", "groups"},
+    "top_k_recall": {"y_true", "y_pred"},
+    "hit_rate": {"y_true", "y_pred"},
+    "ndcg_at_k": {"y_true", "y_pred"},
     "mutate": {"reference"},
     "mutants_of": {"reference"},
     "single_substitutions": {"reference"},
@@ -544,13 +554,12 @@ def good(tmp_path):
         "cv": 2,
     }
     layers = layer_scores(**of_sequences)
-    table = pd.DataFrame(
-        [
-            ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
-            ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
-        ],
-        columns=COLUMNS,
-    )
+    measured = {"y_true": Y, "y_pred": Y}
+    kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
+    rows = [
+        (*kind, *row, *numbers) for row in (("m", "plain", "", 3, 0.5), ("n", "plain", "", 5, 0.6))
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
@@ -575,6 +584,8 @@ def good(tmp_path):
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "layer_scores": (None, of_sequences),
+        **dict.fromkeys(["top_k_recall", "ndcg_at_k"], (None, measured)),
+        "hit_rate": (None, {**measured, "threshold": 0.0}),
         "mutate": (None, {"reference": "MKT", "mutants": ["K2R"]}),
         "mutants_of": (None, {"reference": "MKT", "sequences": ["MRT"]}),
         "single_substitutions": (None, {"reference": "MKT"}),

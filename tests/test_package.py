@@ -19,7 +19,13 @@ from sklearn_revdist import ReverseDistiller, load_if1_ecoli, load_secondary_str
 
 README = Path(__file__).parents[1] / "README.md"
 DOCS = README.parent / "docs"
-PAGES = {README: 9, DOCS / "index.rst": 1, DOCS / "layers.rst": 4}  # numbers of blocks of Python
+# Numbers of blocks of Python.
+PAGES = {
+    README: 9,
+    DOCS / "index.rst": 1,
+    DOCS / "layers.rst": 4,
+    DOCS / "campaigns.rst": 2,
+}
 
 IMPORT = """
 import logging, sys, warnings

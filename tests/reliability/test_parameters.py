@@ -293,6 +293,16 @@ CALLS = {
         "ax": AX,
     },
     "SubstitutionMapDisplay.plot": {"ax": AX},
+    "simulate_campaign": {
+        "estimator": ["ridge", None, 5],
+        "initial": [0, -1, 1.5, "many", None, [], [0, 0], [99], [-1], [0.5], ["a"], [[1]], 99],
+        "n_per_round": [*NO_COUNT, None, 99],
+        "n_rounds": [*NO_COUNT, None, 99],
+        "acquisition": ["best", "thompson", None, 5],
+        "top": NO_NUMBER_OR_SHARE,
+        "threshold": ["high", np.nan, np.inf, [1.0]],
+        "random_state": [-1, 1.5, "a", None],
+    },
     "evaluate": {
         "tasks": [5, None, "ab", [5], [None], TASK, [], [TASK, TASK]],
         "embedder": ["demo", None, 5],
@@ -441,6 +451,7 @@ CALLS = {
 OPEN = {
     "prefix_scores": {"X", "y"},
     "layer_scores": {"X", "y", "groups"},
+    "simulate_campaign": {"X", "y"},
     "top_k_recall": {"y_true", "y_pred"},
     "hit_rate": {"y_true", "y_pred"},
     "ndcg_at_k": {"y_true", "y_pred"},
@@ -555,6 +566,8 @@ def good(tmp_path):
     }
     layers = layer_scores(**of_sequences)
     measured = {"y_true": Y, "y_pred": Y}
+    few_rounds = {"X": X, "y": Y, "initial": 5, "n_per_round": 5, "n_rounds": 2}
+    few_rounds["estimator"] = LinearRegression()
     kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
     rows = [
         (*kind, *row, *numbers) for row in (("m", "plain", "", 3, 0.5), ("n", "plain", "", 5, 0.6))
@@ -584,6 +597,7 @@ def good(tmp_path):
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "layer_scores": (None, of_sequences),
+        "simulate_campaign": (None, few_rounds),
         **dict.fromkeys(["top_k_recall", "ndcg_at_k"], (None, measured)),
         "hit_rate": (None, {**measured, "threshold": 0.0}),
         "mutate": (None, {"reference": "MKT", "mutants": ["K2R"]}),

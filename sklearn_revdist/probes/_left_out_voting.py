@@ -80,7 +80,7 @@ class LeftOutVotingRegressor(VotingRegressor):
     array([0.5, 0.5])
     >>> predicted, std = model.predict([[1, 1, 1]], return_std=True)
     >>> predicted.round(), std.round()
-    (array([6.]), array([1.]))
+    (array([5.]), array([1.]))
     """
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..sequences._mutants import parse_mutant
+from ..sequences._packed import Unreadable
 from ..sequences._tokens import RESIDUES, drop_stop, wrong_letter
 from ..sequences._variants import mutate
 from ..tasks._targets import MISSING, as_numbers
@@ -23,6 +24,7 @@ SEQUENCE = "sequence"  # column of the sequences in the table of an assay
 _SEQUENCE_COLUMNS = ("sequence", "mutated_sequence")
 _MUTANT_COLUMNS = ("mutant", "mutation", "mutations", "variant")
 _TARGET_COLUMN = "DMS_score"
+_REMEDY = "say which column it is, by its name in the header"
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -190,7 +192,7 @@ def read_assay(
         path,
         needed,
         wanted=(*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS),
-        remedy="say which column it is, by its name in the header",
+        remedy=_REMEDY,
     )
     numbers = _numbers(table[target])
     measured = ~table[target].str.strip().isin(MISSING).to_numpy()
@@ -215,7 +217,13 @@ def read_assay(
         of_wild_type = None if kept.all() else float(numbers[~kept].mean())
         table, numbers = table[kept], numbers[kept]
         sequences = [sequence for sequence in sequences if sequence != reference]
-        if any(len(sequence) != len(reference) for sequence in sequences):
+        lengths = set(map(len, sequences))
+        if len(lengths) == 1 and len(reference) not in lengths:
+            raise ValueError(
+                f"{str(path)!r} has sequences of {lengths.pop()} residues, but reference has "
+                f"{len(reference)}; give the wild type of these, or leave it out."
+            )
+        if lengths != {len(reference)}:
             reference = None
     if len(set(sequences)) < 2:
         raise ValueError(
@@ -232,6 +240,38 @@ def read_assay(
         {reason: n for reason, n in left_out.items() if n},
         of_wild_type,
     )
+
+
+def read_variants(
+    path: str | os.PathLike, sequence_column: str | None, mutant_column: str | None
+) -> pd.DataFrame:
+    """Read a table of variants, of whose columns one is known.
+
+    Parameters
+    ----------
+    path : str or path-like
+    sequence_column, mutant_column : str or None
+        Column of sequences or of mutants; None is one of the usual names.
+
+    Returns
+    -------
+    table : DataFrame
+        As :func:`read_text` returns it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_text` does.
+    """
+    given = [column for column in (sequence_column, mutant_column) if column]
+    usual = [[name] for name in (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)]
+    for columns in [given] if given else usual:
+        try:  # by the column, the delimiter is known as well
+            return read_text(path, columns, remedy=_REMEDY)
+        except Unreadable:
+            if given:
+                raise
+    return read_text(path, [])
 
 
 def sequences_of_table(

@@ -57,6 +57,13 @@ def test_all_columns_are_kept_and_the_best_is_first(in_process, tmp_path, model)
     assert found["unlike"].tolist() == expected["unlike"].iloc[order].tolist()
 
 
+def test_usual_columns_are_found_in_semicolons_too(in_process, tmp_path, model):
+    _, path = model
+    (tmp_path / "new.csv").write_text("plate;variant\n7,5;K12R\n")
+    found = table_of(in_process("predict", path, "new.csv", "-q"))
+    assert found[["plate", "variant", "mutant"]].values.tolist() == [["7,5", "K12R", "K12R"]]
+
+
 def test_fasta_and_tables_of_sequences(in_process, tmp_path, model):
     _, path = model
     sequences = mutate(WILD_TYPE, ["K12R", "F24W"], first_position=11)

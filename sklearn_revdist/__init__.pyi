@@ -21,6 +21,7 @@ from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
 from .embedding._transformers_embedder import TransformersEmbedder
 from .embedding._verify import verify_embeddings
+from .evaluation._campaign import simulate_campaign
 from .evaluation._evaluate import evaluate
 from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
@@ -83,6 +84,7 @@ __all__ = [
     "read_assay",
     "read_fasta",
     "read_tasks",
+    "simulate_campaign",
     "single_substitutions",
     "top_k_recall",
     "verify_embeddings",

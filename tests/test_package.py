@@ -19,12 +19,14 @@ from sklearn_revdist import ReverseDistiller, load_if1_ecoli, load_secondary_str
 
 README = Path(__file__).parents[1] / "README.md"
 DOCS = README.parent / "docs"
+# Numbers of blocks of Python.
 PAGES = {
     README: 9,
     DOCS / "index.rst": 1,
     DOCS / "layers.rst": 4,
     DOCS / "assays.rst": 2,
-}  # numbers of blocks of Python
+    DOCS / "campaigns.rst": 2,
+}
 
 IMPORT = """
 import logging, sys, warnings

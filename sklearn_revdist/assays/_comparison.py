@@ -109,7 +109,7 @@ def compare_features(
         features = default_features(embedder, assay.wild_type, distiller)
     sets = _sets(features)
     how = {"reference": assay.wild_type, "distiller": distiller}
-    for names in sets:  # before the work
+    for names in (features, *sets):  # before the work
         make_variant_model(embedder, features=names, **how)
     sequences = np.array(assay.sequences, dtype=object)
     predicted = pd.DataFrame(index=assay.table.index, columns=PREDICTED, dtype=np.float64)

@@ -13,6 +13,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
 from ..sequences._tokens import TOKENS, Encoder, as_text
+from ..utils._compat import validate_params
 from ..utils._fingerprint import fingerprint
 from ._assay import Assay
 from ._comparison import PREDICTED, predict_intervals, stored
@@ -74,6 +75,15 @@ class VariantModel:
         self.sequences = sequences
 
     @classmethod
+    @validate_params(
+        {
+            "assay": [Assay],
+            "embedder": [BaseEmbedder, None],
+            "features": ["array-like", None],
+            "distiller": [ReverseDistiller, None],
+        },
+        prefer_skip_nested_validation=True,
+    )
     def train(
         cls,
         assay: Assay,
@@ -130,6 +140,10 @@ class VariantModel:
         }
         return cls(estimator, card, sorted(set(assay.sequences)))
 
+    @validate_params(
+        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]},
+        prefer_skip_nested_validation=True,
+    )
     def predict(
         self,
         sequences: Sequence[str],
@@ -175,7 +189,7 @@ class VariantModel:
         wild_type = self.card["wild_type"]
         encoder = Encoder(self.unknown)
         tokens = encoder.encode(sequences)
-        encoder.warn(stacklevel=3)
+        encoder.warn(stacklevel=4)  # beyond the check of parameters
         if wild_type is not None:
             for record, residues in enumerate(tokens):
                 if len(residues) != len(wild_type):
@@ -203,12 +217,14 @@ class VariantModel:
         )
         return table.join(known.compare(list(map(_letters_of, tokens)), predicted[:, 1]))
 
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file, without pickle; it holds the training sequences.
 
         Parameters
         ----------
         path : str or path-like
+            Path of the file; it is replaced in one step.
 
         Raises
         ------
@@ -216,16 +232,21 @@ class VariantModel:
             If skops is not installed (extra `cli`).
         OSError
             If the file cannot be written; what was there stays.
+        ValueError
+            If the model has a part that :meth:`load` would refuse, such as a distiller with a
+            regressor of another kind.
         """
         write_model(path, self.estimator, self.card, self.sequences)
 
     @classmethod
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def load(cls, path: str | os.PathLike) -> Self:
         """Read a model; nothing in the file is executed, and no weights are read.
 
         Parameters
         ----------
         path : str or path-like
+            Path of a file that :meth:`save`, or `revdist train`, wrote.
 
         Returns
         -------

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..utils._files import local_path, replaced
@@ -198,7 +199,7 @@ def read_model(path: str | os.PathLike) -> SavedModel:
         )
     try:
         estimator = skops.load(path, trusted=sorted(_OWN))
-        _check_forests(estimator)
+        _check_trees(estimator)
         setting = _setting(estimator)
     except Exception as error:
         raise _damaged(path, error) from error
@@ -224,21 +225,23 @@ def _setting(estimator: Any) -> str | None:
     return None
 
 
-def _check_forests(estimator: Any) -> None:
+def _check_trees(estimator: Any) -> None:
     """Refuse trees of which a node points elsewhere than to later nodes and columns of its own."""
-    for forest in _held(estimator):
-        if not isinstance(forest, RandomForestRegressor):
-            continue
-        for tree in [each.tree_ for each in getattr(forest, "estimators_", [])]:
-            inner = tree.children_left >= 0
-            later = np.arange(tree.node_count)[inner]
-            fits = tree.n_features == forest.n_features_in_
-            fits = fits and forest.n_outputs_ == tree.n_outputs == 1 and tree.node_count > 0
-            for children in (tree.children_left[inner], tree.children_right[inner]):
-                fits = fits and bool(((later < children) & (children < tree.node_count)).all())
+    for each in _held(estimator):
+        widths = [getattr(each, "n_features_in_", None)]
+        if isinstance(each, RandomForestRegressor):
+            widths += [tree.n_features_in_ for tree in getattr(each, "estimators_", [])]
+        elif isinstance(each, DecisionTreeRegressor) and hasattr(each, "tree_"):
+            tree = each.tree_
+            inner = np.flatnonzero(tree.children_left >= 0)
+            children = np.stack([tree.children_left[inner], tree.children_right[inner]])
             columns = tree.feature[inner]
-            if not fits or not ((columns >= 0) & (columns < tree.n_features)).all():
-                raise ValueError("a tree of its forest points beyond its nodes or columns")
+            fits = tree.node_count > 0 and tree.n_outputs == 1
+            fits = fits and ((inner < children) & (children < tree.node_count)).all()
+            fits = fits and ((columns >= 0) & (columns < tree.n_features)).all()
+            widths.append(tree.n_features if fits else None)
+        if len(set(widths)) > 1:
+            raise ValueError("a tree of its forest points beyond its nodes or columns")
 
 
 def _foreign_types(path: Path, skops: Any) -> list[str]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize, minimize_scalar
 
@@ -203,9 +203,9 @@ class GroupRidge:
     def _common_error(self) -> Callable[[float], float]:
         """Error by the logarithm of a penalty of all groups, after one eigendecomposition."""
         if self._has_few_rows:
-            values, U = eigh(self.X @ self.X.T, driver="evd")
+            values, U = np.linalg.eigh(self.X @ self.X.T)
         else:
-            values, vectors = eigh(self._gram, driver="evd")
+            values, vectors = np.linalg.eigh(self._gram)
             present = values > max(values[-1], 0) * 1e-12
             values = values[present]
             U = self.X @ (vectors[:, present] / np.sqrt(values))

@@ -9,7 +9,8 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..utils._compat import Interval, _fit_context, validate_parameter_constraints
+from ..utils._compat import Interval, _fit_context
+from ._uncertain_ridge import UncertainRidge
 from ._uncertainty import weighted_quantile
 
 _R2 = "r2"
@@ -79,7 +80,7 @@ class LeftOutVotingRegressor(VotingRegressor):
     array([0.5, 0.5])
     >>> predicted, std = model.predict([[1, 1, 1]], return_std=True)
     >>> predicted.round(), std.round()
-    (array([6.]), array([1.]))
+    (array([5.]), array([1.]))
     """
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -140,6 +141,7 @@ class LeftOutVotingRegressor(VotingRegressor):
         std : ndarray of shape (n_samples,), float64
             Standard deviations of new measurements, only with `return_std`.
         """
+        self._check("predict", return_std=(["boolean"], return_std))
         predicted, spread = self._predicted(X)
         return (predicted, self.noise_std_ * spread) if return_std else predicted
 
@@ -159,13 +161,12 @@ class LeftOutVotingRegressor(VotingRegressor):
         intervals : ndarray of shape (n_samples, 2), float64
             Lower and upper ends.
         """
-        validate_parameter_constraints(
-            {"coverage": [Interval(Real, 0, 1, closed="neither")]},
-            {"coverage": coverage},
-            caller_name=f"{type(self).__name__}.predict_interval",
-        )
+        bounds = Interval(Real, 0, 1, closed="neither")
+        self._check("predict_interval", coverage=([bounds], coverage))
         predicted, _, half = self._predicted_with_half(X, coverage)
         return np.column_stack([predicted - half, predicted + half])
+
+    _check = UncertainRidge._check
 
     def _check_members(self):
         """Refuse estimators and weights that have no mean."""

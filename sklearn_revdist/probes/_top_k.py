@@ -186,7 +186,7 @@ def ndcg_at_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int | float = 0.1) -> 
     return float(ndcg_score(gains[np.newaxis], y_pred[np.newaxis], k=n))
 
 
-def n_best(k: int | float, n_samples: int) -> int:
+def n_best(k: int | float, n_samples: int, name: str = "k") -> int:
     """Return the number of variants that `k` asks for.
 
     Parameters
@@ -195,6 +195,8 @@ def n_best(k: int | float, n_samples: int) -> int:
         Number of variants, or if below 1 their share.
     n_samples : int
         Number of all variants.
+    name : str, default="k"
+        What the caller calls it, for errors.
 
     Returns
     -------
@@ -209,7 +211,7 @@ def n_best(k: int | float, n_samples: int) -> int:
         # 0.29 * 100 is 28.999999999999996.
         return max(1, int(k * n_samples + 1e-9))
     if k > n_samples:
-        raise ValueError(f"k={k} exceeds the {n_samples} samples; give a smaller k, or a share.")
+        raise ValueError(f"{name}={k} exceeds the {n_samples} samples; give fewer, or a share.")
     return int(k)
 
 

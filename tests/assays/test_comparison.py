@@ -31,9 +31,9 @@ QUICK = ["one_hot", "site_mean", "mean"]
 def compared(assay):
     """An assay of 69 variants, its comparison, and the folds."""
     folds = {
-        split: make_folds(assay.task(), split, 5) for split in ("random", "modulo", "contiguous")
+        split: make_folds(assay.task(), split, 3) for split in ("random", "modulo", "contiguous")
     }
-    return compare_features(assay, EMBEDDER, features=QUICK), folds
+    return compare_features(assay, EMBEDDER, features=QUICK, n_folds=3), folds
 
 
 def shortened(assay, rows):
@@ -63,14 +63,14 @@ def test_predictions_are_those_of_models_fitted_by_hand(assay, compared):
 def test_scores_are_those_of_each_fold(assay, compared):
     found, folds = compared
     scores = found.scores.set_index(["split", "features", "fold"])
-    assert len(scores) == 3 * 4 * 5
+    assert len(scores) == 3 * 4 * 3
     sets = {"one_hot + site_mean + mean": QUICK, "one_hot": ["one_hot"], "mean": ["mean"]}
     sequences = np.array(assay.sequences, dtype=object)
     for split, fold, name in (
         ("random", 2, "one_hot + site_mean + mean"),
         ("modulo", 0, "mean"),
-        ("contiguous", 4, "one_hot + site_mean + mean"),
-        ("random", 4, "one_hot"),
+        ("contiguous", 1, "one_hot + site_mean + mean"),
+        ("random", 1, "one_hot"),
     ):
         train, test = folds[split][fold]
         model = make_variant_model(EMBEDDER, features=sets[name], reference=assay.wild_type)
@@ -79,7 +79,8 @@ def test_scores_are_those_of_each_fold(assay, compared):
         predicted, y = fitted.predict(sequences[test]), assay.target[test]
         row = scores.loc[split, name, fold]
         assert row["n_test"] == len(test)
-        assert row["spearman"] == pytest.approx(spearman(y, predicted), abs=1e-6)
+        rounded = np.round(predicted, 9)  # of a penalty so large that all are equal
+        assert row["spearman"] == pytest.approx(spearman(y, rounded), abs=1e-6)
         assert row["rmse"] == pytest.approx(root_mean_squared_error(y, predicted), rel=1e-6)
         assert row["within_90"] == np.mean((lower <= y) & (y <= upper))
     named = found.scores["features"].unique().tolist()
@@ -123,7 +124,7 @@ def test_each_sequence_is_embedded_once_and_the_embedder_stays_as_it_was(
     embedder = ESMEmbedder("demo-48", pooling="max")
     before = embedder.get_params()
     few = shortened(assay, range(30))
-    compare_features(few, embedder)
+    compare_features(few, embedder, n_folds=2)
     assert embedder.get_params() == before
     assert list(tmp_path.iterdir()) == []  # the temporary store is gone
     n_variants, n_positions = len(set(few.sequences)), few.mutated.any(axis=0).sum()

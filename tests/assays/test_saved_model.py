@@ -305,15 +305,38 @@ def test_without_skops_the_error_names_the_extra(path, small, monkeypatch):
     assert read_card(path) == CARD
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("children_left", 0), ("children_left", 10**6), ("children_right", 10**6), ("feature", 48)],
-)
-def test_trees_that_point_elsewhere_are_refused(scan, path, field, value):
+@pytest.fixture
+def forest(scan):
+    """A model with a forest, and the forest."""
     how = {"features": ["one_hot", "mean"], "reference": scan.wild_type}
     model = make_variant_model(ESMEmbedder("demo-48"), **how)
     model.fit(scan.data[::50], scan.target[::50])
-    getattr(model.estimators_[2][-1].estimators_[7].tree_, field)[0] = value
+    return model, model.estimators_[2][-1]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("children_left", 0), ("children_left", 10**6), ("children_right", 10**6)),
+        *(("children_right", -5), ("feature", 48), ("feature", -2)),
+    ],
+)
+def test_trees_that_point_elsewhere_are_refused(forest, path, field, value, alone):
+    model, trees = forest
+    getattr(trees.estimators_[7].tree_, field)[0] = value
+    if alone:
+        model.estimators_[2].steps[-1] = ("tree", trees.estimators_[7])
+    write_model(path, model, {}, [])
+    with pytest.raises(ValueError, match="a tree of its forest points beyond its nodes or columns"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("part", [slice(1), slice(3, 4), slice(None)])
+def test_trees_that_take_other_columns_than_the_forest_are_refused(forest, path, part):
+    model, trees = forest
+    for tree in trees.estimators_[part]:
+        tree.n_features_in_ = 2
     write_model(path, model, {}, [])
     with pytest.raises(ValueError, match="a tree of its forest points beyond its nodes or columns"):
         read_model(path)

@@ -123,7 +123,7 @@ def test_lower_is_better_turns_the_ranks(in_process, tmp_path, model):
     ("content", "code", "message"),
     [
         ("sequence\nMKTAYIAKQRQIS\n", 3, "line 2: the sequence has 13 residues, but the wild"),
-        ("sequence\nMKTAYIAKQRQISF\nMKTAYIAKQRQIS1\n", 3, "line 3: in the sequence"),
+        ("sequence\nMKTAYIAKQRQISF\nMKTAYIAKQRQIS1\n", 3, "line 3: the sequence has '1'"),
         ("mutant\nK12R\nA12R\n", 3, "line 3: the mutant 'A12R' has A at position 12"),
         ("mutant,rank\nK12R,3\n", 2, "The table has a column 'rank', as the predictions have"),
         ("name\nK12R\n", 3, "has no column"),
@@ -152,7 +152,7 @@ def test_wrong_lines_are_refused(assert_fails, model, asked, code, message):
 def test_other_files_are_not_models(assert_fails):
     with open("no.model", "w") as file:
         file.write("sequence\n")
-    message = "is not a model of variants; use a file that `revdist train` wrote"
+    message = "is not a model of variants, or not complete"
     assert_fails("predict", "no.model", "--saturate", "-q", code=3, message=message)
 
 

@@ -17,6 +17,7 @@ from sklearn_revdist import (
     PrefixScoreDisplay,
     ReverseDistiller,
     ScalingDisplay,
+    SubstitutionMapDisplay,
     mean_scores,
     prefix_scores,
 )
@@ -50,6 +51,7 @@ def drawings(X):
         lambda ax: PrefixScoreDisplay.from_estimator(distiller, X, y, cv=2, ax=ax),
         lambda ax: PrefixScoreDisplay.from_scores(scores, ax=ax),
         lambda ax: ScalingDisplay.from_table(mean_scores(table), ax=ax),
+        lambda ax: SubstitutionMapDisplay.from_predictions(["A1G"], [1.0], ax=ax),
     ]
 
 

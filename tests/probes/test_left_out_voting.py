@@ -109,6 +109,19 @@ def test_one_member_is_what_it_is_alone(data, ridge):
         np.testing.assert_allclose(found, expected)
 
 
+def test_rows_without_weight_are_left_out_of_everything(data):
+    X, y, new = data
+    forest = RandomForestRegressor(oob_score=True, bootstrap=True, random_state=0)
+    members = [("ridge", GroupRidgeCV()), ("forest", forest)]
+    weight = (np.arange(60) % 4 > 0).astype(float)
+    one, other = (
+        LeftOutVotingRegressor(members).fit(X, target, sample_weight=weight)
+        for target in (y, np.where(weight > 0, y, 100.0))
+    )
+    np.testing.assert_allclose(one.predict_interval(new), other.predict_interval(new))
+    assert len(one._errors) == 45
+
+
 def test_intervals_hold_the_share_that_they_promise(rng):
     n_draws, coverage = 300, 0.8
     held = 0
@@ -231,6 +244,13 @@ def test_what_cannot_be_mixed_is_refused(data):
         model = LeftOutVotingRegressor([("good", GroupRidgeCV()), ("bad", member)])
         with pytest.raises(TypeError, match=rf"^estimators has 'bad' of type {kind}, which has no"):
             model.fit(X, y)
+    forests = RandomForestRegressor(oob_score=True), RandomForestRegressor()
+    for member, others, needs in (
+        (forests[0], [], "standard deviations; give GroupRidgeCV, PrefixRidgeCV or"),
+        (forests[1], [("good", GroupRidgeCV())], "predictions of left-out rows; give .* forests"),
+    ):
+        with pytest.raises(TypeError, match=rf"'bad' of type RandomForest.*, which has no {needs}"):
+            LeftOutVotingRegressor([*others, ("bad", member)]).fit(X, y)
     model = LeftOutVotingRegressor([("a", GroupRidgeCV())])
     for call in (
         lambda: model.predict(new),

@@ -158,7 +158,8 @@ class GroupRidge:
             for start in starts[:n_searches]
         ]
         best = min(found, key=lambda result: result.fun)
-        n_iter = max(1, *(result.nit for result in found))
+        # there are no steps if the bounds are equal
+        n_iter = max(1, *(result.get("nit", 0) for result in found))
         return np.exp(best.x), float(best.fun), n_iter
 
     @property
@@ -174,6 +175,7 @@ class GroupRidge:
         return float((of_rows / self._variance).mean(axis=1).sum() / self.weight.sum())
 
     def of_columns(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Penalties of the columns, from those of the groups."""
         penalty = np.empty(self.X.shape[1])
         for columns, of_group in zip(self.groups, penalties, strict=True):
             penalty[columns] = of_group

@@ -55,9 +55,7 @@ def left_out(X, Y, weights, alpha, scale):
     for i in range(len(X)):
         others = weights - np.minimum(weights, 1) * (np.arange(len(X)) == i)
         varies = np.ptp(X[others > 0], axis=0) > 0
-        mean, target_mean, coef, inverse = posterior(
-            X[:, varies], Y, others, alpha, scale[varies]
-        )
+        mean, target_mean, coef, inverse = posterior(X[:, varies], Y, others, alpha, scale[varies])
         z = (X[i, varies] - mean) / scale[varies]
         residuals.append(Y[i] - target_mean - z @ coef)
         q.append(z @ inverse @ z)

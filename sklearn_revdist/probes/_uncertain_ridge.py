@@ -122,9 +122,10 @@ class UncertainRidge:
         price of a fit for each row. The probability is a mean over rows, not that at each `X`, and
         does not hold for rows of another kind, such as mutations at positions without measurements.
 
-        Penalties, and prefixes, are chosen by the errors of the same left-out rows, so that these
-        are a little too small, and with few rows, many columns and several penalties much so (60
-        rows of 200 columns in four groups: 78 % for 90 %).
+        Penalties and prefixes are chosen by the same left-out rows, whose errors are therefore a
+        little too small. On 60 random rows of 200 columns, intervals of 90 % contained 83 % of new
+        rows after a choice of four penalties or of the prefix, and 90 % after that of one penalty;
+        on 120 rows 89 % and 90 %.
 
         References
         ----------

@@ -93,32 +93,26 @@ class Uncertainty(NamedTuple):
         scale : bool or ndarray of shape (n_features,)
             Whether the penalty is for columns of unit variance, or the unit of each column.
         """
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        used = weights > 0
-        X, Y, weights = X[used], Y[used], weights[used]
+        weights = np.ones(len(X))
+        if sample_weight is not None:
+            used = sample_weight > 0
+            X, Y, weights = X[used], Y[used], sample_weight[used]
         training = Training.of(X, Y, weights, scale)
         factor = next(factors(training, [alpha], "auto"))
-        whitened = factor.whiten(training.prepare(X))
+        q, residuals = np.empty(len(X)), Y - training.target_mean
+        for rows, whitened in _whitened(X, training.mean, training.scale, factor.whiten):
+            q[rows] = _squares(whitened)
+            residuals[rows] -= whitened @ factor.z
         total, removed = weights.sum(), np.minimum(weights, 1)
-        leverage = 1 / total + _squares(whitened)
+        leverage = 1 / total + q
         # If a row alone determines its prediction, rounding may make these negative.
         kept = np.maximum(1 - removed * leverage, _EPS)
         of_mean = 1 / np.maximum(total - removed, _EPS)
         own, varies = _own_columns(X, training.scale * np.sqrt(alpha))
-        of_coef = leverage / kept - of_mean - np.where(weights <= 1, own, 0)
-        of_coef = np.maximum(of_coef, 0)[:, np.newaxis]
-        residuals = Y - training.target_mean - whitened @ factor.z
+        of_coef = np.maximum(leverage / kept - of_mean - np.where(weights <= 1, own, 0), 0)
         residuals = np.abs(residuals) / kept[:, np.newaxis]
-
-        deviances = []
-        for share in _SHARES:
-            squares = 1 + of_mean[:, np.newaxis] + share * of_coef
-            variance = np.average(residuals**2 / squares, axis=0, weights=weights)
-            of_noise = np.log(np.maximum(variance, np.finfo(np.float64).tiny))
-            deviances.append(of_noise + np.average(np.log(squares), axis=0, weights=weights))
-        worse = total * (deviances - np.min(deviances, axis=0))
-        share = np.take(_SHARES, np.argmax(worse <= _REFUTED, axis=0))
-        errors = residuals / np.sqrt(1 + of_mean[:, np.newaxis] + share * of_coef)
+        share = _share(residuals, 1 + of_mean, of_coef, weights)
+        errors = residuals / np.sqrt(1 + of_mean[:, np.newaxis] + np.outer(of_coef, share))
         noise = np.sqrt(np.average(errors**2, axis=0, weights=weights))
         scale = np.where(varies, training.scale, np.inf)
         return cls(training.mean, scale, factor.whiten, share, noise, errors, weights)
@@ -126,8 +120,8 @@ class Uncertainty(NamedTuple):
     def spread(self, X):
         """Compute s of rows, for each target."""
         q = np.empty(len(X))
-        for rows in gen_batches(len(X), _BATCH_SIZE // X.shape[1] + 1):
-            q[rows] = _squares(self.whiten(np.asfortranarray((X[rows] - self.mean) / self.scale)))
+        for rows, whitened in _whitened(X, self.mean, self.scale, self.whiten):
+            q[rows] = _squares(whitened)
         return np.sqrt(1 + 1 / self.weights.sum() + np.outer(q, self.share))
 
     def quantile(self, coverage):
@@ -145,8 +139,26 @@ class Uncertainty(NamedTuple):
         return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
 
 
+def _whitened(X, mean, scale, whiten):
+    """Yield slices of rows, and these rows whitened."""
+    for rows in gen_batches(len(X), _BATCH_SIZE // X.shape[1] + 1):
+        yield rows, whiten(np.asfortranarray((X[rows] - mean) / scale))
+
+
 def _squares(rows):
     return np.einsum("ij,ij->i", rows, rows)
+
+
+def _share(residuals, certain, of_coef, weights):
+    """Largest share, for each target, of `of_coef` in s^2 that residuals do not refute."""
+    deviances = []
+    for share in _SHARES:
+        squares = (certain + share * of_coef)[:, np.newaxis]
+        variance = np.average(residuals**2 / squares, axis=0, weights=weights)
+        of_noise = np.log(np.maximum(variance, np.finfo(np.float64).tiny))
+        deviances.append(of_noise + np.average(np.log(squares), axis=0, weights=weights))
+    worse = weights.sum() * (deviances - np.min(deviances, axis=0))
+    return np.take(_SHARES, np.argmax(worse <= _REFUTED, axis=0))
 
 
 def _own_columns(X, unit):

@@ -196,3 +196,15 @@ def test_a_coverage_is_a_probability(ridge, coverage, rng):
     )
     with pytest.raises(ValueError, match=message):
         model.predict_interval(np.ones((2, 12)), coverage)
+
+
+def test_several_penalties_chosen_by_few_rows_make_intervals_too_narrow(rng):
+    found = {}
+    for _ in range(20):
+        X = rng.normal(size=(560, 200)) * rng.uniform(0.1, 3, size=200)
+        y = X @ (rng.normal(size=200) * 0.6 ** np.arange(200)) + rng.normal(size=560)
+        for n_groups in (1, 4):
+            model = GroupRidgeCV(np.arange(200) * n_groups // 200).fit(X[:60], y[:60])
+            found.setdefault(n_groups, []).append(share_inside(model, X[60:], y[60:], 0.9))
+    assert np.mean(found[1]) > 0.87
+    assert 0.7 < np.mean(found[4]) < 0.87

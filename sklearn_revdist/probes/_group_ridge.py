@@ -183,6 +183,7 @@ class GroupRidge:
         return float((of_rows / self._variance).mean(axis=1).sum() / self.weight.sum())
 
     def of_columns(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Penalties of the columns, from those of the groups."""
         penalty = np.empty(self.X.shape[1])
         for columns, of_group in zip(self.groups, penalties, strict=True):
             penalty[columns] = of_group

@@ -119,9 +119,10 @@ class LeftOutVotingRegressor(VotingRegressor):
         self._row_weights = first.weights
         self.weights_ = self._weights(known, y[used])
         left_out = np.average(np.column_stack(known), axis=1, weights=self.weights_)
-        self._errors = np.abs(left_out) / first.spreads
+        spreads = first.spreads[:, 0]
+        self._errors = np.abs(left_out) / spreads
         self.noise_std_ = float(np.sqrt(np.average(self._errors**2, weights=self._row_weights)))
-        self._left_out_std = self.noise_std_ * first.spreads
+        self._left_out_std = self.noise_std_ * spreads
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -227,7 +228,9 @@ class LeftOutVotingRegressor(VotingRegressor):
             rows = first[:-1].transform(X)
         rows = ridge._rows(rows)
         each = np.column_stack([ridge._linear(rows), *(other.predict(X) for other in others)])
-        return np.average(each, axis=1, weights=self.weights_), ridge._uncertainty.spread(rows)
+        return np.average(each, axis=1, weights=self.weights_), ridge._uncertainty.spread(rows)[
+            :, 0
+        ]
 
     def _predicted_with_half(self, X, coverage):
         """Predictions, standard deviations, and half the widths of intervals."""

@@ -142,7 +142,7 @@ class LeftOutVotingRegressor(VotingRegressor):
         std : ndarray of shape (n_samples,), float64
             Standard deviations of new measurements, only with `return_std`.
         """
-        self._check("predict", return_std=(["boolean"], return_std))
+        self._check("predict", "return_std", return_std, "boolean")
         predicted, spread = self._predicted(X)
         return (predicted, self.noise_std_ * spread) if return_std else predicted
 
@@ -163,7 +163,7 @@ class LeftOutVotingRegressor(VotingRegressor):
             Lower and upper ends.
         """
         bounds = Interval(Real, 0, 1, closed="neither")
-        self._check("predict_interval", coverage=([bounds], coverage))
+        self._check("predict_interval", "coverage", coverage, bounds)
         predicted, _, half = self._predicted_with_half(X, coverage)
         return np.column_stack([predicted - half, predicted + half])
 

@@ -21,6 +21,7 @@ from .embedding._store import EmbeddingStore
 from .embedding._to_parquet import embed_to_parquet
 from .embedding._transformers_embedder import TransformersEmbedder
 from .embedding._verify import verify_embeddings
+from .evaluation._campaign import simulate_campaign
 from .evaluation._evaluate import evaluate
 from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
@@ -29,8 +30,9 @@ from .matrix._moments import Moments
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
+from .probes._left_out_voting import LeftOutVotingRegressor
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
-from .probes._voting_ridge import VotingRidge
+from .probes._top_k import hit_rate, ndcg_at_k, top_k_recall
 from .sequences._fasta import read_fasta
 from .sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from .tasks._bundled import load_if1_ecoli, load_secondary_structure
@@ -47,6 +49,7 @@ __all__ = [
     "GroupRidgeCV",
     "KmerComposition",
     "LayerCurveDisplay",
+    "LeftOutVotingRegressor",
     "ModuloKFold",
     "Moments",
     "NaiveChain",
@@ -64,13 +67,13 @@ __all__ = [
     "Task",
     "TransformersEmbedder",
     "VariantModel",
-    "VotingRidge",
     "combine_mutants",
     "compare_features",
     "embed_to_parquet",
     "evaluate",
     "fetch_proteingym",
     "growth",
+    "hit_rate",
     "layer_scores",
     "load_if1_ecoli",
     "load_secondary_structure",
@@ -78,11 +81,14 @@ __all__ = [
     "mean_scores",
     "mutants_of",
     "mutate",
+    "ndcg_at_k",
     "prefix_scores",
     "read_assay",
     "read_fasta",
     "read_tasks",
+    "simulate_campaign",
     "single_substitutions",
+    "top_k_recall",
     "verify_embeddings",
     "win_rates",
 ]

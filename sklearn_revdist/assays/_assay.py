@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -12,20 +12,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..sequences._mutants import parse_mutant
+from ..sequences._packed import Unreadable
 from ..sequences._tokens import RESIDUES, drop_stop, wrong_letter
 from ..sequences._variants import mutate
 from ..tasks._targets import MISSING, as_numbers
 from ..tasks._task import Task
-from ..tasks._text_rows import read_text, task_name
+from ..tasks._text_rows import read_text, task_name, without_stops
 from ..utils._compat import Interval, StrOptions, validate_params
 
 SEQUENCE = "sequence"  # column of the sequences in the table of an assay
 _SEQUENCE_COLUMNS = ("sequence", "mutated_sequence")
 _MUTANT_COLUMNS = ("mutant", "mutation", "mutations", "variant")
 _TARGET_COLUMN = "DMS_score"
+_REMEDY = "say which column it is, by its name in the header"
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 _LISTED = 12  # columns in a message
 
 
@@ -38,8 +40,10 @@ class Assay:
     name : str
         Name of the file.
     table : DataFrame
-        One row per measurement, with all columns of the file as strings, and the column
-        ``"sequence"``. The index is the place of each row, file and line.
+        One row per measurement, with all columns of the file as strings, and last the column
+        ``"sequence"`` if it has none. The index is the place of each row, file and line.
+    sequences : list of str
+        Sequence of each row, in upper case.
     target : ndarray of shape (n_rows,), float64
         Measurements.
     target_name : str
@@ -54,6 +58,7 @@ class Assay:
 
     name: str
     table: pd.DataFrame
+    sequences: list[str]
     target: NDArray[np.float64]
     target_name: str
     wild_type: str | None
@@ -65,13 +70,13 @@ class Assay:
         """Whether each position differs from the wild type, of shape (n_rows, n_residues)."""
         return None if self.wild_type is None else differences(self.wild_type, self.sequences)
 
-    @property
-    def sequences(self) -> list[str]:
-        """Sequence of each row."""
-        return self.table[SEQUENCE].tolist()
-
     def task(self) -> Task:
-        """Return the assay as a task, which can be split and scored."""
+        """Return the assay as a task, which can be split and scored.
+
+        Returns
+        -------
+        task : Task
+        """
         distinct, protein = np.unique(np.array(self.sequences, dtype=object), return_inverse=True)
         n_mutations = position = None
         if (mutated := self.mutated) is not None:
@@ -143,10 +148,11 @@ def read_assay(
         Column of the measurements; None is "DMS_score". Numbers may have decimal commas if all of
         the column do.
     sequence_column : str, default=None
-        Column of the sequences; None is "sequence" or "mutated_sequence", if there is one.
+        Column of the sequences; None is "sequence" or "mutated_sequence", if there is one. A stop
+        codon at the end is dropped, with a warning.
     mutant_column : str, default=None
         Column of mutants, as :func:`mutate` takes them, for tables without sequences; None is
-        "mutant", "mutation", "mutations" or "variant".
+        "mutant", "mutation", "mutations" or "variant". Empty is the wild type.
     reference : str, default=None
         The wild type, which mutants need. Without it, the wild type of sequences of one length
         is the most frequent residue at each position.
@@ -182,24 +188,28 @@ def read_assay(
     """
     target = target or _TARGET_COLUMN
     needed = [target, *filter(None, [sequence_column, mutant_column])]
-    table = read_text(path, needed, remedy="say which column it is, by its name in the header")
+    table = read_text(
+        path,
+        needed,
+        wanted=(*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS),
+        remedy=_REMEDY,
+    )
     numbers = _numbers(table[target])
-    measured = ~table[target].isin(MISSING).to_numpy()
-    wrong = measured & ~np.isfinite(numbers)
-    if wrong.any():
-        row = int(wrong.argmax())
+    measured = ~table[target].str.strip().isin(MISSING).to_numpy()
+    if wrong := _wrong_number(table[target], measured & ~np.isfinite(numbers)):
+        row, what = wrong
         raise ValueError(
             f"{table.index[row]}: the measurement {table[target].iloc[row]!r} in column {target!r} "
-            "is not a number; correct it, or leave it empty."
+            f"{what}."
         )
     left_out = Counter({"no measurement": int((~measured).sum())})
     table, numbers, of_wild_type = table[measured], numbers[measured], None
+    if reference is not None:
+        reference = _checked_reference(reference, unknown)
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
-    if reference is not None:
-        reference = reference.strip().upper()
-    elif len(set(map(len, sequences))) == 1:
+    if reference is None and len(set(map(len, sequences))) == 1:
         reference = consensus(sequences)
     if reference is not None:
         kept = np.array([sequence != reference for sequence in sequences], dtype=bool)
@@ -207,7 +217,13 @@ def read_assay(
         of_wild_type = None if kept.all() else float(numbers[~kept].mean())
         table, numbers = table[kept], numbers[kept]
         sequences = [sequence for sequence in sequences if sequence != reference]
-        if any(len(sequence) != len(reference) for sequence in sequences):
+        lengths = set(map(len, sequences))
+        if len(lengths) == 1 and len(reference) not in lengths:
+            raise ValueError(
+                f"{str(path)!r} has sequences of {lengths.pop()} residues, but reference has "
+                f"{len(reference)}; give the wild type of these, or leave it out."
+            )
+        if lengths != {len(reference)}:
             reference = None
     if len(set(sequences)) < 2:
         raise ValueError(
@@ -216,13 +232,46 @@ def read_assay(
         )
     return Assay(
         task_name(path),
-        table.assign(**{SEQUENCE: sequences}),
+        table if SEQUENCE in table else table.assign(**{SEQUENCE: sequences}),
+        sequences,
         numbers,
         target,
         reference,
         {reason: n for reason, n in left_out.items() if n},
         of_wild_type,
     )
+
+
+def read_variants(
+    path: str | os.PathLike, sequence_column: str | None, mutant_column: str | None
+) -> pd.DataFrame:
+    """Read a table of variants, of whose columns one is known.
+
+    Parameters
+    ----------
+    path : str or path-like
+    sequence_column, mutant_column : str or None
+        Column of sequences or of mutants; None is one of the usual names.
+
+    Returns
+    -------
+    table : DataFrame
+        As :func:`read_text` returns it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_text` does.
+    """
+    given = [column for column in (sequence_column, mutant_column) if column]
+    usual = [[name] for name in (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)]
+    for columns in [given] if given else usual:
+        try:  # by the column, the delimiter is known as well
+            return read_text(path, columns, remedy=_REMEDY)
+        except Unreadable:
+            if given:
+                raise
+    return read_text(path, [])
 
 
 def sequences_of_table(
@@ -262,26 +311,29 @@ def sequences_of_table(
                 f"{str(path)!r} has mutants, which need the wild type; give its sequence as "
                 "reference."
             )
-        return _each(table, mutants, lambda text: _mutant(text, reference, first_position))
+        return _each(table, mutants, lambda text: _mutant(text, reference, first_position, unknown))
     names = _SEQUENCE_COLUMNS
     column = _column(table, path, sequence_column, names, "sequences", "sequence_column")
 
-    def checked(text):
-        sequence = drop_stop(text.strip().upper())
+    texts = without_stops([text.strip().upper() for text in table[column]], path)
+
+    def checked(sequence):
         if not sequence:
             raise ValueError(f"the column {column!r} has no sequence; fill it in, or drop the row.")
         if wrong := wrong_letter(sequence, unknown):
-            raise ValueError(f"in the sequence {wrong}; correct it, or set `unknown`.")
+            raise ValueError(f"{wrong}; correct it.")
         return sequence
 
-    return _each(table, table[column], checked)
+    return _each(table, texts, checked)
 
 
 def consensus(sequences: Sequence[str]) -> str:
-    """Return the most frequent residue at each position of sequences of one length."""
-    return "".join(
-        Counter(residues).most_common(1)[0][0] for residues in zip(*sequences, strict=True)
-    )
+    """Return the most frequent residue at each position of sequences of one length.
+
+    Of equally frequent ones it is the first by letter, whatever the order of the sequences.
+    """
+    counts = (Counter(sorted(residues)) for residues in zip(*sequences, strict=True))
+    return "".join(of_position.most_common(1)[0][0] for of_position in counts)
 
 
 def _found(table, names):
@@ -315,16 +367,40 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
     return as_numbers(texts)
 
 
-def _mutant(text: str, reference: str, first_position: int) -> str:
+def _wrong_number(column: pd.Series, wrong: NDArray[np.bool_]) -> tuple[int, str] | None:
+    """Row of the first cell that is not a number in any notation, and what is wrong with it."""
+    if not wrong.any():
+        return None
+    texts = column.str.strip()
+    like_number = texts.str.fullmatch(_DECIMAL_COMMA) | texts.str.fullmatch(_THOUSANDS)
+    no_number = wrong & ~(like_number & texts.str.contains(",")).to_numpy(dtype=bool)
+    if no_number.any():
+        return int(no_number.argmax()), "is not a number; correct it, or leave it empty"
+    return int(wrong.argmax()), (
+        "has a comma, which may be that of decimals or of thousands; write all numbers with points"
+    )
+
+
+def _checked_reference(reference: str, unknown: str) -> str:
+    reference = drop_stop(reference.strip().upper())
+    if wrong := wrong_letter(reference, unknown):
+        raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
+    return reference
+
+
+def _mutant(text: str, reference: str, first_position: int, unknown: str) -> str:
     if not text.strip() or parse_mutant(text) == ():
-        return reference.strip().upper()
+        return reference
     try:
-        return mutate(reference, [text], first_position=first_position)[0]
+        sequence = mutate(reference, [text], first_position=first_position)[0]
     except ValueError as error:
         raise ValueError(str(error).replace("mutants[0]=", "the mutant ", 1)) from None
+    if wrong := wrong_letter(sequence, unknown):
+        raise ValueError(f"in the mutant {text!r} {wrong}; correct it.")
+    return sequence
 
 
-def _each(table: pd.DataFrame, cells: pd.Series, convert: Callable[[str], str]) -> list[str]:
+def _each(table: pd.DataFrame, cells: Iterable[str], convert: Callable[[str], str]) -> list[str]:
     """Convert cells; an error names the row."""
     converted = []
     for place, cell in zip(table.index, cells, strict=True):

@@ -17,8 +17,8 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
 from ..evaluation._splits import checked_folds
+from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..probes._metrics import spearman
-from ..probes._voting_ridge import VotingRidge
 from ..utils._compat import Interval, validate_params
 from ..utils._progress import ProgressBar
 from ._assay import Assay
@@ -71,17 +71,21 @@ def compare_features(
     """Cross-validate the model of an assay, beside each of its baselines and its embeddings alone.
 
     Rows of one sequence stay together. Folds are "random" and, if each variant has one
-    substitution, "modulo" and "contiguous", whose test positions were not measured
-    (:class:`ModuloKFold`, :class:`ContiguousKFold`): these say what to expect of predictions at
-    other positions.
+    substitution and there are positions enough, "modulo" and "contiguous", whose test positions
+    were not measured (:class:`ModuloKFold`, :class:`ContiguousKFold`): these say what to expect of
+    predictions at other positions.
 
     Parameters
     ----------
     assay : Assay
         As :func:`read_assay` returns it.
-    embedder, features, distiller
+    embedder : ESMEmbedder or TransformersEmbedder, default=None
         As for :func:`make_variant_model`. Without a `store`, sequences are kept in a temporary one
         meanwhile, so that each is embedded once.
+    features : sequence of str, default=None
+        As for :func:`make_variant_model`.
+    distiller : ReverseDistiller, default=None
+        As for :func:`make_variant_model`.
     n_folds : int, default=5
         Number of folds.
     verbose : bool, default=False
@@ -98,10 +102,15 @@ def compare_features(
         measurements of a fold are equal.
     """
     embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
-    folds = checked_folds(assay.task(), SPLITS, n_folds)
-    sets = _sets(embedder, features, assay.wild_type)
-    for names in sets:  # before the work
-        make_variant_model(embedder, features=names, reference=assay.wild_type)
+    task = assay.task()
+    has_positions = task.position is not None and len(set(task.position.tolist())) >= n_folds
+    folds = checked_folds(task, SPLITS if has_positions else SPLITS[:1], n_folds)
+    if features is None:
+        features = default_features(embedder, assay.wild_type, distiller)
+    sets = _sets(features)
+    how = {"reference": assay.wild_type, "distiller": distiller}
+    for names in (features, *sets):  # before the work
+        make_variant_model(embedder, features=names, **how)
     sequences = np.array(assay.sequences, dtype=object)
     predicted = pd.DataFrame(index=assay.table.index, columns=PREDICTED, dtype=np.float64)
     rows = []
@@ -110,9 +119,7 @@ def compare_features(
     )
     with stored(embedder), bar:
         for names in sets:
-            model = make_variant_model(
-                embedder, features=names, reference=assay.wild_type, distiller=distiller
-            )
+            model = make_variant_model(embedder, features=names, **how)
             for split, of_split in folds.items():
                 for fold, (train, test) in enumerate(of_split):
                     fitted = clone(model).fit(sequences[train], assay.target[train])
@@ -125,12 +132,12 @@ def compare_features(
     return Comparison(pd.DataFrame(rows, columns=_COLUMNS), predicted)
 
 
-def predict_intervals(model: VotingRidge, sequences: NDArray) -> NDArray[np.float64]:
+def predict_intervals(model: LeftOutVotingRegressor, sequences: NDArray) -> NDArray[np.float64]:
     """Predict sequences, with standard deviations and intervals.
 
     Parameters
     ----------
-    model : VotingRidge
+    model : LeftOutVotingRegressor
         Fitted.
     sequences : ndarray of shape (n_sequences,) of str
 
@@ -139,8 +146,7 @@ def predict_intervals(model: VotingRidge, sequences: NDArray) -> NDArray[np.floa
     predicted : ndarray of shape (n_sequences, 4), float64
         Columns are ``PREDICTED``: predictions, standard deviations, and the ends of 90 % intervals.
     """
-    mean, std = model.predict(sequences, return_std=True)
-    half = model._stds(COVERAGE) * std
+    mean, std, half = model._predicted_with_half(sequences, COVERAGE)
     return np.column_stack([mean, std, mean - half, mean + half])
 
 
@@ -158,15 +164,15 @@ def stored(embedder: BaseEmbedder) -> Iterator[None]:
             embedder.set_params(store=None)
 
 
-def _sets(embedder, features, reference) -> list[list[str]]:
+def _sets(features) -> list[list[str]]:
     """All features, each baseline alone, and the embeddings alone."""
-    if features is None:
-        features = default_features(embedder, reference)
     sets = [list(features), *([name] for name in features if name in MODEL_FREE)]
     sets.append([name for name in features if name in POOLED])
     return [names for i, names in enumerate(sets) if names and names not in sets[:i]]
 
 
 def _scores(y, predicted, std, lower, upper):
+    # equal up to rounding, as where one-hot encoding knows nothing
+    predicted = np.round(predicted, 9 - int(np.log10(np.abs(predicted).max() or 1)))
     within = np.mean((lower <= y) & (y <= upper))
     return spearman(y, predicted), root_mean_squared_error(y, predicted), within

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, clone
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
-from ..sequences._tokens import Encoder, as_text
+from ..sequences._tokens import TOKENS, Encoder, as_text
+from ..utils._compat import validate_params
 from ..utils._fingerprint import fingerprint
 from ._assay import Assay
 from ._comparison import PREDICTED, predict_intervals, stored
@@ -35,7 +36,7 @@ class VariantModel:
 
     Parameters
     ----------
-    estimator : VotingRidge
+    estimator : LeftOutVotingRegressor
         As :func:`make_variant_model` makes it, fitted.
     card : dict
         What is to be known of the model: ``assay``, ``target``, ``n_variants``, ``wild_type``,
@@ -74,6 +75,15 @@ class VariantModel:
         self.sequences = sequences
 
     @classmethod
+    @validate_params(
+        {
+            "assay": [Assay],
+            "embedder": [BaseEmbedder, None],
+            "features": ["array-like", None],
+            "distiller": [ReverseDistiller, None],
+        },
+        prefer_skip_nested_validation=True,
+    )
     def train(
         cls,
         assay: Assay,
@@ -88,7 +98,11 @@ class VariantModel:
         ----------
         assay : Assay
             As :func:`read_assay` returns it.
-        embedder, features, distiller
+        embedder : ESMEmbedder or TransformersEmbedder, default=None
+            As for :func:`make_variant_model`.
+        features : sequence of str, default=None
+            As for :func:`make_variant_model`.
+        distiller : ReverseDistiller, default=None
             As for :func:`make_variant_model`.
 
         Returns
@@ -101,6 +115,9 @@ class VariantModel:
             If a feature cannot be computed.
         """
         embedder = ESMEmbedder("650M") if embedder is None else clone(embedder)
+        if not isinstance(embedder.chain, str):  # in a file, paths are texts
+            chain = [os.fspath(x) if isinstance(x, os.PathLike) else x for x in embedder.chain]
+            embedder.set_params(chain=chain)
         with stored(embedder):
             estimator = make_variant_model(
                 embedder, features=features, reference=assay.wild_type, distiller=distiller
@@ -109,7 +126,7 @@ class VariantModel:
         for part in embedders_of(estimator):
             part.set_params(store=None, device=None, verbose=False)
         if features is None:
-            features = default_features(embedder, assay.wild_type)
+            features = default_features(embedder, assay.wild_type, distiller)
         card = {
             "assay": assay.name,
             "target": assay.target_name,
@@ -123,6 +140,10 @@ class VariantModel:
         }
         return cls(estimator, card, sorted(set(assay.sequences)))
 
+    @validate_params(
+        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]},
+        prefer_skip_nested_validation=True,
+    )
     def predict(
         self,
         sequences: Sequence[str],
@@ -167,35 +188,43 @@ class VariantModel:
         """
         wild_type = self.card["wild_type"]
         encoder = Encoder(self.unknown)
-        checked = [as_text(tokens) for tokens in encoder.encode(list(sequences))]
+        tokens = encoder.encode(sequences)
+        encoder.warn(stacklevel=4)  # beyond the check of parameters
         if wild_type is not None:
-            for record, sequence in enumerate(checked):
-                if len(sequence) != len(wild_type):
+            for record, residues in enumerate(tokens):
+                if len(residues) != len(wild_type):
                     raise ValueError(
-                        f"Record {record} (counting from 0) has {len(sequence)} residues, but the "
+                        f"Record {record} (counting from 0) has {len(residues)} residues, but the "
                         f"wild type of the model has {len(wild_type)}; the model compares residues "
                         "by position, so give variants of its length."
                     )
         self._check_weights()
+        texts = np.array(list(map(as_text, tokens)), dtype=object)
         parts = embedders_of(self.estimator)
         for part in parts:
             part.set_params(store=store, device=device, verbose=verbose)
         try:
-            predicted = predict_intervals(self.estimator, np.array(checked, dtype=object))
+            predicted = predict_intervals(self.estimator, texts)
         finally:
             for part in parts:
                 part.set_params(store=None, device=None, verbose=False)
         table = pd.DataFrame(predicted, columns=PREDICTED)
-        first_position = self.card.get("first_position", 1)
-        known = Familiarity(self.sequences, wild_type, self.estimator._left_out_std, first_position)
-        return table.join(known.compare(checked, predicted[:, 1]))
+        known = Familiarity(
+            self._letters(self.sequences),
+            None if wild_type is None else self._letters([wild_type])[0],
+            self.estimator._left_out_std,
+            self.card.get("first_position", 1),
+        )
+        return table.join(known.compare(list(map(_letters_of, tokens)), predicted[:, 1]))
 
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file, without pickle; it holds the training sequences.
 
         Parameters
         ----------
         path : str or path-like
+            Path of the file; it is replaced in one step.
 
         Raises
         ------
@@ -203,16 +232,21 @@ class VariantModel:
             If skops is not installed (extra `cli`).
         OSError
             If the file cannot be written; what was there stays.
+        ValueError
+            If the model has a part that :meth:`load` would refuse, such as a distiller with a
+            regressor of another kind.
         """
         write_model(path, self.estimator, self.card, self.sequences)
 
     @classmethod
+    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
     def load(cls, path: str | os.PathLike) -> Self:
         """Read a model; nothing in the file is executed, and no weights are read.
 
         Parameters
         ----------
         path : str or path-like
+            Path of a file that :meth:`save`, or `revdist train`, wrote.
 
         Returns
         -------
@@ -235,6 +269,10 @@ class VariantModel:
         parameters = parameters_of(self.estimator)
         return next(value for name, value in parameters if name.endswith("__unknown"))
 
+    def _letters(self, sequences):
+        """Sequences as the model sees them."""
+        return list(map(_letters_of, Encoder(self.unknown).encode(sequences)))
+
     def _check_weights(self):
         """Refuse weights other than those of the training."""
         for name, digest in _weights_of(self.estimator).items():
@@ -243,6 +281,11 @@ class VariantModel:
                     f"The model was trained on embeddings of {name} by other weights than those "
                     "at hand; use the same checkpoints, or train it again."
                 )
+
+
+def _letters_of(tokens) -> str:
+    """One letter for each residue; "<" is a mask."""
+    return "".join([TOKENS[token][0] for token in tokens.tolist()])
 
 
 def _weights_of(estimator) -> dict[str, str]:

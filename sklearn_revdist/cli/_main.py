@@ -12,7 +12,7 @@ _COMMANDS = {
     "embed": "Embed sequences with every model of a chain.",
     "fit": "Fit a distiller on sequences or on stored embeddings.",
     "transform": "Nest embeddings with a fitted distiller.",
-    "info": "Show what is in a distiller.",
+    "info": "Show what is in a distiller or a model.",
     "train": "Train a model on a spreadsheet of measured variants.",
     "predict": "Predict new variants by a trained model, ranked.",
     "evaluate": "Score plain, distilled and baseline embeddings of every size on tasks.",

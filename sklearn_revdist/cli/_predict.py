@@ -8,7 +8,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from ..assays._assay import sequences_of_table
+from ..assays._assay import read_variants, sequences_of_table
 from ..assays._model import VariantModel
 from ..displays._substitution_map import SubstitutionMapDisplay, figure_size
 from ..probes._metrics import spearman
@@ -16,7 +16,6 @@ from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
 from ..sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from ..tasks._targets import as_numbers
-from ..tasks._text_rows import read_text
 from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
@@ -153,8 +152,7 @@ def _read(path, sequence_column, mutant_column, trained) -> tuple[pd.DataFrame, 
     if format_of_records(path, None, sequence_column or mutant_column) == "fasta":
         names, sequences = read_fasta(path)
         return pd.DataFrame({"name": names}), list(sequences)
-    needed = [column for column in (sequence_column, mutant_column) if column]
-    table = read_text(path, needed, remedy="say which column it is, by its name in the header")
+    table = read_variants(path, sequence_column, mutant_column)
     sequences = sequences_of_table(
         table,
         path,

@@ -142,6 +142,7 @@ def train_command(
     table = _means(compared, "spearman")
     model.card |= {
         "file": assay.name,
+        "columns": read.table.columns.tolist(),
         "first_position": first_position,
         "lower_is_better": lower_is_better,
         "n_folds": n_folds,

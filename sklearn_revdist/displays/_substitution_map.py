@@ -1,12 +1,13 @@
 """SubstitutionMapDisplay: a value of every single substitution, position by position."""
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from ..sequences._mutants import parse_mutant
-from ..utils._compat import validate_params
+from ..utils._compat import Interval, validate_params
 from ._axes import Display, check_axes
 
 # by size, charge and polarity, so that like residues are neighbours
@@ -70,7 +71,7 @@ class SubstitutionMapDisplay(Display):
         {
             "mutants": ["array-like"],
             "values": ["array-like"],
-            "wild_type_value": [float, int],
+            "wild_type_value": [Interval(Real, None, None, closed="neither")],
             "label": [str],
         },
         prefer_skip_nested_validation=True,
@@ -89,9 +90,9 @@ class SubstitutionMapDisplay(Display):
         Parameters
         ----------
         mutants : array-like of str, of shape (n_mutants,)
-            Single substitutions, such as ``A24G``; others are left out.
+            Single substitutions by amino acids, such as ``A24G``; others are left out.
         values : array-like of shape (n_mutants,)
-            Their values.
+            Their values, NaN if unknown; of a mutant that occurs several times, their mean.
         wild_type_value : float, default=0.0
             Value of the wild type.
         label : str, default="prediction"
@@ -107,31 +108,42 @@ class SubstitutionMapDisplay(Display):
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If `ax` is not matplotlib Axes, or a mutant is not a string.
         ValueError
-            If there is no single substitution, or there are not as many values as mutants.
+            If there is no single substitution, mutants are of different wild types, or there is
+            not one number for each.
         """
         check_axes(ax)
-        mutants, values = list(mutants), np.asarray(values, dtype=np.float64)
-        if values.shape != (len(mutants),):
+        mutants, numbers = list(mutants), np.asarray(values)
+        if numbers.shape != (len(mutants),) or numbers.dtype.kind not in "fiub":
             raise ValueError(
-                f"There are {len(mutants)} mutants, but values is of shape {values.shape}; give "
-                "one value for each."
+                f"There are {len(mutants)} mutants, but values is of shape {numbers.shape} and "
+                f"type {numbers.dtype}; give one number for each."
             )
-        found: dict[int, dict[str, float]] = {}
+        if np.isinf(numbers).any():
+            raise ValueError("values has an infinite number; give NaN if it is unknown.")
+        found = []
         wild_type: dict[int, str] = {}
-        for mutant, value in zip(mutants, values.tolist(), strict=True):
+        for i, (mutant, value) in enumerate(zip(mutants, numbers.tolist(), strict=True)):
+            if not isinstance(mutant, str):
+                raise TypeError(f"mutants[{i}]={mutant!r} is not a string; change its type.")
             parsed = parse_mutant(mutant)
-            if isinstance(parsed, str) or len(parsed) != 1:
+            if isinstance(parsed, str) or len(parsed) != 1 or parsed[0].new not in _RESIDUES:
                 continue
             ((old, position, new),) = parsed
-            wild_type[position] = old
-            found.setdefault(position, {})[new] = value
+            if wild_type.setdefault(position, old) != old:
+                raise ValueError(
+                    f"mutants has {mutant!r}, but another has {wild_type[position]} at position "
+                    f"{position}; give mutants of one wild type."
+                )
+            found.append((position, new, value))
         if not found:
             raise ValueError("mutants has no single substitution, such as 'A24G'; give some.")
-        positions = range(min(found), max(found) + 1)
-        table = pd.DataFrame.from_dict(found, orient="index").reindex(
-            index=positions, columns=list(_RESIDUES)
-        )
+        positions = range(min(wild_type), max(wild_type) + 1)
+        frame = pd.DataFrame(found, columns=["position", "residue", "value"])
+        means = frame.groupby(["position", "residue"])["value"].mean().unstack()
+        table = means.reindex(index=positions, columns=list(_RESIDUES)).astype(np.float64)
         letters = [wild_type.get(position, "") for position in positions]
         return cls(table, letters, wild_type_value, label).plot(ax)
 
@@ -179,9 +191,10 @@ class SubstitutionMapDisplay(Display):
             ):
                 if letter in _RESIDUES and letter:
                     ax.plot(column, top + _RESIDUES.index(letter), ".", color="black", ms=3)
-                if position % 10 == 0 or column == 0:
+                if column == 0 or (position % 10 == 0 and column > 2):  # not one upon the other
                     ax.text(column, top - 0.8, position, ha="center", va="bottom", fontsize=7)
-        largest = np.nanmax(np.abs(image - self.wild_type_value)) or 1.0
+        largest = np.max(np.abs(image - self.wild_type_value), where=~np.isnan(image), initial=0)
+        largest = largest or 1.0
         low, high = self.wild_type_value - largest, self.wild_type_value + largest
         self.image_ = ax.imshow(image, cmap="RdBu", vmin=low, vmax=high, aspect="auto")
         ax.set_yticks(*zip(*labels, strict=True), fontsize=6, family="monospace")

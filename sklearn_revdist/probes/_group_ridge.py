@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize, minimize_scalar
 
@@ -167,7 +167,7 @@ class GroupRidge:
             for start in starts[:n_searches]
         ]
         best = min(found, key=lambda result: result.fun)
-        n_iter = max(1, *(result.nit for result in found))
+        n_iter = max(1, *(result.get("nit", 0) for result in found))  # none if bounds are equal
         return np.exp(best.x), float(best.fun), n_iter
 
     @property
@@ -183,6 +183,7 @@ class GroupRidge:
         return float((of_rows / self._variance).mean(axis=1).sum() / self.weight.sum())
 
     def of_columns(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Penalties of the columns, from those of the groups."""
         penalty = np.empty(self.X.shape[1])
         for columns, of_group in zip(self.groups, penalties, strict=True):
             penalty[columns] = of_group
@@ -203,9 +204,9 @@ class GroupRidge:
     def _common_error(self) -> Callable[[float], float]:
         """Error by the logarithm of a penalty of all groups, after one eigendecomposition."""
         if self._has_few_rows:
-            values, U = eigh(self.X @ self.X.T, driver="evd")
+            values, U = np.linalg.eigh(self.X @ self.X.T)
         else:
-            values, vectors = eigh(self._gram, driver="evd")
+            values, vectors = np.linalg.eigh(self._gram)
             present = values > max(values[-1], 0) * 1e-12
             values = values[present]
             U = self.X @ (vectors[:, present] / np.sqrt(values))

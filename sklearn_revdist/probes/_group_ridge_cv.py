@@ -59,6 +59,13 @@ class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimat
     intercept_ : float or ndarray of shape (n_targets,), float64
         Intercept.
 
+    noise_std_ : float or ndarray of shape (n_targets,), float64
+        Standard deviation of the noise.
+
+    posterior_share_ : float or ndarray of shape (n_targets,), float64
+        Share of the variance of coefficients, given data and penalties, that shows in the errors of
+        left-out rows; see `predict`.
+
     n_iter_ : int
         Number of steps that the search took.
 
@@ -102,6 +109,13 @@ class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimat
     (['few', 'many'], 0.7)
     >>> round(common.score(X[100:], y[100:]), 1)
     0.1
+
+    Predictions have standard deviations, and intervals that contain 90 % of new measurements:
+
+    >>> predicted, std = model.predict(X[100:], return_std=True)
+    >>> low, high = model.predict_interval(X[100:], coverage=0.9).T
+    >>> print(round(np.mean((low <= y[100:]) & (y[100:] <= high)), 1))
+    0.9
     """
 
     _parameter_constraints: dict = {

@@ -82,6 +82,11 @@ class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefix
         Coefficients, fitted on all rows; zero beyond the prefix.
     intercept_ : float or ndarray of shape (n_targets,), float64
         Intercept.
+    noise_std_ : float or ndarray of shape (n_targets,), float64
+        Standard deviation of the noise.
+    posterior_share_ : float or ndarray of shape (n_targets,), float64
+        Share of the variance of coefficients, given data and penalty, that shows in the errors of
+        left-out rows; see `predict`.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -141,6 +146,12 @@ class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefix
 
     >>> model.cv_scores_[:4].max(axis=1).round(2)
     array([0.37, 0.69, 1.  , 1.  ])
+
+    A new measurement has a standard deviation, and lies in its interval with a probability of 90 %:
+
+    >>> predicted, std = model.predict(X[:1], return_std=True)
+    >>> std.round(1), model.predict_interval(X[:1], coverage=0.9).round(1)
+    (array([0.1]), array([[0.7, 1.1]]))
     """
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,14 +1,24 @@
 """Uncertainty: how far new measurements lie from the predictions of a ridge.
 
-With L L' = X'WX + alpha I of the centred training rows, their total weight n and the leverage
-h_i = 1 / n + |L^-1 x_i|^2 of one row, a new measurement at x has the standard deviation
+With L L' = X'WX + alpha I of the centred training rows and their total weight n, let q(x) =
+|L^-1 x|^2. If coefficients have the prior variances that the penalty implies, a new measurement at
+x has the standard deviation sigma s(x), where sigma is that of the noise [1]_:
 
-    sigma s(x)        s(x)^2 = 1 + 1 / n + |L^-1 x|^2
+    s(x)^2 = 1 + 1 / n + q(x)
 
-where sigma is that of the noise [1]_. For the ridge without row i, the row is new: its residual is
-r_i / (1 - h_i), and s(x_i)^2 is 1 / (1 - h_i) [2]_. So the errors that left-out rows have, in units
-of s, are r_i / (1 - h_i)^(1/2). Their mean square is an estimate of sigma^2, and their quantiles
-give intervals that do not assume a normal distribution [3]_, both without refitting.
+What the noise is, and how far the errors follow s, is seen in the training rows, each left out in
+turn without refitting: with the leverage h_i = 1 / n + q(x_i), the residual is r_i / (1 - h_i), and
+s^2 is 1 / (1 - h_i) [2]_. Three things are read from them:
+
+- a share tau of q that belongs in s^2 = 1 + 1 / n + tau q: 1, unless the left-out residuals refute
+  it (likelihood-ratio test, 5 %), and then the largest that they do not. With columns of unit
+  variance, rows with a rare feature, as in a one-hot encoding, have a huge q but no larger errors;
+- sigma^2, the mean square of the left-out residuals in units of s;
+- quantiles of their absolute values, for intervals that assume no distribution [3]_.
+
+A column that only one row makes vary has no coefficient when that row is left out, and counts
+neither in its s nor, if it does not vary at all, in that of new rows: so they are alike, whether or
+not an encoder drops features that it has not seen.
 
 References
 ----------
@@ -30,7 +40,9 @@ from sklearn.utils import gen_batches
 from ._prefix_ridge import Training, factors
 
 _EPS = np.finfo(np.float64).eps
-# Whitened rows are made in batches of at most this many numbers (16 MB).
+_SHARES = (*np.logspace(0, -4, 17), 0.0)
+_REFUTED = 3.84  # difference of deviances that chance exceeds in 5 % of cases
+# Whitened rows are made in batches of about this many numbers (16 MB).
 _BATCH_SIZE = 2**21
 
 
@@ -40,31 +52,34 @@ class Uncertainty(NamedTuple):
     Attributes
     ----------
     mean, scale : ndarray of shape (n_features,)
-        Centre and scale of the columns.
-    weight : float
-        Total weight of the training rows.
+        Centre and scale of the columns; the scale of constant columns is infinite.
     whiten : callable
         From centred and scaled rows x to rows L^-1 x. It holds the triangle of L, n_features^2 / 2
-        numbers, or of few rows 2 n_rows n_features.
+        numbers, or for few rows about 2 n_rows n_features.
+    share : ndarray of shape (n_targets,)
+        The share tau.
+    noise : ndarray of shape (n_targets,)
+        The standard deviation sigma.
     left_out : ndarray of shape (n_rows, n_targets)
-        Residuals of left-out rows.
-    spreads : ndarray of shape (n_rows,)
-        Their standard deviations, in units of the noise.
+        Left-out residuals.
+    spreads : ndarray of shape (n_rows, n_targets)
+        The s of left-out rows.
     weights : ndarray of shape (n_rows,)
         Weights of these rows.
     """
 
     mean: NDArray
     scale: NDArray
-    weight: float
     whiten: Callable[[NDArray], NDArray]
+    share: NDArray
+    noise: NDArray
     left_out: NDArray
     spreads: NDArray
     weights: NDArray
 
     @classmethod
     def of(cls, X, Y, sample_weight, *, alpha, scale):
-        """Compute the errors of left-out rows.
+        """Leave out each row, and find how its error depends on s.
 
         Of a row of weight w, one of w equal rows is left out; with a weight below 1, the whole row.
 
@@ -81,47 +96,44 @@ class Uncertainty(NamedTuple):
         scale : bool or ndarray of shape (n_features,)
             Whether the penalty is for columns of unit variance, or the unit of each column.
         """
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        used = weights > 0
-        X, Y, weights = X[used], Y[used], weights[used]
+        weights = np.ones(len(X))
+        if sample_weight is not None:
+            used = sample_weight > 0
+            X, Y, weights = X[used], Y[used], sample_weight[used]
         training = Training.of(X, Y, weights, scale)
         factor = next(factors(training, [alpha], "auto"))
-        whitened = factor.whiten(training.prepare(X))
-        residuals = Y - training.target_mean - whitened @ factor.z
-        weight = training.moments.weight
-        leverage = 1 / weight + np.einsum("ij,ij->i", whitened, whitened)
-        # If a row alone determines its prediction, rounding may make this negative.
-        left = np.maximum(1 - np.minimum(weights, 1) * leverage, _EPS)
-        squares = 1 / left
-        constant = np.median(X[:3], axis=0)  # at least two of these, if one row differs
-        differs = constant != X
-        rows, columns = np.nonzero(differs & (differs.sum(axis=0) == 1))
-        own = ((X[rows, columns] - constant[columns]) / training.scale[columns]) ** 2 / alpha
-        np.subtract.at(squares, rows, np.where(weights[rows] <= 1, own, 0))
-        spreads = np.sqrt(np.maximum(squares, 1))
-        left_out = residuals / left[:, np.newaxis]
-        scale = np.where(differs.any(axis=0), training.scale, np.inf)
-        return cls(training.mean, scale, weight, factor.whiten, left_out, spreads, weights)
+        q, residuals = np.empty(len(X)), Y - training.target_mean
+        for rows, whitened in _whitened(X, training.mean, training.scale, factor.whiten):
+            q[rows] = _squares(whitened)
+            residuals[rows] -= whitened @ factor.z
+        total, removed = weights.sum(), np.minimum(weights, 1)
+        leverage = 1 / total + q
+        # If a row alone determines its prediction, rounding may make these negative.
+        kept = np.maximum(1 - removed * leverage, _EPS)
+        of_mean = 1 / np.maximum(total - removed, _EPS)
+        own, varies = _own_columns(X, training.scale * np.sqrt(alpha))
+        of_coef = np.maximum(leverage / kept - of_mean - np.where(weights <= 1, own, 0), 0)
+        left_out = residuals / kept[:, np.newaxis]
+        share = _share(left_out, 1 + of_mean, of_coef, weights)
+        spreads = np.sqrt(1 + of_mean[:, np.newaxis] + np.outer(of_coef, share))
+        noise = np.sqrt(np.average((left_out / spreads) ** 2, axis=0, weights=weights))
+        scale = np.where(varies, training.scale, np.inf)
+        return cls(training.mean, scale, factor.whiten, share, noise, left_out, spreads, weights)
 
     @property
     def errors(self):
-        """Size of the errors of left-out rows, in units of their spread."""
-        return np.abs(self.left_out) / self.spreads[:, np.newaxis]
-
-    def noise(self):
-        """Estimate the standard deviation of the noise of each target."""
-        return np.sqrt(np.average(self.errors**2, axis=0, weights=self.weights))
+        """Absolute left-out residuals in units of s."""
+        return np.abs(self.left_out) / self.spreads
 
     def spread(self, X):
-        """Compute the standard deviation of new measurements at rows, in units of the noise."""
-        squares = np.empty(len(X))
-        for rows in gen_batches(len(X), _BATCH_SIZE // X.shape[1] + 1):
-            whitened = self.whiten(np.asfortranarray((X[rows] - self.mean) / self.scale))
-            squares[rows] = np.einsum("ij,ij->i", whitened, whitened)
-        return np.sqrt(1 + 1 / self.weight + squares)
+        """Compute s of rows, for each target."""
+        q = np.empty(len(X))
+        for rows, whitened in _whitened(X, self.mean, self.scale, self.whiten):
+            q[rows] = _squares(whitened)
+        return np.sqrt(1 + 1 / self.weights.sum() + np.outer(q, self.share))
 
     def quantile(self, coverage):
-        """Return the error of each target that a new row exceeds with probability 1 - coverage."""
+        """Return the error, in units of s, that a new row exceeds with probability 1 - coverage."""
         return weighted_quantile(self.errors, self.weights, coverage)
 
 
@@ -131,21 +143,51 @@ def weighted_quantile(errors, weights, coverage):
     Parameters
     ----------
     errors : ndarray of shape (n_rows, n_targets)
-        Sizes of the errors of left-out rows.
+        Absolute left-out residuals in units of s.
     weights : ndarray of shape (n_rows,)
-        Their weights.
     coverage : float
 
     Returns
     -------
     quantile : ndarray of shape (n_targets,)
-        The smallest error below or at which, with the new row counted as infinite, a share
-        `coverage` of the weight is; infinite if there is none.
+        The smallest error such that a share `coverage` of the weight, including that of the new
+        row, has none larger; the error of the new row counts as infinite.
     """
     order = errors.argsort(axis=0)
     ascending = np.take_along_axis(errors, order, axis=0)
+    ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
     counted = weights[order].cumsum(axis=0)
     needed = coverage * (weights.sum() + 1) * (1 - 1e-12)  # no row more by rounding
     place = np.sum(counted < needed, axis=0)
-    ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
     return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
+
+
+def _whitened(X, mean, scale, whiten):
+    """Yield slices of rows, and these rows whitened."""
+    for rows in gen_batches(len(X), _BATCH_SIZE // X.shape[1] + 1):
+        yield rows, whiten(np.asfortranarray((X[rows] - mean) / scale))
+
+
+def _squares(rows):
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+def _share(residuals, certain, of_coef, weights):
+    """Largest share, for each target, of `of_coef` in s^2 that residuals do not refute."""
+    deviances = []
+    for share in _SHARES:
+        squares = (certain + share * of_coef)[:, np.newaxis]
+        variance = np.average(residuals**2 / squares, axis=0, weights=weights)
+        of_noise = np.log(np.maximum(variance, np.finfo(np.float64).tiny))
+        deviances.append(of_noise + np.average(np.log(squares), axis=0, weights=weights))
+    worse = weights.sum() * (deviances - np.min(deviances, axis=0))
+    return np.take(_SHARES, np.argmax(worse <= _REFUTED, axis=0))
+
+
+def _own_columns(X, unit):
+    """Squared steps of each row in columns that it alone makes vary, and which columns vary."""
+    usual = np.median(X[:3], axis=0)  # at least two of three, if a single row differs
+    differs = usual != X
+    alone = differs.sum(axis=0) == 1
+    steps = np.where(differs[:, alone], (X - usual)[:, alone] / unit[alone], 0)
+    return _squares(steps), differs.any(axis=0)

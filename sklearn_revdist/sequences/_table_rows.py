@@ -64,6 +64,12 @@ def open_table_rows(
     yield Rows(kept, enumerate(map(list, parquet_rows(path, kept))), place)
 
 
+def table_columns(path: str | os.PathLike, wanted: Collection[str] = ()) -> list[str]:
+    """Names of the columns of a table; see :func:`open_table_rows`."""
+    with open_table_rows(path, {}, wanted=wanted) as table:
+        return table.columns
+
+
 def parquet_schema(path: Path) -> tuple[list[str], dict[str, Any]]:
     """Names of the columns of a Parquet file, and Arrow types by name.
 

@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -12,6 +12,10 @@ from ..sequences._packed import plain_name
 from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
+_REMEDY = (
+    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
+    "the task in TOML"
+)
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 
@@ -50,8 +54,9 @@ def read_text(
     path: str | os.PathLike,
     needed: Sequence[str],
     *,
+    wanted: Collection[str] = (),
     columns: Sequence[str] | None = None,
-    remedy: str = "say in a list of tasks (TOML) which columns to read",
+    remedy: str = _REMEDY,
 ) -> pd.DataFrame:
     """Read a whole table as text.
 
@@ -62,6 +67,8 @@ def read_text(
         ``.tab`` or ``.txt``, with tabs, plain or compressed, an Excel workbook, or Parquet.
     needed : sequence of str
         Columns that it must have.
+    wanted : collection of str, default=()
+        Columns that are used if present, so that no two may have the name.
     columns : sequence of str, default=None
         Names of the columns of a file without a header.
     remedy : str
@@ -78,7 +85,8 @@ def read_text(
     FileNotFoundError, ValueError
         If there is no such file, it is not a table, or a column is missing.
     """
-    with open_table_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
+    expected = dict.fromkeys(needed, remedy)
+    with open_table_rows(path, expected, wanted=wanted, columns=columns) as table:
         numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
     return pd.DataFrame(
         [row for _, row in numbered],

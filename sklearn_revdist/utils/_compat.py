@@ -4,7 +4,7 @@
 from functools import partial
 
 from sklearn.base import _fit_context
-from sklearn.utils import _param_validation
+from sklearn.utils import _param_validation, _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,

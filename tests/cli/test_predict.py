@@ -57,6 +57,13 @@ def test_all_columns_are_kept_and_the_best_is_first(in_process, tmp_path, model)
     assert found["unlike"].tolist() == expected["unlike"].iloc[order].tolist()
 
 
+def test_usual_columns_are_found_in_semicolons_too(in_process, tmp_path, model):
+    _, path = model
+    (tmp_path / "new.csv").write_text("plate;variant\n7,5;K12R\n")
+    found = table_of(in_process("predict", path, "new.csv", "-q"))
+    assert found[["plate", "variant", "mutant"]].values.tolist() == [["7,5", "K12R", "K12R"]]
+
+
 def test_fasta_and_tables_of_sequences(in_process, tmp_path, model):
     _, path = model
     sequences = mutate(WILD_TYPE, ["K12R", "F24W"], first_position=11)
@@ -71,7 +78,7 @@ def test_fasta_and_tables_of_sequences(in_process, tmp_path, model):
 
 def test_saturation_has_every_single_substitution_and_a_map(in_process, tmp_path, model):
     pytest.importorskip("matplotlib")
-    trained, path = model
+    _, path = model
     line = ("predict", path, "--saturate", "-q", "-o", "s.csv", "--plot", "s.png", "--json")
     ended = in_process(*line)
     assert ended.code == 0, ended.err
@@ -123,7 +130,7 @@ def test_lower_is_better_turns_the_ranks(in_process, tmp_path, model):
     ("content", "code", "message"),
     [
         ("sequence\nMKTAYIAKQRQIS\n", 3, "line 2: the sequence has 13 residues, but the wild"),
-        ("sequence\nMKTAYIAKQRQISF\nMKTAYIAKQRQIS1\n", 3, "line 3: in the sequence"),
+        ("sequence\nMKTAYIAKQRQISF\nMKTAYIAKQRQIS1\n", 3, "line 3: the sequence has '1'"),
         ("mutant\nK12R\nA12R\n", 3, "line 3: the mutant 'A12R' has A at position 12"),
         ("mutant,rank\nK12R,3\n", 2, "The table has a column 'rank', as the predictions have"),
         ("name\nK12R\n", 3, "has no column"),
@@ -152,5 +159,13 @@ def test_wrong_lines_are_refused(assert_fails, model, asked, code, message):
 def test_other_files_are_not_models(assert_fails):
     with open("no.model", "w") as file:
         file.write("sequence\n")
-    message = "is not a model of variants; use a file that `revdist train` wrote"
+    message = "is not a model of variants, or not complete"
     assert_fails("predict", "no.model", "--saturate", "-q", code=3, message=message)
+
+
+def test_info_shows_the_card(in_process, model):
+    trained, path = model
+    assert json.loads(in_process("info", path, "--json").out)["data"] == trained.card["data"]
+    printed = in_process("info", path).out.decode()
+    assert "Model of 'activity' in 'assay', ESMEmbedder" in printed
+    assert f"{len(MUTANTS)} measurements of proteins of 14 residues" in printed

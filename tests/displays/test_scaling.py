@@ -38,6 +38,7 @@ def test_each_curve_is_at_its_means_and_intervals(scores):
         ("plain", ""),
         ("distilled", "natural"),
         ("distilled", "fold"),
+        ("concat", ""),
     }
     means = mean_scores(scores)
     means = means[(means["representation"] == "plain") & (means["subset"] == "all")]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 import sklearn_revdist
@@ -18,6 +19,7 @@ from sklearn_revdist import (
     GroupRidgeCV,
     KmerComposition,
     LayerCurveDisplay,
+    LeftOutVotingRegressor,
     Moments,
     NaiveChain,
     NestedVarianceDisplay,
@@ -30,10 +32,13 @@ from sklearn_revdist import (
     ScalingDisplay,
     SequenceOneHotEncoder,
     SiteMean,
+    SubstitutionMapDisplay,
     Task,
     TransformersEmbedder,
+    VariantModel,
     layer_scores,
     prefix_scores,
+    read_assay,
 )
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.evaluation._evaluate import COLUMNS
@@ -49,6 +54,7 @@ NO_BOOLEAN = ["yes", None, 2]
 NO_VERBOSE = ["yes", None, -1]
 NO_PATH = [5, ["a"]]
 NO_COUNT = [0, -1, 1.5, "many", np.nan, [3]]
+NO_NUMBER_OR_SHARE = [0, -1, 0.0, 1.0, 1.5, 99, "many", None, np.nan, [3]]
 
 WIDTHS = [5, "ab", [0, 8], [-1, 9], [2.5, 5.5], ["a", "b"], [3], [[3, 5]], [None, 8], []]
 RIDGE = {
@@ -138,6 +144,19 @@ ESTIMATORS = {
     },
     PrefixRidgeCV: RIDGE,
     PrefixRidgeClassifierCV: RIDGE,
+    LeftOutVotingRegressor: {
+        "estimators": [
+            *(5, None, "ab", [], [5], [("a",)], [("a", 5)], [(5, GroupRidgeCV())]),
+            *([("a", GroupRidgeCV())] * 2, [("a", LinearRegression())]),
+            [("a", GroupRidgeCV()), ("b", RandomForestRegressor())],
+        ],
+        "weights": [
+            *(5, "abc", [1], [1, 2, 3], [-1, 2], [0, 0], [np.nan, 1], ["r2", "b"], [[1, 2]]),
+            *([None, 1], ["r2"]),
+        ],
+        "n_jobs": [1.5, "all"],
+        "verbose": ["yes", None, -1],
+    },
 }
 
 # models of ESM-2, which need no extra; a string is no chain here
@@ -163,6 +182,7 @@ GOOD = {
 }
 GOOD[PrefixNeighbors] = {"prefixes": [3, 8]}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
+GOOD[LeftOutVotingRegressor] = {"estimators": [("a", GroupRidgeCV()), ("b", PrefixRidgeCV())]}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
 SCORES = {
@@ -174,6 +194,13 @@ AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
 NO_LAYERS = {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]}
 EMBEDDER = ["demo", None, 5, ESMEmbedder]
+COVERAGE = {"coverage": [0, 1, -0.5, 2, "most", None, np.nan, [0.5]]}
+RETURN_STD = {"return_std": NO_BOOLEAN}
+OF_VARIANTS = {
+    "embedder": ["demo", 5, ESMEmbedder, PrefixRidgeCV()],
+    "features": ["mean", 5, [], ["nosuch"], [5], [None], [["mean"]], ["mean", "mean"]],
+    "distiller": ["demo", 5, ReverseDistiller, PrefixRidgeCV()],
+}
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
 
@@ -222,6 +249,9 @@ CALLS = {
         "cv": [0, 1, -3, 2.5, "five", None],
         "verbose": NO_VERBOSE,
     },
+    "top_k_recall": {"k": NO_NUMBER_OR_SHARE},
+    "hit_rate": {"k": NO_NUMBER_OR_SHARE, "threshold": ["high", None, np.nan, np.inf, [1.0]]},
+    "ndcg_at_k": {"k": NO_NUMBER_OR_SHARE},
     "mutate": {"mutants": [5, "K2R", None, ["nosuch"], [5]], "first_position": [1.5, "1", None]},
     "mutants_of": {
         "sequences": [5, "MKT", None, [5], ["MK"]],
@@ -245,6 +275,48 @@ CALLS = {
         "n_jobs": [1.5, "all", 0],
         "verbose": NO_VERBOSE,
     },
+    "read_assay": {
+        "path": [*NO_PATH, None],
+        "target": [5, ["activity"]],
+        "sequence_column": [5, ["sequence"]],
+        "mutant_column": [5, ["mutant"]],
+        "reference": [5, ["MKT"], "", "MK1"],
+        "first_position": [1.5, "1", None],
+        "unknown": UNKNOWN,
+    },
+    "make_variant_model": {**OF_VARIANTS, "reference": [5, ["MKT"]]},
+    "compare_features": {
+        **OF_VARIANTS,
+        "assay": ["assay.csv", None, 5, Task],
+        "n_folds": [1, 0, 2.5, "five", None],
+        "verbose": NO_VERBOSE,
+    },
+    "VariantModel.train": {**OF_VARIANTS, "assay": ["assay.csv", None, 5, Task]},
+    "VariantModel.predict": {
+        "store": NO_PATH,
+        "device": ["nosuch", "cuda:99", 5],
+        "verbose": NO_VERBOSE,
+    },
+    "VariantModel.save": {"path": [*NO_PATH, None]},
+    "VariantModel.load": {"path": [*NO_PATH, None]},
+    "SubstitutionMapDisplay.from_predictions": {
+        "mutants": [5, "A1G", None, [5], ["WT"], ["A1G", "A1C"]],
+        "values": [5, "abc", None, ["a"], [1.0, 2.0], [[1.0]], [np.inf]],
+        "wild_type_value": ["low", None, np.nan, [1.0]],
+        "label": [5, None, ["activity"]],
+        "ax": AX,
+    },
+    "SubstitutionMapDisplay.plot": {"ax": AX},
+    "simulate_campaign": {
+        "estimator": ["ridge", None, 5],
+        "initial": [0, -1, 1.5, "many", None, [], [0, 0], [99], [-1], [0.5], ["a"], [[1]], 99],
+        "n_per_round": [*NO_COUNT, None, 99],
+        "n_rounds": [*NO_COUNT, None, 99],
+        "acquisition": ["best", "thompson", None, 5],
+        "top": NO_NUMBER_OR_SHARE,
+        "threshold": ["high", np.nan, np.inf, [1.0]],
+        "random_state": [-1, 1.5, "a", None],
+    },
     "evaluate": {
         "tasks": [5, None, "ab", [5], [None], TASK, [], [TASK, TASK]],
         "embedder": ["demo", None, 5],
@@ -261,6 +333,9 @@ CALLS = {
     "read_tasks": {
         "path": [*NO_PATH, None],
         "data": NO_PATH,
+        "target": [5, ["y"]],
+        "sequence": [5, ["y"]],
+        "mutant": [5, ["y"]],
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
@@ -361,6 +436,11 @@ CALLS = {
         "return_distance": NO_BOOLEAN,
     },
     "PrefixRidgeCV.fit": WEIGHTS,
+    **{
+        f"{name}.{method}": wrong
+        for name in ("PrefixRidgeCV", "GroupRidgeCV", "LeftOutVotingRegressor")
+        for method, wrong in (("predict", RETURN_STD), ("predict_interval", COVERAGE))
+    },
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
@@ -394,11 +474,16 @@ CALLS = {
 OPEN = {
     "prefix_scores": {"X", "y"},
     "layer_scores": {"X", "y", "groups"},
+    "simulate_campaign": {"X", "y"},
+    "top_k_recall": {"y_true", "y_pred"},
+    "hit_rate": {"y_true", "y_pred"},
+    "ndcg_at_k": {"y_true", "y_pred"},
     "mutate": {"reference"},
     "mutants_of": {"reference"},
     "single_substitutions": {"reference"},
     "LayerCurveDisplay.from_estimator": {"X", "y", "groups"},
     "embed_to_parquet": {"sequences"},
+    "VariantModel.predict": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
     "ReverseDistiller.fit_residues": {"sequences"},
@@ -418,6 +503,9 @@ DATA = {"X", "y"}  # of the methods of estimators
 # Made by the package: what holds results, or is a step between public ones.
 MADE = {
     "Moments",
+    "Assay",
+    "VariantModel",
+    "SubstitutionMapDisplay",
     "Task.take",
     "Task.leave_out",
     "LayerCurveDisplay",
@@ -500,13 +588,14 @@ def good(tmp_path):
         "cv": 2,
     }
     layers = layer_scores(**of_sequences)
-    table = pd.DataFrame(
-        [
-            ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
-            ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
-        ],
-        columns=COLUMNS,
-    )
+    measured = {"y_true": Y, "y_pred": Y}
+    few_rounds = {"X": X, "y": Y, "initial": 5, "n_per_round": 5, "n_rounds": 2}
+    few_rounds["estimator"] = LinearRegression()
+    kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
+    rows = [
+        (*kind, *row, *numbers) for row in (("m", "plain", "", 3, 0.5), ("n", "plain", "", 5, 0.6))
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
@@ -514,12 +603,27 @@ def good(tmp_path):
     store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
     nearest = PrefixNeighbors().fit(X)
+    ridges = [
+        curve,
+        GroupRidgeCV().fit(X, Y),
+        LeftOutVotingRegressor([("a", GroupRidgeCV())]).fit(X, Y),
+    ]
+    variants = tmp_path / "variants.csv"
+    mutants = [f"K2{acid}" for acid in "ACDEFGHILM"]
+    lines = [f"{mutant},{i}" for i, mutant in enumerate(mutants)]
+    variants.write_text("\n".join(["mutant,DMS_score", *lines]))
+    assay = read_assay(variants, reference="MKT")
+    of_assay = {"assay": assay, "embedder": of_sequences["embedder"], "features": ["mean"]}
+    trained = VariantModel.train(**of_assay)
     yield {
         "ContiguousKFold": (None, {"n_splits": 5}),
         "ModuloKFold": (None, {"n_splits": 5}),
         "fetch_proteingym": (None, {"data_home": tmp_path, "download_if_missing": False}),
         "prefix_scores": (None, few),
         "layer_scores": (None, of_sequences),
+        "simulate_campaign": (None, few_rounds),
+        **dict.fromkeys(["top_k_recall", "ndcg_at_k"], (None, measured)),
+        "hit_rate": (None, {**measured, "threshold": 0.0}),
         "mutate": (None, {"reference": "MKT", "mutants": ["K2R"]}),
         "mutants_of": (None, {"reference": "MKT", "sequences": ["MRT"]}),
         "single_substitutions": (None, {"reference": "MKT"}),
@@ -538,6 +642,23 @@ def good(tmp_path):
             },
         ),
         "read_tasks": (None, {"path": "nosuch.toml"}),
+        "read_assay": (None, {"path": variants, "reference": "MKT"}),
+        "make_variant_model": (None, {"features": ["mean"]}),
+        "compare_features": (None, of_assay),
+        "VariantModel.train": (VariantModel, of_assay),
+        "VariantModel.predict": (trained, {"sequences": ["MKT"]}),
+        "VariantModel.save": (trained, {}),
+        "VariantModel.load": (VariantModel, {}),
+        "SubstitutionMapDisplay.from_predictions": (
+            SubstitutionMapDisplay,
+            {"mutants": ["A1G"], "values": [1.0]},
+        ),
+        "SubstitutionMapDisplay.plot": (SubstitutionMapDisplay(pd.DataFrame(), []), {}),
+        **{
+            f"{type(ridge).__name__}.{method}": (ridge, {"X": X})
+            for ridge in ridges
+            for method in ("predict", "predict_interval")
+        },
         "read_fasta": (None, {"path": "nosuch.fasta"}),
         **dict.fromkeys(["mean_scores", "win_rates", "growth"], (None, {"scores": table})),
         "embed_to_parquet": (

@@ -37,7 +37,7 @@ def test_a_missing_file_or_column_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file .*t\.csv"):
         read_text(tmp_path / "t.csv", ["a"])
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; say in a"):
+    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; name the"):
         read_text(tmp_path / "t.csv", ["a", "c"])
 
 

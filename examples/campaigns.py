@@ -1,0 +1,201 @@
+"""Replay campaigns that measure in rounds, on ten scans: what finds the best variants?
+
+    python examples/campaigns.py --data DATA --output docs/results/campaigns.csv
+
+The scans are the ten largest of different proteins, 2,000 variants of each. A campaign has a first
+plate, drawn at random, and four more, each picked by what has been measured before. The embedding
+is demo-160's mean over all residues and over the mutated sites. Mean embeddings, a random forest
+with these settings and the best predictions are the recipe of EVOLVEpro (Jiang et al. 2024). A
+zero-shot start is drawn from the tenth of the variants with the best masked marginals. A finished
+scan is read from the folder of campaigns.
+"""
+
+import argparse
+import sys
+from itertools import product
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from results_page import interval, number, write
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_revdist import (
+    ESMEmbedder,
+    ESMScorer,
+    PrefixRidgeCV,
+    SequenceOneHotEncoder,
+    simulate_campaign,
+)
+from sklearn_revdist.tasks._task_list import task_readers
+
+HERE = Path(__file__).parent
+SCANS = [
+    "metl_avgfp",
+    "metl_ube4b",
+    "GB1_Wu_2016_four_mutations",
+    "metl_pab1",
+    "metl_grb2-abundance",
+    "R1AB_SARS2_Flynn_growth_2022",
+    "BLAT_ECOLX_P62593_esm_notebook",
+    "A4GRB6_PSEAI_Chen_2020",
+    "KKA2_KLEPN_Melnikov_2014",
+    "SPIKE_RBD_Starr_2020_ACE2_binding",
+]
+N_VARIANTS = 2000
+PLATES = 12, 24, 48
+N_ROUNDS = 4
+N_STARTS = 10
+ALPHAS = np.logspace(-2, 6, 17)
+RECIPE = "mean embedding, forest"
+COLOURS = ["#999999", "#000000", "#56B4E9", "#009E73", "#E69F00", "#0072B2", "#CC79A7", "#D55E00"]
+MARKERS = "osv^DPX*"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with SOURCES.md")
+    parser.add_argument("--campaigns", type=Path, default=Path("campaigns"), help="their folder")
+    parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
+    args = parser.parse_args()
+    args.campaigns.mkdir(parents=True, exist_ok=True)
+    readers = task_readers(HERE / "all_tasks.toml", data=args.data)
+    scans = {read.keywords["name"]: read for read in readers if "scan" in read.func.__name__}
+    store = args.campaigns / "embeddings.sqlite"
+    tables = []
+    for scan in SCANS:
+        path = args.campaigns / f"{scan}.csv"
+        if not path.exists():
+            print(scan, file=sys.stderr, flush=True)
+            campaigns_of(drawn(scans[scan]()), store).to_csv(path, index=False)
+        tables.append(pd.read_csv(path).assign(scan=scan))
+    campaigns = pd.concat(tables, ignore_index=True)
+    table = summary(campaigns)
+    print(table.to_string(index=False))
+    if args.output:
+        write(table, args.output)
+        draw(campaigns, args.output.with_suffix(".png"))
+
+
+def drawn(task):
+    """At most so many variants."""
+    if len(task.target) > N_VARIANTS:
+        rows = np.random.default_rng(0).choice(len(task.target), N_VARIANTS, replace=False)
+        task = task.take(np.sort(rows))
+    return task
+
+
+def campaigns_of(task, store):
+    """Every round of every campaign on one scan."""
+    y = task.target
+    tables = []
+    promising, strategies = strategies_of(task, store)
+    for plate, start in product(PLATES, range(N_STARTS)):
+        scored = np.random.default_rng(start).choice(promising, plate, replace=False)
+        for name, (X, estimator, acquisition) in strategies.items():
+            campaign = simulate_campaign(
+                estimator,
+                X,
+                y,
+                initial=scored if name.endswith("zero-shot start") else plate,
+                n_per_round=plate,
+                n_rounds=N_ROUNDS,
+                acquisition=acquisition,
+                threshold=np.quantile(y, 0.9),
+                random_state=start,
+            )
+            campaign["percentile"] = [(y < best).mean() for best in campaign["best"]]
+            tables.append(campaign.assign(plate=plate, strategy=name, start=start))
+    return pd.concat(tables, ignore_index=True)
+
+
+def strategies_of(task, store):
+    """The tenth with the best zero-shot scores, and columns, estimator and picks of strategies."""
+    how = {"reference": task.wild_type, "unknown": "X", "store": store}
+    embedder = ESMEmbedder(["demo-160"], pooling=["mean", "sites"], **how)
+    embedding = embedder.transform(task.sequences)[task.protein].astype(np.float64)
+    scorer = ESMScorer(["demo-160"], kinds=["masked_marginals"], **how)
+    sequences = np.array(task.sequences, dtype=object)[task.protein]
+    one_hot = SequenceOneHotEncoder(unknown="X").fit_transform(sequences)
+    both = np.hstack([one_hot, embedding])
+    mean = embedding[:, :160]
+    # The same ridge with standard deviations.
+    uncertain = PrefixRidgeCV(ALPHAS, prefixes=[both.shape[1]])
+    forest = RandomForestRegressor(random_state=0)
+    strategies = {
+        "random picks": (mean, forest, "random"),
+        RECIPE: (mean, forest, "greedy"),
+        "mean embedding, ridge": (mean, ridge(), "greedy"),
+        "one-hot, forest": (one_hot, forest, "greedy"),
+        "one-hot, ridge": (one_hot, ridge(), "greedy"),
+        "one-hot + embedding, ridge": (both, ridge(), "greedy"),
+        "one-hot + embedding, Thompson sampling": (both, uncertain, "thompson"),
+        "one-hot + embedding, zero-shot start": (both, ridge(), "greedy"),
+    }
+    scores = scorer.transform(task.sequences)[task.protein, 0]
+    promising = np.argsort(-scores, kind="stable")[: len(scores) // 10]
+    return promising, strategies
+
+
+def ridge():
+    return make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
+
+
+def summary(campaigns):
+    """Means over scans after the last plate, and gains over the recipe from the same starts."""
+    last = campaigns[campaigns["round"] == N_ROUNDS]
+    rows = []
+    for plate, of_plate in last.groupby("plate"):
+        key = ["scan", "start"]
+        found = of_plate.pivot(index=key, columns="strategy", values="found")
+        for strategy, of_strategy in of_plate.groupby("strategy", sort=False):
+            by_scan = of_strategy.groupby("scan")[["found", "percentile", "hit_rate"]].mean()
+            gains = found[strategy] - found[RECIPE]
+            wins = (np.sign(gains) + 1) / 2
+            row = {"plate": plate, "measured": plate * (N_ROUNDS + 1), "strategy": strategy}
+            row["top 1 % found"] = bounded(by_scan["found"])
+            row["percentile of the best"] = number(100 * by_scan["percentile"].mean(), 1)
+            row["hits, last plate"] = number(by_scan["hit_rate"].mean())
+            if strategy != RECIPE:
+                row["gain in found"] = bounded(gains.groupby("scan").mean())
+                row["wins"] = bounded(wins.groupby("scan").mean(), 2)
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def bounded(values, digits=3):
+    low, high = interval(values)
+    return f"{number(values.mean(), digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def draw(campaigns, path):
+    """Share of the best variants found against the number measured: a panel a plate."""
+    plt.rcParams["font.size"] = 9
+    figure, axes = plt.subplots(1, len(PLATES), figsize=(9, 4.2), layout="constrained")
+    means = campaigns.groupby(["plate", "strategy", "n_measured", "scan"], sort=False)["found"]
+    means = means.mean().groupby(["plate", "strategy", "n_measured"], sort=False).mean()
+    for ax, plate in zip(axes, PLATES, strict=True):
+        strategies = means.loc[plate].index.unique("strategy")
+        for strategy, colour, marker in zip(strategies, COLOURS, MARKERS, strict=True):
+            found = means.loc[plate, strategy]
+            dashed = {"linestyle": "--" if strategy in ("random picks", RECIPE) else "-"}
+            style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.5}
+            ax.plot(found.index, found, label=strategy, **style, **dashed)
+        ax.set_title(f"{plate} variants a plate", fontsize=9)
+        ax.set_xlabel("variants measured, of 2,000")
+        ax.set_xticks(plate * np.arange(1, N_ROUNDS + 2))
+        ax.set_ylim(0, None)
+        ax.grid(axis="y", color="0.9")
+    axes[0].set_ylabel("share of the top 1 % found")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=200)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,10 @@ no bound excludes any.
 
     python examples/benchmarks/neighbors.py --rows 10000 100000 --columns 640 1280
     python examples/benchmarks/neighbors.py --mapped 1000000 --columns 1280
+    python examples/benchmarks/neighbors.py --left rows.npy
+
+The last one prints which share of the rows a bound leaves: by the first columns, and by as many
+principal coordinates.
 
 The others are scikit-learn's NearestNeighbors(algorithm="brute"), and protlabel and faiss-cpu if
 they are installed. All search in turn, so that other programs disturb them alike.
@@ -15,10 +19,10 @@ they are installed. All search in turn, so that other programs disturb them alik
 import argparse
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -50,7 +54,7 @@ class Source:
                 spread.append(np.sqrt(variance * share / share.sum()))
         self.spread = np.concatenate(spread).astype(np.float32)
         # the columns of the smallest model are no principal directions
-        self.turn = np.linalg.qr(rng.normal(size=(WIDTHS[0], WIDTHS[0])))[0].astype(np.float32)
+        self.rotation = np.linalg.qr(rng.normal(size=(WIDTHS[0], WIDTHS[0])))[0].astype(np.float32)
         self.families = rng.standard_normal((n_rows // FAMILY + 1, n_columns), np.float32)
 
     def rows(self, n):
@@ -59,7 +63,7 @@ class Source:
             family = self.rng.integers(len(self.families), size=n)
             rows = np.sqrt(WITHIN) * rows + np.sqrt(1 - WITHIN) * self.families[family]
             rows = (rows * self.spread).astype(np.float32)
-            rows[:, : WIDTHS[0]] = rows[:, : WIDTHS[0]] @ self.turn
+            rows[:, : WIDTHS[0]] = rows[:, : WIDTHS[0]] @ self.rotation
         return rows
 
 
@@ -104,8 +108,8 @@ def compare(n_rows, n_columns, power, options):
     functions = dict(searches(X, options.n_jobs))
     for n in (1, 10, len(queries)):
         times = {name: [] for name in functions}
-        for repeat in range(options.repeats):
-            part = queries[:n] if n == len(queries) else queries[repeat * n : (repeat + 1) * n]
+        for repeat in range(options.repeats * (1 if n == len(queries) else 5)):
+            part = np.roll(queries, -repeat * n, axis=0)[:n]
             for name, search in functions.items():
                 start = clock()
                 search(part)
@@ -133,7 +137,8 @@ def search_mapped(path, queries):
 
 def peak():
     """Largest memory of this process in MB, pages of files included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text(encoding="ascii")  # of Linux
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def map_rows(n_rows, n_columns, power, options):
@@ -152,6 +157,28 @@ def map_rows(n_rows, n_columns, power, options):
         process.join()
 
 
+def rows_left(X, n_queries=300):
+    """Print which share of the rows bounds leave that are computed from a part of the columns."""
+    X = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
+    rotation = np.linalg.svd(X[:: max(1, len(X) // 5000)], full_matrices=False)[2].T
+    chosen = np.random.default_rng(1).permutation(len(X))[:n_queries]
+    squares = np.square(X).sum(axis=1)
+    bound = partial(least_distances, squares, chosen)
+    distances = bound(X)
+    distances[np.arange(n_queries), chosen] = np.inf
+    limits = np.partition(distances, K, axis=1)[:, K - 1 : K] + 1e-9 * squares.mean()
+    for n in (X.shape[1] // 16, X.shape[1] // 8, X.shape[1] // 4, X.shape[1] // 2):
+        left = [(bound(rows[:, :n]) <= limits).mean() for rows in (X, X @ rotation)]
+        print(f"    {n:4d} of {X.shape[1]}: first columns {left[0]:.4f}, rotated {left[1]:.4f}")
+
+
+def least_distances(squares, chosen, heads):
+    """Least squared distances of rows with these heads and squared lengths."""
+    rests = np.sqrt(np.maximum(squares - np.square(heads).sum(axis=1), 0))
+    products = heads[chosen] @ heads.T + rests[chosen, None] * rests
+    return squares[chosen, None] + squares - 2 * products
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
@@ -162,8 +189,14 @@ def main():
     parser.add_argument("--n-jobs", type=int)
     parser.add_argument("--cpu-time", action="store_true", help="Time of the processor.")
     parser.add_argument("--mapped", type=int, nargs="+", help="Rows in a file; nothing else.")
+    parser.add_argument("--left", type=Path, nargs="+", help="Files of rows; nothing else.")
     parser.add_argument("--folder", type=Path, help="For the file; default: a temporary folder.")
     options = parser.parse_args()
+    for path in options.left or []:
+        print(path)
+        rows_left(np.load(path))
+    if options.left:
+        return
     print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}, load {os.getloadavg()[0]:.1f}")
     sizes = product(options.mapped or options.rows, options.columns, options.power)
     for n_rows, n_columns, power in sizes:

@@ -1,7 +1,7 @@
 """Bounds: products in single precision that tell which rows are too far away, and never err.
 
-Points are centred, and turned so that a few coordinates, their head `h`, hold most of the variance;
-what is left of a point has the length `r`. By the inequality of Cauchy and Schwarz
+Points are centred, and rotated so that a few coordinates, their head `h`, hold most of the
+variance; what is left of a point has the length `r`. By the inequality of Cauchy and Schwarz
 
     |x - y|^2  >=  |x|^2 + |y|^2 - 2 (h_x . h_y + r_x r_y),
 
@@ -31,7 +31,7 @@ _CHUNK_SIZE = 2**18
 # With fewer rows or columns, heads would cost more than they save.
 _FEW_ROWS, _FEW_COLUMNS = 2**13, 64
 # Columns of a product of long heads: a fifth of all, within these bounds. Short ones have half.
-_SHARE, _NARROWEST, _WIDEST = 5, 32, 256
+NARROWEST, _WIDEST, _SHARE = 32, 256, 5
 # Beyond so many times the spread, products might overflow.
 _FAR = 1e15
 # Covers directions that are not quite orthonormal, and products too small for single precision.
@@ -132,7 +132,7 @@ class Frame(NamedTuple):
     plain: np.dtype | None
 
     @classmethod
-    def of(cls, sample: NDArray, space: Space, n_rows: int, widest: int) -> Self:
+    def of(cls, sample: NDArray, space: Space, n_rows: int, widest: int | None = None) -> Self:
         """Choose the coordinates for so many rows, given a sample of them.
 
         Parameters
@@ -140,8 +140,8 @@ class Frame(NamedTuple):
         sample : ndarray of shape (n_sampled, n_features)
         space : Space
         n_rows : int
-        widest : int
-            Most columns in a product of heads.
+        widest : int, default=None
+            Most columns in a product of heads, at least `NARROWEST`.
 
         Returns
         -------
@@ -157,9 +157,9 @@ class Frame(NamedTuple):
         unit = 2.0 ** min(-frexp(spread)[1], 1000) if spread > 0 else 1.0
         lengths: tuple[int, ...] = ()
         if n_rows >= _FEW_ROWS and n_columns >= _FEW_COLUMNS:
-            width = min(max(n_columns // _SHARE, _NARROWEST), _WIDEST, widest)
-            width -= width % _NARROWEST
-            widths = [width] if width < 2 * _NARROWEST else [width // 2, width]
+            width = min(max(n_columns // _SHARE, NARROWEST), _WIDEST, widest or _WIDEST)
+            width -= width % NARROWEST
+            widths = [width] if width < 2 * NARROWEST else [width // 2, width]
             lengths = tuple(width - 1 - len(widths) for width in widths)
         basis = _principal_directions(points * unit, max(lengths, default=0))
         plain = None

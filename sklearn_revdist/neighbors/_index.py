@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._threads import one_blas_thread
-from ._bounds import Block, Frame
+from ._bounds import NARROWEST, Block, Frame
 from ._found import Nearest, Within
 from ._search import Search
 from ._shortlist import Shortlist
@@ -106,15 +106,15 @@ class Index(NamedTuple):
             does not have; as for :meth:`Shortlist.of`.
         """
         sample = source.sample(evenly(source.n_rows, _N_SAMPLED))
-        kept, widest = isinstance(source, ArrayRows), 2**30
+        widest = None
         if isinstance(source, ArrayRows) and source.is_mapped:
-            widest = _HEAD_BYTES // (4 * source.n_rows)
-            if widest < 32:  # numbers that help little
-                kept, widest = False, 2**30
+            widest = max(_HEAD_BYTES // (4 * source.n_rows), NARROWEST)
+        # of larger files nothing is kept
+        is_kept = factory or widest is None or 4 * widest * source.n_rows <= _HEAD_BYTES
+        block = None
         with _threads(n_threads) as run:
-            frame = Frame.of(sample, space, source.n_rows, widest)
-            block = None
-            if kept:
+            frame = Frame.of(sample, space, source.n_rows, widest if is_kept else None)
+            if isinstance(source, ArrayRows) and is_kept:
                 block = frame.prepare(source.rows, 0, run=run, release=source.release)
         index = cls(frame, source, block)
         if factory is not None:

@@ -256,7 +256,8 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             without those that are left out.
         """
         asked = self._asked(X)
-        n_neighbors = self._n_wanted(n_neighbors, X is None)
+        n_neighbors = self.n_neighbors if n_neighbors is None else int(n_neighbors)
+        self._check_count(n_neighbors, asked, are_own=X is None)
         parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors))
         indices = np.concatenate([part.rows for part in parts])
         short = np.flatnonzero(indices[:, -1] < 0)
@@ -376,8 +377,8 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return found, found.names
         if is_dask(X):
             return DaskRows.of(X, type(self).__name__), string_columns(X)
-        if isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind == "f" and X.size:
-            return ArrayRows(X), None
+        if type(X) in (np.ndarray, np.memmap) and X.ndim == 2 and X.size and _is_float(X):
+            return ArrayRows(X if isinstance(X, np.memmap) else np.ascontiguousarray(X)), None
         rows = np.ascontiguousarray(as_array(check_rows(X, self)))
         return ArrayRows(rows), string_columns(X)
 
@@ -399,15 +400,17 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         return Index.of(rows, space, self.n_neighbors, self._n_threads, factory)
 
-    def _n_wanted(self, n_neighbors: int | None, are_own: bool) -> int:
-        wanted = self.n_neighbors if n_neighbors is None else n_neighbors
+    def _check_count(self, n_neighbors: int, asked: Iterable[Asked], *, are_own: bool) -> None:
+        """Refuse more neighbours than there are rows; errors in the queries come first."""
         n_rows = self.n_samples_fit_ - are_own
-        if wanted > n_rows:
-            raise ValueError(
-                f"n_neighbors={wanted} are more than the {n_rows} training rows"
-                f"{' other than each itself' * are_own}; give at most as many."
-            )
-        return int(wanted)
+        if n_neighbors <= n_rows:
+            return
+        for some in asked:
+            self._index.frame.queries(some.rows, some.own, some.first)
+        raise ValueError(
+            f"n_neighbors={n_neighbors} are more than the {n_rows} training rows"
+            f"{' other than each itself' * are_own}; give at most as many."
+        )
 
     def _asked(self, X: Any) -> Iterator[Asked]:
         """Check queries, and read some at a time."""
@@ -433,6 +436,13 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 index.search(search, some, found, self._n_threads)
             parts.append(found)
         return parts
+
+
+def _is_float(X: NDArray) -> bool:
+    """Whether an array is searched as it is; its numbers are checked when they are prepared."""
+    if isinstance(X, np.memmap):
+        return X.dtype.kind == "f"
+    return X.dtype in (np.float32, np.float64)
 
 
 def _asked(rows: Rows, are_own: bool) -> Iterator[Asked]:

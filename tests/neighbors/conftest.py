@@ -10,7 +10,8 @@ def small(monkeypatch):
     """Few rows in a block, and heads for few rows and columns, so that all stages are used."""
     monkeypatch.setattr(_bounds, "_FEW_ROWS", 20)
     monkeypatch.setattr(_bounds, "_FEW_COLUMNS", 8)
-    monkeypatch.setattr(_bounds, "_NARROWEST", 4)
+    for module in (_bounds, _index):
+        monkeypatch.setattr(module, "NARROWEST", 4)
     monkeypatch.setattr(_bounds, "_SHARE", 2)
     monkeypatch.setattr(_bounds, "_CHUNK_SIZE", 64)
     monkeypatch.setattr(_index, "_HEAD_ROWS", 70)

@@ -48,7 +48,7 @@ def test_rows_and_queries_far_away_are_left(rng, dtype, far):
     X = rng.normal(size=(300, 64)).astype(dtype)
     X[3] *= far
     asked = np.concatenate([X[:20], far * X[20:40]]).astype(dtype)
-    frame = Frame.of(X[50:], Space(64), 10_000, 2**30)
+    frame = Frame.of(X[50:], Space(64), 10_000)
     assert frame.lengths == (30,)
     distances = brute_force(X, asked)
     for stage in (0, 1):
@@ -59,7 +59,7 @@ def test_rows_and_queries_far_away_are_left(rng, dtype, far):
 def test_most_rows_that_are_farther_away_are_excluded(rng, power):
     X = rng.normal(size=(2000, 100)) * np.arange(1, 101) ** -power
     X = (X @ np.linalg.qr(rng.normal(size=(100, 100)))[0]).astype(np.float32)
-    frame = Frame.of(X, Space(100), 10_000, 2**30)
+    frame = Frame.of(X, Space(100), 10_000)
     distances = brute_force(X, X[:20])
     limits = np.broadcast_to(np.sort(distances, axis=1)[:, 20:21], distances.shape)
     n_left = left(frame, X, X[:20], limits, 0).sum(axis=1)
@@ -73,7 +73,7 @@ def test_directions_are_those_of_the_most_variance_and_orthonormal(rng):
     spread = np.repeat([10.0, 1.0], [29, 71])
     turn = np.linalg.qr(rng.normal(size=(100, 100)))[0]
     X = (rng.normal(size=(2000, 100)) * spread) @ turn + 50
-    frame = Frame.of(X, Space(100), 10_000, 2**30)
+    frame = Frame.of(X, Space(100), 10_000)
     np.testing.assert_allclose(frame.basis.T @ frame.basis, np.eye(30), rtol=0, atol=1e-13)
     kept = np.square(turn[:29] @ frame.basis).sum(axis=1)
     assert (kept > 0.99).all()
@@ -82,7 +82,7 @@ def test_directions_are_those_of_the_most_variance_and_orthonormal(rng):
 def test_rows_near_the_origin_are_multiplied_as_they_are_and_others_centred(rng):
     X = rng.normal(size=(100, 50)).astype(np.float32)
     for dtype in (np.float32, np.float64):
-        assert Frame.of(X.astype(dtype), Space(50), 100, 32).plain == dtype
+        assert Frame.of(X.astype(dtype), Space(50), 100).plain == dtype
     for rows, space in (
         (X + np.float32(100), Space(50)),
         (X.astype(np.float16), Space(50)),
@@ -90,7 +90,7 @@ def test_rows_near_the_origin_are_multiplied_as_they_are_and_others_centred(rng)
         (X, Space(50, None, True)),
         (X * np.float32(1e-20), Space(50)),
     ):
-        assert Frame.of(rows, space, 100, 32).plain is None
+        assert Frame.of(rows, space, 100).plain is None
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_a_row_without_a_distance_is_named(rng, value, metric, message):
     wrong = X.copy()
     wrong[7] = value
     space = Space(5, None, metric == "cosine")
-    frame = Frame.of(X, space, 20, 32)
+    frame = Frame.of(X, space, 20)
     for call in (
         lambda: frame.prepare(wrong, 0),
-        lambda: Frame.of(wrong, space, 20, 32).prepare(wrong, 0),
-        lambda: Frame.of(wrong[7:8], space, 20, 32).prepare(wrong, 0),
+        lambda: Frame.of(wrong, space, 20).prepare(wrong, 0),
+        lambda: Frame.of(wrong[7:8], space, 20).prepare(wrong, 0),
         lambda: frame.prepare(wrong[5:], 5),
         lambda: frame.queries(wrong[5:], None, 5),
     ):

@@ -13,7 +13,7 @@ N_ROWS, N_COLUMNS = 20_000, 320
 
 def costs(X, queries, stage, n_neighbors=8):
     """Share of the queries that a stage is too costly for, and share of the numbers it reads."""
-    frame = Frame.of(X[::10], Space(N_COLUMNS), len(X), 2**30)
+    frame = Frame.of(X[::10], Space(N_COLUMNS), len(X))
     search, found = Search(frame, len(X)), Nearest(len(queries), n_neighbors)
     found.n_seen = len(X)
     which, asked = np.arange(len(queries)), frame.queries(queries, None)

@@ -15,18 +15,15 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header, is_dask
+from ..matrix._dask import header
 from ..matrix._prefixes import prefix_length
-from ..matrix._rows import check_rows, string_columns
-from ..matrix._torch import as_array
 from ..utils._compat import Interval, StrOptions, _fit_context, validate_params
-from ..utils._files import local_path
 from ..utils._threads import n_blas_threads
 from ._found import Nearest, Within
 from ._index import Asked, Index
 from ._levels import find_levels, scale_of_columns
 from ._search import Search
-from ._sources import ArrayRows, DaskRows, ParquetRows, Rows
+from ._sources import ArrayRows, Rows, rows_of
 from ._space import Space
 
 _COUNT, _FLAG = [Interval(Integral, 1, None, closed="left")], ["boolean"]
@@ -213,7 +210,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ImportError
             If `engine` is "faiss" and faiss is not installed; the message names the extra.
         """
-        rows, names = self._rows(X)
+        rows, names = rows_of(X, self)
         needed = self.level_scale is not None or isinstance(self.n_components, str)
         levels = find_levels(self.prefixes, names, rows.n_columns, needed=needed)
         scale = scale_of_columns(self.level_scale, levels, rows)
@@ -370,18 +367,6 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _n_threads(self) -> int:
         return n_blas_threads() if self.n_jobs is None else effective_n_jobs(self.n_jobs)
 
-    def _rows(self, X: Any) -> tuple[Rows, list[str] | None]:
-        """Rows, wherever they are, and the names of their columns."""
-        if isinstance(X, str | os.PathLike):
-            found = ParquetRows.of(local_path(X))
-            return found, found.names
-        if is_dask(X):
-            return DaskRows.of(X, type(self).__name__), string_columns(X)
-        if type(X) in (np.ndarray, np.memmap) and X.ndim == 2 and X.size and _is_float(X):
-            return ArrayRows(X if isinstance(X, np.memmap) else np.ascontiguousarray(X)), None
-        rows = np.ascontiguousarray(as_array(check_rows(X, self)))
-        return ArrayRows(rows), string_columns(X)
-
     def _check_columns(self, X: Any, names: list[str] | None, *, reset: bool) -> None:
         """Keep the number and the names of columns, or check that they are those of the fit."""
         if isinstance(X, str | os.PathLike):
@@ -417,7 +402,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         check_is_fitted(self)
         rows = self._index.source
         if X is not None:
-            rows, names = self._rows(X)
+            rows, names = rows_of(X, self)
             self._check_columns(X, names, reset=False)
         return _asked(rows, are_own=X is None)
 
@@ -436,13 +421,6 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 index.search(search, some, found, self._n_threads)
             parts.append(found)
         return parts
-
-
-def _is_float(X: NDArray) -> bool:
-    """Whether an array is searched as it is; its numbers are checked when they are prepared."""
-    if isinstance(X, np.memmap):
-        return X.dtype.kind == "f"
-    return X.dtype in (np.float32, np.float64)
 
 
 def _asked(rows: Rows, are_own: bool) -> Iterator[Asked]:

@@ -2,6 +2,7 @@
 
 import json
 import mmap
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,17 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
-from ..matrix._dask import as_blocks, in_tree
+from ..matrix._dask import as_blocks, in_tree, is_dask
 from ..matrix._layout import Blocks, names_of_blocks
+from ..matrix._rows import check_rows, string_columns
+from ..matrix._torch import as_array
 from ..tables._columns import Choice
 from ..tables._files import open_table
+from ..utils._files import local_path
+
+_FLOATS = (np.float32, np.float64)
 
 
 class Rows(Protocol):
@@ -225,6 +232,39 @@ class DaskRows(NamedTuple):
         firsts = self.firsts[:-1].tolist()
         tasks = [of_block(*place) for place in zip(self.parts, firsts, strict=True)]
         return in_tree(combine, tasks)
+
+
+def rows_of(X: Any, estimator: BaseEstimator) -> tuple[Rows, list[str] | None]:
+    """Find where rows are, and the names of their columns.
+
+    Parameters
+    ----------
+    X : array-like, Tensor, memory map, dask collection or path
+    estimator : BaseEstimator
+        For messages.
+
+    Returns
+    -------
+    rows : Rows
+        Numbers of arrays, of memory maps, of dask and of files are checked when they are used.
+    names : list of str or None
+
+    Raises
+    ------
+    ValueError
+        If X is not a matrix of numbers.
+    """
+    if isinstance(X, str | os.PathLike):
+        found = ParquetRows.of(local_path(X))
+        return found, found.names
+    if is_dask(X):
+        return DaskRows.of(X, type(estimator).__name__), string_columns(X)
+    if type(X) is np.memmap and X.ndim == 2 and X.size and X.dtype.kind == "f":
+        return ArrayRows(X), None
+    names = string_columns(X)
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _FLOATS:
+        X = as_array(check_rows(X, estimator))
+    return ArrayRows(np.ascontiguousarray(X)), names
 
 
 def evenly(n_rows: int, n_wanted: int) -> NDArray[np.int64]:

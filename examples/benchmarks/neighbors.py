@@ -111,6 +111,7 @@ def compare(n_rows, n_columns, power, options):
         for repeat in range(options.repeats * (1 if n == len(queries) else 5)):
             part = np.roll(queries, -repeat * n, axis=0)[:n]
             for name, search in functions.items():
+                time.sleep(0.05)  # threads of the one before may spin for a while
                 start = clock()
                 search(part)
                 times[name].append(clock() - start)

@@ -249,15 +249,15 @@ class Frame(NamedTuple):
             return self._single(self.space.points(rows))
         return np.ascontiguousarray(heads[:, 1 + len(self.lengths) :])
 
-    def products(self, queries: Queries, block: Block, stage: int, out: NDArray) -> None:
+    def products(self, queries: Queries, stage: int, block: Block, out: NDArray) -> None:
         """Bounds of the scalar products, less half the squared lengths of the rows.
 
         Parameters
         ----------
         queries : Queries
-        block : Block
         stage : int
             Index into `lengths`, or its length for products of whole rows.
+        block : Block
         out : ndarray of shape (n_rows, n_queries), float32 or `dtype`
         """
         with np.errstate(over="ignore", invalid="ignore"):

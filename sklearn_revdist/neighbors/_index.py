@@ -4,25 +4,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import repeat
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._threads import one_blas_thread
-from ._bounds import NARROWEST, Block, Frame
+from ._bounds import NARROWEST, Block, Frame, nothing
 from ._found import Nearest, Within
 from ._search import Search
 from ._shortlist import Shortlist
 from ._sources import ArrayRows, DaskRows, Rows, evenly
 from ._space import Space
 
-# Rows whose products are computed at a time, by heads and by whole rows.
-_HEAD_ROWS, _WHOLE_ROWS = 2**20, 2**15
-# Queries whose products are computed at a time, and the most products.
-_BATCH_ROWS, _N_PRODUCTS = 1024, 2**25
-# Rows that are read at a time if they are not in memory, or searched by one thread.
+# Rows and queries whose products are computed at a time, and the most products.
+_BLOCK_ROWS, _BATCH_ROWS, _N_PRODUCTS = 2**20, 1024, 2**25
+# Rows that are read at a time if they are not in memory, and of which one thread is enough.
 _ROWS_READ, _FEW_ROWS = 2**15, 2**12
 # Rows by which the coordinates are chosen, and that are tried as queries.
 _N_SAMPLED, _N_TRIED = 2048, 32
@@ -31,9 +28,9 @@ _HEAD_BYTES = 2**29
 # Products of numbers that take less time than it takes to begin a thread.
 _FEW_PRODUCTS = 2**23
 # With fewer queries for each thread, threads share the rows.
-_FEW_BATCHED = 64
+_FEW_QUERIES = 32
 # With fewer queries, heads that are computed for one search do not pay.
-_FEW_QUERIES = 512
+_MANY_QUERIES = 512
 
 
 class Asked(NamedTuple):
@@ -149,7 +146,7 @@ class Index(NamedTuple):
             n_threads = 1
         with _threads(n_threads) as run:
             for block in self._blocks(len(asked.rows), run):
-                _search_in_threads(search, asked, self.stage, block, found, n_threads, run)
+                _search_block(search, asked, self.stage, block, found, n_threads, run)
 
     def search_listed(self, search: Search, asked: Asked, found: Nearest, n_listed: int) -> None:
         """Search only the rows that faiss lists, so many for each neighbour."""
@@ -164,7 +161,7 @@ class Index(NamedTuple):
             return
         first = 0
         for rows in self.source.blocks(_ROWS_READ):
-            yield self.frame.prepare(rows, first, heads=n_queries >= _FEW_QUERIES, run=run)
+            yield self.frame.prepare(rows, first, heads=n_queries >= _MANY_QUERIES, run=run)
             first += len(rows)
 
 
@@ -179,52 +176,56 @@ def _threads(n_threads: int) -> Iterator[Callable]:
                 yield pool.map
 
 
-def _search_in_threads(search, asked, first, block, found, n_threads, run):
-    """Search a block; threads share the queries, or the rows if there are few queries."""
-    n_parts = min(n_threads, len(block.rows) // _FEW_ROWS)
-    if n_parts < 2 or len(asked.rows) >= _FEW_BATCHED * n_threads:
-        _search_block(search, asked, first, block, found, n_threads, run)
-        return
-    apart = [found.apart() for _ in range(n_parts)]
-    one = repeat(1), repeat(map)
-    list(run(partial(_search_block, search, asked, first), block.parts(n_parts), apart, *one))
-    for each in apart:
-        found.merge(each)
+def _search_block(search, asked, first, block, found, n_threads=1, run=map):
+    """Search rows of a block, stage by stage.
 
-
-def _search_block(search, asked, first, block, found, n_threads, run):
-    """Search rows of a block, stage by stage."""
+    Threads share the queries or, if there are few, the rows whose products are computed.
+    """
     last = len(search.frame.lengths)
     first = last if block.heads is None else first
-    for part in block.parts(-(-len(block.rows) // _HEAD_ROWS)):
+    for part in _parts(block, _BLOCK_ROWS):
         found.n_seen += len(part.rows)
         which = np.arange(len(asked.rows))
         for stage in range(first, last + 1):
-            pieces = [part] if stage < last else part.parts(-(-len(part.rows) // _WHOLE_ROWS))
+            pieces = [part]
+            if stage == last:  # large batches, and few rows of a file in memory
+                is_kept = block.release is nothing
+                size = _N_PRODUCTS // min(len(which), _BATCH_ROWS) if is_kept else _ROWS_READ
+                pieces = _parts(part, size)
             costly = [which[:0]]
             for i, piece in enumerate(pieces):
-                again = stage > first and i == 0
-                add = partial(_search_batch, search, asked, piece, found, stage, again)
+                add = partial(_search_batch, search, asked, piece, found, stage)
+                add = partial(add, again=stage > first and i == 0)
                 size = max(1, min(_BATCH_ROWS, _N_PRODUCTS // len(piece.rows)))
-                n_batches = max(-(-len(which) // size), min(n_threads, len(which)))
-                costly += run(add, np.array_split(which, n_batches))
+                n_batches = -(-len(which) // size)
+                if len(which) < _FEW_QUERIES * n_threads:
+                    n_parts = max(1, min(n_threads, len(piece.rows) // _FEW_ROWS))
+                    add = partial(add, n_parts=n_parts, run=run)
+                    costly += map(add, np.array_split(which, n_batches))
+                else:
+                    costly += run(add, np.array_split(which, max(n_batches, n_threads)))
             which = np.concatenate(costly)
             if len(which) == 0:
                 break
 
 
-def _search_batch(search, asked, block, found, stage, again, which):
+def _parts(block, n_rows):
+    """Parts of at most so many rows."""
+    return block.parts(-(-len(block.rows) // n_rows))
+
+
+def _search_batch(search, asked, block, found, stage, which, **how):
     rows, own = asked.rows[which], asked.own[which]
     queries = search.frame.queries(rows, own, asked.first + which[0])
-    return search.add(queries, which, block, found, stage, again=again)
+    return search.add(queries, which, block, found, stage, **how)
 
 
 def _search_rows(frame, n_rows, skip_identical, asked, found, rows, first):
     """Search a block of dask, on a worker."""
     found = found.apart()
     if len(rows):
-        block = frame.prepare(np.asarray(rows), first, heads=len(asked.rows) >= _FEW_QUERIES)
-        _search_block(Search(frame, n_rows, skip_identical), asked, 0, block, found, 1, map)
+        block = frame.prepare(np.asarray(rows), first, heads=len(asked.rows) >= _MANY_QUERIES)
+        _search_block(Search(frame, n_rows, skip_identical), asked, 0, block, found)
     return found
 
 

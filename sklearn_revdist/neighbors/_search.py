@@ -5,7 +5,8 @@ by their bounds, nearly all other rows, and the distances to those left decide.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -59,6 +60,8 @@ class Search:
         stage: int,
         *,
         again: bool = False,
+        n_parts: int = 1,
+        run: Callable = map,
     ) -> NDArray[np.int64]:
         """Add rows of a block that are near enough to what has been found in others.
 
@@ -74,6 +77,10 @@ class Search:
             Stage of the bounds.
         again : bool, default=False
             Whether an earlier stage has left too many rows of this block.
+        n_parts : int, default=1
+            Number of parts of the rows whose products may be computed side by side.
+        run : callable, default=map
+            Like `map`; may use threads.
 
         Returns
         -------
@@ -83,7 +90,7 @@ class Search:
         last = len(self.frame.lengths)
         # bounds by heads are less near to the distances; one row may be the query itself
         n_seeds = (1 if stage == last else 2) * found.n_wanted + 1
-        products = self._products(queries, block, stage, n_seeds)
+        products = self._products(queries, block, stage, n_seeds, n_parts, run)
         short = (
             np.flatnonzero(np.isinf(found.limits[which]) | again) if found.n_wanted else which[:0]
         )
@@ -133,14 +140,16 @@ class Search:
             kept[zero] &= ~same.all(axis=1)
         found.add(which[of[kept]], distances[kept], at[kept] + block.first)
 
-    def _products(self, queries, block, stage, n_seeds):
+    def _products(self, queries, block, stage, n_seeds, n_parts, run):
         n_queries, n_rows = len(queries.rows), len(block.rows)
         size = _group_size(n_rows, n_seeds)
         n_groups = -(-n_rows // size)
         dtype = np.float32 if stage < len(self.frame.lengths) else self.frame.dtype
         values = self._room(n_groups * size * n_queries, dtype).reshape(-1, n_queries)
         values[n_rows:] = -np.inf
-        self.frame.products(queries, block, stage, values[:n_rows])
+        parts = block.parts(n_parts)
+        out = np.split(values[:n_rows], np.cumsum([len(part.rows) for part in parts])[:-1])
+        list(run(partial(self.frame.products, queries, stage), parts, out))
         self.n_read.append(n_queries * n_rows * self.frame.width(stage))
         return _Products(values, size)
 

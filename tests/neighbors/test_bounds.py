@@ -18,7 +18,7 @@ def left(frame, rows, asked, distances, stage):
     queries = frame.queries(asked, None)
     dtype = np.float32 if stage < len(frame.lengths) else frame.dtype
     products = np.empty((len(rows), len(asked)), dtype)
-    frame.products(queries, block, stage, products)
+    frame.products(queries, stage, block, products)
     return np.array(
         [
             product >= frame.thresholds(queries.take([i]), distance, stage)[0]

@@ -210,12 +210,11 @@ class BasePrefixRidgeCV(BaseEstimator):
                 )
         return np.array(self.prefixes, dtype=int)
 
-    def _linear(self, X):
-        """Apply the linear map to the prefix."""
+    def _rows(self, X):
+        """Check rows and return their prefix."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        n_prefix = self.n_prefix_
-        return X[:, :n_prefix] @ self.coef_[..., :n_prefix].T + self.intercept_
+        return X[:, : self.n_prefix_]
 
 
 class Candidates(NamedTuple):

@@ -70,7 +70,7 @@ class GroupRidge:
         -------
         coef : ndarray of shape (n_columns, n_targets), float64
         """
-        penalty = self._of_columns(penalties)
+        penalty = self.of_columns(penalties)
         if self._has_few_rows:
             scaled = self.X / penalty
             return scaled.T @ cho_solve(cho_factor(scaled @ self.X.T + np.eye(len(self.X))), self.Y)
@@ -158,7 +158,8 @@ class GroupRidge:
             for start in starts[:n_searches]
         ]
         best = min(found, key=lambda result: result.fun)
-        n_iter = max(1, *(result.nit for result in found))
+        # there are no steps if the bounds are equal
+        n_iter = max(1, *(result.get("nit", 0) for result in found))
         return np.exp(best.x), float(best.fun), n_iter
 
     @property
@@ -173,14 +174,15 @@ class GroupRidge:
         """Mean over rows, which have their weights, and targets."""
         return float((of_rows / self._variance).mean(axis=1).sum() / self.weight.sum())
 
-    def _of_columns(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of_columns(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Penalties of the columns, from those of the groups."""
         penalty = np.empty(self.X.shape[1])
         for columns, of_group in zip(self.groups, penalties, strict=True):
             penalty[columns] = of_group
         return penalty
 
     def _solve(self, penalties: NDArray[np.float64]) -> "_Solved":
-        penalty = self._of_columns(penalties)
+        penalty = self.of_columns(penalties)
         if self._has_few_rows:  # (X D^-1 X' + I)^-1 X D^-1 is the same Z
             scaled = self.X / penalty
             Z = cho_solve(cho_factor(scaled @ self.X.T + np.eye(len(self.X))), scaled)

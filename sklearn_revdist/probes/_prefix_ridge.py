@@ -82,9 +82,9 @@ def predictions(X, Y, alphas, prefixes, X_test, *, sample_weight=None, scale=Tru
     parts : iterator of (slice, ndarray of shape (n_prefixes of the slice, n_rows, n_targets))
         Slices of `prefixes`, in order and bounded in size, and their predictions.
     """
-    training = _Training.of(X, Y, sample_weight, scale)
+    training = Training.of(X, Y, sample_weight, scale)
     prepared = training.prepare(X_test)
-    for factor in _factors(training, alphas, solver):
+    for factor in factors(training, alphas, solver):
         terms = factor.whiten(prepared)
         yield factor.rounding, _partial_sums(terms, factor.z, training.target_mean, prefixes)
 
@@ -104,9 +104,9 @@ def left_out_predictions(X, Y, alphas, prefixes, *, sample_weight=None, scale=Tr
     .. [1] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression.
        Chapman and Hall, section 2.2.
     """
-    training = _Training.of(X, Y, sample_weight, scale)
+    training = Training.of(X, Y, sample_weight, scale)
     prepared = training.prepare(X)
-    for factor in _factors(training, alphas, solver):
+    for factor in factors(training, alphas, solver):
         terms = factor.whiten(prepared)
         parts = _partial_sums(terms, factor.z, training.target_mean, prefixes)
         yield factor.rounding, _left_out(parts, terms, Y, prefixes, training)
@@ -125,8 +125,8 @@ def coefficients(X, Y, alphas, prefixes, *, sample_weight=None, scale=True, solv
         For each prefix, coefficients for the columns as they are, of shape (n_targets,
         n_features) and zero beyond the prefix, and intercepts of shape (n_targets,).
     """
-    training = _Training.of(X, Y, sample_weight, scale)
-    for factor in _factors(training, alphas, solver):
+    training = Training.of(X, Y, sample_weight, scale)
+    for factor in factors(training, alphas, solver):
         yield factor.rounding, _coefficients(factor, training, prefixes)
 
 
@@ -139,7 +139,7 @@ class Factor(NamedTuple):
     rounding : float
         As for :func:`predictions`.
     whiten : callable
-        From prepared rows x, of shape (n_rows, n_features), to rows L^-1 x.
+        From prepared rows x, of shape (n_rows, n_features), to rows L^-1 x. Can be pickled.
     solve_transposed : callable
         From columns z, of shape (n_features, n_columns), to columns L'^-1 z.
     """
@@ -150,7 +150,7 @@ class Factor(NamedTuple):
     solve_transposed: Callable[[NDArray], NDArray]
 
 
-class _Training(NamedTuple):
+class Training(NamedTuple):
     """Training rows [X | Y], their weights and moments, and the centre and scale of columns."""
 
     rows: NDArray
@@ -162,10 +162,13 @@ class _Training(NamedTuple):
 
     @classmethod
     def of(cls, X, Y, sample_weight, scale):
+        """Training rows; `scale` is that of :func:`predictions`, or an array, one per column."""
         rows, n_features = np.column_stack([X, Y]), X.shape[1]
         moments = Moments.of(rows, sample_weight)
         spread = np.ones(n_features)
-        if scale:
+        if np.ndim(scale):
+            spread = scale
+        elif scale:
             spread = moments.scale()[:n_features] / np.sqrt(moments.weight)
             spread = np.where(spread > 0, spread, 1.0)
         return cls(rows, sample_weight, moments, *np.split(moments.mean, [n_features]), spread)
@@ -179,7 +182,7 @@ class _Training(NamedTuple):
         return np.concatenate([1 / self.scale, np.ones(len(self.target_mean))])
 
 
-def _factors(training, alphas, solver):
+def factors(training, alphas, solver):
     """Yield the factor of each penalty."""
     names, n_features = [solver], len(training.mean)
     if solver == "auto":
@@ -268,12 +271,18 @@ def _cholesky(products, n_features, alpha):
     squares = np.diagonal(lower) + alpha
     np.fill_diagonal(lower, squares)
     lower, failed = lapack.dpotrf(lower, lower=1, clean=0, overwrite_a=1)
+    packed, _ = lapack.dtrttf(lower, uplo="L")  # half the memory, and as fast
     return Factor(
         z=blas.dtrsm(1.0, lower, products[n_features:, :n_features].T, lower=1),
         rounding=np.inf if failed else _EPS * _ratio(squares, lower),
-        whiten=lambda X: blas.dtrsm(1.0, lower, X, side=1, lower=1, trans_a=1),
-        solve_transposed=lambda z: blas.dtrsm(1.0, lower, z, lower=1, trans_a=1),
+        whiten=partial(_solve_triangle, packed, side="R"),
+        solve_transposed=partial(_solve_triangle, packed, side="L"),
     )
+
+
+def _solve_triangle(packed, rows, side):
+    """Solve for rows (side "R") or columns (side "L")."""
+    return lapack.dtfsm(1.0, packed, rows, uplo="L", trans="T", side=side)
 
 
 def _root(training):

@@ -9,12 +9,13 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..matrix._rows import check_classes, check_targets
+from ..matrix._rows import check_classes, check_row_weights, check_targets
 from ..utils._compat import _fit_context, _raise_for_params
 from ._base import BasePrefixRidgeCV
+from ._uncertain_ridge import UncertainRidge
 
 
-class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
+class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
     """Ridge regression on the prefix of the columns that predicts best.
 
     Prefix length and penalty are chosen together, by default by leaving out each row in turn. All
@@ -81,6 +82,11 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
         Coefficients, fitted on all rows; zero beyond the prefix.
     intercept_ : float or ndarray of shape (n_targets,), float64
         Intercept.
+    noise_std_ : float or ndarray of shape (n_targets,), float64
+        Standard deviation of the noise.
+    posterior_share_ : float or ndarray of shape (n_targets,), float64
+        Share of the variance of coefficients, given data and penalty, that shows in the errors of
+        left-out rows; see `predict`.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -140,6 +146,12 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
 
     >>> model.cv_scores_[:4].max(axis=1).round(2)
     array([0.37, 0.69, 1.  , 1.  ])
+
+    A new measurement has a standard deviation, and lies in its interval with a probability of 90 %:
+
+    >>> predicted, std = model.predict(X[:1], return_std=True)
+    >>> std.round(1), model.predict_interval(X[:1], coverage=0.9).round(1)
+    (array([0.1]), array([[0.7, 1.1]]))
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -175,21 +187,11 @@ class PrefixRidgeCV(MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):
             X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
         )
         Y = y.reshape(len(y), -1).astype(np.float64)
-        return self._fit(X, data, Y, y, sample_weight, params)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Predict from the chosen prefix.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Columns of the fit, of which those beyond the prefix are not used.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets), float64
-        """
-        return self._linear(X)
+        self._fit(X, data, Y, y, sample_weight, params)
+        weights = check_row_weights(sample_weight, data)
+        prefix, how = data[:, : self.n_prefix_], {"alpha": self.alpha_, "scale": self.scale}
+        self._set_uncertainty(prefix, Y, weights, **how)
+        return self
 
 
 class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
@@ -316,7 +318,8 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
             With two classes, positive for the second of `classes_`.
         """
-        scores = self._linear(X)
+        prefix = self._rows(X)
+        scores = prefix @ self.coef_[:, : prefix.shape[1]].T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: ArrayLike) -> NDArray:

@@ -52,6 +52,12 @@ def test_one_group_has_the_penalty_of_ridge_cv(data):
     assert 1 - errors.min() / y.var() == pytest.approx(model.best_score_, abs=1e-5)
 
 
+def test_equal_bounds_are_the_penalty(data):
+    X, y, groups = data
+    model = GroupRidgeCV(groups, alpha_min=3.0, alpha_max=3.0).fit(X, y)
+    np.testing.assert_allclose(model.alphas_, 3.0)
+
+
 def test_groups_have_penalties_of_their_own(data):
     X, y, groups = data
     model = GroupRidgeCV(groups).fit(X, y)

@@ -170,6 +170,10 @@ WEIGHTS = {
         *([value] * 40 for value in (-1.0, np.nan, np.inf, 0.0)),
     ]
 }
+INTERVALS = {
+    "predict": {"return_std": NO_BOOLEAN},
+    "predict_interval": {"coverage": [0, 1, -0.5, 90, "most", None, np.nan, [0.9]]},
+}
 MOMENTS = {
     "moments": [5, None, "abc", X],
     "feature_names": [5, "abc", ["a"], [["a"] * 8], list(range(8))],
@@ -354,6 +358,11 @@ CALLS = {
     "PrefixRidgeCV.fit": WEIGHTS,
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
+    **{
+        f"{name}.{method}": given
+        for name in ("PrefixRidgeCV", "GroupRidgeCV")
+        for method, given in INTERVALS.items()
+    },
     "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
@@ -510,7 +519,7 @@ def good(tmp_path):
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
     kept = {"source": source, "model": "m", "embeddings": {SequenceKey("MKT", 0): values}}
     store.write(**kept)
-    curve = PrefixRidgeCV().fit(X, Y)
+    curve, groups = PrefixRidgeCV().fit(X, Y), GroupRidgeCV().fit(X, Y)
     yield {
         "ContiguousKFold": (None, {"n_splits": 5}),
         "ModuloKFold": (None, {"n_splits": 5}),
@@ -591,6 +600,8 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
+        **{f"PrefixRidgeCV.{method}": (curve, {"X": X}) for method in INTERVALS},
+        **{f"GroupRidgeCV.{method}": (groups, {"X": X}) for method in INTERVALS},
         "SiteMean.fit_transform": (SiteMean(cv=2), {"X": ["MK", "MR", "AK"], "y": [0.0, 1, 2]}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
         "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),

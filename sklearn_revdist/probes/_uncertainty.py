@@ -1,0 +1,170 @@
+"""Uncertainty: how far new measurements lie from the predictions of a ridge.
+
+With L L' = X'WX + alpha I of the centred training rows and their total weight n, let q(x) =
+|L^-1 x|^2. If coefficients have the prior variances that the penalty implies, a new measurement at
+x has the standard deviation sigma s(x), where sigma is that of the noise [1]_:
+
+    s(x)^2 = 1 + 1 / n + q(x)
+
+What the noise is, and how far the errors follow s, is seen in the training rows, each left out in
+turn without refitting: with the leverage h_i = 1 / n + q(x_i), the residual is r_i / (1 - h_i), and
+s^2 is 1 / (1 - h_i) [2]_. Three things are read from them:
+
+- a share tau of q that belongs in s^2 = 1 + 1 / n + tau q: 1, unless the left-out residuals refute
+  it (likelihood-ratio test, 5 %), and then the largest that they do not. With columns of unit
+  variance, rows with a rare feature, as in a one-hot encoding, have a huge q but no larger errors;
+- sigma^2, the mean square of the left-out residuals in units of s;
+- quantiles of their absolute values, for intervals that assume no distribution [3]_.
+
+A column that only one row makes vary has no coefficient when that row is left out, and counts
+neither in its s nor, if it does not vary at all, in that of new rows: so they are alike, whether or
+not an encoder drops features that it has not seen.
+
+References
+----------
+.. [1] Rasmussen, C. E. and Williams, C. K. I. (2006). Gaussian Processes for Machine Learning. MIT
+   Press, section 2.1.
+.. [2] Cook, R. D. and Weisberg, S. (1982). Residuals and Influence in Regression. Chapman and Hall,
+   section 2.2.
+.. [3] Vovk, V., Gammerman, A. and Shafer, G. (2005). Algorithmic Learning in a Random World.
+   Springer, section 2.3.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from ._prefix_ridge import Training, factors
+
+_EPS = np.finfo(np.float64).eps
+_SHARES = (*np.logspace(0, -4, 17), 0.0)
+_REFUTED = 3.84  # difference of deviances that chance exceeds in 5 % of cases
+# Whitened rows are made in batches of about this many numbers (16 MB).
+_BATCH_SIZE = 2**21
+
+
+class Uncertainty(NamedTuple):
+    """What a ridge knows of its errors.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        Centre and scale of the columns; the scale of constant columns is infinite.
+    whiten : callable
+        From centred and scaled rows x to rows L^-1 x. It holds the triangle of L, n_features^2 / 2
+        numbers, or for few rows about 2 n_rows n_features.
+    share : ndarray of shape (n_targets,)
+        The share tau.
+    noise : ndarray of shape (n_targets,)
+        The standard deviation sigma.
+    errors : ndarray of shape (n_rows, n_targets)
+        Absolute left-out residuals in units of s.
+    weights : ndarray of shape (n_rows,)
+        Weights of these rows.
+    """
+
+    mean: NDArray
+    scale: NDArray
+    whiten: Callable[[NDArray], NDArray]
+    share: NDArray
+    noise: NDArray
+    errors: NDArray
+    weights: NDArray
+
+    @classmethod
+    def of(cls, X, Y, sample_weight, *, alpha, scale):
+        """Leave out each row, and find how its error depends on s.
+
+        Of a row of weight w, one of w equal rows is left out; with a weight below 1, the whole row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features), float64
+            Training rows.
+        Y : ndarray of shape (n_rows, n_targets), float64
+            Their targets.
+        sample_weight : ndarray of shape (n_rows,) or None
+            Their weights.
+        alpha : float
+            Penalty.
+        scale : bool or ndarray of shape (n_features,)
+            Whether the penalty is for columns of unit variance, or the unit of each column.
+        """
+        weights = np.ones(len(X))
+        if sample_weight is not None:
+            used = sample_weight > 0
+            X, Y, weights = X[used], Y[used], sample_weight[used]
+        training = Training.of(X, Y, weights, scale)
+        factor = next(factors(training, [alpha], "auto"))
+        q, residuals = np.empty(len(X)), Y - training.target_mean
+        for rows, whitened in _whitened(X, training.mean, training.scale, factor.whiten):
+            q[rows] = _squares(whitened)
+            residuals[rows] -= whitened @ factor.z
+        total, removed = weights.sum(), np.minimum(weights, 1)
+        leverage = 1 / total + q
+        # If a row alone determines its prediction, rounding may make these negative.
+        kept = np.maximum(1 - removed * leverage, _EPS)
+        of_mean = 1 / np.maximum(total - removed, _EPS)
+        own, varies = _own_columns(X, training.scale * np.sqrt(alpha))
+        of_coef = np.maximum(leverage / kept - of_mean - np.where(weights <= 1, own, 0), 0)
+        residuals = np.abs(residuals) / kept[:, np.newaxis]
+        share = _share(residuals, 1 + of_mean, of_coef, weights)
+        errors = residuals / np.sqrt(1 + of_mean[:, np.newaxis] + np.outer(of_coef, share))
+        noise = np.sqrt(np.average(errors**2, axis=0, weights=weights))
+        scale = np.where(varies, training.scale, np.inf)
+        return cls(training.mean, scale, factor.whiten, share, noise, errors, weights)
+
+    def spread(self, X):
+        """Compute s of rows, for each target."""
+        q = np.empty(len(X))
+        for rows, whitened in _whitened(X, self.mean, self.scale, self.whiten):
+            q[rows] = _squares(whitened)
+        return np.sqrt(1 + 1 / self.weights.sum() + np.outer(q, self.share))
+
+    def quantile(self, coverage):
+        """Return the error, in units of s, that a new row exceeds with probability 1 - coverage.
+
+        It is the smallest error such that a share `coverage` of the weight, including that of the
+        new row, has none larger; the error of the new row counts as infinite.
+        """
+        order = self.errors.argsort(axis=0)
+        ascending = np.take_along_axis(self.errors, order, axis=0)
+        ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
+        counted = self.weights[order].cumsum(axis=0)
+        needed = coverage * (self.weights.sum() + 1) * (1 - 1e-12)  # no row more by rounding
+        place = np.sum(counted < needed, axis=0)
+        return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
+
+
+def _whitened(X, mean, scale, whiten):
+    """Yield slices of rows, and these rows whitened."""
+    for rows in gen_batches(len(X), _BATCH_SIZE // X.shape[1] + 1):
+        yield rows, whiten(np.asfortranarray((X[rows] - mean) / scale))
+
+
+def _squares(rows):
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+def _share(residuals, certain, of_coef, weights):
+    """Largest share, for each target, of `of_coef` in s^2 that residuals do not refute."""
+    deviances = []
+    for share in _SHARES:
+        squares = (certain + share * of_coef)[:, np.newaxis]
+        variance = np.average(residuals**2 / squares, axis=0, weights=weights)
+        of_noise = np.log(np.maximum(variance, np.finfo(np.float64).tiny))
+        deviances.append(of_noise + np.average(np.log(squares), axis=0, weights=weights))
+    worse = weights.sum() * (deviances - np.min(deviances, axis=0))
+    return np.take(_SHARES, np.argmax(worse <= _REFUTED, axis=0))
+
+
+def _own_columns(X, unit):
+    """Squared steps of each row in columns that it alone makes vary, and which columns vary."""
+    usual = np.median(X[:3], axis=0)  # at least two of three, if a single row differs
+    differs = usual != X
+    alone = differs.sum(axis=0) == 1
+    steps = np.where(differs[:, alone], (X - usual)[:, alone] / unit[alone], 0)
+    return _squares(steps), differs.any(axis=0)

@@ -74,7 +74,7 @@ def simulate_campaign(
         "thompson"
             one after the other, each the best of values drawn from normal distributions with the
             mean and standard deviation of ``predict(X, return_std=True)``, independently for each
-            variant and pick;
+            variant and pick; on ten scans it found fewer of the best than "greedy";
         "random"
             at random, for comparison.
     top : int or float, default=0.01

@@ -192,8 +192,8 @@ def _check_gives_std(estimator):
         last = last.steps[-1][1]
     if "return_std" not in inspect.signature(last.predict).parameters:
         raise TypeError(
-            "acquisition='thompson' needs an estimator whose predict has return_std, which "
-            f"{type(last).__name__} is not; take GroupRidgeCV, BayesianRidge or "
+            "acquisition='thompson' needs predict(X, return_std=True), which "
+            f"{type(last).__name__} lacks; take GroupRidgeCV, BayesianRidge or "
             "GaussianProcessRegressor."
         )
 

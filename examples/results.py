@@ -26,9 +26,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_revdist import ESMEmbedder, Moments, PrefixRidgeCV, ReverseDistiller, read_fasta
-from sklearn_revdist.evaluation._evaluate import embed_task
 from sklearn_revdist.evaluation._probes import RIDGE_ALPHAS
 from sklearn_revdist.evaluation._score_files import write_scores
+from sklearn_revdist.evaluation._task_embeddings import embed_task
 from sklearn_revdist.sequences._draw import draw_proteins
 from sklearn_revdist.tasks._task_list import task_readers
 

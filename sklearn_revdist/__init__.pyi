@@ -1,5 +1,9 @@
 """What the package exports, and where from: read when it is imported, and by type checkers."""
 
+from .assays._assay import Assay, read_assay
+from .assays._comparison import compare_features
+from .assays._model import VariantModel
+from .assays._variant_model import make_variant_model
 from .baselines._composition import KmerComposition
 from .baselines._one_hot import SequenceOneHotEncoder
 from .baselines._site_mean import SiteMean
@@ -8,6 +12,7 @@ from .displays._nested_variance import NestedVarianceDisplay
 from .displays._prefix_curve import PrefixCurveDisplay
 from .displays._prefix_scores import PrefixScoreDisplay
 from .displays._scaling import ScalingDisplay
+from .displays._substitution_map import SubstitutionMapDisplay
 from .distillation._naive_chain import NaiveChain
 from .distillation._reverse_distiller import ReverseDistiller
 from .embedding._embedder import ESMEmbedder
@@ -24,6 +29,7 @@ from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
+from .probes._left_out_voting import LeftOutVotingRegressor
 from .probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from .probes._top_k import hit_rate, ndcg_at_k, top_k_recall
 from .sequences._fasta import read_fasta
@@ -34,6 +40,7 @@ from .tasks._task import Task
 from .tasks._task_list import read_tasks
 
 __all__ = [
+    "Assay",
     "ContiguousKFold",
     "ESMEmbedder",
     "ESMScorer",
@@ -41,6 +48,7 @@ __all__ = [
     "GroupRidgeCV",
     "KmerComposition",
     "LayerCurveDisplay",
+    "LeftOutVotingRegressor",
     "ModuloKFold",
     "Moments",
     "NaiveChain",
@@ -53,9 +61,12 @@ __all__ = [
     "ScalingDisplay",
     "SequenceOneHotEncoder",
     "SiteMean",
+    "SubstitutionMapDisplay",
     "Task",
     "TransformersEmbedder",
+    "VariantModel",
     "combine_mutants",
+    "compare_features",
     "embed_to_parquet",
     "evaluate",
     "fetch_proteingym",
@@ -64,11 +75,13 @@ __all__ = [
     "layer_scores",
     "load_if1_ecoli",
     "load_secondary_structure",
+    "make_variant_model",
     "mean_scores",
     "mutants_of",
     "mutate",
     "ndcg_at_k",
     "prefix_scores",
+    "read_assay",
     "read_fasta",
     "read_tasks",
     "simulate_campaign",

@@ -24,6 +24,7 @@ PAGES = {
     README: 9,
     DOCS / "index.rst": 1,
     DOCS / "layers.rst": 4,
+    DOCS / "assays.rst": 2,
     DOCS / "campaigns.rst": 2,
 }
 
@@ -136,6 +137,26 @@ def test_the_commands_of_the_readme_run_on_tables_of_others(python, fair_esm, tm
     nested = pd.read_parquet(tmp_path / "nested.parquet").set_index("name")
     distiller = ReverseDistiller.from_pretrained(tmp_path / "distiller.safetensors")
     fair_esm.means("demo", table["sequence"]).map(distiller.transform).assert_matched(nested)
+
+
+def test_the_commands_from_a_spreadsheet_to_predictions_run(python, tmp_path):
+    pytest.importorskip("skops")
+    pytest.importorskip("matplotlib")
+    (block,) = re.findall(r"```sh\n(cp .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    copy, *lines = block.splitlines()
+    _, source, target = shlex.split(copy)
+    frame = pd.read_csv(README.parent / source)[::10]
+    frame.to_csv(tmp_path / target, index=False)
+    printed = ""
+    for line in lines:
+        process = python("-m", "sklearn_revdist", *shlex.split(line)[1:])
+        assert process.returncode == 0, process.stderr
+        printed += process.stdout
+    assert "one_hot" in printed
+    predictions = pd.read_csv(tmp_path / "singles.csv")
+    assert len(predictions) == 19 * 72
+    assert predictions["rank"].is_monotonic_increasing
+    assert (tmp_path / "singles.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_readme_has_the_two_commands():

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from ..matrix._layout import blocks_of_names
-from ..tables._files import STORES, format_of
-from ._console import as_usage, local_copy, local_output
+from ..tables._files import STORES
+from ._console import local_copy, local_output
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
@@ -17,20 +17,22 @@ from ._options import (
     sequence_options,
     table_options,
 )
-from ._outputs import refuse_json, report, write_table
+from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
 from ._sequence_inputs import (
     Kept,
     Records,
     chain_of,
     checked_sequences,
     embedded,
+    embedding_columns,
+    label_names,
     make_embedder,
 )
 
 
 @click.command()
 @click.argument("sequences", type=click.Path(path_type=Path, allow_dash=True))
-@output_option("A .parquet, .h5 or .npy file, a store (.sqlite)")
+@output_option("A .parquet, .csv, .csv.gz, .h5 or .npy file, a store (.sqlite)")
 @chain_option()
 @click.option("--residues", is_flag=True, help="Write one row per residue, not per sequence.")
 @click.option(
@@ -62,9 +64,10 @@ def embed_command(
     Everything is checked before anything is embedded.
 
     The output has one row per sequence, in the order of the input, duplicates included; or, with
-    --residues, one row per residue. Parquet and HDF5 also hold the names of the sequences and of
-    the columns and, with --residues, the number of the record, counted from 0, and the position in
-    it, counted from 1. npy holds only the numbers.
+    --residues, one row per residue. Parquet, CSV and HDF5 also hold the names of the sequences and
+    of the columns and, with --residues, the number of the record, counted from 0, and the position
+    in it, counted from 1. npy holds only the numbers. Parquet and CSV have columns of the input
+    that --keep names, too, between the names and the numbers.
 
     Embeddings are kept beside the output until it is complete, so that the same command goes on
     after an interruption.
@@ -72,6 +75,7 @@ def embed_command(
     \b
       revdist embed proteins.fasta -o proteins.parquet
       revdist embed proteins.csv --sequence-column seq -m 8M -m 650M -o proteins.h5
+      revdist embed proteins.csv --keep plate --keep fitness -o proteins.csv.gz
       revdist embed proteins.fasta -m 650M --alone -o plain.npy
       revdist embed family.a3m --remove-gaps -m ./my_model -o family.parquet
       zcat proteins.fasta.gz | revdist embed - -m demo -o - --output-format npy > proteins.npy
@@ -86,13 +90,18 @@ def embed_command(
         refuse_pooling(settings)
     refuse_json(output, "embeddings", as_json)
     if not to_store:
-        as_usage(format_of, output, output_format)
+        check_keep(reading["keep"], output, output_format)
+    elif reading["keep"]:
+        raise click.UsageError("A store holds no columns of a table; leave out --keep.")
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     kept = Kept.beside(output)
     with local_copy(sequences) as path, local_output(output) as target:
         embedder.set_params(store=target if to_store else store)
-        checked = checked_sequences(Records(path, **reading), embedder)
-        table = embedded(checked, embedder, kept, residues=residues)
+        records = Records(path, **reading)
+        columns = embedding_columns(embedder, residues)
+        refuse_clashes(records.copied.types, [*label_names(residues), *columns])
+        checked = checked_sequences(records, embedder)
+        table = embedded(checked, embedder, kept, copied=records.copied, residues=residues)
         # a store is filled by the embedder
         n_rows = write_table(table, None if to_store else target, output_format, quiet)
     kept.remove()

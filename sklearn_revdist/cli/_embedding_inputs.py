@@ -11,29 +11,44 @@ from ..embedding._store import EmbeddingStore
 from ..matrix._layout import blocks_of_names
 from ..sequences._packed import plain_suffix
 from ..sequences._records import FORMATS as RECORDS
+from ..sequences._text_embeddings import holds_embeddings, open_text_embeddings
 from ..tables._columns import Choice
 from ..tables._files import READ, STORES, check_holds_no_code, chosen, format_of, open_table
 from ..tables._parquet import parquet_columns
 from ..tables._table import Batch, Table
 from ._console import INPUT, as_usage, failing
 
+_TEXT = ("csv", "tsv")
 
-def holds_sequences(path: Path, input_format: str | None, sequence_column: str | None) -> bool:
-    """Whether a file holds sequences; a Parquet table does unless it has columns of embeddings."""
+
+def holds_sequences(
+    path: Path,
+    input_format: str | None,
+    sequence_column: str | None,
+    models: Sequence[str] = (),
+) -> bool:
+    """Whether a file holds sequences; a table does unless it has columns of embeddings.
+
+    Those of `models` are embeddings whatever is beside them.
+    """
     if input_format is None:
         with failing(INPUT):
             check_holds_no_code(path)
-    known = {**READ, **RECORDS, **dict.fromkeys(STORES, "store")}
-    name = input_format or known.get(plain_suffix(path), "fasta")
-    if name != "parquet":
+    sequence_column = sequence_column or "sequence"
+    name = _format_of(path, input_format)
+    if name not in ("parquet", *_TEXT):
         return name in RECORDS.values()
     with failing(INPUT):
         try:
+            if name in _TEXT:
+                return not holds_embeddings(path, name, sequence_column, models)
             columns, embedding = parquet_columns(path)
         except (ValueError, FileNotFoundError):
             return True  # so that reading says what is wrong
-        if not embedding or (sequence_column or "sequence") not in columns:
+        if not embedding or sequence_column not in columns:
             return not embedding
+        if any(f"{model}_0" in columns for model in models):
+            return False
         try:
             table = open_table(path, name)
         except ValueError:  # of several embeddings, say
@@ -49,6 +64,11 @@ def holds_sequences(path: Path, input_format: str | None, sequence_column: str |
         return False
 
 
+def _format_of(path: Path, input_format: str | None) -> str:
+    known = {**READ, **RECORDS, **dict.fromkeys(STORES, "store")}
+    return input_format or known.get(plain_suffix(path), "fasta")
+
+
 def is_store(path: Path, input_format: str | None) -> bool:
     """Whether a file is a store, which has columns of models only."""
     return input_format is None and path.suffix.lower() in STORES
@@ -62,12 +82,36 @@ def open_embeddings(
     `choose` picks the columns of the embedding.
     """
     with failing(INPUT):
+        name = _format_of(path, input_format)
         if is_store(path, input_format):
             table = chosen(_open_store(path), choose)
+        elif name in _TEXT:
+            table = open_text_embeddings(path, name, choose)
         else:
             as_usage(format_of, path, input_format, READ)
             table = open_table(path, input_format, choose)
     return table._replace(batches=lambda: _checked(table))
+
+
+def keep_labels(table: Table, keep: Sequence[str], where: str) -> tuple[Table, list[str]]:
+    """Keep the name and the labels that --keep names, or all of them, and return their names."""
+    with failing(INPUT):
+        found = list(next(table.batches()).labels)
+        if missing := [column for column in keep if column not in (*found, "all")]:
+            raise ValueError(
+                f"{where} has no column {missing[0]!r} beside its embedding, but "
+                f"{', '.join(map(repr, found)) or 'none'}; name others to keep (--keep)."
+            )
+    if not keep or "all" in keep:
+        return table, found
+    kept = [column for column in found if column == "name"]
+    kept += [column for column in dict.fromkeys(keep) if column not in kept]
+
+    def batches():
+        for labels, rows in table.batches():
+            yield Batch({column: labels[column] for column in kept}, rows)
+
+    return table._replace(batches=batches), kept
 
 
 def rows_of(batch: Batch, columns: list[str] | None) -> Any:

@@ -1,21 +1,24 @@
 """Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
 
+import json
+from functools import partial
 from itertools import chain as flatten
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
 import pandas as pd
 
-from ..displays._axes import short_name
+from ..displays._legends import draw_panels
 from ..displays._scaling import ScalingDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..evaluation._evaluate import check_models, checked_tasks, evaluate
+from ..evaluation._evaluate import checked_tasks, evaluate
 from ..evaluation._model_free import MODEL_FREE
 from ..evaluation._representations import FITTED_ON, REPRESENTATIONS
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS
 from ..evaluation._summary import growth, mean_scores, win_rates
+from ..evaluation._task_embeddings import check_models
 from ..matrix._moments import Moments
 from ..matrix._residue_moments import residue_columns, sum_residues
 from ..sequences._draw import draw_proteins
@@ -31,14 +34,16 @@ from ._options import (
     chain_option,
     device_option,
     jobs_option,
+    json_option,
     quiet_option,
     regressor_option,
+    task_columns_options,
     unknown_option,
 )
 from ._sequence_inputs import chain_of, make_embedder
+from ._summary import print_summary
 
 _KIND = ["rows", "metric", "split"]
-_COMPARED = ["plain", "distilled", *MODEL_FREE]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat", *MODEL_FREE)
 _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
@@ -59,6 +64,7 @@ def _listed(known):
 @click.command()
 @click.argument("tasks", **_INPUT)
 @click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
+@task_columns_options
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
@@ -120,10 +126,14 @@ def _listed(known):
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @jobs_option
+@json_option("with the tables, instead of a summary")
 @quiet_option
 def evaluate_command(
     tasks,
     data,
+    target,
+    sequence_column,
+    mutant_column,
     models,
     alone,
     distiller,
@@ -139,15 +149,18 @@ def evaluate_command(
     max_length,
     unknown,
     skip_invalid,
+    as_json,
     quiet,
     **scoring,
 ):
     """Score plain, distilled and baseline embeddings of every size on TASKS.
 
-    TASKS is a folder of ProteinGym scans, one such file, or a TOML file that lists tasks of any
-    kind. Everything is read and checked before anything is embedded; rows that are left out are
-    counted on standard error. Each task is done by itself: after an interruption the same command
-    goes on where it was, and once all is done it only prints.
+    TASKS is a folder of ProteinGym scans, one such file (CSV, TSV, Excel or Parquet), or a TOML
+    file that lists tasks of any kind. --target and --sequence-column name the columns of other
+    tables: those with mutants are scans, and the others proteins. Everything is read and checked
+    before anything is embedded; files and tasks that are skipped are named on standard error, and
+    rows that are left out are counted. Each task is done by itself: after an interruption the same
+    command goes on where it was, and once all is done it only prints.
 
     In --output: scores.csv has every score; means.csv, wins.csv and growth.csv summarise them with
     95 % bootstrap intervals over tasks; tasks.csv describes each task, and how many rows were
@@ -155,6 +168,7 @@ def evaluate_command(
 
     \b
       revdist evaluate DMS_ProteinGym_substitutions -m 650M --fit-on uniref50.fasta
+      revdist evaluate variants.xlsx --target "log2 fold" --sequence-column Protein -m 650M
       revdist evaluate tasks.toml -m demo --distiller demo --splits random,contiguous,modulo
     """  # noqa: D301
     if distiller and fit_on:
@@ -172,15 +186,16 @@ def evaluate_command(
         },
     )
     with failing(INPUT):
-        readers = task_readers(tasks, data=data, unknown=unknown, skip_invalid=skip_invalid)
+        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
+        policy = {"unknown": unknown, "skip_invalid": skip_invalid}
         read = []
-        for reader in readers:
+        for reader in task_readers(tasks, data=data, **columns, **policy):
             task = reader()
             read.append(task)
             if task.excluded:
                 say(f"Left out of {task.name!r}: {_left_out(task)}.")
-        list(checked_tasks(read, scoring["splits"], scoring["n_folds"]))
-    described = pd.DataFrame([_described(task) for task in read])
+        described = pd.DataFrame([_described(task) for task in read])
+        read = list(checked_tasks(read, scoring["splits"], scoring["n_folds"]))
     with failing(OUTPUT):
         output.mkdir(parents=True, exist_ok=True)
         write_scores(described, output / "tasks.csv")
@@ -210,10 +225,14 @@ def evaluate_command(
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
         drawn = _draw(means, output / "scaling.png")
-    _report(means, wins)
-    click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
     if not drawn:
         say(NO_PICTURE)
+    if as_json:
+        contents = {name: _content(table) for name, table in tables.items()}
+        click.echo(json.dumps({"output": str(output), **contents}, indent=2))
+        return
+    print_summary(means, wins)
+    click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
 
 
 def _announced(tasks):
@@ -254,51 +273,17 @@ def _left_out(task: Task) -> str:
 
 def _draw(means: pd.DataFrame, path: Path) -> bool:
     """Write the picture, with a panel for each kind of tasks; False without matplotlib."""
+    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
+    draw = partial(ScalingDisplay.from_table, representations=_DRAWN)
     try:
-        from matplotlib.figure import Figure
+        figure = draw_panels(lambda ax, kind=kind: draw(kind, ax=ax) for kind in kinds)
     except ImportError:
         return False
-    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
-    # A figure of its own, so that no window system is asked for.
-    figure = Figure(figsize=(max(9.6, 5.6 * len(kinds)), 4.8), layout="constrained")
-    for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-        ScalingDisplay.from_table(kind, representations=_DRAWN, ax=ax)
-        handles, labels = ax.get_legend_handles_labels()
-        ax.get_legend().remove()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     with replaced(path) as part:
         figure.savefig(part, format="png", dpi=150)
     return True
 
 
-def _report(means: pd.DataFrame, wins: pd.DataFrame) -> None:
-    """Print the means over tasks, one line per representation, and what distilled ones win."""
-    means, wins = (table[table["subset"] == "all"] for table in (means, wins))
-    wins = wins[wins[["representation", "rival"]].isin(_COMPARED).all(axis=1)]
-    for kind, table in means.groupby(_KIND, sort=False):
-        labels = list(map(_label, table["representation"], table["fitted_on"]))
-        wide = table.assign(label=labels).pivot(index="label", columns="model", values="score")
-        wide = wide.loc[list(dict.fromkeys(labels)), table["model"].unique()].round(3)
-        n_tasks = table["n_tasks"].max()
-        many = "" if n_tasks == 1 else "s"
-        rows, metric, split = kind
-        click.echo(f"\nMean {metric} of {n_tasks} task{many} ({rows}, {split} split):")
-        wide = wide.rename(columns={"": "no model"}).rename_axis(index=None, columns=None)
-        click.echo(wide.to_string(na_rep=""))
-        of_kind = wins[(wins[_KIND] == list(kind)).all(axis=1)]
-        if of_kind.empty or n_tasks == 1:
-            continue
-        click.echo("Share of tasks won, and its 95 % interval if there are six or more:")
-        for row in of_kind.itertuples():
-            first = f"{short_name(row.model)} {_label(row.representation, row.fitted_on)}"
-            rival = (
-                f"{short_name(row.rival_model)} {_label(row.rival, row.rival_fitted_on)}".strip()
-            )
-            won = f"{row.win_rate:6.3f} [{row.win_rate_low:.3f}, {row.win_rate_high:.3f}]"
-            if np.isnan(row.win_rate_low):
-                won = f"{row.win_rate * row.n_tasks:g} of {row.n_tasks}"
-            click.echo(f"{won:22s}  {first} over {rival.strip()}")
-
-
-def _label(representation: str, fitted_on: str) -> str:
-    return f"{representation} ({fitted_on})" if fitted_on else representation
+def _content(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table for JSON, in which what is not known is null."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")

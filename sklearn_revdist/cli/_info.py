@@ -1,4 +1,4 @@
-"""Command `revdist info`: what is in a distiller."""
+"""Command `revdist info`: what is in a distiller, or in a model of an assay."""
 
 import json
 import os
@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 
+from ..assays._saved_model import is_model, read_card
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..distillation._saved_chain import read_description
 from ._console import INPUT, failing, print_table
@@ -24,17 +26,22 @@ _HEADS = {
 
 
 @click.command()
-@click.argument("distiller")
+@click.argument("file")
 @json_option("instead of a table")
-def info_command(distiller, as_json):
-    """Show what is in DISTILLER.
+def info_command(file, as_json):
+    """Show what is in FILE, a distiller or a model of an assay.
 
-    DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. For each
-    model: its width, the length of the prefix that ends with it, how well the smaller models
+    A model is what `revdist train` wrote: its measurements, features and scores. A distiller is a
+    file that `revdist fit` wrote, a folder of published weights, or demo. For each model: its
+    width, the length of the prefix that ends with it, how well the smaller models
     predict it (training R2), and the share of the residual variance that its new columns keep.
     """
     with failing(INPUT):
-        report = report_of(distiller)
+        is_assay = file != "demo" and is_model(file)
+        report = read_card(file) if is_assay else report_of(file)
+    if is_assay and not as_json:
+        _show_card(report)
+        return
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -44,6 +51,21 @@ def info_command(distiller, as_json):
     if report["versions"]:
         versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
         click.echo(f"\nWritten by {versions}.")
+
+
+def _show_card(card: dict[str, Any]) -> None:
+    """Print what is to be known of a model of an assay."""
+    embedders = ", ".join(card["embedders"]) or "no language model"
+    wild_type = card["wild_type"]
+    lengths = "of several lengths" if wild_type is None else f"of {len(wild_type)} residues"
+    click.echo(f"Model of {card['target']!r} in {card['assay']!r}, {embedders}")
+    click.echo(f"{card['n_variants']} measurements of proteins {lengths}\n")
+    table = pd.DataFrame.from_dict(card.get("spearman", {}), orient="index")
+    cells = [["Spearman correlation", *table.columns]]
+    cells += [[name, *(f"{score:.3f}" for score in scores)] for name, *scores in table.itertuples()]
+    print_table(cells, n_left=1)
+    versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+    click.echo(f"\nWritten by {versions}.")
 
 
 def report_of(path: str | os.PathLike) -> dict[str, Any]:

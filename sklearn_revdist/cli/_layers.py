@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,11 +10,11 @@ import pandas as pd
 
 from ..displays._axes import short_name
 from ..displays._layer_curve import LayerCurveDisplay
-from ..evaluation._evaluate import comparing
+from ..displays._legends import draw_panels
 from ..evaluation._layer_scores import layer_scores
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS, checked_folds
-from ..tasks._proteins import read_table
+from ..evaluation._task_embeddings import comparing
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
@@ -25,6 +26,7 @@ from ._options import (
     jobs_option,
     json_option,
     quiet_option,
+    task_columns_options,
     unknown_option,
 )
 from ._sequence_inputs import chain_of, make_embedder
@@ -35,10 +37,7 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 @click.command()
 @click.argument("tasks", **_INPUT)
 @click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
-@click.option("--target", help="Column of a table of proteins that is to be predicted.")
-@click.option(
-    "--sequence-column", default="sequence", help="Column of that table that holds sequences."
-)
+@task_columns_options
 @chain_option()
 @layers_option
 @layer_options(layer=False)
@@ -68,6 +67,7 @@ def layers_command(
     data,
     target,
     sequence_column,
+    mutant_column,
     models,
     alone,
     layers,
@@ -82,12 +82,12 @@ def layers_command(
 ):
     """Score every layer of every model on TASKS.
 
-    TASKS is a table with a column of sequences and one of measurements, which --target names, or
-    what `revdist evaluate` takes: a folder of ProteinGym scans, one such file, or a TOML file that
-    lists tasks, of proteins here. Each model is scored alone, on the same folds, and all its layers
-    are embedded in one pass. The gain of a layer is its difference to the last one, with a 95 %
-    interval over folds, which does not know that the best was chosen; use a layer by --layer of the
-    other commands.
+    TASKS is what `revdist evaluate` takes: a table with a column of sequences and one of
+    measurements, which --target names, a folder of such tables or of ProteinGym scans, or a TOML
+    file that lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
+    its layers are embedded in one pass. The gain of a layer is its difference to the last one, with
+    a 95 % interval over folds, which does not know that the best was chosen; use a layer by --layer
+    of the other commands.
 
     \b
       revdist layers variants.csv --target fitness -m 650M
@@ -100,11 +100,9 @@ def layers_command(
         with embedding():
             as_usage(make_embedder(chain, {}).layer_numbers, layers)
     with failing(INPUT):
+        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
         policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
-        if target:
-            read = [read_table(tasks, sequence=sequence_column, target=target, **policy)]
-        else:
-            read = [reader() for reader in task_readers(tasks, data=data, **policy)]
+        read = [reader() for reader in task_readers(tasks, data=data, **columns, **policy)]
         folds = [_folds(task, split, n_folds) for task in read]
     tables = []
     for task, of_task in zip(read, folds, strict=True):
@@ -185,14 +183,15 @@ def _report(table: pd.DataFrame, metric: str) -> None:
 
 def _draw(tables: list[pd.DataFrame], path: Path) -> bool:
     """Write the picture, with a panel for each task; False without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(max(6.4, 4.8 * len(tables)), 4.4), layout="constrained")
-    for ax, table in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+
+    def draw(table, ax):
         LayerCurveDisplay.from_scores(table, ax=ax)
         ax.set_title(table["task"].iloc[0])
+
+    try:
+        figure = draw_panels(partial(draw, table) for table in tables)
+    except ImportError:
+        return False
     with replaced(path) as part:
         figure.savefig(part, format="png", dpi=200)
     return True

@@ -70,6 +70,18 @@ def unknown_option(help: str) -> Callable:
     )
 
 
+task_columns_options = together(
+    click.option("--target", help="Column of a table that holds what is to be predicted."),
+    click.option(
+        "--sequence-column",
+        help='Column of a table that holds sequences; default: "mutated_sequence" or "sequence".',
+    ),
+    click.option(
+        "--mutant-column",
+        help='Column of a table that holds mutants, such as A24G:L30K; default: "mutant".',
+    ),
+)
+
 device_option = click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
 
 regressor_option = click.option(
@@ -97,12 +109,20 @@ jobs_option = click.option(
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 
+keep_option = click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="Column of the input table to copy to the output, or all; may be given several times.",
+)
+
 table_options = together(
     click.option(
         "--output-format",
-        type=click.Choice(["parquet", "hdf5", "npy"]),
+        type=click.Choice(["parquet", "hdf5", "npy", "csv"]),
         help="Format of the output, if its suffix does not say it.",
     ),
+    keep_option,
     click.option(
         "--name-column",
         help='Column of a table that holds names; default: "name", if there is one.',
@@ -155,7 +175,7 @@ _input_options = together(
     ),
 )
 
-_READING = ("input_format", "sequence_column", "name_column", "remove_gaps", "keep_stop")
+_READING = ("input_format", "sequence_column", "name_column", "keep", "remove_gaps", "keep_stop")
 _SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
 
 
@@ -163,7 +183,7 @@ def sequence_options(command: Callable) -> Callable:
     """Add the options of commands that embed.
 
     The command takes them as two dicts: ``reading``, of how sequences are read, with the name
-    column where it has that option, and ``settings`` of the embedder.
+    column and the columns to keep where it has these options, and ``settings`` of the embedder.
     """
 
     @wraps(command)

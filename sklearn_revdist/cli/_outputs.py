@@ -1,15 +1,16 @@
 """What commands that write a file share: rows to the file, and a report when it is complete."""
 
 import json
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..tables._files import writing
+from ..tables._files import format_of, writing
 from ..tables._table import Table
-from ._console import OUTPUT, STDIO, failing, progress, say
+from ._console import OUTPUT, STDIO, as_usage, failing, progress, say
 
 
 def refuse_json(output: Path, content: str, as_json: bool) -> None:
@@ -18,13 +19,34 @@ def refuse_json(output: Path, content: str, as_json: bool) -> None:
         raise click.UsageError(f"Standard output takes the {content}; leave out --json.")
 
 
+def check_keep(keep: Sequence[str], output: Path, output_format: str | None) -> None:
+    """Refuse --keep where the output has no columns for text."""
+    name = as_usage(format_of, output, output_format)
+    if keep and name not in ("parquet", "csv"):
+        raise click.UsageError(
+            f"--keep copies columns of a table, which {name} has no place for; write .parquet, "
+            ".csv or .csv.gz."
+        )
+
+
+def refuse_clashes(copied: Iterable[str], own: Collection[str]) -> None:
+    """Refuse to copy a column that has the name of another in the output."""
+    if clash := next((column for column in copied if column in own), None):
+        raise click.UsageError(
+            f"The output has a column {clash!r} of its own, so that the one of the input cannot be "
+            "kept; name others by --keep, or rename it."
+        )
+
+
 def write_table(table: Table, path: Path | None, output_format: str | None, quiet: bool) -> int:
     """Write a table, or only compute it where there is no path, and return its number of rows."""
     n_rows = 0
     with (
         failing(OUTPUT),
         progress(table.n_rows, quiet) as bar,
-        writing(path, table.columns or [], output_format) if path else nullcontext() as write,
+        writing(path, table.columns or [], output_format, types=table.types)
+        if path
+        else nullcontext() as write,
     ):
         for batch in table.batches():
             if write:

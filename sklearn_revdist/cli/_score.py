@@ -1,18 +1,30 @@
 """Command `revdist score`: score variants without measurements."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
-import pandas as pd
+import numpy as np
 
 from ..embedding._scorer import KINDS, ESMScorer
-from ..sequences._records import read_records
+from ..sequences._copied_columns import NO_COLUMNS
+from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
-from ..utils._files import replaced
-from ._console import INPUT, OUTPUT, STDIO, embedding, failing, writable
+from ..tables._files import format_of, writing
+from ._console import (
+    INPUT,
+    OUTPUT,
+    STDIO,
+    embedding,
+    failing,
+    local_copy,
+    local_output,
+    writable,
+)
 from ._layer_options import read_reference
-from ._options import chain_option, device_option, quiet_option, unknown_option
-from ._sequence_inputs import chain_of
+from ._options import chain_option, device_option, keep_option, quiet_option, unknown_option
+from ._outputs import refuse_clashes
+from ._sequence_inputs import chain_of, copied_columns
 
 
 @click.command()
@@ -31,6 +43,7 @@ from ._sequence_inputs import chain_of
 @click.option(
     "--sequence-column", help='Column of a table that holds sequences; default: "sequence".'
 )
+@keep_option
 @click.option("--first-position", default=1, help="Number of the first residue in mutants.")
 @click.option(
     "--kind",
@@ -47,7 +60,7 @@ from ._sequence_inputs import chain_of
     type=click.Path(path_type=Path, allow_dash=True),
     default="-",
     callback=writable,
-    help="A .csv or .parquet file, or - for standard output.",
+    help="A .csv, .csv.gz or .parquet file, or - for standard output.",
 )
 @click.option(
     "--store",
@@ -68,6 +81,7 @@ def score_command(
     all_singles,
     mutant_column,
     sequence_column,
+    keep,
     first_position,
     kinds,
     models,
@@ -80,12 +94,13 @@ def score_command(
 
     VARIANTS is a table (CSV, TSV, Excel, Parquet) with a column of sequences or of mutants, or a
     FASTA file; or leave it out and give --all-singles. The output has one row for each variant, in
-    the order of the input: its name, its mutant where only residues are exchanged, and one column
-    for each model and kind. A score is a difference of log-likelihoods; above zero the variant is
-    more likely than the wild type.
+    the order of the input: its name, its mutant where only residues are exchanged, columns of the
+    input that --keep names, and one column for each model and kind. A score is a difference of
+    log-likelihoods; above zero the variant is more likely than the wild type.
 
     \b
       revdist score variants.csv --reference wild_type.fasta -m 650M -o scores.csv
+      revdist score variants.csv --reference wild_type.fasta --keep fitness -o scores.csv
       revdist score --all-singles --reference wild_type.fasta -m demo
       revdist score mutants.csv --mutant-column mutant --reference wild_type.fasta -m 650M
     """  # noqa: D301
@@ -93,8 +108,13 @@ def score_command(
         raise click.UsageError("Give either a file of variants or --all-singles.")
     if mutant_column and sequence_column:
         raise click.UsageError("Give either --mutant-column or --sequence-column.")
-    if output != STDIO and output.suffix not in (".csv", ".parquet"):
-        raise click.UsageError(f"{str(output)!r} ends in neither .csv nor .parquet; choose one.")
+    if keep and all_singles:
+        raise click.UsageError("--keep copies columns of a table, and --all-singles reads none.")
+    if output != STDIO and not output.name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise click.UsageError(
+            f"{str(output)!r} ends in none of .csv, .csv.gz and .parquet; choose one."
+        )
+    output_format = "csv" if output == STDIO else format_of(output)
     scorer = ESMScorer(
         chain_of(models, alone=alone, families=False),
         kinds=list(kinds),
@@ -102,12 +122,19 @@ def score_command(
         verbose=not quiet,
         **settings,
     )
-    with failing(INPUT):
+    columns = list(scorer.get_feature_names_out())
+    copied = NO_COLUMNS
+    with local_copy(variants) if variants else nullcontext() as path, failing(INPUT):
         if all_singles:
             names = mutants = single_substitutions(reference, first_position=first_position)
         else:
             column = mutant_column or sequence_column
-            names, mutants = zip(*read_records(variants, sequence_column=column), strict=True)
+            found = format_of_records(path, None, column)
+            own = ["mutant"] if mutant_column == "mutant" else []
+            copied = copied_columns(path, found, keep, column, own=own)
+            refuse_clashes(copied.types, ["name", "mutant", *columns])
+            names, mutants = zip(*read_records(path, found, sequence_column=column), strict=True)
+        kept = copied.reader()(len(names))
         if all_singles or mutant_column:
             sequences = mutate(reference, list(mutants), first_position=first_position)
         else:
@@ -115,19 +142,18 @@ def score_command(
         scorer.fit(list(sequences))
     with embedding():
         scores = scorer.transform(list(sequences))
-    table = pd.DataFrame(scores, columns=scorer.get_feature_names_out())
-    table.insert(0, "name", list(names))
-    table.insert(1, "mutant", list(mutants))
-    with failing(OUTPUT):
-        if output == STDIO:
-            click.echo(table.to_csv(index=False, float_format="%.6g"), nl=False)
-            return
-        with replaced(output) as path:
-            if output.suffix == ".csv":
-                table.to_csv(path, index=False, float_format="%.6g")
-            else:
-                table.to_parquet(path, index=False)
-    click.echo(f"{output}: {len(table)} scores of {', '.join(table.columns[2:])}")
+    if output_format == "csv":
+        scores = np.vectorize(lambda score: float(f"{score:.6g}"))(scores)
+    named = {"name": names, "mutant": mutants}
+    labels = {**{key: np.array(label, dtype=object) for key, label in named.items()}, **kept}
+    with (
+        local_output(output) as target,
+        failing(OUTPUT),
+        writing(target, columns, output_format, types=copied.types) as write,
+    ):
+        write(labels, scores)
+    if output != STDIO:
+        click.echo(f"{output}: {len(scores)} scores of {', '.join(columns)}")
 
 
 def _named(reference, sequences, first_position):

@@ -22,6 +22,7 @@ from ..embedding._embedder import ESMEmbedder
 from ..embedding._store import EmbeddingStore
 from ..embedding._transformers_embedder import TransformersEmbedder
 from ..matrix._residue_moments import residue_columns
+from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
@@ -64,11 +65,17 @@ class Records:
     ----------
     path, input_format, sequence_column, name_column
         As :func:`read_records` takes them.
+    keep : sequence of str, default=()
+        Columns to copy beside what is computed, or "all".
     remove_gaps : bool, default=False
         Whether gaps are removed; the first time that the file is read, they are counted on
         standard error.
     keep_stop : bool, default=False
         Whether a ``*`` at the end of a sequence is an error.
+
+    Attributes
+    ----------
+    copied : CopiedColumns
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class Records:
         sequence_column: str | None = None,
         name_column: str | None = None,
         *,
+        keep: Sequence[str] = (),
         remove_gaps: bool = False,
         keep_stop: bool = False,
     ):
@@ -90,6 +98,7 @@ class Records:
                     "it out, or name the format (--input-format)."
                 )
         columns = {"sequence_column": sequence_column, "name_column": name_column}
+        self.copied = copied_columns(path, found, keep, **columns)
         self._read = partial(read_records, path, found, **columns)
         self.place = partial(place_of, path=path, name=found, **columns)
         self._remove_gaps = self._count_gaps = remove_gaps
@@ -113,6 +122,45 @@ class Records:
         if self._count_gaps:
             say(f"Removed {n_gaps} gaps from {n_with_gaps} of {n_records} sequences")
             self._count_gaps = False
+
+
+def copied_columns(
+    path: Path,
+    found: str,
+    keep: Sequence[str],
+    sequence_column: str | None = None,
+    name_column: str | None = None,
+    own: Sequence[str] = (),
+) -> CopiedColumns:
+    """Find the columns of a table that --keep names; the output has `own` ones anyway.
+
+    Parameters
+    ----------
+    path : Path
+    found : str
+        Format of the file.
+    keep : sequence of str
+        Names, or "all".
+    sequence_column, name_column
+        As :func:`read_records` takes them.
+    own : sequence of str, default=()
+        Columns that the output has with the same content, beside the name.
+    """
+    if not keep:
+        return NO_COLUMNS
+    if found == "fasta":
+        raise click.UsageError(
+            f"--keep copies columns of a table, and {str(path)!r} is read as FASTA; leave it out, "
+            "or write names, sequences and what is to be kept to a table (.csv)."
+        )
+    with failing(INPUT):
+        return CopiedColumns.of(
+            path,
+            found,
+            None if "all" in keep else keep,
+            sequence_column=sequence_column or "sequence",
+            leave_out=(*own, *(["name"] if name_column in (None, "name") else [])),
+        )
 
 
 class Sequences(NamedTuple):
@@ -242,13 +290,30 @@ def checked_sequences(records: Records, embedder: BaseEmbedder, instead: str = "
             raise ValueError(f"{where}: {error}") from error
 
 
-def embedded(sequences: Sequences, embedder: BaseEmbedder, kept: Kept, *, residues: bool) -> Table:
+def label_names(residues: bool) -> list[str]:
+    """Names of the columns beside an embedding and those that are copied."""
+    return ["name", "record", "position"] if residues else ["name"]
+
+
+def embedding_columns(embedder: BaseEmbedder, residues: bool) -> list[str]:
+    """Names of the columns of an embedding."""
+    with embedding():
+        return residue_columns(embedder) if residues else list(embedder.get_feature_names_out())
+
+
+def embedded(
+    sequences: Sequences,
+    embedder: BaseEmbedder,
+    kept: Kept,
+    *,
+    copied: CopiedColumns,
+    residues: bool,
+) -> Table:
     """Make a table that embeds sequences as it is read.
 
     An embedder without a store gets the one beside the output.
     """
-    with embedding():
-        columns = residue_columns(embedder) if residues else list(embedder.get_feature_names_out())
+    columns = embedding_columns(embedder, residues)
     if not residues and not embedder.store:
         embedder.set_params(store=kept.store)
 
@@ -257,17 +322,19 @@ def embedded(sequences: Sequences, embedder: BaseEmbedder, kept: Kept, *, residu
             with failing(OUTPUT):
                 EmbeddingStore.create(embedder.store, exist_ok=True).close()
         parts = in_parts(sequences.read(), RESIDUES if residues else _SEQUENCES)
+        copy = copied.reader()
         for first, names, part in parts:
+            with failing(INPUT):
+                labels = {"name": np.array(names, dtype=object), **copy(len(names))}
             with embedding(), long_sequences_unmentioned():
                 if residues:
-                    batch = _residues(embedder, kept, first, names, part)
+                    batch = _residues(embedder, kept, first, labels, part)
                 else:
-                    labels = {"name": np.array(names, dtype=object)}
                     batch = Batch(labels, embedder.transform(part))
             yield batch
 
     n_rows = sequences.n_residues if residues else sequences.n_sequences
-    return Table(n_rows, columns, len(columns), batches)
+    return Table(n_rows, columns, len(columns), batches, copied.types)
 
 
 @contextmanager
@@ -299,7 +366,7 @@ def _remedy(error: WrongLetter) -> str:
     return error.remedy
 
 
-def _residues(embedder, kept, first, names, sequences):
+def _residues(embedder, kept, first, labels, sequences):
     """Rows of residues, from the folder of parts if they are there."""
     parts = kept.folder and Parts(kept.folder, fingerprint(embedder, sequences)[:32])
     part = parts and parts.read(first)
@@ -309,9 +376,7 @@ def _residues(embedder, kept, first, names, sequences):
         if parts:
             parts.write(first, **part)
     index = part["index"]
-    labels = {
-        "name": np.array(names, dtype=object)[index],
-        "record": first + index,
-        "position": np.arange(len(index)) - np.searchsorted(index, index) + 1,
-    }
-    return Batch(labels, part["rows"])
+    name, *copied = [(column, label[index]) for column, label in labels.items()]
+    position = np.arange(len(index)) - np.searchsorted(index, index) + 1
+    where = {"record": first + index, "position": position}
+    return Batch(dict([name, *where.items(), *copied]), part["rows"])

@@ -8,13 +8,11 @@ import click
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._layout import blocks_of_names
-from ..matrix._residue_moments import residue_columns
 from ..tables._columns import columns_to_transform
-from ..tables._files import format_of
 from ..tables._table import Table
 from ..utils._models import known_model, model_and_layer
-from ._console import INPUT, as_usage, embedding, failing, local_copy, local_output
-from ._embedding_inputs import holds_sequences, open_embeddings, rows_of
+from ._console import INPUT, as_usage, failing, local_copy, local_output
+from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, rows_of
 from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
@@ -24,13 +22,15 @@ from ._options import (
     sequence_options,
     table_options,
 )
-from ._outputs import refuse_json, report, write_table
+from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
 from ._sequence_inputs import (
     Kept,
     Records,
     chain_of,
     checked_sequences,
     embedded,
+    embedding_columns,
+    label_names,
     make_embedder,
     sources,
 )
@@ -39,7 +39,7 @@ from ._sequence_inputs import (
 @click.command()
 @click.argument("distiller")
 @click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
-@output_option("A .parquet, .h5 or .npy file")
+@output_option("A .parquet, .csv, .csv.gz, .h5 or .npy file")
 @click.option(
     "-n",
     "--n-components",
@@ -74,37 +74,43 @@ def transform_command(
     """Nest embeddings with DISTILLER.
 
     DISTILLER is a file that `revdist fit` wrote, a folder of published weights, or demo. INPUT is
-    embeddings (a Parquet, HDF5, npy or npz file, or a store) or sequences, in any form that
+    embeddings (a Parquet, CSV, HDF5, npy or npz file, or a store) or sequences, in any form that
     `revdist embed` takes. Sequences are embedded with those models of the distiller that
     --n-components needs.
 
-    The output has one row per row of INPUT, or per sequence, in the same order, with the labels
-    that INPUT has. Columns are found by their names, in any order; other columns of numbers are
-    labels. In HDF5 or npz with an array for each protein, its name labels the rows. INPUT is read
-    in batches, so that it may be larger than memory.
+    The output has one row per row of INPUT, or per sequence, in the same order. Columns of
+    embeddings are found by their names, in any order. All other columns are labels, which are
+    copied; with --keep only the name and those that it names. Of a table of sequences, the name
+    and what --keep names are copied. In HDF5 or npz with an array for each protein, its name
+    labels the rows. INPUT is read in batches, so that it may be larger than memory.
 
     \b
       revdist transform distiller.safetensors embeddings.parquet -o nested.parquet
       revdist transform distiller.safetensors proteins.fasta -n 150M -o nested.h5
+      revdist transform distiller.safetensors proteins.csv --keep all -o nested.csv
       revdist transform demo proteins.fasta -o - --output-format npy > nested.npy
     """  # noqa: D301
     start = time.monotonic()
     refuse_json(output, "embeddings", as_json)
-    as_usage(format_of, output, output_format)
+    check_keep(reading["keep"], output, output_format)
     with failing(INPUT):
         fitted = ReverseDistiller.from_pretrained(distiller)
     n_columns, prefix = as_usage(_prefix, fitted, n_components)
     kept = Kept.beside(output)
     input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
-        if holds_sequences(path, input_format, reading["sequence_column"]):
+        names = fitted.get_feature_names_out()
+        sequence_column = reading["sequence_column"]
+        if holds_sequences(path, input_format, sequence_column, fitted.model_names_):
             if residues:
                 refuse_pooling(settings)
             embedder = _embedder_of(
                 prefix.model_names_, fitted.model_names_, models, residues, settings
             )
-            checked = checked_sequences(Records(path, **reading), embedder)
-            table = embedded(checked, embedder, kept, residues=residues)
+            records = Records(path, **reading)
+            refuse_clashes(records.copied.types, [*label_names(residues), *names])
+            checked = checked_sequences(records, embedder)
+            table = embedded(checked, embedder, kept, copied=records.copied, residues=residues)
         elif models or residues:
             raise click.UsageError(
                 f"{str(input)!r} holds embeddings; --model and --residues are for sequences."
@@ -113,6 +119,8 @@ def transform_command(
             chains = [(c.model_names_, c.dims_.tolist()) for c in (fitted, prefix)]
             choose = partial(columns_to_transform, where=repr(str(input)), chains=chains)
             table = open_embeddings(path, input_format, choose)
+            table, labels = keep_labels(table, reading["keep"], repr(str(input)))
+            refuse_clashes(labels, names)
         # embeddings of the models that are needed are enough
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)
@@ -138,7 +146,7 @@ def _nested(table: Table, chain: ReverseDistiller) -> Table:
                 yield batch._replace(rows=chain.transform(rows_of(batch, table.columns)))
 
     names = chain.get_feature_names_out().tolist()
-    return Table(table.n_rows, names, len(names), batches)
+    return Table(table.n_rows, names, len(names), batches, table.types)
 
 
 def _prefix(distiller: ReverseDistiller, n_components: str | None) -> tuple[int, ReverseDistiller]:
@@ -172,9 +180,7 @@ def _embedder_of(names, fitted_on, models, residues, settings):
     if settings["layer"] is None:
         settings = {**settings, "layer": [layer for _, layer in needed]}
     embedder = make_embedder([given.get(model, model) for model, _ in needed], settings)
-    with embedding():
-        columns = residue_columns(embedder) if residues else embedder.get_feature_names_out()
-        found = blocks_of_names(columns)
+    found = blocks_of_names(embedding_columns(embedder, residues))
     if found and list(found.names) != list(names):
         raise click.UsageError(
             f"The distiller was fitted on {', '.join(names)}, but sequences would be embedded as "

@@ -6,6 +6,7 @@ from typing import Any, Self
 import pandas as pd
 
 from ..utils._models import known_model, model_and_layer
+from ._legends import AMPLE, keep_apart, keep_ticks_apart, legend_below
 
 # From the Okabe-Ito palette; markers and dashes distinguish curves without colour.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -36,7 +37,7 @@ class Display(ABC):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Where to draw, with the legend inside; None makes a new figure, with the legend below.
 
         Returns
         -------
@@ -51,13 +52,19 @@ class Display(ABC):
             If `ax` is not matplotlib Axes.
         """
         check_axes(ax)
-        if ax is None:
-            _, ax = _pyplot().subplots(figsize=(6.4, 4.2), layout="constrained")
+        is_new = ax is None
+        if is_new:
+            _, ax = _pyplot().subplots(figsize=(6.4, AMPLE), layout="constrained")
         self._draw(ax)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.legend(facecolor="white", edgecolor="none", framealpha=0.8)  # lines may lie below
+        keep_ticks_apart(ax)
+        keep_apart(getattr(self, "names_", []))
+        if is_new:
+            legend_below(ax)
+        else:
+            ax.legend(facecolor="white", edgecolor="none", framealpha=0.8)  # lines may lie below
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -115,6 +122,7 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
     """Make the axis of widths logarithmic; draw and return lines and names where models end."""
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
     lines, names = [], []
     for model, length in lengths.items():
         lines.append(ax.axvline(length, color="0.6", linewidth=1, linestyle="--", zorder=1))

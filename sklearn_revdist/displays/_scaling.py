@@ -18,7 +18,7 @@ from ._axes import (
     ticks_at_models,
 )
 
-_DRAWN = ("plain", "distilled", *LEVELS)
+_DRAWN = ("plain", "distilled", "concat", *LEVELS)
 _KIND = ["rows", "metric", "split", "subset"]
 _METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
@@ -34,7 +34,7 @@ class ScalingDisplay(Display):
     means : DataFrame
         Rows of :func:`mean_scores` of one kind: of the same `rows`, `metric`, `split` and `subset`.
     representations : sequence of str, \
-            default=("plain", "distilled", "one_hot", "site_mean", "composition")
+            default=("plain", "distilled", "concat", "one_hot", "site_mean", "composition")
         Representations to draw.
 
     Attributes
@@ -101,7 +101,7 @@ class ScalingDisplay(Display):
             Table that :func:`evaluate` or :func:`mean_scores` returns, with scores of one kind: of
             the same `rows`, `metric` and `split`.
         representations : sequence of str, \
-            default=("plain", "distilled", "one_hot", "site_mean", "composition")
+            default=("plain", "distilled", "concat", "one_hot", "site_mean", "composition")
             Representations to draw; those that are not in the table are skipped.
         subset : str, default="all"
             Subset of the test rows: "all", or those with "1" to "4" or "5+" substitutions.

@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..embedding._base import BaseEmbedder
-from ..matrix._layout import blocks_of_names
-from ..matrix._residue_moments import residue_columns
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
+from ..utils._messages import warn_of_skipped
 from ._fold_scores import SCORED, score_folds
 from ._model_free import MODEL_FREE, ModelFree
 from ._probes import make_probe
@@ -34,10 +31,9 @@ from ._representations import (
 )
 from ._score_files import file_name, read_scores, scores_key, write_scores
 from ._splits import SPLITS, checked_folds
+from ._task_embeddings import check_models, comparing, embed_task
 
 COLUMNS = ["task", "rows", "metric", "split", *SCORED]
-# Number of sequences embedded at a time. If interrupted, the store has those before.
-_EMBEDDED_AT_A_TIME = 2000
 
 
 @validate_params(
@@ -148,7 +144,8 @@ def evaluate(
     Returns
     -------
     scores : DataFrame
-        One row for each task, split, subset, model and representation:
+        One row for each task, split, subset, model and representation; of each model those that
+        are fitted on the same data are side by side:
 
         task : str
             Name.
@@ -176,6 +173,10 @@ def evaluate(
             Number of folds in which the subset could be scored, and of their test rows.
         penalty : float
             Geometric mean over the folds of the penalties that the probe chose.
+        top_k_recall, hit_rate, ndcg_at_k : float
+            Means over the folds of what the best tenth of the predictions of a regression is worth
+            (:func:`top_k_recall`, :func:`hit_rate`, :func:`ndcg_at_k`); a hit exceeds the median of
+            the training rows. NaN for classifications.
 
     Raises
     ------
@@ -186,6 +187,11 @@ def evaluate(
     TypeError
         If `tasks` has an entry that is not a :class:`Task`. If there is an `output`, and nothing
         identifies the embedder, the distiller or the probe; nothing is embedded then.
+
+    Warns
+    -----
+    UserWarning
+        For each task that no split applies to, which is skipped.
 
     Examples
     --------
@@ -270,7 +276,9 @@ def checked_tasks(
     n_folds: int,
     probe: str | BaseEstimator | None = None,
 ) -> Iterator[Task]:
-    """Yield tasks, each after all checks that are possible before embedding.
+    """Yield tasks that can be scored, each after all checks that are possible before embedding.
+
+    Tasks that no split applies to are skipped, with a warning at the end.
 
     Parameters
     ----------
@@ -287,7 +295,7 @@ def checked_tasks(
         As for :func:`evaluate`.
     """
     names: set[str] = set()
-    n_splits = 0
+    skipped = {}
     for task in tasks:
         if not isinstance(task, Task):
             raise TypeError(
@@ -298,15 +306,21 @@ def checked_tasks(
             raise ValueError(f"Two tasks are named {task.name!r}; rename one.")
         names.add(task.name)
         make_probe(probe, task.kind)
-        n_splits += len(checked_folds(task, splits, n_folds))
-        yield task
+        if checked_folds(task, splits, n_folds):
+            yield task
+        else:
+            skipped[task.name] = (
+                "it has no positions of single substitutions, which the splits "
+                f"{', '.join(map(repr, splits))} need"
+            )
     if not names:
         raise ValueError("There are no tasks to score; give at least one.")
-    if not n_splits:
+    if len(skipped) == len(names):
         raise ValueError(
             f"No task has the positions of single substitutions that the splits "
             f"{', '.join(map(repr, splits))} need; add 'random'."
         )
+    warn_of_skipped(skipped, stacklevel=2)
 
 
 def _score_task(
@@ -314,8 +328,6 @@ def _score_task(
 ):
     """Return the rows of one task, in a table."""
     folds_of = checked_folds(task, splits, n_folds)
-    if not folds_of:
-        return pd.DataFrame([], columns=COLUMNS)
     probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     names = check_models(task, embedder, distiller)
     X = embed_task(task, embedder).astype(np.float64)
@@ -353,88 +365,6 @@ def _score_task(
         )
         rows += [(task.name, task.rows, task.metric, split, *row) for row in scored]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def check_models(task: Task, embedder: Any, distiller: ReverseDistiller) -> Sequence[str] | None:
-    """Refuse a distiller that was fitted on other models, or other layers of them.
-
-    Parameters
-    ----------
-    task, embedder, distiller
-        As for :func:`evaluate`.
-
-    Returns
-    -------
-    names : sequence of str or None
-        Columns of the task's embeddings; None if the embedder has no names for them.
-    """
-    if not hasattr(embedder, "get_feature_names_out"):
-        return None
-    embedder = comparing(embedder, task)
-    of_residues = task.residue is not None
-    names = residue_columns(embedder) if of_residues else embedder.get_feature_names_out()
-    blocks = blocks_of_names(names)
-    if blocks and hasattr(distiller, "model_names_"):
-        fitted, widths = tuple(distiller.model_names_), tuple(distiller.dims_.tolist())
-        unnamed = fitted == tuple(f"block{i}" for i in range(len(fitted)))
-        if blocks != (blocks.names if unnamed else fitted, widths):
-            raise ValueError(
-                f"The distiller was fitted on {', '.join(fitted)}, but the embeddings of "
-                f"{task.name!r} are of {', '.join(blocks.names)}; give the same models, layers and "
-                "poolings."
-            )
-    return names
-
-
-def embed_task(task: Task, embedder: Any) -> NDArray[np.float32]:
-    """Embed the rows of a task, proteins or residues.
-
-    Parameters
-    ----------
-    task : Task
-    embedder : ESMEmbedder
-        Or any object with `transform` and, for residues, `iter_residues`.
-
-    Returns
-    -------
-    X : ndarray of shape (n_rows, n_features)
-
-    Raises
-    ------
-    ValueError
-        If the embedder leaves residues out.
-    """
-    proteins, embedder = task.sequences, comparing(embedder, task)
-    if task.residue is None:
-        parts = [
-            np.asarray(embedder.transform(proteins[start : start + _EMBEDDED_AT_A_TIME]))
-            for start in range(0, len(proteins), _EMBEDDED_AT_A_TIME)
-        ]
-        return np.concatenate(parts)[task.protein]
-    starts = np.cumsum([0, *map(len, proteins)])
-    wanted = starts[task.protein] + task.residue
-    order = wanted.argsort(kind="stable")
-    wanted = wanted[order]
-    parts, n_rows = [], 0
-    for block, _ in embedder.iter_residues(proteins):
-        first, stop = np.searchsorted(wanted, [n_rows, n_rows + len(block)])
-        parts.append(block[wanted[first:stop] - n_rows])
-        n_rows += len(block)
-    if n_rows != starts[-1]:
-        raise ValueError(
-            f"{task.name!r} has {starts[-1]} residues, but the embedder gave {n_rows} rows; set "
-            'its `long` to "window".'
-        )
-    X = np.empty((len(order), parts[0].shape[1]), dtype=parts[0].dtype)
-    X[order] = np.concatenate(parts)
-    return X
-
-
-def comparing(embedder: Any, task: Task) -> Any:
-    """Return an embedder that compares with the task's wild type if it is given no reference."""
-    if not isinstance(embedder, BaseEmbedder) or embedder.reference or not task.wild_type:
-        return embedder
-    return clone(embedder).set_params(reference=task.wild_type)
 
 
 def _subsets(task):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from ..utils._progress import ProgressBar
 from ._model_free import MODEL_FREE, ModelFree
-from ._probes import fit_probe, outputs, penalty, score
+from ._probes import OF_BEST, fit_probe, outputs, penalty, score, score_best
 from ._representations import Maps, Representation
 from ._splits import Folds
 
@@ -27,6 +27,7 @@ SCORED = [
     "n_folds",
     "n_test",
     "penalty",
+    *OF_BEST,
 ]
 # Fewer rows are too few for a correlation.
 _FEWEST_IN_SUBSET = 10
@@ -105,11 +106,12 @@ def score_folds(
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
         predicted = outputs(fitted, columns[test])
         classes = getattr(fitted, "classes_", None)
-        scores = {
-            name: score(metric, y[test][rows[test]], predicted[rows[test]], classes)
-            for name, rows in subsets.items()
-            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET
-        }
+        scores = {}
+        for name, rows in subsets.items():
+            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET:
+                measured, output = y[test][rows[test]], predicted[rows[test]]
+                best = score_best(metric, measured, output, y[train])
+                scores[name] = score(metric, measured, output, classes), best
         return each, fold, columns.shape[1], penalty(fitted), scores
 
     jobs = ProgressBar(
@@ -132,14 +134,14 @@ def score_folds(
         n_test = [int(in_subset[test].sum()) for _, test in folds]
         for each in dict.fromkeys(listed):
             finite = [
-                (n_test[fold], n_columns, chosen, scores[subset])
+                (n_test[fold], n_columns, chosen, *scores[subset])
                 for scored, fold, n_columns, chosen, scores in results
-                if scored == each and np.isfinite(scores.get(subset, np.nan))
+                if scored == each and subset in scores and np.isfinite(scores[subset][0])
             ]
             if finite:
                 model = "" if each.name in MODEL_FREE else natural.sizes.models[each.level]
                 what = subset, model, each.name, each.fitted_on
-                tested, widths, penalties, found = zip(*finite, strict=True)
+                tested, widths, penalties, found, best = zip(*finite, strict=True)
                 summary = min(widths), np.mean(found), np.std(found), len(found), sum(tested)
-                rows.append((*what, *summary, gmean(penalties)))
+                rows.append((*what, *summary, gmean(penalties), *np.mean(best, axis=0)))
     return rows

@@ -10,10 +10,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..probes._metrics import spearman
+from ..probes._top_k import hit_rate, ndcg_at_k, top_k_recall
 from ._splits import random_fold
 
 RIDGE_ALPHAS = np.logspace(-2, 6, 17)
 LOGISTIC_CS = np.logspace(-4, 0, 5)
+# Names of the scores of the best predictions.
+OF_BEST = ("top_k_recall", "hit_rate", "ndcg_at_k")
 
 
 class GroupedFolds(BaseCrossValidator):
@@ -182,3 +185,33 @@ def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) 
         return average_precision_score(y == classes[1], predicted[:, 1])
     present = np.isin(classes, y)
     return average_precision_score(y[:, np.newaxis] == classes[present], predicted[:, present])
+
+
+def score_best(
+    metric: str, y: NDArray, predicted: NDArray, y_train: NDArray
+) -> tuple[float, float, float]:
+    """Score the best tenth of the predictions of a regression.
+
+    Parameters
+    ----------
+    metric : {"spearman", "aupr"}
+    y : ndarray of shape (n_rows,)
+        Measured targets.
+    predicted : ndarray of shape (n_rows,)
+        As :func:`outputs` returns them.
+    y_train : ndarray of shape (n_train,)
+        Targets of the training rows, whose median a hit exceeds.
+
+    Returns
+    -------
+    top_k_recall, hit_rate, ndcg_at_k : float
+        NaN for a classification.
+    """
+    if metric != "spearman":
+        return np.nan, np.nan, np.nan
+    threshold = float(np.median(y_train))
+    return (
+        top_k_recall(y, predicted),
+        hit_rate(y, predicted, threshold=threshold),
+        ndcg_at_k(y, predicted),
+    )

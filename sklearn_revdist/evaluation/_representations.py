@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -98,6 +99,8 @@ def list_representations(
 ) -> list[Representation]:
     """List the representations to score, from the smallest model to the largest.
 
+    Of each model, those of the same data are side by side: of none, natural, of the fold.
+
     Parameters
     ----------
     n_models : int
@@ -112,17 +115,18 @@ def list_representations(
     representations : list of Representation
     """
     listed = []
-    for level in range(n_models):
+    for level, data in product(range(n_models), ("", *FITTED_ON)):
         for name in REPRESENTATIONS:
-            if name not in names or level < _FIRST_LEVEL.get(name, 0):
+            if name not in names or (name in _NOT_FITTED) != (data == ""):
+                continue
+            if level < _FIRST_LEVEL.get(name, 0):
                 continue
             if name in _NOT_OF_LARGEST and level == n_models - 1:
                 continue
-            for data in ("",) if name in _NOT_FITTED else FITTED_ON:
-                # The distilled embedding of the smallest model is its plain one: list it once.
-                again = name == "distilled" and data == "fold" and level == 0
-                if (not data or data in fitted_on) and not again:
-                    listed.append(Representation(level, name, data))
+            # The distilled embedding of the smallest model is its plain one: list it once.
+            again = name == "distilled" and data == "fold" and level == 0
+            if (not data or data in fitted_on) and not again:
+                listed.append(Representation(level, name, data))
     return listed
 
 

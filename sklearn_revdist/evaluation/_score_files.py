@@ -9,9 +9,10 @@ from sklearn.base import clone
 
 from ..utils._files import local_path, replaced
 from ..utils._fingerprint import fingerprint
+from ._probes import OF_BEST
 
 # Increase this when scores are computed differently, so that old files are not used.
-_DEFINITION = 4
+_DEFINITION = 5
 
 
 def write_scores(table: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -27,7 +28,7 @@ def read_scores(path: str | os.PathLike) -> pd.DataFrame:
         path,
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
-        na_values={column: [""] for column in ("score", "score_std", "penalty")},
+        na_values={column: [""] for column in ("score", "score_std", "penalty", *OF_BEST)},
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..utils._compat import Interval, validate_params
+from ._probes import OF_BEST
 
 _GROUP = ["rows", "metric", "split", "subset"]
 _REPRESENTATION = ["representation", "fitted_on"]
@@ -44,8 +45,10 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     -------
     means : DataFrame
         One row for each kind of rows, metric, split, subset, model, representation and data of
-        the fit: the width `n_columns`, the number of tasks `n_tasks`, the mean `score`, and the
-        bounds `low` and `high` of its 95 % bootstrap interval, NaN for fewer than six tasks.
+        the fit, those of the same data side by side: the width `n_columns`, the number of tasks
+        `n_tasks`, the mean `score`, and the bounds `low` and `high` of its 95 % bootstrap interval,
+        NaN for fewer than six tasks; if `scores` has them, the means of `top_k_recall`,
+        `hit_rate` and `ndcg_at_k`.
 
     Raises
     ------
@@ -79,23 +82,27 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
     1   35M        2    0.6  NaN   NaN
     """
     rows = []
+    more = [column for column in OF_BEST if column in scores]
     for group, tables in _groups(scores):
         for key, of_tasks in tables.items():
             values = of_tasks["score"].to_numpy()
             low, high = _interval(values, n_bootstrap, seed)
             n_columns = int(of_tasks["n_columns"].max())
-            rows.append((*group, *key, n_columns, len(values), values.mean(), low, high))
-    columns = [*_GROUP, "model", *_REPRESENTATION, "n_columns", "n_tasks", "score", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+            summary = n_columns, len(values), values.mean(), low, high, *of_tasks[more].mean()
+            rows.append((*group, *key, *summary))
+    what = [*_GROUP, "model", *_REPRESENTATION]
+    return pd.DataFrame(
+        rows, columns=[*what, "n_columns", "n_tasks", "score", "low", "high", *more]
+    )
 
 
 @_checked
 def win_rates(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Compute the share of tasks in which one representation scores higher than another.
 
-    For each model, the distilled embedding is compared with every baseline of that size, and with
-    those without a model; and the
-    plain and the distilled embedding each with the same representation at the next smaller model.
+    For each model, the distilled embedding is compared with the baselines of that size that are
+    fitted on the same data, or on none, and with those without a model; and the plain and the
+    distilled embedding each with the same representation at the next smaller model.
 
     Parameters
     ----------

@@ -12,17 +12,18 @@ costs no more than Z itself. A row of weight w counts as w rows, of which one is
 weight below 1 is left out whole.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
-_N_COMMON = 11  # penalties that are tried for all groups together
+_N_COMMON = 13  # penalties that are tried for all groups together
 _ALONE = 100.0  # by how much others are penalised more, where a search starts from one group
 _SMALL, _N_SEARCHES = 100_000, 2  # of larger matrices, a search takes a minute, so few are made
 _TOLERANCE = 1e-7  # relative decrease of the error at which a search ends
@@ -118,9 +119,10 @@ class GroupRidge:
     ) -> tuple[NDArray[np.float64], float, int]:
         """Find the penalties with the least error.
 
-        From the best penalty that all groups share, and from those with one group almost alone or
-        almost absent, a quasi-Newton method (L-BFGS-B) descends in the logarithms; of large
-        matrices, from the two best of these.
+        The best penalty that all groups share is found by one eigendecomposition, and is the answer
+        for a single group. From there, and from penalties with one group almost alone or almost
+        absent, a quasi-Newton method (L-BFGS-B) descends in the logarithms; of large matrices, from
+        the two best of these.
 
         Parameters
         ----------
@@ -136,13 +138,20 @@ class GroupRidge:
         n_iter : int
             Largest number of steps.
         """
-        common = self._best_common(np.geomspace(low, high, _N_COMMON + 2)[1:-1])
         n_groups = len(self.groups)
-        starts = [np.full(n_groups, common)]
-        if n_groups > 1:
-            alone = np.eye(n_groups, dtype=bool)
-            penalties = [np.where(which, common, common * _ALONE) for which in (alone, ~alone)]
-            starts += list(np.clip(np.concatenate(penalties), low, high))
+        error_of = self._common_error()
+        logs = np.linspace(np.log(low), np.log(high), _N_COMMON)
+        best = int(np.argmin([error_of(log) for log in logs]))
+        if n_groups == 1:
+            around = logs[max(best - 1, 0)], logs[min(best + 1, _N_COMMON - 1)]
+            found = minimize_scalar(
+                error_of, bounds=around, method="bounded", options={"maxiter": max_iter}
+            )
+            return np.exp([found.x]), float(found.fun), found.nfev
+        common = np.exp(logs[best])
+        alone = np.eye(n_groups, dtype=bool)
+        penalties = [np.where(which, common, common * _ALONE) for which in (alone, ~alone)]
+        starts = [np.full(n_groups, common), *np.clip(np.concatenate(penalties), low, high)]
         starts.sort(key=lambda penalties: self.error(penalties)[0])
         n_searches = len(starts) if self.X.size <= _SMALL else _N_SEARCHES
         bounds = [(np.log(low), np.log(high))] * n_groups
@@ -158,8 +167,7 @@ class GroupRidge:
             for start in starts[:n_searches]
         ]
         best = min(found, key=lambda result: result.fun)
-        # there are no steps if the bounds are equal
-        n_iter = max(1, *(result.get("nit", 0) for result in found))
+        n_iter = max(1, *(result.get("nit", 0) for result in found))  # none if bounds are equal
         return np.exp(best.x), float(best.fun), n_iter
 
     @property
@@ -193,25 +201,25 @@ class GroupRidge:
         kept = (1 - leverage * self._left_out)[:, np.newaxis]
         return _Solved(Z, coef, kept, (self.Y - self.X @ coef) / kept)
 
-    def _best_common(self, tried: NDArray[np.float64]) -> float:
-        """The best penalty of all groups, by one eigendecomposition."""
+    def _common_error(self) -> Callable[[float], float]:
+        """Error by the logarithm of a penalty of all groups, after one eigendecomposition."""
         if self._has_few_rows:
-            values, U = eigh(self.X @ self.X.T)
+            values, U = np.linalg.eigh(self.X @ self.X.T)
         else:
-            values, vectors = eigh(self._gram)
+            values, vectors = np.linalg.eigh(self._gram)
             present = values > max(values[-1], 0) * 1e-12
             values = values[present]
             U = self.X @ (vectors[:, present] / np.sqrt(values))
         values = values.clip(min=0)
         projected, squared = U.T @ self.Y, U**2
-        errors = []
-        for penalty in tried:
-            shrunk = values / (values + penalty)
+
+        def error_of(log):
+            shrunk = values / (values + np.exp(log))
             residuals = self.Y - U @ (shrunk[:, np.newaxis] * projected)
             leverage = self._of_intercept + squared @ shrunk
-            left_out = residuals / (1 - leverage * self._left_out)[:, np.newaxis]
-            errors.append(self._mean(left_out**2))
-        return float(tried[int(np.argmin(errors))])
+            return self._mean((residuals / (1 - leverage * self._left_out)[:, np.newaxis]) ** 2)
+
+        return error_of
 
 
 def _inverse(A: NDArray[np.float64]) -> NDArray[np.float64]:

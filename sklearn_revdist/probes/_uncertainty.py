@@ -60,8 +60,10 @@ class Uncertainty(NamedTuple):
         The share tau.
     noise : ndarray of shape (n_targets,)
         The standard deviation sigma.
-    errors : ndarray of shape (n_rows, n_targets)
-        Absolute left-out residuals in units of s.
+    left_out : ndarray of shape (n_rows, n_targets)
+        Left-out residuals.
+    spreads : ndarray of shape (n_rows, n_targets)
+        The s of left-out rows.
     weights : ndarray of shape (n_rows,)
         Weights of these rows.
     """
@@ -71,7 +73,8 @@ class Uncertainty(NamedTuple):
     whiten: Callable[[NDArray], NDArray]
     share: NDArray
     noise: NDArray
-    errors: NDArray
+    left_out: NDArray
+    spreads: NDArray
     weights: NDArray
 
     @classmethod
@@ -110,12 +113,17 @@ class Uncertainty(NamedTuple):
         of_mean = 1 / np.maximum(total - removed, _EPS)
         own, varies = _own_columns(X, training.scale * np.sqrt(alpha))
         of_coef = np.maximum(leverage / kept - of_mean - np.where(weights <= 1, own, 0), 0)
-        residuals = np.abs(residuals) / kept[:, np.newaxis]
-        share = _share(residuals, 1 + of_mean, of_coef, weights)
-        errors = residuals / np.sqrt(1 + of_mean[:, np.newaxis] + np.outer(of_coef, share))
-        noise = np.sqrt(np.average(errors**2, axis=0, weights=weights))
+        left_out = residuals / kept[:, np.newaxis]
+        share = _share(left_out, 1 + of_mean, of_coef, weights)
+        spreads = np.sqrt(1 + of_mean[:, np.newaxis] + np.outer(of_coef, share))
+        noise = np.sqrt(np.average((left_out / spreads) ** 2, axis=0, weights=weights))
         scale = np.where(varies, training.scale, np.inf)
-        return cls(training.mean, scale, factor.whiten, share, noise, errors, weights)
+        return cls(training.mean, scale, factor.whiten, share, noise, left_out, spreads, weights)
+
+    @property
+    def errors(self):
+        """Absolute left-out residuals in units of s."""
+        return np.abs(self.left_out) / self.spreads
 
     def spread(self, X):
         """Compute s of rows, for each target."""
@@ -125,18 +133,33 @@ class Uncertainty(NamedTuple):
         return np.sqrt(1 + 1 / self.weights.sum() + np.outer(q, self.share))
 
     def quantile(self, coverage):
-        """Return the error, in units of s, that a new row exceeds with probability 1 - coverage.
+        """Return the error, in units of s, that a new row exceeds with probability 1 - coverage."""
+        return weighted_quantile(self.errors, self.weights, coverage)
 
-        It is the smallest error such that a share `coverage` of the weight, including that of the
-        new row, has none larger; the error of the new row counts as infinite.
-        """
-        order = self.errors.argsort(axis=0)
-        ascending = np.take_along_axis(self.errors, order, axis=0)
-        ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
-        counted = self.weights[order].cumsum(axis=0)
-        needed = coverage * (self.weights.sum() + 1) * (1 - 1e-12)  # no row more by rounding
-        place = np.sum(counted < needed, axis=0)
-        return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
+
+def weighted_quantile(errors, weights, coverage):
+    """Return the error that a new row exceeds with probability 1 - coverage.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_rows, n_targets)
+        Absolute left-out residuals in units of s.
+    weights : ndarray of shape (n_rows,)
+    coverage : float
+
+    Returns
+    -------
+    quantile : ndarray of shape (n_targets,)
+        The smallest error such that a share `coverage` of the weight, including that of the new
+        row, has none larger; the error of the new row counts as infinite.
+    """
+    order = errors.argsort(axis=0)
+    ascending = np.take_along_axis(errors, order, axis=0)
+    ascending = np.vstack([ascending, np.full_like(ascending[:1], np.inf)])
+    counted = weights[order].cumsum(axis=0)
+    needed = coverage * (weights.sum() + 1) * (1 - 1e-12)  # no row more by rounding
+    place = np.sum(counted < needed, axis=0)
+    return np.take_along_axis(ascending, place[np.newaxis], axis=0)[0]
 
 
 def _whitened(X, mean, scale, whiten):

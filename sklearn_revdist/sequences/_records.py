@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..tables._table import import_parquet, reading_as
 from ._fasta import iter_fasta
 from ._packed import plain_suffix
+from ._table_rows import parquet_rows, parquet_schema
 from ._text_tables import FORMATS as TABLES
 from ._text_tables import check_columns, open_rows, recognise
 
@@ -15,7 +15,6 @@ FORMATS = {
     ".parquet": "parquet",
 }
 
-_BATCH = 2**14  # rows of Parquet read at a time
 _STRINGS = ("string", "large_string", "string_view")
 
 
@@ -185,17 +184,8 @@ def _blank(place, sequence):
 
 
 def _parquet(path, sequence_column, name_column, needed):
-    parquet = import_parquet()
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r}; check the path.")
-    if not path.is_file():
-        raise ValueError(f"{str(path)!r} is not a file, which Parquet has to be; name one.")
-    with reading_as("Parquet", path):
-        schema = parquet.read_schema(path)
-    types = {field.name: _plain_type(field.type) for field in schema}
-    # what pandas calls an index that has no name
-    index = [name for name in types if name.startswith("__index_level_")]
-    names = [name for name in schema.names if name not in index]
+    names, types = parquet_schema(path)
+    index = [name for name in types if name not in names]
     label = name_column or ("name" if "name" in names else None)
     if index:
         reset = "; its index has no name, so if that holds them, write frame.reset_index()"
@@ -204,29 +194,16 @@ def _parquet(path, sequence_column, name_column, needed):
     label = label or (index[0] if len(index) == 1 else None)
     wanted = [sequence_column, *({label} - {None, sequence_column})]
     for column in wanted:
-        kind = types[column]
+        kind = _plain_type(types[column])
         if "binary" in kind or (column == sequence_column and kind not in (*_STRINGS, "null")):
             raise ValueError(
                 f"The column {column!r} of {str(path)!r} holds {kind}, which is not text; convert "
                 "it to strings."
             )
-    with reading_as("Parquet", path), parquet.ParquetFile(path) as file:
-        for part in file.iter_batches(_BATCH, columns=wanted):
-            columns = {c: [_as_text(value) for value in part.column(c).to_pylist()] for c in wanted}
-            sequences = columns[sequence_column]
-            labels = columns[label] if label else [""] * len(sequences)
-            yield from zip([""] * len(sequences), labels, sequences, strict=True)
+    for row in parquet_rows(path, wanted):
+        yield "", row[wanted.index(label)] if label else "", row[0]
 
 
 def _plain_type(kind):
     """Name of an Arrow type; of a dictionary, that of its values."""
     return str(getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind)
-
-
-def _as_text(value):
-    if isinstance(value, float):
-        if value != value:
-            return ""
-        # pandas turns whole numbers with gaps into floats
-        value = int(value) if value.is_integer() else value
-    return "" if value is None else str(value)

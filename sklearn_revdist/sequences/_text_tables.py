@@ -296,12 +296,15 @@ def _cells(rows, place, kept, least, most):
 
 
 def _no_column(path, column, found, remedy):
+    header = found[0] if len(found) == 1 else ""
+    usual = next((separator for separator in _TRIED if separator in header), None)
+    if usual:  # with which the column would have been found
+        found = _names(header, usual)
     listed = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
     missing = f"{str(path)!r} has no column {column!r} but {listed or 'none with a name'}; "
-    other = [separator for separator in (";", "\t", ",", "|") if separator in "".join(found)]
-    if len(found) == 1 and other:
+    if "|" in header and not usual:
         return missing + (
-            f"if {other[0]!r} separates its columns, write it with commas (.csv) or tabs (.tsv)."
+            "if '|' separates its columns, write it with commas (.csv) or tabs (.tsv)."
         )
     return missing + f"{remedy}."
 

@@ -119,6 +119,12 @@ def columns_to_transform(
     return columns_to_fit(columns, where, dims)
 
 
+def complete_widths(columns: Sequence[str], where: str) -> dict[str, int]:
+    """Number of columns of each model, if they are numbered from 0 or 1 without a gap."""
+    numbered = _numbered(columns, where)
+    return {model: len(found) for model, found in numbered.items() if _is_complete(found)}
+
+
 def _known_columns(columns, known, runs, where, dims):
     """Columns of known models, unless others could belong to the same chain."""
     others = [model for model in runs if model not in known]

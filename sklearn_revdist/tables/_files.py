@@ -1,9 +1,10 @@
 """Files of embeddings: choose the format, then open or write a table.
 
-Parquet, HDF5 and npz hold numbers and labels, npy numbers alone; npz is only read.
+Parquet, HDF5, CSV and npz hold numbers and labels, npy numbers alone; npz is only read. Reading CSV
+is in `sequences`, beside that of other text.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,17 +15,19 @@ from numpy.typing import NDArray
 
 from ..utils._files import replaced
 from ._columns import Choice, columns_to_fit
+from ._csv import csv_writer
 from ._hdf5 import hdf5_writer, open_hdf5
 from ._npy import npy_writer, open_npy, open_npz
 from ._parquet import open_parquet, parquet_writer
 from ._table import Batch, Table, batch_rows
 
-FORMATS = {".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5", ".npy": "npy"}
-READ = {**FORMATS, ".npz": "npz"}
+_BINARY = {".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5", ".npy": "npy"}
+FORMATS = {**_BINARY, ".csv": "csv", ".csv.gz": "csv"}
+READ = {**_BINARY, ".npz": "npz"}
 STORES = (".sqlite", ".db")
 
 _OPENERS = {"hdf5": open_hdf5, "npy": open_npy, "npz": open_npz}
-_WRITERS = {"parquet": parquet_writer, "hdf5": hdf5_writer, "npy": npy_writer}
+_WRITERS = {"parquet": parquet_writer, "hdf5": hdf5_writer, "npy": npy_writer, "csv": csv_writer}
 # Reading files of torch or pickle may execute code in them; this is how to, if they are trusted.
 _TENSOR = 'torch.load("x.pt", map_location="cpu", weights_only=True).float()'
 _OBJECT = 'pandas.read_pickle("x.pkl")'
@@ -35,12 +38,12 @@ def format_of(path: Path, name: str | None = None, formats: dict[str, str] = FOR
     """Return the given format, or that of the suffix of the path."""
     if name is not None:
         return name
-    try:
-        return formats[path.suffix.lower()]
-    except KeyError:
-        raise ValueError(
-            f"{str(path)!r} ends in none of {', '.join(formats)}; choose one, or name the format."
-        ) from None
+    for suffix, format_name in formats.items():
+        if path.name.lower().endswith(suffix):
+            return format_name
+    raise ValueError(
+        f"{str(path)!r} ends in none of {', '.join(formats)}; choose one, or name the format."
+    )
 
 
 def check_holds_no_code(path: Path) -> None:
@@ -111,12 +114,16 @@ def chosen(table: Table, choose: Callable[[Sequence[str]], Choice]) -> Table:
             more = {column: rows[:, i] for column, i in place.items()}
             yield Batch({**labels, **more}, rows[:, kept])
 
-    return Table(table.n_rows, names, len(kept), batches)
+    return Table(table.n_rows, names, len(kept), batches, table.types)
 
 
 @contextmanager
 def writing(
-    path: Path, columns: Sequence[str], name: str | None = None
+    path: Path,
+    columns: Sequence[str],
+    name: str | None = None,
+    *,
+    types: Mapping[str, Any] | None = None,
 ) -> Iterator[Callable[[dict[str, Any], NDArray], None]]:
     """Write a file of embeddings, which appears when it is complete.
 
@@ -125,15 +132,20 @@ def writing(
     path : Path
     columns : sequence of str
         Names of the columns of numbers.
-    name : {"parquet", "hdf5", "npy"}, default=None
-        Format of the file; None takes that of its suffix.
+    name : {"parquet", "hdf5", "npy", "csv"}, default=None
+        Format of the file; None takes that of its suffix. CSV is compressed where the path ends in
+        ``.gz``.
+    types : mapping of str to pyarrow.DataType or None, default=None
+        Types of labels in Parquet; that of others follows from their values.
 
     Yields
     ------
     write : callable
         Takes labels and rows, and appends them.
     """
-    writer = _WRITERS[format_of(path, name)]
+    format_name = format_of(path, name)
+    more = {"parquet": {"types": types or {}}, "csv": {"compressed": path.suffix.lower() == ".gz"}}
+    writer = partial(_WRITERS[format_name], **more.get(format_name, {}))
     with replaced(path) as part, writer(part, list(columns)) as write:
         waiting: list[Batch] = []
 

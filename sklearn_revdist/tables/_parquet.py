@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._columns import Choice, check_once
 from ._table import Batch, Table, batch_rows, import_parquet, reading_as
 
 _FLOATS = ("halffloat", "float", "double")
+# NumPy's own types of these cannot be joined with gaps.
+_TIMES = re.compile(r"(timestamp|date|time|duration)\d*\b.*")
 _LISTS = re.compile(r"\w*list<[^:]+: (halffloat|float|double)( not null)?>(\[\d+\])?")
 # pandas' name for an index without one
 _INDEX = re.compile(r"__index_level_\d+__")
@@ -55,7 +58,7 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
         start = 0
         for part in parts():
             with reading_as("Parquet", path, ArrowException):  # of bytes that are not text
-                kept = {renamed[name]: _label(part[name], name in gaps) for name in labels}
+                kept = {renamed[name]: label_of(part[name], name in gaps) for name in labels}
             pieces = [
                 _listed(part[source], source, widths[source], where, start, kept.get("name"))
                 if source in widths
@@ -65,7 +68,10 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
             start += len(part)
             yield Batch(kept, np.concatenate(pieces, axis=1))
 
-    return Table(n_rows, names, len(columns), batches)
+    types = {renamed[name]: schema.field(name).type for name in labels}
+    # floats that are whole numbers are written as such
+    types = {name: t for name, t in types.items() if name not in gaps or str(t) not in _FLOATS}
+    return Table(n_rows, names, len(columns), batches, types)
 
 
 def parquet_columns(path: Path) -> tuple[list[str], bool]:
@@ -135,14 +141,17 @@ def _has_gaps(path, schema, name, renamed):
     return n_gaps > 0
 
 
-def _label(column, whole):
-    """A label as an array; gaps are None, and whole numbers beside them stay whole."""
+def label_of(column: Any, whole: bool = False) -> NDArray:
+    """Return a column as an array; gaps are None, or NaN in floats.
+
+    With `whole`, floats are whole numbers.
+    """
     is_float = str(column.type) in _FLOATS
-    if not whole and (is_float or column.null_count == 0):
+    is_time = _TIMES.fullmatch(str(column.type))
+    if not whole and (is_float or (column.null_count == 0 and not is_time)):
         return column.to_numpy(zero_copy_only=False)
-    label = np.empty(len(column), dtype=object)
-    label[:] = (column.cast("int64") if is_float else column).to_pylist()
-    return label
+    values = (column.cast("int64") if is_float else column).to_pylist()
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _listed(column, name, width, where, start, labels):
@@ -163,7 +172,7 @@ def _listed(column, name, width, where, start, labels):
 
 
 @contextmanager
-def parquet_writer(path, columns):
+def parquet_writer(path, columns, *, types):
     """Write labels and numbers as columns."""
     parquet = import_parquet()
     import pyarrow
@@ -175,8 +184,8 @@ def parquet_writer(path, columns):
             numbers = np.asfortranarray(batch.rows)
             # in labels of floats, NaN stands for a gap
             labels = [
-                pyarrow.array(label, from_pandas=label.dtype.kind == "f")
-                for label in batch.labels.values()
+                pyarrow.array(label, types.get(key), from_pandas=label.dtype.kind == "f")
+                for key, label in batch.labels.items()
             ]
             arrays = [*labels, *map(pyarrow.array, numbers.T)]
             table = pyarrow.table(arrays, [*batch.labels, *columns])

@@ -4,11 +4,11 @@ A row has numbers, which are the embedding, and labels, such as a name or a posi
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -36,12 +36,15 @@ class Table(NamedTuple):
     n_columns : int
     batches : callable
         Reads from the beginning and yields one Batch at a time.
+    types : mapping of str to pyarrow.DataType or None, default=None
+        Types that labels have in a Parquet file.
     """
 
     n_rows: int
     columns: list[str] | None
     n_columns: int
     batches: Callable[[], Iterator[Batch]]
+    types: Mapping[str, Any] | None = None
 
 
 def batch_rows(n_columns: int) -> int:

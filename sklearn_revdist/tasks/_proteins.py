@@ -34,8 +34,8 @@ def read_table(
     ----------
     path : path-like, or dict of path-like
         A table with commas or, ending in ``.tsv``, ``.tab`` or ``.txt``, tabs between columns,
-        plain or compressed, or an Excel workbook. A dict has files for "train", "validation" and
-        "test".
+        plain or compressed, an Excel workbook, or Parquet. A dict has files for "train",
+        "validation" and "test".
     name : str, default=None
         Name of the task; None takes that of the (first) file.
     sequence, target : str

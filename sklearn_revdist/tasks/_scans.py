@@ -1,51 +1,56 @@
 """Read mutational scans in ProteinGym's format, and check them variant by variant."""
 
 import os
-import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..sequences._mutants import WHOLE_SEQUENCE, parse_mutant
 from ..sequences._packed import plain_name, plain_suffix
-from ..sequences._text_tables import open_rows
+from ..sequences._table_rows import table_columns
+from ..sequences._text_tables import FORMATS
 from ..sequences._tokens import wrong_letter
 from ..sequences._wild_type import find_first_position, misfit, undo
+from ..utils._messages import warn_of_skipped
 from ._targets import as_numbers
 from ._task import Task
 from ._text_rows import Rejects, read_text, task_name, without_stops
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
-_LISTED = 3  # files named in a warning
+_TABLES = (*FORMATS, ".parquet")
 _LONGEST = 60  # letters of a mutant in a message
 _FEW = 10  # fewer than one variant in ten
 
 
-def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = None) -> dict:
-    """Find the scans in a folder, by the names of their assays.
+def table_files(
+    path: str | os.PathLike, reference: str | os.PathLike | None = None
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Find the tables in a folder, by the names of their tasks.
 
     Parameters
     ----------
     path : str or path-like
-        One file, or a folder of ``.csv`` files, plain or compressed. Files of a folder with other
-        columns are passed over, with a warning that counts them.
+        One file, or a folder of tables: CSV, TSV, Excel workbooks or Parquet, text also compressed.
     reference : str or path-like, default=None
         ProteinGym's reference file, with names in its columns ``DMS_filename`` and ``DMS_id``.
-        Other assays are named after their files.
+        Other tables are named after their files.
 
     Returns
     -------
     files : dict of str to Path
-        Sorted by name.
+        Sorted by the names of the files.
+    skipped : dict of str to str
+        What else is in the folder, hidden files apart, and why it is skipped.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If a folder has no scan, or two files have the same name.
+        If two files have the same name.
     """
     path = Path(path)
     if not path.exists():
@@ -54,36 +59,64 @@ def scan_files(path: str | os.PathLike, reference: str | os.PathLike | None = No
     if reference is not None:
         table = read_text(reference, ["DMS_id", "DMS_filename"])
         names = dict(zip(table["DMS_filename"], table["DMS_id"], strict=True))
-    scans, other = [path], []
-    if path.is_dir():
-        tables = [file for file in sorted(path.iterdir()) if plain_suffix(file) == ".csv"]
-        scans = [file for file in tables if _is_scan(file)]
-        other = [file.name for file in tables if file not in scans]
-        if reference is not None:
-            other = [name for name in other if not (path / name).samefile(reference)]
     files: dict[str, Path] = {}
-    for file in scans:
-        plain = plain_name(file)
-        name = names.get(plain, plain.removesuffix(".csv"))
+    skipped = {}
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file != path and plain_suffix(file) not in _TABLES:
+            if not file.name.startswith("."):
+                skipped[file.name] = f"it is {'a folder' if file.is_dir() else 'no table'}"
+            continue
+        if file != path and reference is not None and file.samefile(reference):
+            continue
+        name = names.get(plain_name(file)) or task_name(file)
         if name in files:
             raise ValueError(
                 f"{str(files[name])!r} and {str(file)!r} are both named {name!r}; remove one."
             )
         files[name] = file
+    return files, skipped
+
+
+def scan_files(
+    path: str | os.PathLike,
+    reference: str | os.PathLike | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> dict[str, Path]:
+    """Find the scans in a folder, by the names of their assays.
+
+    Parameters
+    ----------
+    path : str or path-like
+        One file, or a folder, in which a warning names each file that is no scan.
+    reference : str or path-like, default=None
+        As for :func:`table_files`.
+    columns : sequence of str, default=COLUMNS
+        Columns that a scan has.
+
+    Returns
+    -------
+    files : dict of str to Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If a folder has no scan, or two files have the same name.
+    """
+    files, skipped = table_files(path, reference)
+    if Path(path).is_dir():
+        for name, file in list(files.items()):
+            found = table_columns(file, columns)
+            if missing := [column for column in columns if column not in found]:
+                skipped[file.name] = f"it has no column {missing[0]!r}"
+                del files[name]
     if not files:
         raise ValueError(
-            f"{str(path)!r} has no scan, a .csv, plain or compressed, with the columns "
-            f"{', '.join(COLUMNS)}; check the folder."
+            f"{str(path)!r} has no scan, a table with the columns {', '.join(columns)}; check the "
+            "folder, or name its columns."
         )
-    if other:
-        listed = ", ".join(other[:_LISTED]) + (", ..." if len(other) > _LISTED else "")
-        warnings.warn(
-            f"{str(path)!r} has {len(other)} .csv files without the columns "
-            f"{', '.join(COLUMNS)}, which are passed over ({listed}); move them elsewhere, or "
-            "rename their columns.",
-            UserWarning,
-            stacklevel=2,
-        )
+    warn_of_skipped(dict(sorted(skipped.items())), stacklevel=2)
     return files
 
 
@@ -91,12 +124,15 @@ def read_scan(
     path: str | os.PathLike,
     *,
     name: str | None = None,
+    mutant: str = COLUMNS[0],
+    sequence: str = COLUMNS[1],
+    target: str = COLUMNS[2],
     first_position: int = 1,
     max_per_count: int | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
-    """Read a mutational scan with ProteinGym's columns.
+    """Read a mutational scan: a table of mutants, their sequences and what was measured.
 
     The wild type is the sequence to which most variants return when their substitutions are
     undone; other variants are rejected. Rows of the wild type itself and of synonymous variants
@@ -105,12 +141,18 @@ def read_scan(
     Parameters
     ----------
     path : str or path-like
-        A file with the columns ``mutant``, ``mutated_sequence`` and ``DMS_score``; plain or
-        compressed. Mutants are substitutions as in ``A24G:K31R``, with ``: ; / , + _``
-        or blanks between, or in HGVS's notation of proteins (``p.Ala24Gly``,
-        ``p.[Ala24Gly;Lys31Arg]``); the wild type is ``WT``, ``_wt``, ``p.=`` or empty.
+        A table of text, plain or compressed, an Excel workbook, or Parquet. Mutants are
+        substitutions as in ``A24G:K31R``, with ``: ; / , + _`` or blanks between, or in HGVS's
+        notation of proteins (``p.Ala24Gly``, ``p.[Ala24Gly;Lys31Arg]``); the wild type is ``WT``,
+        ``_wt``, ``p.=`` or empty.
     name : str, default=None
         Name of the task; None takes that of the file.
+    mutant : str, default="mutant"
+        Column of the mutants.
+    sequence : str, default="mutated_sequence"
+        Column of the whole sequences of the variants.
+    target : str, default="DMS_score"
+        Column of the measured numbers.
     first_position : int, default=1
         Number of the sequence's first residue in the numbering of the mutants: 11 if residue 24
         of the sequence is called 34, 0 if mutants count from zero.
@@ -138,11 +180,12 @@ def read_scan(
     """
     if max_per_count is not None and max_per_count < 1:
         raise ValueError(f"{str(path)!r}: {max_per_count=} is too small; give 1 or more.")
-    table = read_text(path, COLUMNS)
+    columns = (mutant, sequence, target)
+    table = read_text(path, columns)
     lines = table.index.tolist()
-    texts, sequences, scores = (table[column].str.strip().tolist() for column in COLUMNS)
-    sequences = without_stops([sequence.upper() for sequence in sequences], path)
-    target = as_numbers(scores)
+    texts, sequences, scores = (table[column].str.strip().tolist() for column in columns)
+    sequences = without_stops(list(map(str.upper, sequences)), path)
+    measured = as_numbers(scores)
     mutants = [parse_mutant(text or "WT") for text in texts]
     _check_substitutions(path, mutants)
     wild_type, fits = _wild_type(mutants, sequences, first_position)
@@ -152,36 +195,36 @@ def read_scan(
     rejects = Rejects(skip_invalid)
     seen: dict[str, str] = {}
     rows = []
-    for row, (mutant, sequence) in enumerate(zip(mutants, sequences, strict=True)):
+    for row, (changes, protein) in enumerate(zip(mutants, sequences, strict=True)):
         line, written = lines[row], _quoted(texts[row])
-        if fits[row] and sequence == wild_type:
+        if fits[row] and protein == wild_type:
             rejects.counts["the wild type"] += 1
-        elif not np.isfinite(target[row]):
+        elif not np.isfinite(measured[row]):
             score = f"the score {scores[row]!r}, which is not a number"
             rejects.add(line, f"{written} has {score if scores[row] else 'no score'}", "no score")
-        elif isinstance(mutant, str):
-            rejects.add(line, f"{written} is {mutant}", mutant)
-        elif wrong := wrong_letter(sequence, unknown):
+        elif isinstance(changes, str):
+            rejects.add(line, f"{written} is {changes}", changes)
+        elif wrong := wrong_letter(protein, unknown):
             rejects.add(line, f"in {written} {wrong}", "unknown letters")
         elif not fits[row]:
-            what = misfit(mutant, sequence, wild_type or "", first_position)
+            what = misfit(changes, protein, wild_type or "", first_position)
             rejects.add(line, f"{written} {what}", "a mutant that does not match its sequence")
-        elif sequence in seen:
-            what = f"{written} has the sequence of {seen[sequence]}, again"
+        elif protein in seen:
+            what = f"{written} has the sequence of {seen[protein]}, again"
             rejects.add(line, what, "a duplicate")
         else:
-            seen[sequence] = line
+            seen[protein] = line
             rows.append(row)
     rejects.check_any_left(path, len(rows))
-    changes = [[each for each in mutants[row] if each.old != each.new] for row in rows]
-    n_mutations = np.array([len(substitutions) for substitutions in changes])
+    exchanged = [[each for each in mutants[row] if each.old != each.new] for row in rows]
+    n_mutations = np.array([len(substitutions) for substitutions in exchanged])
     position = None
     if (n_mutations == 1).all():
-        position = np.array([change.position - first_position + 1 for (change,) in changes])
+        position = np.array([change.position - first_position + 1 for (change,) in exchanged])
     task = Task(
         name=name or task_name(path),
         sequences=[sequences[row] for row in rows],
-        target=target[rows],
+        target=measured[rows],
         protein=np.arange(len(rows)),
         position=position,
         n_mutations=n_mutations,
@@ -214,12 +257,6 @@ def _sample_by_count(task, max_per_count):
             among = rng.choice(among, max_per_count, replace=False)
         kept[among] = True
     return task.leave_out(kept, f"beyond {max_per_count} of a number of substitutions")
-
-
-def _is_scan(path):
-    """Check whether a table has the columns of a scan."""
-    with open_rows(path, {}, wanted=COLUMNS) as table:
-        return set(COLUMNS) <= set(table.columns)
 
 
 def _check_substitutions(path, mutants):

@@ -15,7 +15,7 @@ KINDS = ("regression", "classification")
 _MOST_NUMBERED_CLASSES = 20
 
 # Not "Na", which is sodium.
-_MISSING = {
+MISSING = {
     *("", "nan", "NaN", "NAN", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "n.a.", "N.A.", "n.d."),
     *("N.D.", "None", "none", "NONE", "null", "NULL", "Null", "?"),
 }
@@ -99,7 +99,7 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
         return Targets(_names(texts), [None if text else _wrong(text) for text in texts])
     finite = np.isfinite(numbers)
     if kind is None and not _meant_as_numbers(texts, finite, places):
-        wrong = [_wrong(text) if text in _MISSING else None for text in texts]
+        wrong = [_wrong(text) if text in MISSING else None for text in texts]
         return Targets(_names(texts), wrong)
     hint = "" if kind else ', as at least half are (classes need kind="classification")'
     wrong = [
@@ -122,7 +122,7 @@ def _wrong(text, of_numbers=None):
     if not text:
         return "no target", "no score"
     if of_numbers is not None:
-        reason = "no score" if text in _MISSING else "a target that is not a number"
+        reason = "no score" if text in MISSING else "a target that is not a number"
         return f"the target {text!r} is not a number{of_numbers}", reason
     return (
         f'the target {text!r} is taken for a missing one (kind="classification" keeps it)',
@@ -132,7 +132,7 @@ def _wrong(text, of_numbers=None):
 
 def _meant_as_numbers(texts, is_number, places):
     """Check whether at least half of what is not missing are numbers, or look like them."""
-    given = [text not in _MISSING and bool(re.search(r"\w", text)) for text in texts]
+    given = [text not in MISSING and bool(re.search(r"\w", text)) for text in texts]
     like = [
         row
         for row, text in enumerate(texts)

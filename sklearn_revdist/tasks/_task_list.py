@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from ..sequences._table_rows import table_columns
 from ..sequences._tokens import RESIDUES
 from ..utils._compat import StrOptions, validate_params
-from ..utils._messages import first_line
+from ..utils._messages import first_line, warn_of_skipped
 from ._proteins import read_labelled_fasta, read_table
 from ._residue_tables import read_residue_table
 from ._residues import read_residue_labels
-from ._scans import read_scan, scan_files
+from ._scans import COLUMNS, read_scan, scan_files, table_files
 from ._targets import KINDS
 from ._task import SETS, Task
 
@@ -42,6 +43,9 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
     {
         "path": [str, os.PathLike],
         "data": [str, os.PathLike, None],
+        "target": [str, None],
+        "sequence": [str, None],
+        "mutant": [str, None],
         "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
     }
@@ -50,21 +54,26 @@ def read_tasks(
     path: str | os.PathLike,
     *,
     data: str | os.PathLike | None = None,
+    target: str | None = None,
+    sequence: str | None = None,
+    mutant: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Iterator[Task]:
-    """Read tasks, one at a time, from a list or a folder of scans.
+    """Read tasks, one at a time, from a list, a table or a folder of tables.
 
     Parameters
     ----------
     path : str or path-like
-        A folder of ProteinGym's scans, one such scan, plain or compressed, or a TOML file
-        with an entry ``[[task]]`` for each task. Its key `format` says how the task is read:
+        A folder of ProteinGym's scans, one such scan (a table of text, plain or compressed, an
+        Excel workbook, or Parquet), or a TOML file with an entry ``[[task]]`` for each task. Its
+        key `format` says how the task is read:
 
         "scan"
-            ProteinGym's columns; `path` is a file or a folder, `reference` ProteinGym's file of
-            names, `first_position` the number of the sequences' first residue (1), and
-            `max_per_count` the most variants of each number of substitutions.
+            ProteinGym's columns, or those that `mutant`, `sequence` and `target` name; `path` is a
+            file or a folder, `reference` ProteinGym's file of names, `first_position` the number
+            of the sequences' first residue (1), and `max_per_count` the most variants of each
+            number of substitutions.
         "table"
             proteins in a table of text: `path`, or `train`, `validation` and `test`; `sequence`,
             `target`, `split`, `columns`, `kind`.
@@ -80,6 +89,12 @@ def read_tasks(
         Every entry may have a `name`, and its own `skip_invalid` and `unknown`.
     data : str or path-like, default=None
         Folder that paths in a TOML file are relative to; None is the TOML file's own.
+    target, sequence, mutant : str, default=None
+        Columns of tables, or of all tables of a folder: of what to predict, of the sequences and
+        of the mutants. If any is given, a table with mutants (`mutant`; None is "mutant") is read
+        as a scan, and another as proteins. The target is "DMS_score" for scans and "target" for
+        proteins by default, the sequence the first that a table has of "mutated_sequence" and
+        "sequence".
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -95,9 +110,16 @@ def read_tasks(
         If a file does not exist.
     ValueError
         If the list or a file is wrong; the message says which and where.
+
+    Warns
+    -----
+    UserWarning
+        For each file of a folder that is no task; of more than ten, the others are counted.
     """
-    path = Path(path)
-    for read in task_readers(path, data=data, unknown=unknown, skip_invalid=skip_invalid):
+    columns = {"target": target, "sequence": sequence, "mutant": mutant}
+    for read in task_readers(
+        path, data=data, **columns, unknown=unknown, skip_invalid=skip_invalid
+    ):
         yield read()
 
 
@@ -105,14 +127,26 @@ def task_readers(
     path: str | os.PathLike,
     *,
     data: str | os.PathLike | None = None,
+    target: str | None = None,
+    sequence: str | None = None,
+    mutant: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> list[Callable[[], Task]]:
     """Check a list, and return functions that read its tasks; see :func:`read_tasks`."""
     path = Path(path)
     defaults = {"unknown": unknown, "skip_invalid": skip_invalid}
+    named = {"target": target, "sequence": sequence, "mutant": mutant}
+    named = {key: column for key, column in named.items() if column is not None}
     if path.suffix != ".toml":
+        if named:
+            return _readers_of_tables(path, named, defaults)
         return _readers_of({"format": "scan", "path": path}, defaults, str(path))
+    if named:
+        raise ValueError(
+            f"{str(path)!r} lists tasks, whose entries name columns of their own; leave out "
+            f"{next(iter(named))}={next(iter(named.values()))!r}."
+        )
     folder = path.parent if data is None else Path(data)
     with path.open("rb") as file:
         try:
@@ -137,6 +171,35 @@ def task_readers(
                     raise ValueError(f"{where}: {key}={entry[key]!r} is not a path; fix it.")
                 entry[key] = folder / entry[key]
         readers += _readers_of(entry, defaults, where)
+    return readers
+
+
+def _readers_of_tables(path, named, defaults):
+    """Return functions that read tables by names of columns that the user gives."""
+    files, skipped = table_files(path)
+    readers = []
+    for name, file in files.items():
+        found = table_columns(file, named.values())
+        mutant, sequence, target = COLUMNS
+        is_scan = "mutant" in named or mutant in found
+        columns = {
+            "sequence": sequence if sequence in found else "sequence",
+            "target": target if is_scan else "target",
+            **({"mutant": mutant} if is_scan else {}),
+            **named,
+        }
+        missing = [column for column in columns.values() if column not in found]
+        if missing and path.is_dir():  # of one file, reading says what is missing
+            skipped[file.name] = f"it has no column {missing[0]!r}"
+            continue
+        read = read_scan if is_scan else read_table
+        readers.append(partial(read, file, name=name, **columns, **defaults))
+    if not readers:
+        raise ValueError(
+            f"{str(path)!r} has no table with the columns {', '.join(named.values())} that are "
+            "asked for; check the folder."
+        )
+    warn_of_skipped(dict(sorted(skipped.items())), stacklevel=2)
     return readers
 
 
@@ -165,7 +228,9 @@ def _readers_of(entry, defaults, where):
     settings = {**defaults, **entry}
     if chosen != "scan":
         return [partial(reader, **settings)]
-    scans = scan_files(settings.pop("path"), reference)
+    columns = dict(zip(("mutant", "sequence", "target"), COLUMNS, strict=True))
+    columns = {key: settings.get(key, column) for key, column in columns.items()}
+    scans = scan_files(settings.pop("path"), reference, [*columns.values()])
     only = settings.pop("name", None)
     if only is not None:
         if len(scans) > 1:

@@ -4,14 +4,18 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from ..sequences._packed import plain_name
-from ..sequences._text_tables import open_rows
+from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
+_REMEDY = (
+    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
+    "the task in TOML"
+)
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 
@@ -47,19 +51,28 @@ class Rejects:
 
 
 def read_text(
-    path: str | os.PathLike, needed: Sequence[str], *, columns: Sequence[str] | None = None
+    path: str | os.PathLike,
+    needed: Sequence[str],
+    *,
+    wanted: Collection[str] = (),
+    columns: Sequence[str] | None = None,
+    remedy: str = _REMEDY,
 ) -> pd.DataFrame:
-    """Read a table of text.
+    """Read a whole table as text.
 
     Parameters
     ----------
     path : str or path-like
-        As for :func:`~.sequences._text_tables.open_rows`: CSV or, ending in ``.tsv``, ``.tab`` or
-        ``.txt``, with tabs, plain or compressed, or an Excel workbook.
+        As for :func:`~.sequences._table_rows.open_table_rows`: CSV or, ending in ``.tsv``,
+        ``.tab`` or ``.txt``, with tabs, plain or compressed, an Excel workbook, or Parquet.
     needed : sequence of str
         Columns that it must have.
+    wanted : collection of str, default=()
+        Columns that are used if present, so that no two may have the name.
     columns : sequence of str, default=None
         Names of the columns of a file without a header.
+    remedy : str
+        What to do if a column is missing, for the message.
 
     Returns
     -------
@@ -72,8 +85,8 @@ def read_text(
     FileNotFoundError, ValueError
         If there is no such file, it is not a table, or a column is missing.
     """
-    remedy = "say in a list of tasks (TOML) which columns to read"
-    with open_rows(path, dict.fromkeys(needed, remedy), columns=columns) as table:
+    expected = dict.fromkeys(needed, remedy)
+    with open_table_rows(path, expected, wanted=wanted, columns=columns) as table:
         numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
     return pd.DataFrame(
         [row for _, row in numbered],
@@ -95,4 +108,4 @@ def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str
 
 def task_name(path: str | os.PathLike) -> str:
     """Name a task after its file, without the suffix of the format."""
-    return re.sub(r"\.(csv|tsv|txt|fasta|fa)$", "", plain_name(path))
+    return re.sub(r"\.(csv|tsv|tab|txt|xlsx|parquet|fasta|fa)$", "", plain_name(path))

@@ -1,6 +1,10 @@
-"""Quote the errors of other libraries on one line."""
+"""Messages: errors of other libraries on one line, and a line for each thing that is skipped."""
+
+import warnings
+from collections.abc import Mapping
 
 _LONGEST = 200  # it may contain text of a file
+_MOST_NAMED = 10
 
 
 def first_line(error: BaseException) -> str:
@@ -17,3 +21,21 @@ def first_line(error: BaseException) -> str:
     """
     line = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def warn_of_skipped(skipped: Mapping[str, str], stacklevel: int) -> None:
+    """Warn of each of ten things that are skipped, and then of how many more there are.
+
+    Parameters
+    ----------
+    skipped : mapping of str to str
+        Names, and for each the reason.
+    stacklevel : int
+        As for :func:`warnings.warn`; 1 is the caller.
+    """
+    names = list(skipped)
+    for name in names[:_MOST_NAMED]:
+        message = f"{name!r} is skipped: {skipped[name]}."
+        warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+    if more := len(names[_MOST_NAMED:]):
+        warnings.warn(f"{more} more are skipped.", UserWarning, stacklevel=stacklevel + 1)

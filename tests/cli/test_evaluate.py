@@ -1,5 +1,6 @@
 """The command `evaluate`: all tables from one line, resumed after a stop, errors with places."""
 
+import json
 import sys
 
 import matplotlib.image
@@ -64,7 +65,7 @@ def test_one_command_makes_all_tables_and_a_second_run_the_same(in_process, scan
     assert np.ptp(picture) > 0.5
     assert (picture[:, [0, -1]] == 1).all()  # nothing is cut off at the sides
     assert "Mean spearman of 2 tasks (variants, random split):" in first.text
-    assert "demo-160 distilled (natural) over demo-160 plain" in first.text
+    assert "distilled, fitted on natural data, over\n  plain " in first.text
 
     kept = {path: path.stat().st_mtime_ns for path in (folder / "tasks").iterdir()}
     second = in_process(*line)
@@ -200,6 +201,7 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
         ),
         (["--layer", "1", "--distiller", "demo"], 2, "are of esm2_t3_100K_demo_layer1, "),
         (["-m", "9M"], 2, "9M"),
+        (["--target", "y"], 3, "has no table with the columns y that are asked for; check"),
         (["--distiller", "no-such-file"], 3, "no-such-file"),
         (["--data", "nowhere"], 3, "There is no file or folder 'nowhere'; check the path."),
         (["--fit-on", "scans", "--fit-on", "none.fa"], 3, "There is no file or folder 'none.fa'"),
@@ -224,6 +226,76 @@ def test_two_tasks_of_one_name_end_it_before_the_work(in_process, scans, tmp_pat
     assert ended.code == 3
     assert ended.err.strip() == "Error: Two tasks are named 'x'; rename one."
     assert not (tmp_path / "out").exists()
+
+
+def test_tables_as_one_json_object(in_process, scans, tmp_path):
+    line = ["evaluate", scans / "one.csv", *SETTINGS, "--distiller", "demo", "--output", "out"]
+    ended = in_process(*line, "--json")
+    assert ended.code == 0, ended.err
+    content = json.loads(ended.out)  # nothing else is there
+    assert content.pop("output") == "out"
+    assert set(content) == {"scores", "means", "wins", "growth"}
+    for name, rows in content.items():
+        table = pd.read_csv(tmp_path / "out" / f"{name}.csv", keep_default_na=False)
+        assert [*rows[0]] == [*table]
+        assert len(rows) == len(table)
+    assert content["means"][0]["low"] is None
+    scores = pd.DataFrame(content["scores"])
+    best = scores[["top_k_recall", "hit_rate", "ndcg_at_k"]]
+    assert best.notna().all(axis=None)
+    assert best.stack().between(0, 1).all()
+    assert in_process(*line).text.startswith("\nMean spearman of 1 task ")
+
+
+@pytest.mark.parametrize("file", ["v.xlsx", "v;.csv", "v16.csv", "v.parquet"])
+def test_spreadsheets_by_the_names_of_their_columns(in_process, variants, tmp_path, file):
+    names = {"mutated_sequence": "Protein", "DMS_score": "log2 fold", "mutant": "Variant"}
+    frame, path = variants[:40].rename(columns=names), tmp_path / file
+    if file == "v.xlsx":
+        frame.to_excel(path, index=False)
+    elif file == "v.parquet":
+        frame.to_parquet(path)
+    else:
+        encoding = "utf-16" if "16" in file else None
+        frame.to_csv(path, index=False, sep=";" if ";" in file else ",", encoding=encoding)
+    line = ["evaluate", path, "-m", "demo-48", "-q", "--representations", "plain,site_mean"]
+    line += ["--target", "log2 fold", "--sequence-column", "Protein"]
+    ended = in_process(*line, "--output", "proteins")
+    assert ended.code == 0, ended.err
+    assert pd.read_csv("proteins/tasks.csv")["rows"].tolist() == ["proteins"]
+    line += ["--mutant-column", "Variant", "--splits", "random,contiguous"]
+    ended = in_process(*line, "--output", "variants")
+    assert ended.code == 0, ended.err
+    scores = pd.read_csv("variants/scores.csv", keep_default_na=False)
+    assert set(scores["rows"]) == {"variants"}
+    assert set(scores["split"]) == {"random", "contiguous"}
+    assert "site_mean" in set(scores["representation"])
+
+
+@pytest.mark.filterwarnings("default:.* skipped")
+def test_what_is_skipped_is_named_with_the_reason(in_process, scans, variants, tmp_path):
+    for i in range(12):
+        (scans / f"notes{i:02}.txt").write_text("no scan")
+    line = ["evaluate", scans, "-m", "demo-48", "-q", "--representations", "plain"]
+    ended = in_process(*line, "--output", "out")
+    assert ended.code == 0, ended.err
+    lines = [line for line in ended.err.splitlines() if "skipped" in line]
+    expected = [f"Warning: 'notes{i:02}.txt' is skipped: it is no table." for i in range(10)]
+    assert lines == [*expected, "Warning: 2 more are skipped."]
+
+    entry = '[[task]]\nformat = "scan"\npath = "scans/one.csv"\n'
+    frame = variants[40:].rename(columns={"mutated_sequence": "sequence", "DMS_score": "target"})
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    entry += '[[task]]\nformat = "table"\npath = "p.csv"\n'
+    (tmp_path / "tasks.toml").write_text(entry)
+    line = ["evaluate", "tasks.toml", *line[2:], "--splits", "contiguous,modulo"]
+    ended = in_process(*line, "--output", "other")
+    assert ended.code == 0, ended.err
+    assert [line for line in ended.err.splitlines() if "skipped" in line] == [
+        "Warning: 'p' is skipped: it has no positions of single substitutions, which the splits "
+        "'contiguous', 'modulo' need."
+    ]
+    assert "1/1 one" in ended.err
 
 
 @pytest.mark.parametrize("suffix", [".csv.xz", ".csv.zip", ".csv;"])

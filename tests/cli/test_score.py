@@ -58,7 +58,7 @@ def test_all_singles_to_files(in_process, tmp_path):
         ((), "either a file of variants or --all-singles"),
         (("v.csv", "--all-singles"), "either a file of variants or --all-singles"),
         (("v.csv", "--mutant-column", "mutant"), "where reference has I; set first_position"),
-        (("v.csv", "-o", "x.txt"), "neither .csv nor .parquet"),
+        (("v.csv", "-o", "x.txt"), "ends in none of .csv, .csv.gz and .parquet"),
         (("none.csv",), "none.csv"),
     ],
 )

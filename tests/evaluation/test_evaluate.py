@@ -9,10 +9,17 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_revdist import ESMEmbedder, ReverseDistiller, Task, evaluate, prefix_scores
-from sklearn_revdist.evaluation._evaluate import embed_task
+from sklearn_revdist import (
+    ESMEmbedder,
+    ReverseDistiller,
+    Task,
+    evaluate,
+    prefix_scores,
+    win_rates,
+)
 from sklearn_revdist.evaluation._model_free import MODEL_FREE
 from sklearn_revdist.evaluation._splits import make_folds
+from sklearn_revdist.evaluation._task_embeddings import embed_task
 from sklearn_revdist.utils import _file_states
 
 DIMS = [4, 8, 12]
@@ -160,6 +167,7 @@ def test_classes_are_scored_by_aupr(known):
     tasks = [task_of(target.astype(object), name) for name, target in targets.items()]
     table = evaluate(tasks, embedder, distiller, **settings)
     assert set(table["metric"]) == {"aupr"}
+    assert table[["top_k_recall", "hit_rate", "ndcg_at_k"]].isna().all(axis=None)
     assert (table.loc[table["task"] == "two", "score"] > 0.9).all()
     # the class in the middle cannot be ranked by a line
     assert (table.loc[table["task"] == "three", "score"] > 0.8).all()
@@ -462,6 +470,44 @@ def test_all_of_a_list_is_checked_before_any_is_embedded(known):
     with pytest.raises(ValueError, match="'few' has too few"):
         evaluate(iter([good, few]), embedder, distiller, representations=["plain"])
     assert embedder.n_embedded == 120
+
+
+def test_tasks_that_no_split_applies_to_are_skipped_by_name(known, tmp_path):
+    hidden, embedder, distiller = known
+    single = task_of(hidden[:, 0], "single", position=np.arange(120) // 3)
+    others = [task_of(hidden[:, 0], f"t{i:02}") for i in range(12)]
+    settings = {"representations": ["plain"], "splits": ["contiguous", "modulo"]}
+    before = embedder.n_embedded
+    with pytest.warns(UserWarning, match="skipped") as caught:
+        table = evaluate([*others, single], embedder, distiller, output=tmp_path, **settings)
+    lines = [str(warning.message) for warning in caught]
+    assert lines[0] == (
+        "'t00' is skipped: it has no positions of single substitutions, which the splits "
+        "'contiguous', 'modulo' need."
+    )
+    assert [line.split()[0] for line in lines[:10]] == [f"'t{i:02}'" for i in range(10)]
+    assert lines[10:] == ["2 more are skipped."]
+    assert set(table["task"]) == {"single"}
+    assert embedder.n_embedded - before == 120
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_representations_of_the_same_data_are_side_by_side(known):
+    hidden, embedder, distiller = known
+    table = evaluate([task_of(hidden[:, 0])], embedder, distiller)
+    largest = table[table["model"] == "large"]
+    changes = largest["fitted_on"] != largest["fitted_on"].shift()
+    assert largest.loc[changes, "fitted_on"].tolist() == ["", "natural", "fold"]
+    of_data = largest.groupby("fitted_on")["representation"].agg(list)
+    assert of_data["natural"] == of_data["fold"] == ["distilled", "jump", "naive", "concat_pca"]
+    assert of_data[""] == ["plain", "concat"]
+    wins = win_rates(table)
+    own = wins[(wins["representation"] == "distilled") & (wins["rival_model"] != "")]
+    assert all(
+        rival in ("", data)
+        for data, rival in zip(own["fitted_on"], own["rival_fitted_on"], strict=True)
+    )
+    assert set(own["rival"]) >= {"plain", "concat", "concat_pca", "naive", "jump"}
 
 
 def test_classes_that_only_training_rows_have_are_no_part_of_the_score(known):

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import KFold
 
-from sklearn_revdist import ReverseDistiller
+from sklearn_revdist import ReverseDistiller, hit_rate, ndcg_at_k, top_k_recall
 from sklearn_revdist.evaluation._fold_scores import SCORED, score_folds
 from sklearn_revdist.evaluation._representations import Maps, Sizes, list_representations
 
@@ -57,6 +57,30 @@ def test_a_subset_is_scored_in_the_folds_that_have_ten_of_it(scored):
     assert counts.loc["all"].tolist() == [3, 90]
     assert counts.loc["first"].tolist() == [2, 40]
     assert set(table["subset"]) == {"all", "first"}
+
+
+def test_the_best_predictions_are_scored_in_every_fold_and_subset(rng):
+    X, y = rng.normal(size=(90, 3)), rng.normal(size=90)
+    folds, rows = [*KFold(3).split(X)], np.arange(90)
+    distiller = ReverseDistiller([1, 2]).fit(X)
+    listed = list_representations(1, ("plain",), ())
+    maps = Maps(X, Sizes.of_fitted(distiller), distiller)
+    subsets = {"all": rows < 90, "part": rows % 3 > 0}
+    asked = (maps, listed, folds, LinearRegression(), y, rows)
+    table = pd.DataFrame(
+        score_folds(*asked, "spearman", subsets, n_jobs=None, progress=None), columns=SCORED
+    ).set_index("subset")
+    for name, mask in subsets.items():
+        expected = []
+        for train, test in folds:
+            fitted = LinearRegression().fit(X[train, :1], y[train])
+            chosen = test[mask[test]]
+            measured, predicted = y[chosen], fitted.predict(X[chosen, :1])
+            best = {"y_true": measured, "y_pred": predicted}
+            hits = hit_rate(**best, threshold=np.median(y[train]))
+            expected.append([top_k_recall(**best), hits, ndcg_at_k(**best)])
+        found = table.loc[name, ["top_k_recall", "hit_rate", "ndcg_at_k"]]
+        np.testing.assert_allclose(found.astype(float), np.mean(expected, axis=0))
 
 
 def test_threads_change_nothing(scored):

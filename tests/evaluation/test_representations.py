@@ -145,12 +145,12 @@ def test_the_list_has_each_once_from_small_to_large():
     of_smallest = [each[1:] for each in listed if each.level == 0]
     assert of_smallest == [
         ("plain", ""),
+        ("largest_first", ""),
         ("distilled", "natural"),
         ("concat_pca", "natural"),
-        ("concat_pca", "fold"),
         ("largest_pca", "natural"),
+        ("concat_pca", "fold"),
         ("largest_pca", "fold"),
-        ("largest_first", ""),
     ]
     assert list_representations(2, ("jump", "plain"), ("fold",)) == [
         Representation(0, "plain", ""),

@@ -65,6 +65,14 @@ def test_means_are_over_tasks(scores):
     assert row["n_columns"] == 30
 
 
+def test_scores_of_the_best_predictions_are_averaged_where_there_are_some(scores):
+    assert "ndcg_at_k" not in mean_scores(scores)
+    best = dict.fromkeys(("top_k_recall", "hit_rate", "ndcg_at_k"), scores["score"] / 2)
+    means = mean_scores(scores.assign(**best))
+    for name in best:
+        np.testing.assert_allclose(means[name], means["score"] / 2)
+
+
 def test_wins_are_counted_against_the_plain_baseline_and_the_smaller_model(scores):
     wins = win_rates(scores)
     against_plain = pick(

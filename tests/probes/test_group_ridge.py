@@ -91,8 +91,19 @@ def test_no_penalties_of_a_grid_are_better(n_rows, seed):
     assert error <= min(ridge.error(penalties)[0] for penalties in grid) + 1e-4
 
 
-def test_the_best_common_penalty_is_that_of_single_solutions():
-    ridge = ridge_of(*data(30))
-    tried = np.geomspace(0.01, 1e4, 7)
-    errors = [ridge.error(np.full(3, penalty))[0] for penalty in tried]
-    assert ridge._best_common(tried) == tried[np.argmin(errors)]
+@pytest.mark.parametrize("n_rows", [5, 30])
+def test_the_error_of_a_common_penalty_is_that_of_single_solutions(n_rows):
+    ridge = ridge_of(*data(n_rows))
+    error_of = ridge._common_error()
+    for penalty in np.geomspace(0.01, 1e4, 7):
+        expected = ridge.error(np.full(3, penalty))[0]
+        assert error_of(np.log(penalty)) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_penalty_of_a_single_group_has_the_least_error():
+    weight = np.ones(30)
+    ridge = GroupRidge(*centred(*data(30), weight), weight, [np.arange(9)])
+    (penalty,), error, _ = ridge.best_penalties(0.01, 1e6, 50)
+    tried = [ridge.error(np.array([other]))[0] for other in np.geomspace(0.01, 1e6, 200)]
+    assert error == pytest.approx(ridge.error(np.array([penalty]))[0], rel=1e-8)
+    assert error <= min(tried) + 1e-9

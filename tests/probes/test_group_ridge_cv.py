@@ -114,3 +114,10 @@ def test_what_is_not_valid_is_said(data, settings, message):
     X, y, _ = data
     with pytest.raises(ValueError, match=message):
         GroupRidgeCV(**settings).fit(X, y)
+
+
+def test_equal_bounds_fix_the_penalty(data):
+    X, y, _ = data
+    model = GroupRidgeCV(alpha_min=5, alpha_max=5, scale=False).fit(X, y)
+    assert model.alphas_ == pytest.approx([5])
+    np.testing.assert_allclose(model.predict(X), Ridge(5.0).fit(X, y).predict(X))

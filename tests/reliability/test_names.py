@@ -9,6 +9,7 @@ import pytest
 
 from sklearn_revdist import ESMEmbedder, embed_to_parquet
 from sklearn_revdist.cli._console import INPUT, OUTPUT
+from sklearn_revdist.sequences._text_tables import open_rows
 
 N_NAMES = 200
 CHAIN = ("-m", "demo-48", "--quiet")
@@ -100,9 +101,9 @@ def work(in_process, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("source", WRITERS)
-@pytest.mark.parametrize("output", ["out.parquet", "out.h5", "out.npy", "out.sqlite"])
+@pytest.mark.parametrize("output", ["out.parquet", "out.csv", "out.h5", "out.npy", "out.sqlite"])
 def test_names_come_back_and_lead_nowhere(in_process, work, tmp_path, source, output, rng):
-    without = (*NOT_IN[source], "nul") if output == "out.h5" else NOT_IN[source]
+    without = (*NOT_IN[source], "nul") if output in ("out.h5", "out.csv") else NOT_IN[source]
     names, sequences = hostile(rng, tmp_path, *without), tiny_sequences(rng)
     WRITERS[source](work / f"in.{source}", names, sequences)
     before = listing(tmp_path)
@@ -111,6 +112,11 @@ def test_names_come_back_and_lead_nowhere(in_process, work, tmp_path, source, ou
     assert listing(tmp_path) - before == {f"a/b/work/{output}"}
     if output == "out.parquet":
         assert pd.read_parquet(output)["name"].tolist() == names
+    elif output == "out.csv":
+        with open(output, encoding="utf-8", newline="") as file:
+            assert [row[0] for row in csv.reader(file)] == ["name", *names]
+        with open_rows(work / output, {}) as table:  # which drops blanks without quotes
+            assert [row[0] for _, row in table.rows] == names
     elif output == "out.h5":
         with h5py.File(output) as file:
             assert file["name"].asstr()[:].tolist() == names
@@ -153,14 +159,15 @@ def test_a_nul_in_a_csv_is_an_error(in_process, work, tmp_path, name, rng):
 
 
 @pytest.mark.parametrize("name", KINDS["nul"])
-def test_hdf5_cannot_hold_a_nul_and_says_so(in_process, work, tmp_path, name, rng):
+@pytest.mark.parametrize("output", ["out.h5", "out.csv"])
+def test_hdf5_and_csv_cannot_hold_a_nul_and_say_so(in_process, work, tmp_path, name, output, rng):
     write_fasta(work / "in.fasta", ["first", name], tiny_sequences(rng, 2))
     before = listing(tmp_path)
-    ended = in_process("embed", "in.fasta", "-o", "out.h5", *CHAIN)
+    ended = in_process("embed", "in.fasta", "-o", output, *CHAIN)
     assert ended.code == OUTPUT
     assert f"The label 'name' has the value {name!r}, whose NUL character" in ended.err
     assert ended.err.count("\n") == 1
-    assert listing(tmp_path) - before == {"a/b/work/out.h5.unfinished.sqlite"}
+    assert listing(tmp_path) - before == {f"a/b/work/{output}.unfinished.sqlite"}
 
 
 @pytest.mark.parametrize("source", [None, *WRITERS])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 import sklearn_revdist
@@ -18,6 +19,7 @@ from sklearn_revdist import (
     GroupRidgeCV,
     KmerComposition,
     LayerCurveDisplay,
+    LeftOutVotingRegressor,
     Moments,
     NaiveChain,
     NestedVarianceDisplay,
@@ -29,10 +31,13 @@ from sklearn_revdist import (
     ScalingDisplay,
     SequenceOneHotEncoder,
     SiteMean,
+    SubstitutionMapDisplay,
     Task,
     TransformersEmbedder,
+    VariantModel,
     layer_scores,
     prefix_scores,
+    read_assay,
 )
 from sklearn_revdist.embedding._store_file import SequenceKey, Source
 from sklearn_revdist.evaluation._evaluate import COLUMNS
@@ -126,6 +131,19 @@ ESTIMATORS = {
     },
     PrefixRidgeCV: RIDGE,
     PrefixRidgeClassifierCV: RIDGE,
+    LeftOutVotingRegressor: {
+        "estimators": [
+            *(5, None, "ab", [], [5], [("a",)], [("a", 5)], [(5, GroupRidgeCV())]),
+            *([("a", GroupRidgeCV())] * 2, [("a", LinearRegression())]),
+            [("a", GroupRidgeCV()), ("b", RandomForestRegressor())],
+        ],
+        "weights": [
+            *(5, "abc", [1], [1, 2, 3], [-1, 2], [0, 0], [np.nan, 1], ["r2", "b"], [[1, 2]]),
+            *([None, 1], ["r2"]),
+        ],
+        "n_jobs": [1.5, "all"],
+        "verbose": ["yes", None, -1],
+    },
 }
 
 # models of ESM-2, which need no extra; a string is no chain here
@@ -150,6 +168,7 @@ GOOD = {
     TransformersEmbedder: {"chain": ["demo-48"]},
 }
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
+GOOD[LeftOutVotingRegressor] = {"estimators": [("a", GroupRidgeCV()), ("b", PrefixRidgeCV())]}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
 SCORES = {
@@ -161,6 +180,13 @@ AX = [5, "ax", [1, 2], np.array([None])]
 DISTILLER = ["demo", None, 5, ReverseDistiller, PrefixRidgeCV()]
 NO_LAYERS = {"layers": [5, "all", [], [4], [None], [[1, 2]], np.nan]}
 EMBEDDER = ["demo", None, 5, ESMEmbedder]
+COVERAGE = {"coverage": [0, 1, -0.5, 2, "most", None, np.nan, [0.5]]}
+RETURN_STD = {"return_std": NO_BOOLEAN}
+OF_VARIANTS = {
+    "embedder": ["demo", 5, ESMEmbedder, PrefixRidgeCV()],
+    "features": ["mean", 5, [], ["nosuch"], [5], [None], [["mean"]], ["mean", "mean"]],
+    "distiller": ["demo", 5, ReverseDistiller, PrefixRidgeCV()],
+}
 COLUMN = [5, "abc", np.zeros(3, int), np.zeros((8, 1), int)]
 INTEGERS = [*COLUMN, np.arange(8.0), np.array(["a"] * 8), [0] * 8]
 
@@ -169,10 +195,6 @@ WEIGHTS = {
         *(5, "abc", [1.0], [[1.0]] * 40, ["a"] * 40, [1j] * 40),
         *([value] * 40 for value in (-1.0, np.nan, np.inf, 0.0)),
     ]
-}
-INTERVALS = {
-    "predict": {"return_std": NO_BOOLEAN},
-    "predict_interval": {"coverage": [0, 1, -0.5, 90, "most", None, np.nan, [0.9]]},
 }
 MOMENTS = {
     "moments": [5, None, "abc", X],
@@ -239,6 +261,38 @@ CALLS = {
         "n_jobs": [1.5, "all", 0],
         "verbose": NO_VERBOSE,
     },
+    "read_assay": {
+        "path": [*NO_PATH, None],
+        "target": [5, ["activity"]],
+        "sequence_column": [5, ["sequence"]],
+        "mutant_column": [5, ["mutant"]],
+        "reference": [5, ["MKT"], "", "MK1"],
+        "first_position": [1.5, "1", None],
+        "unknown": UNKNOWN,
+    },
+    "make_variant_model": {**OF_VARIANTS, "reference": [5, ["MKT"]]},
+    "compare_features": {
+        **OF_VARIANTS,
+        "assay": ["assay.csv", None, 5, Task],
+        "n_folds": [1, 0, 2.5, "five", None],
+        "verbose": NO_VERBOSE,
+    },
+    "VariantModel.train": {**OF_VARIANTS, "assay": ["assay.csv", None, 5, Task]},
+    "VariantModel.predict": {
+        "store": NO_PATH,
+        "device": ["nosuch", "cuda:99", 5],
+        "verbose": NO_VERBOSE,
+    },
+    "VariantModel.save": {"path": [*NO_PATH, None]},
+    "VariantModel.load": {"path": [*NO_PATH, None]},
+    "SubstitutionMapDisplay.from_predictions": {
+        "mutants": [5, "A1G", None, [5], ["WT"], ["A1G", "A1C"]],
+        "values": [5, "abc", None, ["a"], [1.0, 2.0], [[1.0]], [np.inf]],
+        "wild_type_value": ["low", None, np.nan, [1.0]],
+        "label": [5, None, ["activity"]],
+        "ax": AX,
+    },
+    "SubstitutionMapDisplay.plot": {"ax": AX},
     "simulate_campaign": {
         "estimator": ["ridge", None, 5],
         "initial": [0, -1, 1.5, "many", None, [], [0, 0], [99], [-1], [0.5], ["a"], [[1]], 99],
@@ -265,6 +319,9 @@ CALLS = {
     "read_tasks": {
         "path": [*NO_PATH, None],
         "data": NO_PATH,
+        "target": [5, ["y"]],
+        "sequence": [5, ["y"]],
+        "mutant": [5, ["y"]],
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
@@ -356,13 +413,13 @@ CALLS = {
     "NaiveChain.get_feature_names_out": NAMES,
     "NaiveChain.from_pretrained": PUBLISHED,
     "PrefixRidgeCV.fit": WEIGHTS,
+    **{
+        f"{name}.{method}": wrong
+        for name in ("PrefixRidgeCV", "GroupRidgeCV", "LeftOutVotingRegressor")
+        for method, wrong in (("predict", RETURN_STD), ("predict_interval", COVERAGE))
+    },
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
-    **{
-        f"{name}.{method}": given
-        for name in ("PrefixRidgeCV", "GroupRidgeCV")
-        for method, given in INTERVALS.items()
-    },
     "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
@@ -403,6 +460,7 @@ OPEN = {
     "single_substitutions": {"reference"},
     "LayerCurveDisplay.from_estimator": {"X", "y", "groups"},
     "embed_to_parquet": {"sequences"},
+    "VariantModel.predict": {"sequences"},
     "PrefixScoreDisplay.from_estimator": {"X", "y"},
     "NestedVarianceDisplay.from_estimator": {"X"},
     "ReverseDistiller.fit_residues": {"sequences"},
@@ -422,6 +480,9 @@ DATA = {"X", "y"}  # of the methods of estimators
 # Made by the package: what holds results, or is a step between public ones.
 MADE = {
     "Moments",
+    "Assay",
+    "VariantModel",
+    "SubstitutionMapDisplay",
     "Task.take",
     "Task.leave_out",
     "LayerCurveDisplay",
@@ -507,19 +568,29 @@ def good(tmp_path):
     measured = {"y_true": Y, "y_pred": Y}
     few_rounds = {"X": X, "y": Y, "initial": 5, "n_per_round": 5, "n_rounds": 2}
     few_rounds["estimator"] = LinearRegression()
-    table = pd.DataFrame(
-        [
-            ("t", "proteins", "spearman", "random", "all", "m", "plain", "", 3, 0.5, 0.1, 5, 8, 1),
-            ("t", "proteins", "spearman", "random", "all", "n", "plain", "", 5, 0.6, 0.1, 5, 8, 1),
-        ],
-        columns=COLUMNS,
-    )
+    kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
+    rows = [
+        (*kind, *row, *numbers) for row in (("m", "plain", "", 3, 0.5), ("n", "plain", "", 5, 0.6))
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     embedder = ESMEmbedder("demo")
     store = EmbeddingStore.create(tmp_path / "store.sqlite")
     source, values = Source("0", -1, "mean", "float32", 2), np.zeros(2, np.float32)
     kept = {"source": source, "model": "m", "embeddings": {SequenceKey("MKT", 0): values}}
     store.write(**kept)
-    curve, groups = PrefixRidgeCV().fit(X, Y), GroupRidgeCV().fit(X, Y)
+    curve = PrefixRidgeCV().fit(X, Y)
+    ridges = [
+        curve,
+        GroupRidgeCV().fit(X, Y),
+        LeftOutVotingRegressor([("a", GroupRidgeCV())]).fit(X, Y),
+    ]
+    variants = tmp_path / "variants.csv"
+    mutants = [f"K2{acid}" for acid in "ACDEFGHILM"]
+    lines = [f"{mutant},{i}" for i, mutant in enumerate(mutants)]
+    variants.write_text("\n".join(["mutant,DMS_score", *lines]))
+    assay = read_assay(variants, reference="MKT")
+    of_assay = {"assay": assay, "embedder": of_sequences["embedder"], "features": ["mean"]}
+    trained = VariantModel.train(**of_assay)
     yield {
         "ContiguousKFold": (None, {"n_splits": 5}),
         "ModuloKFold": (None, {"n_splits": 5}),
@@ -547,6 +618,23 @@ def good(tmp_path):
             },
         ),
         "read_tasks": (None, {"path": "nosuch.toml"}),
+        "read_assay": (None, {"path": variants, "reference": "MKT"}),
+        "make_variant_model": (None, {"features": ["mean"]}),
+        "compare_features": (None, of_assay),
+        "VariantModel.train": (VariantModel, of_assay),
+        "VariantModel.predict": (trained, {"sequences": ["MKT"]}),
+        "VariantModel.save": (trained, {}),
+        "VariantModel.load": (VariantModel, {}),
+        "SubstitutionMapDisplay.from_predictions": (
+            SubstitutionMapDisplay,
+            {"mutants": ["A1G"], "values": [1.0]},
+        ),
+        "SubstitutionMapDisplay.plot": (SubstitutionMapDisplay(pd.DataFrame(), []), {}),
+        **{
+            f"{type(ridge).__name__}.{method}": (ridge, {"X": X})
+            for ridge in ridges
+            for method in ("predict", "predict_interval")
+        },
         "read_fasta": (None, {"path": "nosuch.fasta"}),
         **dict.fromkeys(["mean_scores", "win_rates", "growth"], (None, {"scores": table})),
         "embed_to_parquet": (
@@ -600,8 +688,6 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
-        **{f"PrefixRidgeCV.{method}": (curve, {"X": X}) for method in INTERVALS},
-        **{f"GroupRidgeCV.{method}": (groups, {"X": X}) for method in INTERVALS},
         "SiteMean.fit_transform": (SiteMean(cv=2), {"X": ["MK", "MR", "AK"], "y": [0.0, 1, 2]}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
         "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),

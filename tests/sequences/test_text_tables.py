@@ -233,7 +233,7 @@ def test_a_separator_is_recognised_where_it_alone_finds_the_columns(tmp_path):
     with pytest.raises(Unreadable, match=r"no column 'sequence' but .*; if '|' separates its col"):
         read(path)
     path.write_text("name;sequence\na;MKT\n")
-    with pytest.raises(Unreadable, match=r"no column 'protein' but 'name;sequence'; if ';' sep"):
+    with pytest.raises(Unreadable, match=r"no column 'protein' but 'name', 'sequence'; name it"):
         read(path, ["protein"])
     with pytest.raises(Unreadable, match="line 1, has 1 cells where there are 2 columns"):
         read(path, columns=["name", "sequence"])

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_revdist.tasks._proteins import read_table
@@ -215,16 +216,42 @@ def test_a_file_without_the_columns_or_without_valid_rows_is_refused(write):
         read_scan(write([("K2A", variant("K2A"), "")]), skip_invalid=True)
 
 
+@pytest.mark.parametrize("file", ["s.xlsx", "s.parquet", "s;.csv", "s16.csv", "s.tsv", "s.csv.gz"])
+def test_columns_may_have_other_names_in_any_format(write, tmp_path, file):
+    names = {"mutant": "Mutation", "sequence": "Protein Sequence", "target": "log2 fold"}
+    frame, path = pd.DataFrame(GOOD, columns=[*names.values()]), tmp_path / file
+    if file == "s.xlsx":
+        frame.astype({"log2 fold": float}).to_excel(path, index=False)
+    elif file == "s.parquet":
+        frame.astype({"log2 fold": "float32"}).to_parquet(path)
+    else:
+        separator = {"s;.csv": ";", "s.tsv": "\t"}.get(file, ",")
+        frame.to_csv(path, index=False, sep=separator, encoding="utf-16" if "16" in file else None)
+    task = read_scan(path, **names, name="scan")
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
+    with pytest.raises(ValueError, match=r"no column 'mutant' but 'Mutation', .*; name the"):
+        read_scan(path)
+
+
 def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
     write(GOOD, "b.csv.gz")
     write(GOOD, "a.csv")
     write([("x", "y", "z")], "INDEX.csv", columns=("some", "other", "columns"))
     reference = write([("ASSAY_B", "b.csv")], "r.csv", columns=("DMS_id", "DMS_filename"))
     (tmp_path / "notes.txt").write_text("no scan")
-    with pytest.warns(UserWarning, match=r"has 2 \.csv files without .* \(INDEX\.csv, r\.csv\)"):
+    (tmp_path / "old").mkdir()
+    (tmp_path / ".DS_Store").touch()
+    with pytest.warns(UserWarning, match="is skipped") as caught:
         assert list(scan_files(tmp_path)) == ["a", "b"]
-    with pytest.warns(UserWarning, match=r"has 1 \.csv files without .* \(INDEX\.csv\)"):
+    assert [str(warning.message) for warning in caught] == [
+        "'INDEX.csv' is skipped: it has no column 'mutant'.",
+        "'notes.txt' is skipped: it is no table.",
+        "'old' is skipped: it is a folder.",
+        "'r.csv' is skipped: it has no column 'mutant'.",
+    ]
+    with pytest.warns(UserWarning, match="is skipped") as caught:
         assert list(scan_files(tmp_path, reference)) == ["a", "ASSAY_B"]
+    assert len(caught) == 3
     assert list(scan_files(tmp_path / "a.csv")) == ["a"]
 
 
@@ -243,7 +270,7 @@ def test_a_folder_without_scans_or_with_two_of_one_name_is_refused(write, tmp_pa
 def test_scans_of_proteingym_are_read_as_its_reference_says():
     data = Path(os.environ["REVDIST_DATA"])
     reference = data / "reference" / "ProteinGym_DMS_substitutions.csv"
-    with pytest.warns(UserWarning, match=r"passed over \(INDEX\.csv\)"):
+    with pytest.warns(UserWarning, match=r"is skipped: it (has no column 'mutant'|is no table)\."):
         files = scan_files(data / "dms", reference)
     with reference.open() as file:
         expected = {row["DMS_id"]: row for row in csv.DictReader(file)}

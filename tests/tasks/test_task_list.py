@@ -81,6 +81,45 @@ def test_a_folder_of_scans_or_one_scan_is_a_list(folder):
     assert [task.name for task in read_tasks(folder / "dms" / "two.csv")] == ["two"]
 
 
+def test_tables_are_read_by_the_columns_that_are_named(folder):
+    """Those with mutants are scans, others proteins; what has no such column is skipped."""
+    tables = folder / "tables"
+    tables.mkdir()
+    scan = SCAN.replace("mutated_sequence", "protein").replace("DMS_score", "activity")
+    (tables / "scan.csv").write_text(scan)
+    proteins = "protein;activity\nACD;0.5\nEFGH;1.5\nHIK;2.5\n"
+    (tables / "proteins.csv").write_text(proteins, encoding="utf-16")
+    (tables / "other.csv").write_text("protein,score\nACD,1\n")
+    named = {"sequence": "protein", "target": "activity"}
+    with pytest.warns(UserWarning, match=r"^'other\.csv' is skipped: it has no column 'activity'"):
+        tasks = list(read_tasks(tables, **named))
+    assert [(task.name, task.rows) for task in tasks] == [
+        ("proteins", "proteins"),
+        ("scan", "variants"),
+    ]
+    assert tasks[1].target.tolist() == [0, 1, 2, 3]
+    (again,) = read_tasks(tables / "proteins.csv", **named)
+    assert again.fingerprint() == tasks[0].fingerprint()
+    (tables / "scan.csv").write_text(scan.replace("mutant", "variant"))
+    (again,) = read_tasks(tables / "scan.csv", **named, mutant="variant")
+    assert again.fingerprint() == tasks[1].fingerprint()
+    # names that a scan has anyway need not be given
+    (task,) = read_tasks(folder / "dms" / "one.csv", target="DMS_score")
+    assert task.rows == "variants"
+
+
+def test_columns_that_are_named_and_missing(write, folder):
+    with pytest.raises(ValueError, match=r"no column 'y' but 'sequence', 'target'; name the"):
+        list(read_tasks(folder / "t.csv", target="y"))
+    with pytest.raises(ValueError, match="has no table with the columns y that are asked for"):
+        task_readers(folder / "dms", target="y")
+    with pytest.raises(ValueError, match=r"whose entries name columns .*; leave out target='y'"):
+        task_readers(write(ALL), target="y")
+    text = '[[task]]\nformat = "scan"\npath = "dms"\ntarget = "fitness"\n'
+    with pytest.raises(ValueError, match=r"has no scan, .* mutated_sequence, fitness; check"):
+        task_readers(write(text))
+
+
 def test_what_is_set_for_all_may_be_set_for_one(write, folder):
     (folder / "dms" / "one.csv").write_text(SCAN + "M1X,XKT,9\n")
     text = '[[task]]\nformat = "scan"\npath = "dms/one.csv"\n'
@@ -158,6 +197,6 @@ def test_values_and_the_first_position_keep_their_type(write, folder):
 
 @pytest.mark.skipif("REVDIST_DATA" not in os.environ, reason="REVDIST_DATA is not set")
 def test_the_example_list_is_in_order():
-    with pytest.warns(UserWarning, match=r"passed over \(INDEX\.csv\)"):
+    with pytest.warns(UserWarning, match=r"is skipped: it (has no column 'mutant'|is no table)\."):
         readers = task_readers(EXAMPLE, data=os.environ["REVDIST_DATA"])
     assert len(readers) > 40

@@ -2,6 +2,7 @@
 
 import gzip
 
+import pandas as pd
 import pytest
 
 from sklearn_revdist.tasks._text_rows import Rejects, read_text, without_stops
@@ -36,7 +37,7 @@ def test_a_missing_file_or_column_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no file .*t\.csv"):
         read_text(tmp_path / "t.csv", ["a"])
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; say in a"):
+    with pytest.raises(ValueError, match=r"t\.csv.* has no column 'c' but 'a', 'b'; name the"):
         read_text(tmp_path / "t.csv", ["a", "c"])
 
 
@@ -61,3 +62,10 @@ def test_nothing_left_is_an_error_that_counts_the_reasons():
     rejects.add("line 2", "no score", "no score")
     with pytest.raises(ValueError, match=r"'t\.csv' has no valid row \(1 with no score\)"):
         rejects.check_any_left("t.csv", 0)
+
+
+def test_parquet_is_read_as_text_too(tmp_path):
+    pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]}).to_parquet(tmp_path / "t.parquet")
+    table = read_text(tmp_path / "t.parquet", ["a"])
+    assert table.to_dict("list") == {"a": ["1.5", ""], "b": ["x", "y"]}
+    assert table.index[1].endswith("t.parquet', row 1 (counting from 0)")

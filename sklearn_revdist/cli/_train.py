@@ -1,0 +1,229 @@
+"""Command `revdist train`: from a spreadsheet of measured variants to a model of them."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from ..assays._assay import Assay, read_assay
+from ..assays._comparison import Comparison, compare_features
+from ..assays._model import VariantModel
+from ..assays._variant_model import FEATURES, make_variant_model
+from ..distillation._reverse_distiller import ReverseDistiller
+from ._console import INPUT, OUTPUT, as_usage, embedding, failing, print_table, say, writable
+from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
+from ._layer_options import read_reference
+from ._options import chain_option, device_option, json_option, quiet_option, unknown_option
+from ._sequence_inputs import Kept, chain_of, make_embedder
+
+_SPLITS = {
+    "random": "at random",
+    "modulo": "by every fifth position",
+    "contiguous": "by neighbouring positions",
+}
+
+
+@click.command()
+@click.argument("assay", type=click.Path(path_type=Path))
+@click.option("--target", help='Column of the measurements; default: "DMS_score".')
+@click.option(
+    "--sequence-column", help='Column of the sequences; default: "sequence" or "mutated_sequence".'
+)
+@click.option(
+    "--mutant-column",
+    help='Column of mutants, such as A24G:L30K, if there are no sequences; default: "mutant" or '
+    '"variant".',
+)
+@click.option(
+    "--reference",
+    callback=read_reference,
+    help="The wild type, as a sequence or a FASTA file; default: the most frequent residues.",
+)
+@click.option("--first-position", default=1, help="Number of the first residue in mutants.")
+@chain_option()
+@click.option(
+    "--features",
+    help=f"Features, with commas between: {', '.join(FEATURES)}; default: all that were of use in "
+    "39 assays.",
+)
+@click.option("--distiller", help="A distiller that nests the embeddings: a file, or demo.")
+@click.option("--lower-is-better", is_flag=True, help="The best variants have the lowest values.")
+@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    callback=writable,
+    help="File of the model.",
+)
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    callback=frame_path,
+    help="A .csv or .parquet file for the cross-validated prediction of each row, with all columns "
+    "of the spreadsheet.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    callback=picture_path,
+    help="A picture (.png, .svg or .pdf) of cross-validated predictions against measurements.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A store (.sqlite) to keep embeddings in.",
+)
+@device_option
+@unknown_option("What to do with ambiguous residues.")
+@json_option("of scores on standard output")
+@quiet_option
+def train_command(
+    assay,
+    target,
+    sequence_column,
+    mutant_column,
+    reference,
+    first_position,
+    models,
+    alone,
+    features,
+    distiller,
+    lower_is_better,
+    n_folds,
+    output,
+    predictions,
+    plot,
+    store,
+    device,
+    unknown,
+    as_json,
+    quiet,
+):
+    """Train a model on ASSAY, a spreadsheet of measured variants.
+
+    ASSAY has sequences or mutants, and measurements, as CSV (commas, semicolons or tabs), Excel or
+    Parquet. The model is cross-validated beside
+    simpler ones: with variants left out at random and, if each has one substitution, with positions
+    left out, which tells what predictions at other positions are worth. Then it is trained on all
+    variants. Rows without a measurement are left out.
+
+    \b
+      revdist train assay.csv --target activity -m 650M -o activity.model
+      revdist predict activity.model new_variants.csv -o predictions.csv
+      revdist predict activity.model --saturate -o singles.csv --plot singles.png
+    """  # noqa: D301
+    with failing(INPUT):
+        read = read_assay(
+            assay,
+            target,
+            sequence_column=sequence_column,
+            mutant_column=mutant_column,
+            reference=reference,
+            first_position=first_position,
+            unknown=unknown,
+        )
+        chosen = ReverseDistiller.from_pretrained(distiller) if distiller else None
+    for line in _described(read, reference is not None):
+        say(line)
+    kept = Kept.beside(output)
+    settings = {"device": device, "unknown": unknown, "store": store or kept.store}
+    embedder = make_embedder(chain_of(models, alone=alone), settings)
+    embedder.set_params(verbose=not quiet)
+    names = [name.strip() for name in features.split(",")] if features else None
+    as_usage(partial(make_variant_model, embedder, features=names, reference=read.wild_type))
+    how: dict[str, Any] = {"features": names, "distiller": chosen}
+    with embedding():
+        compared = compare_features(read, embedder, n_folds=n_folds, verbose=not quiet, **how)
+        model = VariantModel.train(read, embedder, **how)
+    table = _means(compared, "spearman")
+    model.card |= {
+        "file": assay.name,
+        "columns": read.table.columns.tolist(),
+        "first_position": first_position,
+        "lower_is_better": lower_is_better,
+        "n_folds": n_folds,
+        "spearman": json.loads(table.to_json(orient="index")),
+        "rmse": _means(compared, "rmse").iloc[0].to_dict(),
+        "within_90": _means(compared, "within_90").iloc[0].to_dict(),
+        "measured_range": [float(read.target.min()), float(read.target.max())],
+    }
+    with failing(OUTPUT):
+        model.save(output)
+        if predictions:
+            write_frame(pd.concat([read.table, compared.predicted], axis=1), predictions)
+        if plot:
+            figure = measured_figure(read.target, compared.predicted["predicted"], read.target_name)
+            write_picture(figure, plot)
+    kept.remove()
+    if as_json:
+        report = {"model": str(output), "n_left_out": read.left_out, **model.card}
+        click.echo(json.dumps(report, indent=2))
+        return
+    cells = [["features", *map(_SPLITS.get, table.columns)]]
+    cells += [
+        [name, *(f"{score:.3f}" for score in row)]
+        for name, row in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    click.echo(f"Spearman correlation, mean of {n_folds} folds:\n")
+    print_table(cells, n_left=1)
+    click.echo("")
+    for line in _advice(table, model.card, read.target_name):
+        click.echo(line)
+    click.echo(f"{output}: model of {read.target_name!r}, trained on all {len(read.target)} rows")
+
+
+def _described(assay: Assay, given: bool) -> list[str]:
+    """What was read, and what was left out or assumed."""
+    lengths = sorted(set(map(len, assay.sequences)))
+    span = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+    n_distinct = len(set(assay.sequences))
+    lines = [
+        f"{assay.name}: {len(assay.target)} measurements of {n_distinct} variants of {span} "
+        "residues"
+    ]
+    if assay.left_out:
+        counted = ", ".join(f"{n} ({reason})" for reason, n in assay.left_out.items())
+        lines.append(f"Left out: {counted}")
+    if assay.wild_type is None:
+        lines.append("Sequences differ in length, so positions are not compared.")
+    elif not given:
+        lines.append(
+            "The most frequent residue at each position is taken for the wild type; if it is not, "
+            "give --reference."
+        )
+    return lines
+
+
+def _means(compared: Comparison, column: str) -> pd.DataFrame:
+    """Means over folds, one row per set of features and one column per split."""
+    means = compared.scores.groupby(["features", "split"], sort=False)[column].mean()
+    return means.unstack(sort=False)
+
+
+def _advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> list[str]:
+    """What the scores mean."""
+    rmse, within = card["rmse"]["random"], card["within_90"]["random"]
+    lines = [
+        f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units "
+        f"of {target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
+    ]
+    if "contiguous" in table:
+        within = card["within_90"]["contiguous"]
+        lines.append(
+            f"At positions without measurements expect less: {within:.0%} lie within, and the "
+            f"correlation is {table['contiguous'].iloc[0]:.2f}."
+        )
+    for split in table:
+        best = table[split].idxmax()
+        if best != table.index[0] and table[split].max() > table[split].iloc[0]:
+            lines.append(
+                f"With rows left out {_SPLITS[split]}, {best} alone predicts better "
+                f"({table[split].max():.3f}, all features {table[split].iloc[0]:.3f}); to train it "
+                f"alone, add --features {best.replace(' + ', ',')}."
+            )
+    return lines

@@ -51,7 +51,7 @@ PLATES = 12, 24, 48
 N_ROUNDS = 4
 N_STARTS = 10
 ALPHAS = np.logspace(-2, 6, 17)
-RECIPE = "mean embedding, forest"
+RECIPE, ONE_HOT = "mean embedding, forest", "one-hot, ridge"
 COLOURS = ["#999999", "#000000", "#56B4E9", "#009E73", "#E69F00", "#0072B2", "#CC79A7", "#D55E00"]
 MARKERS = "osv^DPX*"
 
@@ -78,6 +78,7 @@ def main():
     print(table.to_string(index=False))
     if args.output:
         write(table, args.output)
+        write(of_scans(campaigns), args.output.with_stem(args.output.stem + "_by_scan"))
         draw(campaigns, args.output.with_suffix(".png"))
 
 
@@ -131,7 +132,7 @@ def strategies_of(task, store):
         RECIPE: (mean, forest, "greedy"),
         "mean embedding, ridge": (mean, ridge(), "greedy"),
         "one-hot, forest": (one_hot, forest, "greedy"),
-        "one-hot, ridge": (one_hot, ridge(), "greedy"),
+        ONE_HOT: (one_hot, ridge(), "greedy"),
         "one-hot + embedding, ridge": (both, ridge(), "greedy"),
         "one-hot + embedding, Thompson sampling": (both, uncertain, "thompson"),
         "one-hot + embedding, zero-shot start": (both, ridge(), "greedy"),
@@ -146,25 +147,33 @@ def ridge():
 
 
 def summary(campaigns):
-    """Means over scans after the last plate, and gains over the recipe from the same starts."""
+    """Means over scans after the last plate, and gains over two others from the same starts."""
     last = campaigns[campaigns["round"] == N_ROUNDS]
     rows = []
     for plate, of_plate in last.groupby("plate"):
-        key = ["scan", "start"]
-        found = of_plate.pivot(index=key, columns="strategy", values="found")
+        found = of_plate.pivot(index=["scan", "start"], columns="strategy", values="found")
         for strategy, of_strategy in of_plate.groupby("strategy", sort=False):
             by_scan = of_strategy.groupby("scan")[["found", "percentile", "hit_rate"]].mean()
-            gains = found[strategy] - found[RECIPE]
-            wins = (np.sign(gains) + 1) / 2
             row = {"plate": plate, "measured": plate * (N_ROUNDS + 1), "strategy": strategy}
             row["top 1 % found"] = bounded(by_scan["found"])
             row["percentile of the best"] = number(100 * by_scan["percentile"].mean(), 1)
             row["hits, last plate"] = number(by_scan["hit_rate"].mean())
-            if strategy != RECIPE:
-                row["gain in found"] = bounded(gains.groupby("scan").mean())
-                row["wins"] = bounded(wins.groupby("scan").mean(), 2)
+            for rival, name in ((RECIPE, "the recipe"), (ONE_HOT, "one-hot, ridge")):
+                if strategy != rival:
+                    gains = found[strategy] - found[rival]
+                    wins = (np.sign(gains) + 1) / 2
+                    row[f"gain over {name}"] = bounded(gains.groupby("scan").mean())
+                    row[f"wins over {name}"] = bounded(wins.groupby("scan").mean(), 2)
             rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    columns = max(rows, key=len)
+    return pd.DataFrame(rows, columns=list(columns)).fillna("")
+
+
+def of_scans(campaigns, plate=24):
+    """Share of the best variants that each strategy finds in each scan, with one size of plate."""
+    last = campaigns[(campaigns["round"] == N_ROUNDS) & (campaigns["plate"] == plate)]
+    means = last.groupby(["scan", "strategy"], sort=False)["found"].mean().unstack("strategy")
+    return means.map(number, digits=2).reset_index().rename_axis(columns=None)
 
 
 def bounded(values, digits=3):
@@ -184,13 +193,13 @@ def draw(campaigns, path):
             found = means.loc[plate, strategy]
             dashed = {"linestyle": "--" if strategy in ("random picks", RECIPE) else "-"}
             style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.5}
-            ax.plot(found.index, found, label=strategy, **style, **dashed)
+            ax.plot(found.index, 100 * found, label=strategy, **style, **dashed)
         ax.set_title(f"{plate} variants a plate", fontsize=9)
         ax.set_xlabel("variants measured, of 2,000")
         ax.set_xticks(plate * np.arange(1, N_ROUNDS + 2))
         ax.set_ylim(0, None)
         ax.grid(axis="y", color="0.9")
-    axes[0].set_ylabel("share of the top 1 % found")
+    axes[0].set_ylabel("share of the top 1 % found, %")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=200)

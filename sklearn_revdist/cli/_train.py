@@ -104,9 +104,10 @@ def train_command(
     as_json,
     quiet,
 ):
-    """Train a model on the variants of ASSAY, a spreadsheet of sequences and measurements.
+    """Train a model on ASSAY, a spreadsheet of measured variants.
 
-    ASSAY is CSV (commas, semicolons or tabs), Excel or Parquet. The model is cross-validated beside
+    ASSAY has sequences or mutants, and measurements, as CSV (commas, semicolons or tabs), Excel or
+    Parquet. The model is cross-validated beside
     simpler ones: with variants left out at random and, if each has one substitution, with positions
     left out, which tells what predictions at other positions are worth. Then it is trained on all
     variants. Rows without a measurement are left out.

@@ -74,7 +74,7 @@ def simulate_campaign(
         "thompson"
             one after the other, each the best of values drawn from normal distributions with the
             mean and standard deviation of ``predict(X, return_std=True)``, independently for each
-            variant and pick;
+            variant and pick; on ten scans it found fewer of the best than "greedy";
         "random"
             at random, for comparison.
     top : int or float, default=0.01
@@ -192,8 +192,8 @@ def _check_gives_std(estimator):
         last = last.steps[-1][1]
     if "return_std" not in inspect.signature(last.predict).parameters:
         raise TypeError(
-            "acquisition='thompson' needs an estimator whose predict has return_std, which "
-            f"{type(last).__name__} is not; take GroupRidgeCV, BayesianRidge or "
+            "acquisition='thompson' needs predict(X, return_std=True), which "
+            f"{type(last).__name__} lacks; take GroupRidgeCV, BayesianRidge or "
             "GaussianProcessRegressor."
         )
 

@@ -146,6 +146,11 @@ class LeftOutVotingRegressor(VotingRegressor):
         predicted, spread = self._predicted(X)
         return (predicted, self.noise_std_ * spread) if return_std else predicted
 
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns, if the regressions have it."""
+        return super().n_features_in_
+
     def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
         """Predict intervals that contain new measurements with a given probability.
 

@@ -1,5 +1,7 @@
 """A simulated campaign picks what its estimator finds best, and knows only what it has measured."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,13 @@ from sklearn.linear_model import BayesianRidge, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_revdist import SequenceOneHotEncoder, simulate_campaign, single_substitutions
-from sklearn_revdist.sequences._variants import mutate
+from sklearn_revdist import (
+    GroupRidgeCV,
+    SequenceOneHotEncoder,
+    mutate,
+    simulate_campaign,
+    single_substitutions,
+)
 
 
 class First(RegressorMixin, BaseEstimator):
@@ -137,8 +144,8 @@ def test_rows_are_whatever_the_estimator_takes(scan):
 def test_sequences_are_rows_of_a_pipeline():
     sequences = mutate("MKTAY", single_substitutions("MKTAY"))
     y = [float(sequence[2] != "T") for sequence in sequences]  # the third position matters
-    model = make_pipeline(SequenceOneHotEncoder(), StandardScaler(), BayesianRidge())
-    for acquisition in ("greedy", "thompson"):
+    for acquisition, ridge in product(["greedy", "thompson"], [BayesianRidge(), GroupRidgeCV()]):
+        model = make_pipeline(SequenceOneHotEncoder(), StandardScaler(), ridge)
         campaign = simulate_campaign(
             model, sequences, y, n_per_round=10, n_rounds=2, top=19, acquisition=acquisition
         )

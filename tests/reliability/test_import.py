@@ -59,7 +59,7 @@ assert not loaded & late, loaded & late
 for public in sklearn_revdist.__all__:
     made = getattr(sklearn_revdist, public)
     if hasattr(made, "fit"):
-        made()
+        made([]) if public == "LeftOutVotingRegressor" else made()  # which wants a list
 assert state() == before
 """
 

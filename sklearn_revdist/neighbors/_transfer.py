@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -57,7 +57,7 @@ class _AnnotationTransfer(NeighborSearch):
             for name, constraint in NeighborSearch._parameter_constraints.items()
             if name not in ("exclude", "engine", "index", "shortlist")
         },
-        "temperature": [Interval(Real, 0, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="both")],
         "max_distance": [Interval(Real, 0, None, closed="left"), None],
     }
 
@@ -553,7 +553,9 @@ _NO_Y = "This {} estimator requires y to be passed, but the target y is None."
 def _column(y: Any, name: str) -> NDArray:
     if y is None:
         raise ValueError(_NO_Y.format(name))
-    return column_or_1d(y, warn=True)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    return y
 
 
 def _index_of(X: Any) -> NDArray | None:

@@ -272,12 +272,15 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         of_row = None
+        self._check_outlier_label(classes)
         if groups is not None:
-            of_row = np.unique(column_or_1d(groups), return_inverse=True)[1]
-            if len(of_row) != len(y):
+            groups = np.asarray(groups)
+            if groups.shape != y.shape:
                 raise ValueError(
-                    f"groups has {len(of_row)} entries, but y has {len(y)}; give one for each row."
+                    f"groups is of shape {groups.shape}, but y has {len(y)} entries; give one for "
+                    "each row."
                 )
+            of_row = np.unique(groups, return_inverse=True)[1]
         self._fit_known(X, y)
         self.classes_, self._codes = classes, codes
         rows = evenly(self.n_samples_fit_, _N_CALIBRATION)
@@ -336,18 +339,10 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         found = self._found(X)
         outliers = self._outliers(found)
         labels = self.classes_[self._shares(found).argmax(axis=1)]
-        if outliers.any():
-            label = np.asarray(self.outlier_label)
-            if label.dtype.kind != labels.dtype.kind and "O" not in (
-                label.dtype.kind,
-                labels.dtype.kind,
-            ):
-                raise ValueError(
-                    f"outlier_label={self.outlier_label!r} is not of the type of the classes, "
-                    f"{labels.dtype}; give one that is."
-                )
-            labels = np.where(outliers, label, labels)
-        return labels
+        if not outliers.any():
+            return labels
+        self._check_outlier_label(self.classes_)
+        return np.where(outliers, np.asarray(self.outlier_label), labels)
 
     def reliability(self, X: Any) -> NDArray[np.float64]:
         """Probability that the predicted class is right.
@@ -375,6 +370,18 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         found = self._found(X, _N_SEEN)
         _, evidence = self._chosen(found)
         return np.where(found.votes.any(axis=1), self._reliability.probability(evidence), 0.0)
+
+    def _check_outlier_label(self, classes):
+        kinds = "iuf" if classes.dtype.kind in "iuf" else classes.dtype.kind
+        label = np.asarray(self.outlier_label)
+        if self.outlier_label is None or (
+            label.ndim == 0 and (label.dtype.kind in kinds or kinds == "O")
+        ):
+            return
+        raise ValueError(
+            f"outlier_label={self.outlier_label!r} is not of the type of the classes, "
+            f"{classes.dtype}; give one that is."
+        )
 
     def _shares(self, found):
         n_queries, n_classes = len(found.rows), len(self.classes_)

@@ -236,6 +236,6 @@ def test_labels_that_do_not_fit_are_refused_and_nothing_is_changed(data):
     before = model.predict_proba(queries)
     with pytest.raises(ValueError, match="y has 3 labels, but X has 200 rows"):
         model.fit(X, y[:3])
-    with pytest.raises(ValueError, match="groups has 4 entries, but y has 200"):
+    with pytest.raises(ValueError, match=r"groups is of shape \(4,\), but y has 200"):
         model.fit(X, y, groups=range(4))
     np.testing.assert_array_equal(model.predict_proba(queries), before)

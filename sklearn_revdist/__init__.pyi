@@ -27,6 +27,7 @@ from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
+from .neighbors._augmenter import RetrievalAugmenter
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
@@ -59,6 +60,7 @@ __all__ = [
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
+    "RetrievalAugmenter",
     "ReverseDistiller",
     "ScalingDisplay",
     "SequenceOneHotEncoder",

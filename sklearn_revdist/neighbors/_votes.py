@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
+from ..matrix._prefixes import prefix_length
 from ._found import Nearest
 from ._index import Asked
 from ._prefix_neighbors import PrefixNeighbors
-from ._sources import evenly
+from ._sources import ArrayRows, evenly
 
 # Training rows whose nearest neighbours say what distance is usual.
 _N_SAMPLED = 2048
@@ -58,7 +60,7 @@ def nearest_rows(
     ----------
     neighbors : PrefixNeighbors
         Fitted.
-    X : array-like, Tensor, memory map, dask collection, path or None
+    X : array-like
         Queries, as for :meth:`PrefixNeighbors.kneighbors`.
     n_neighbors : int
 
@@ -69,24 +71,20 @@ def nearest_rows(
     rows : ndarray of shape (n_queries, n_neighbors), int64
         -1 where there is no row.
     """
-    n_wanted = min(n_neighbors, neighbors.n_samples_fit_)
-    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_wanted))
-    lacking = ((0, 0), (0, n_neighbors - n_wanted))
+    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_neighbors))
     distances = np.concatenate([part.distances for part in parts])
-    rows = np.concatenate([part.rows for part in parts])
-    return (
-        np.pad(distances, lacking, constant_values=np.inf),
-        np.pad(rows, lacking, constant_values=-1),
-    )
+    return distances, np.concatenate([part.rows for part in parts])
 
 
-def nearest_distance_scale(neighbors: PrefixNeighbors) -> float:
-    """Median distance of training rows, at most 2,048 of them, to the nearest other one.
+def nearest_distance_scale(neighbors: PrefixNeighbors, rows: NDArray | None = None) -> float:
+    """Median distance of rows, at most 2,048 of them, to their nearest neighbour.
 
     Parameters
     ----------
     neighbors : PrefixNeighbors
         Fitted.
+    rows : ndarray of shape (n_rows, n_features), default=None
+        None is the training rows.
 
     Returns
     -------
@@ -94,7 +92,7 @@ def nearest_distance_scale(neighbors: PrefixNeighbors) -> float:
         Rows that are identical are not neighbours, whatever `exclude` says. 1.0 if there are no
         others, or the median is zero.
     """
-    source = neighbors._index.source
+    source = neighbors._index.source if rows is None else ArrayRows(rows)
     sample = np.asarray(source.sample(evenly(source.n_rows, _N_SAMPLED)))
     # shares the prepared rows
     others = copy(neighbors).set_params(exclude="identical")
@@ -102,3 +100,36 @@ def nearest_distance_scale(neighbors: PrefixNeighbors) -> float:
     (found,) = others._searched([asked], partial(Nearest, n_neighbors=1))
     nearest = found.distances[np.isfinite(found.distances)]
     return float(np.median(nearest)) or 1.0 if len(nearest) else 1.0
+
+
+def among(neighbors: PrefixNeighbors, rows: NDArray) -> PrefixNeighbors:
+    """Neighbours among some of the training rows only, by the same distance.
+
+    Parameters
+    ----------
+    neighbors : PrefixNeighbors
+        Fitted.
+    rows : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    neighbors : PrefixNeighbors
+        Fitted on these rows.
+    """
+    scale = None if neighbors.level_scale is None else neighbors.level_scale_
+    return (
+        clone(neighbors)
+        .set_params(
+            n_components=n_columns_in_use(neighbors),
+            prefixes=neighbors.prefix_lengths_,
+            level_scale=scale,
+        )
+        .fit(rows)
+    )
+
+
+def n_columns_in_use(neighbors: PrefixNeighbors) -> int:
+    """Number of columns that distances depend on."""
+    return prefix_length(
+        neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_
+    )

@@ -28,6 +28,7 @@ from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .neighbors._augmenter import RetrievalAugmenter
+from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
@@ -61,6 +62,8 @@ __all__ = [
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
     "RetrievalAugmenter",
+    "RetrievalMixtureClassifier",
+    "RetrievalMixtureRegressor",
     "ReverseDistiller",
     "ScalingDisplay",
     "SequenceOneHotEncoder",

@@ -25,6 +25,7 @@ from ._prefix_neighbors import PrefixNeighbors
 from ._sources import Rows
 from ._votes import n_columns_in_use, nearest_distance_scale, nearest_rows, vote_weights
 
+
 class Found(NamedTuple):
     """Neighbours of queries, from the nearest.
 

@@ -130,6 +130,4 @@ def among(neighbors: PrefixNeighbors, rows: NDArray) -> PrefixNeighbors:
 
 def n_columns_in_use(neighbors: PrefixNeighbors) -> int:
     """Number of columns that distances depend on."""
-    return prefix_length(
-        neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_
-    )
+    return prefix_length(neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_)

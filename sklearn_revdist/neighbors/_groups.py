@@ -88,8 +88,9 @@ def nearest_of_others(
     others = np.full((len(rows), n_neighbors), -1)
     lacking, n_listed = np.arange(len(rows)), n_neighbors
     while len(lacking) and n_listed <= max(_N_LISTED, n_neighbors):
-        still = []
-        for which in np.array_split(lacking, -(-len(lacking) * n_listed // _N_FOUND)):
+        still, size = [], max(1, _N_FOUND // n_listed)
+        for start in range(0, len(lacking), size):
+            which = lacking[start : start + size]
             asked = Asked(rows[which], which)
             (found,) = neighbors._searched([asked], partial(Nearest, n_neighbors=n_listed))
             is_other = (found.rows >= 0) & (groups[found.rows] != groups[which, np.newaxis])

@@ -14,7 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ..matrix._rows import check_classes, check_targets
 from ..utils._compat import HasMethods, _fit_context, _routing_enabled
 from ._prefix_neighbors import PrefixNeighbors
-from ._retrieval import BaseRetrieval, Found, Searched, checked
+from ._retrieval import BaseRetrieval, Found, checked
 from ._sources import Rows
 
 # Numbers of the pairs that are predicted at a time.

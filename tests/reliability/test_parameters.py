@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import sklearn_revdist
 from sklearn_revdist import (
@@ -28,6 +28,9 @@ from sklearn_revdist import (
     PrefixRidgeClassifierCV,
     PrefixRidgeCV,
     PrefixScoreDisplay,
+    RetrievalAugmenter,
+    RetrievalMixtureClassifier,
+    RetrievalMixtureRegressor,
     ReverseDistiller,
     ScalingDisplay,
     SequenceOneHotEncoder,
@@ -66,6 +69,11 @@ RIDGE = {
     "one_standard_error": NO_BOOLEAN,
 }
 UNKNOWN = ["x", None, "skip", True]
+RETRIEVAL = {
+    "neighbors": [5, "nearest", PrefixNeighbors, LinearRegression()],
+    "database": [5, "nosuch", [1.0], X[:, :3], np.full((3, 8), np.nan)],
+    "temperature": [-1.0, "low", None, np.nan, [1.0]],
+}
 CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
 ESTIMATORS = {
     SequenceOneHotEncoder: {"unknown": UNKNOWN, "sparse_output": NO_BOOLEAN},
@@ -142,6 +150,21 @@ ESTIMATORS = {
         "shortlist": NO_COUNT,
         "n_jobs": [0, 1.5, "all", [1]],
     },
+    RetrievalAugmenter: {
+        **RETRIEVAL,
+        "features": [5, None, "labels", [], ["nosuch"], [5], ["labels", "labels"], [["mean"]]],
+        "target_type": ["multiclass", None, 5],
+        "cv": [1, 0, 2.5, "five", None, 99],
+        "random_state": [-1, 1.5, "a", None],
+    },
+    RetrievalMixtureClassifier: {
+        **RETRIEVAL,
+        "estimator": [5, None, "ridge", LogisticRegression, LinearRegression()],
+    },
+    RetrievalMixtureRegressor: {
+        **RETRIEVAL,
+        "estimator": [5, None, "ridge", LinearRegression],
+    },
     PrefixRidgeCV: RIDGE,
     PrefixRidgeClassifierCV: RIDGE,
     LeftOutVotingRegressor: {
@@ -170,7 +193,10 @@ def use(estimator):
         return estimator.transform(["MKT"])
     if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
         return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
-    y = CLASSES if isinstance(estimator, PrefixRidgeClassifierCV) else Y
+    takes_classes = isinstance(estimator, PrefixRidgeClassifierCV | RetrievalMixtureClassifier)
+    y = CLASSES if takes_classes else Y
+    if isinstance(estimator, RetrievalAugmenter):
+        return estimator.fit_transform(X, y)
     fitted = estimator.fit(X, y)
     return fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict(X)
 
@@ -182,6 +208,8 @@ GOOD = {
 }
 GOOD[PrefixNeighbors] = {"prefixes": [3, 8]}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
+GOOD[RetrievalMixtureClassifier] = {"estimator": LogisticRegression()}
+GOOD[RetrievalMixtureRegressor] = {"estimator": LinearRegression()}
 GOOD[LeftOutVotingRegressor] = {"estimators": [("a", GroupRidgeCV()), ("b", PrefixRidgeCV())]}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))

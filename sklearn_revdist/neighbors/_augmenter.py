@@ -203,16 +203,14 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             As :meth:`fit` does. If there is not one group for each row, or fewer groups than folds.
         """
         rows, fitted = self._prepared(X, y)
-        embedded, labelled = fitted.embedded, fitted.labelled
-        own = None
-        if labelled is not None or self.database is None:
-            own = (labelled or embedded).find_groups(rows, groups)
-        found = labels = None
+        embedded, labelled, found, labels = fitted.embedded, fitted.labelled, None, None
+        training = embedded if self.database is None else labelled
+        together = None if training is None else training.find_groups(rows, groups)
         if labelled is not None:
-            labels = self._labels_of_other_folds(fitted, rows, own)
+            labels = self._labels_of_other_folds(labelled, fitted.targets, rows, together)
         if fitted.embedded_are_used:
             is_own = self.database is None
-            found = embedded.find_others(rows, own) if is_own else embedded.find(X, rows)
+            found = embedded.find_others(rows, together) if is_own else embedded.find(X, rows)
         columns = fitted.columns(rows, found, labels)
         self._keep(X, fitted)
         return columns
@@ -241,7 +239,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         if fitted.labelled is not None:
             is_found = found is not None and fitted.labelled is fitted.embedded
             of_labelled = found if is_found else fitted.labelled.find(X, rows)
-            labels = of_labelled.mean_of(fitted.targets)
+            labels = of_labelled.mean_of(fitted.targets.values)
         return fitted.columns(rows, found, labels)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -266,10 +264,10 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         check_is_fitted(self)
         given, fitted = names_in(self, input_features), self._fitted
         n_neighbors = fitted.embedded.neighbors.n_neighbors
-        names = {
+        names: dict[str, Sequence[str]] = {
             "embedding": given,
             "mean": [f"mean_{name}" for name in given],
-            "labels": fitted.label_names,
+            "labels": [] if fitted.targets is None else fitted.targets.names,
             "distances": [f"distance_{i}" for i in range(n_neighbors)],
         }
         return np.array([name for part in fitted.features for name in names[part]], dtype=object)
@@ -277,25 +275,26 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
     def _prepared(self, X: Any, y: Any) -> tuple[NDArray, "_Fitted"]:
         """Check rows and labels, and prepare those that are searched."""
         features = self._checked_features()
-        rows, targets, classes, names = checked(X, self), None, None, []
+        rows, targets = checked(X, self), None
         if "labels" in features:
-            targets, classes, names = self._targets(y)
-            check_consistent_length(rows, targets)
+            targets = self._targets(y)
+            check_consistent_length(rows, targets.values)
         training = database = None
         if targets is not None or self.database is None:
             training = self._search(X, rows)
         if self.database is not None:
             database = self._search_database(rows)
         labelled = None if targets is None else training
-        return rows, _Fitted(features, database or training, labelled, targets, classes, names)
+        return rows, _Fitted(features, database or training, labelled, targets)
 
     def _keep(self, X: Any, fitted: "_Fitted") -> None:
         self._check_columns(X, reset=True)
         self._fitted = fitted
         self.neighbors_, self.bandwidth_ = fitted.embedded
-        vars(self).pop("classes_", None)  # of an earlier fit
-        if fitted.classes is not None:
-            self.classes_ = fitted.classes
+        if hasattr(self, "classes_"):  # of an earlier fit
+            del self.classes_
+        if fitted.targets is not None and fitted.targets.classes is not None:
+            self.classes_ = fitted.targets.classes
 
     def _checked_features(self) -> list[str]:
         given = self.features
@@ -308,8 +307,8 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             )
         return features
 
-    def _targets(self, y: Any) -> tuple[NDArray[np.float64], NDArray | None, list[str]]:
-        """Labels as numbers to be averaged, the classes, and names of the columns."""
+    def _targets(self, y: Any) -> "_Targets":
+        """Check labels."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None; give "
@@ -324,16 +323,17 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
             classes, which = np.unique(y, return_inverse=True)
-            return np.eye(len(classes))[which], classes, [f"label_{name}" for name in classes]
+            names = [f"label_{name}" for name in classes]
+            return _Targets(np.eye(len(classes))[which], names, classes)
         targets = np.asarray(check_targets(y, "target_type='classes'"))
         if targets.ndim == 1:
-            return targets[:, np.newaxis], None, ["label"]
+            return _Targets(targets[:, np.newaxis], ["label"])
         if targets.ndim != 2:
             raise ValueError(f"y is of shape {targets.shape}; give one row for each of X.")
-        return targets, None, [f"label_{i}" for i in range(targets.shape[1])]
+        return _Targets(targets, [f"label_{i}" for i in range(targets.shape[1])])
 
     def _labels_of_other_folds(
-        self, fitted: "_Fitted", rows: NDArray, groups: NDArray[np.int64]
+        self, labelled: Searched, targets: "_Targets", rows: NDArray, groups: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         n_groups = len(np.unique(groups))
         if n_groups < self.cv:
@@ -342,12 +342,29 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
                 "or more rows."
             )
         folds = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-        labels = np.empty(fitted.targets.shape)
+        labels = np.empty(targets.values.shape)
         for train, test in folds.split(rows, groups=groups):
-            others = among(fitted.labelled.neighbors, rows[train])
-            found = fitted.labelled._replace(neighbors=others).find(rows[test], rows[test])
-            labels[test] = found.mean_of(fitted.targets[train])
+            others = among(labelled.neighbors, rows[train])
+            found = labelled._replace(neighbors=others).find(rows[test], rows[test])
+            labels[test] = found.mean_of(targets.values[train])
         return labels
+
+
+class _Targets(NamedTuple):
+    """Labels of training rows.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_labels), float64
+        Numbers; a column of zeros and ones for each class.
+    names : list of str
+        Names of the columns.
+    classes : ndarray of shape (n_classes,), default=None
+    """
+
+    values: NDArray[np.float64]
+    names: list[str]
+    classes: NDArray | None = None
 
 
 class _Fitted(NamedTuple):
@@ -360,17 +377,14 @@ class _Fitted(NamedTuple):
         Rows whose means and distances are returned.
     labelled : Searched or None
         Rows whose labels are returned, if any are.
-    targets : ndarray of shape (n_samples, n_labels), float64, or None
-    classes : ndarray of shape (n_classes,) or None
-    label_names : list of str
+    targets : _Targets or None
+        Their labels.
     """
 
     features: list[str]
     embedded: Searched
     labelled: Searched | None
-    targets: NDArray[np.float64] | None
-    classes: NDArray | None
-    label_names: list[str]
+    targets: _Targets | None
 
     @property
     def embedded_are_used(self) -> bool:
@@ -399,8 +413,8 @@ def _filled(distances):
 
 def _weighted_means(source: Rows, found: Found, rows: NDArray) -> NDArray[np.float64]:
     """Weighted means of neighbours, which are read once; of a row without any, the row itself."""
-    lacking = ~found.weights.any(axis=1)
-    means = np.where(lacking[:, np.newaxis], rows.astype(np.float64), 0)
+    lacking = ~found.weights.any(axis=1, keepdims=True)
+    means = np.where(lacking, rows.astype(np.float64), 0)
     first = 0
     for block in source.blocks(_ROWS_READ):
         of, rank = np.nonzero((found.rows >= first) & (found.rows < first + len(block)))

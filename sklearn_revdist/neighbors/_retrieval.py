@@ -141,7 +141,11 @@ class BaseRetrieval(BaseEstimator):
         try:
             neighbors.fit(self.database)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"database cannot be searched: {first_line(error)}") from error
+            reason = first_line(error).rstrip(":")
+            raise ValueError(
+                f"database cannot be searched ({reason}); give finite rows with the columns of X, "
+                "or a folder of embed_to_parquet."
+            ) from error
         if neighbors.n_features_in_ != rows.shape[1]:
             raise ValueError(
                 f"database has {neighbors.n_features_in_} columns, but X has {rows.shape[1]}; give "

@@ -71,7 +71,7 @@ RIDGE = {
 UNKNOWN = ["x", None, "skip", True]
 RETRIEVAL = {
     "neighbors": [5, "nearest", PrefixNeighbors, LinearRegression()],
-    "database": [5, "nosuch", [1.0], X[:, :3], np.full((3, 8), np.nan)],
+    "database": [5, [1.0], X[:, :3], np.full((3, 8), np.nan)],
     "temperature": [-1.0, "low", None, np.nan, [1.0]],
 }
 CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
@@ -244,6 +244,7 @@ MOMENTS = {
 }
 MODEL = {"model": [5, None, "nosuch", ["block0"]]}
 NAMES = {"input_features": [5, "abc", ["a"], [["a"] * 8], list(range(8))]}
+GROUPS = [5, "ab", ["a"], [["a"] * 40], [*["a"] * 39, None]]
 PUBLISHED = {
     "name_or_path": [*NO_PATH, None, b"demo"],
     "variant": [5, ["a"], "nosuch", "", "../a", "a\0"],
@@ -472,6 +473,10 @@ CALLS = {
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
+    "RetrievalAugmenter.fit_transform": {"groups": GROUPS},
+    "RetrievalAugmenter.get_feature_names_out": NAMES,
+    "RetrievalMixtureClassifier.fit": {"groups": GROUPS},
+    "RetrievalMixtureRegressor.fit": {"groups": GROUPS},
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "ESMEmbedder.layer_numbers": NO_LAYERS,
@@ -521,6 +526,7 @@ OPEN = {
     "KmerComposition.get_feature_names_out": {"input_features"},
     "SequenceOneHotEncoder.get_feature_names_out": {"input_features"},
     "SiteMean.get_feature_names_out": {"input_features"},
+    "RetrievalAugmenter.fit": {"groups"},  # nobody looks at them
     **{
         f"{name}.{method}": {"X", "y", "groups"}
         for name in ("ContiguousKFold", "ModuloKFold")
@@ -743,6 +749,16 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
+        "RetrievalAugmenter.fit_transform": (RetrievalAugmenter(), {"X": X, "y": Y}),
+        "RetrievalAugmenter.get_feature_names_out": (RetrievalAugmenter().fit(X, Y), {}),
+        "RetrievalMixtureClassifier.fit": (
+            RetrievalMixtureClassifier(LogisticRegression()),
+            {"X": X, "y": CLASSES},
+        ),
+        "RetrievalMixtureRegressor.fit": (
+            RetrievalMixtureRegressor(LinearRegression()),
+            {"X": X, "y": Y},
+        ),
         "SiteMean.fit_transform": (SiteMean(cv=2), {"X": ["MK", "MR", "AK"], "y": [0.0, 1, 2]}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
         "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),

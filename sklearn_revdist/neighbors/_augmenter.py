@@ -264,7 +264,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         check_is_fitted(self)
         given, fitted = names_in(self, input_features), self._fitted
         n_neighbors = fitted.embedded.neighbors.n_neighbors
-        names: dict[str, Sequence[str]] = {
+        names: dict[str, Any] = {
             "embedding": given,
             "mean": [f"mean_{name}" for name in given],
             "labels": [] if fitted.targets is None else fitted.targets.names,
@@ -291,8 +291,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         self._check_columns(X, reset=True)
         self._fitted = fitted
         self.neighbors_, self.bandwidth_ = fitted.embedded
-        if hasattr(self, "classes_"):  # of an earlier fit
-            del self.classes_
+        self.__dict__.pop("classes_", None)  # of an earlier fit
         if fitted.targets is not None and fitted.targets.classes is not None:
             self.classes_ = fitted.targets.classes
 

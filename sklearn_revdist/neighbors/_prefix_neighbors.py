@@ -255,8 +255,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         asked = self._asked(X)
         n_neighbors = self.n_neighbors if n_neighbors is None else int(n_neighbors)
         self._check_count(n_neighbors, asked, are_own=X is None)
-        parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors))
-        indices = np.concatenate([part.rows for part in parts])
+        distances, indices = self._nearest(asked, n_neighbors)
         short = np.flatnonzero(indices[:, -1] < 0)
         if len(short):
             n_found = np.count_nonzero(indices[short[0]] >= 0)
@@ -269,9 +268,7 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                     "exclude='none'."
                 )
             )
-        if not return_distance:
-            return indices
-        return np.concatenate([part.distances for part in parts]), indices
+        return (distances, indices) if return_distance else indices
 
     @validate_params({"radius": [Interval(Real, 0, None, closed="left")], "return_distance": _FLAG})
     def radius_neighbors(
@@ -405,6 +402,14 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             rows, names = rows_of(X, self)
             self._check_columns(X, names, reset=False)
         return _asked(rows, are_own=X is None)
+
+    def _nearest(
+        self, asked: Iterable[Asked], n_neighbors: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Distances and row numbers; infinity and -1 where a query has fewer neighbours."""
+        parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors))
+        distances, rows = zip(*((part.distances, part.rows) for part in parts), strict=True)
+        return np.concatenate(distances), np.concatenate(rows)
 
     def _searched(self, asked: Iterable[Asked], made: Callable[[int], Found]) -> list[Found]:
         """Neighbours of some queries each."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from ..utils._models import DEMO, ESM2
+from ..utils._models import DEMO, ESM2, model_and_layer
 
 _KNOWN = {model.name: model for model in ESM2 + DEMO}
 _FULL = {model.short: model.name for model in ESM2 + DEMO}
@@ -117,6 +117,48 @@ def columns_to_transform(
             "embed with the same chain."
         )
     return columns_to_fit(columns, where, dims)
+
+
+def columns_to_compare(columns: Sequence[str], where: str) -> Choice:
+    """Choose the columns of all embeddings in a file, those of the largest model last.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of numbers, in the order of the file.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    choice : Choice
+        Columns of a nested embedding alone, if there is one. Else those of every model, numbered
+        without a gap, known models in the order of their chains after others by their widths. If
+        there are none, as :func:`columns_to_fit`.
+
+    Raises
+    ------
+    ValueError
+        If the names leave open which columns are the embedding.
+    """
+    check_once(columns, where)
+    numbered = _numbered(columns, where)
+    runs = {model: found for model, found in numbered.items() if _is_complete(found)}
+    for model in numbered:
+        if model in _KNOWN and model not in runs:
+            _check_width(numbered[model], model, _KNOWN[model].width, where)
+    models = list(runs)
+    new = [model for model in models if model.endswith("_residual")]
+    if new:
+        return _in_order(runs, [*models[: models.index(new[0])][-1:], *new])
+    if models in ([], [""]):
+        return columns_to_fit(columns, where)
+    order = {model: i for i, model in enumerate(_KNOWN)}
+
+    def size(model: str) -> tuple[int, int]:
+        return order.get(model_and_layer(model)[0], -1), len(runs[model])
+
+    return _in_order(runs, sorted(filter(None, models), key=size))
 
 
 def complete_widths(columns: Sequence[str], where: str) -> dict[str, int]:

@@ -1,0 +1,229 @@
+"""Command `revdist search`: the nearest sequences of a database, by embeddings."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from click.core import ParameterSource
+from numpy.typing import NDArray
+
+from ..neighbors._prefix_neighbors import PrefixNeighbors
+from ._comparison import Asked, Side, read_alike
+from ._console import INPUT, OUTPUT, STDIO, failing, local_copy, local_output, progress, readable
+from ._databases import Database
+from ._frames import list_path, writing_frames
+from ._options import comparison_options, json_option, quiet_option, sequence_options
+from ._outputs import refuse_json, report
+from ._sequence_inputs import Kept
+
+HITS = {
+    "query": "string",
+    "target": "string",
+    "rank": "int64",
+    "distance": "float64",
+    "qlen": "Int64",
+    "tlen": "Int64",
+}
+
+# Numbers of the queries that are searched together.
+_QUERIES_SIZE = 2**24
+
+
+@click.command()
+@click.argument("database", type=click.Path(path_type=Path), callback=readable)
+@click.argument("queries", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "-k",
+    "n_hits",
+    default=16,
+    type=click.IntRange(min=1),
+    help="Number of hits of each query; fewer where there are fewer sequences.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    callback=list_path,
+    help="A .tsv, .csv or .parquet file, or - for TSV on standard output.",
+)
+@comparison_options
+@click.option(
+    "--metric",
+    type=click.Choice(["euclidean", "cosine"]),
+    default="euclidean",
+    help="Distance; the cosine distance is 1 minus the cosine.",
+)
+@click.option(
+    "--max-distance", type=click.FloatRange(min=0), help="Leave out hits that are farther."
+)
+@click.option(
+    "--exclude-identical",
+    is_flag=True,
+    help="Leave out hits with the same embedding, so that a query does not find itself.",
+)
+@click.option(
+    "--name-column",
+    help='Column of QUERIES that holds names; default: "name", if there is one.',
+)
+@sequence_options
+@json_option("about what was done")
+@quiet_option
+@click.pass_context
+def search_command(
+    context,
+    database,
+    queries,
+    n_hits,
+    output,
+    models,
+    distiller,
+    n_components,
+    metric,
+    max_distance,
+    exclude_identical,
+    name_column,
+    as_json,
+    quiet,
+    reading,
+    settings,
+):
+    """Find for each of QUERIES the nearest sequences of DATABASE.
+
+    DATABASE and QUERIES are each embeddings, or sequences in any form that `revdist embed` takes.
+    Embeddings are what `revdist embed` or `revdist transform` wrote, with names (not npy), a store,
+    whose sequences are their own names, or a folder of embed_to_parquet. Sequences are embedded as
+    the other side was: by its model, layer, pooling and precision. Embeddings of another model,
+    layer, pooling or precision are refused. --input-format and the names of columns are those of
+    QUERIES.
+
+    Nested embeddings are compared by all columns, or by the prefix -n. Others are compared by one
+    model, the largest or -m, or are nested first by --distiller.
+
+    The search is exact: all sequences of DATABASE are compared, identical ones included. What is
+    compared is first copied to a temporary file (in TMPDIR), so that it may be larger than memory.
+
+    The output has a header and a line for each hit, the nearest first: query and target (names, in
+    full), rank (from 1), distance, qlen and tlen (residues; empty if not known). These are names of
+    `mmseqs convertalis --format-output` where that has them: query, target, qlen and tlen. There is
+    no alignment, so no fident or E-value; align hits for these. Names are whole header lines, as
+    its qheader and theader.
+
+    \b
+      revdist embed swissprot.fasta -m 650M -o swissprot.parquet
+      revdist search swissprot.parquet new.fasta -o hits.tsv
+      revdist search swissprot.parquet new.fasta --distiller distiller.safetensors -n 35M
+      revdist search nested.parquet other_nested.h5 -k 5 --metric cosine -o hits.parquet
+      revdist search proteins.fasta proteins.fasta -m demo --exclude-identical
+    """  # noqa: D301
+    start = time.monotonic()
+    refuse_json(output, "hits", as_json)
+    asked = Asked(models, distiller, n_components, settings, _given(context, settings))
+    gaps = {name: reading[name] for name in ("remove_gaps", "keep_stop")}
+    kept = Kept.beside(output)
+    with (
+        tempfile.TemporaryDirectory(prefix="revdist-") as folder,
+        local_copy(queries) as path,
+        local_output(output) as target,
+    ):
+        searched, asking, names = read_alike(
+            Side(database, gaps),
+            Side(path, {**reading, "name_column": name_column}),
+            asked,
+            kept,
+            Path(folder),
+            quiet=quiet,
+        )
+        with failing(INPUT):
+            neighbors = PrefixNeighbors(
+                min(n_hits, len(searched.rows)),
+                metric=metric,
+                exclude="identical" if exclude_identical else "none",
+            ).fit(searched.rows)
+        n_found = 0
+        with (
+            failing(OUTPUT),
+            writing_frames(target, HITS) as write,
+            progress(len(asking.names), quiet, "query") as bar,
+        ):
+            for n_queries, hits in _hits(neighbors, searched, asking, n_hits):
+                if max_distance is not None:
+                    hits = hits[hits["distance"] <= max_distance]
+                write(hits)
+                n_found += len(hits)
+                bar.update(n_queries)
+    kept.remove()
+    done = {
+        "output": str(output),
+        "n_hits": n_found,
+        "n_queries": len(asking.names),
+        "n_targets": len(searched.names),
+        "models": names,
+        "n_components": searched.rows.shape[1],
+        "metric": metric,
+        "seconds": round(time.monotonic() - start, 3),
+    }
+    where = "" if output == STDIO else f"{output}: "
+    line = (
+        f"{where}{n_found} hits of {len(asking.names)} queries in {len(searched.names)} sequences, "
+        f"by {searched.rows.shape[1]} columns of {' + '.join(names)}"
+    )
+    report(done, line, as_json)
+
+
+def _given(context: click.Context, settings: dict) -> set[str]:
+    """Settings that were given on the command line."""
+    default = (ParameterSource.DEFAULT, None)
+    return {name for name in settings if context.get_parameter_source(name) not in default}
+
+
+def _hits(
+    neighbors: PrefixNeighbors, database: Database, queries: Database, n_hits: int
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Number of some queries, and their hits, by distance and then by the order of the database."""
+    names, targets = (np.array(d.names, dtype=object) for d in (queries, database))
+    by_row = np.argsort(database.of_row, kind="stable")
+    ends = np.searchsorted(database.of_row[by_row], np.arange(len(database.rows) + 1))
+    step = max(1, _QUERIES_SIZE // queries.rows.shape[1])
+    for first in range(0, len(names), step):
+        numbers = np.arange(first, min(first + step, len(names)))
+        with failing(INPUT):
+            asked = neighbors._asked(queries.rows[queries.of_row[numbers]])
+            distances, rows = neighbors._nearest(asked, neighbors.n_neighbors)
+        of, at = np.nonzero(rows >= 0)
+        distances, rows = distances[of, at], rows[of, at]
+        # every record of a row is a hit
+        n_records = ends[rows + 1] - ends[rows]
+        records = by_row[np.repeat(ends[rows], n_records) + _counted(n_records)]
+        of, distances = np.repeat(of, n_records), np.repeat(distances, n_records)
+        order = np.lexsort((records, distances, of))
+        rank = 1 + _counted(np.bincount(of, minlength=len(numbers)))
+        order, rank = order[rank <= n_hits], rank[rank <= n_hits]
+        of, records = numbers[of[order]], records[order]
+        yield (
+            len(numbers),
+            pd.DataFrame(
+                {
+                    "query": names[of],
+                    "target": targets[records],
+                    "rank": rank,
+                    "distance": distances[order],
+                    "qlen": _lengths(queries.lengths[of]),
+                    "tlen": _lengths(database.lengths[records]),
+                }
+            ),
+        )
+
+
+def _counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, 2 and so on up to each of some counts."""
+    starts = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) - np.repeat(starts, counts)
+
+
+def _lengths(lengths: NDArray[np.int64]) -> pd.Series:
+    return pd.Series(lengths, dtype="Int64").mask(lengths < 0)

@@ -5,7 +5,7 @@ are to be compared go to a file that is mapped into memory, so that it may be la
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -188,12 +188,7 @@ class Source(NamedTuple):
             else:
                 names, of_row = [str(name) for name in names], np.arange(len(rows))
                 known = np.array(lengths, dtype=np.int64)
-            if not any(names):
-                raise ValueError(
-                    f"The sequences of {self.where} have no names, by which hits are reported; "
-                    "write them as FASTA, or to a table with a column of names (name, or "
-                    "--name-column)."
-                )
+            check_named(names, self.where)
         return Database(rows, names, known, of_row, self.origin)
 
 
@@ -256,8 +251,34 @@ def open_database(
         return Source(where, origin, _named(table, name_column, where), is_text=is_text)
 
 
+def check_named(names: Iterable[str], where: str) -> None:
+    """Refuse sequences of which none has a name."""
+    if not any(names):
+        raise ValueError(
+            f"The sequences of {where} have no names, which say what was found; write them as "
+            "FASTA, or to a table with a column of names (name, or --name-column)."
+        )
+
+
 def embedded_source(where: str, sequences: Sequences, table: Table, origin: Origin) -> Source:
-    """Take sequences, which a table embeds as it is read, for a database."""
+    """Take sequences, which a table embeds as it is read, for a database.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    sequences : Sequences
+    table : Table
+        Their embeddings, in the same order.
+    origin : Origin
+        Of its embedder.
+
+    Raises
+    ------
+    ValueError
+        If no sequence has a name.
+    """
+    check_named((name for name, _ in sequences.read()), where)
 
     def batches() -> Iterator[Batch]:
         first = 0

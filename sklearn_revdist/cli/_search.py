@@ -86,7 +86,6 @@ def search_command(
     metric,
     max_distance,
     exclude_identical,
-    name_column,
     as_json,
     quiet,
     reading,
@@ -123,7 +122,7 @@ def search_command(
     start = time.monotonic()
     refuse_json(output, "hits", as_json)
     asked = Asked(models, distiller, n_components, settings, _given(context, settings))
-    gaps = {name: reading[name] for name in ("remove_gaps", "keep_stop")}
+    others = {**reading, "input_format": None, "sequence_column": None, "name_column": None}
     kept = Kept.beside(output)
     with (
         tempfile.TemporaryDirectory(prefix="revdist-") as folder,
@@ -131,8 +130,8 @@ def search_command(
         local_output(output) as target,
     ):
         searched, asking, names = read_alike(
-            Side(database, gaps),
-            Side(path, {**reading, "name_column": name_column}),
+            Side(database, others),
+            Side(path, reading),
             asked,
             kept,
             Path(folder),

@@ -75,6 +75,8 @@ def test_names_are_data_and_duplicates_are_embedded_once(embedder, sequences, ex
     assert manifest["n_records"] == 6
     assert manifest["n_sequences"] == 4
     np.testing.assert_array_equal(rows[[4, 5]], rows[[1, 0]])
+    lengths = pd.read_parquet(tmp_path / "records.parquet")["length"]
+    assert lengths.tolist() == [len(sequence) for sequence in given]
     expected.map(lambda means: means[[0, 1, 2, 3, 1, 0]]).assert_matched(rows)
     assert {p.name for p in tmp_path.iterdir()} == {
         "embeddings",

@@ -93,24 +93,23 @@ def search_command(
 ):
     """Find for each of QUERIES the nearest sequences of DATABASE.
 
-    DATABASE and QUERIES are each embeddings, or sequences in any form that `revdist embed` takes.
-    Embeddings are what `revdist embed` or `revdist transform` wrote, with names (not npy), a store,
-    whose sequences are their own names, or a folder of embed_to_parquet. Sequences are embedded as
-    the other side was: by its model, layer, pooling and precision. Embeddings of another model,
-    layer, pooling or precision are refused. --input-format and the names of columns are those of
-    QUERIES.
+    Each is embeddings, or sequences in any form that `revdist embed` takes. Embeddings are a table
+    that `revdist embed` or `revdist transform` wrote, with names (so not npy), a folder of
+    embed_to_parquet, or a store, whose sequences are their own names. Sequences are embedded as the
+    other side was, by its model, layer, pooling and precision. If these differ, as far as the files
+    say, nothing is searched. --input-format, --sequence-column and --name-column are of QUERIES.
 
-    Nested embeddings are compared by all columns, or by the prefix -n. Others are compared by one
-    model, the largest or -m, or are nested first by --distiller.
+    Nested embeddings are compared by all columns or by a prefix (-n). Plain ones are compared by
+    one model, the largest unless -m names another, since side by side each model would count by its
+    scale; or --distiller nests them first.
 
-    The search is exact: all sequences of DATABASE are compared, identical ones included. What is
-    compared is first copied to a temporary file (in TMPDIR), so that it may be larger than memory.
+    The search is exact, and finds identical sequences, too. The columns that are compared are
+    copied to a temporary file (in TMPDIR), and may be larger than memory.
 
-    The output has a header and a line for each hit, the nearest first: query and target (names, in
-    full), rank (from 1), distance, qlen and tlen (residues; empty if not known). These are names of
-    `mmseqs convertalis --format-output` where that has them: query, target, qlen and tlen. There is
-    no alignment, so no fident or E-value; align hits for these. Names are whole header lines, as
-    its qheader and theader.
+    The output has a header and a line for each hit, the nearest first: query, target, rank (from
+    1), distance, qlen and tlen (residues, empty if not known). query, target, qlen and tlen are
+    also columns of `mmseqs convertalis --format-output`; here names are whole, as its qheader and
+    theader. There is no fident or evalue, which need an alignment.
 
     \b
       revdist embed swissprot.fasta -m 650M -o swissprot.parquet

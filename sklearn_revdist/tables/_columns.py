@@ -147,18 +147,32 @@ def columns_to_compare(columns: Sequence[str], where: str) -> Choice:
     for model in numbered:
         if model in _KNOWN and model not in runs:
             _check_width(numbered[model], model, _KNOWN[model].width, where)
-    models = list(runs)
-    new = [model for model in models if model.endswith("_residual")]
-    if new:
-        return _in_order(runs, [*models[: models.index(new[0])][-1:], *new])
-    if models in ([], [""]):
-        return columns_to_fit(columns, where)
-    order = {model: i for i, model in enumerate(_KNOWN)}
+    place = {model: i for i, model in enumerate(_KNOWN)}
 
     def size(model: str) -> tuple[int, int]:
-        return order.get(model_and_layer(model)[0], -1), len(runs[model])
+        name, _ = model_and_layer(model.removesuffix("_residual"))
+        return place.get(name, -1), len(runs[model]) if name not in place else 0
 
-    return _in_order(runs, sorted(filter(None, models), key=size))
+    new = [model for model in runs if model.endswith("_residual")]
+    if new:
+        first = _before(new, [model for model in runs if model and model not in new], list(runs))
+        if len(first) != 1:
+            raise ValueError(
+                f"{where} has nested embeddings {', '.join(new)}, and "
+                f"{', '.join(first) or 'none'} before them where there should be one; keep the "
+                "columns of the nested embedding alone."
+            )
+        known = all(size(model)[0] >= 0 for model in new)
+        return _in_order(runs, [*first, *(sorted(new, key=size) if known else new)])
+    if set(runs) <= {""}:
+        return columns_to_fit(columns, where)
+    return _in_order(runs, sorted(filter(None, runs), key=size))
+
+
+def _before(new, others, runs):
+    """Of other embeddings in a file those that a nested one may begin with."""
+    known = [model for model in others if model_and_layer(model)[0] in _KNOWN]
+    return known or [model for model in runs[: runs.index(new[0])] if model in others][-1:]
 
 
 def complete_widths(columns: Sequence[str], where: str) -> dict[str, int]:

@@ -194,7 +194,7 @@ def test_a_checkpoint_that_was_replaced_is_another_call(
 def test_known_models_are_identified_without_their_weights(tmp_path, monkeypatch):
     """Workers may have weights that this process has not."""
     monkeypatch.setattr(_checkpoints, "locate", pytest.fail)
-    settings = _cluster._settings(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
+    settings = _cluster.settings_of(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
     assert set(settings["chain"].values()) == {None}
     how = {"layers", "pooling", "dtype", "max_length", "long", "unknown"}
     assert set(settings["embedder"]) == how

@@ -147,14 +147,17 @@ def read_alike(
                 "it (--distiller)."
             )
         if len(plain) == 2:
-            _check_alike(plain[1], plain[0], space)
+            _check_alike(plain[1].where, plain[1].origin, plain[0], space)
         if len(known) < 2:
             embedder = _embedder(space, fitted, plain[0].origin if plain else None, asked)
-            found = [
-                source or _embedded(side, embedder, plain, space, kept)
-                for side, source in zip((first, second), found, strict=True)
-            ]
-        opened = [source for source in found if source is not None]
+            origin = _origin_of(embedder)
+        opened = []
+        for side, source in zip((first, second), found, strict=True):
+            if source is None:
+                for other in plain:
+                    _check_alike(repr(str(side.path)), origin, other, space)
+                source = _embedded(side, embedder, origin, kept)
+            opened.append(source)
         ways = [space.convert(source) for source in opened]
     database, queries = (
         source.read(space.n_columns, way, folder, quiet=quiet)
@@ -179,23 +182,18 @@ def _opened(side: Side, fitted: ReverseDistiller | None, asked: Asked) -> Source
     return source
 
 
-def _embedded(
-    side: Side, embedder: BaseEmbedder, others: Sequence[Source], space: _Space, kept: Kept
-) -> Source:
+def _embedded(side: Side, embedder: BaseEmbedder, origin: Origin, kept: Kept) -> Source:
     records = Records(side.path, **side.reading)
     sequences = checked_sequences(records, embedder)
     table = embedded(sequences, embedder, kept, copied=records.copied, residues=False)
-    source = embedded_source(repr(str(side.path)), sequences, table, _origin_of(embedder))
-    for other in others:
-        _check_alike(source, other, space)
-    return source
+    return embedded_source(repr(str(side.path)), sequences, table, origin)
 
 
-def _check_alike(source: Source, other: Source, space: _Space) -> None:
-    found = source.origin.difference(other.origin, space.plain)
+def _check_alike(where: str, origin: Origin, other: Source, space: _Space) -> None:
+    found = origin.difference(other.origin, space.plain)
     if found is not None:
         raise ValueError(
-            f"Embeddings of {source.where} are {found[0]}, but those of {other.where} {found[1]}; "
+            f"Embeddings of {where} are {found[0]}, but those of {other.where} {found[1]}; "
             "embed both alike (--model, --layer, --pooling, --reference, --dtype)."
         )
 

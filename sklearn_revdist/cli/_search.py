@@ -2,25 +2,23 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import numpy as np
 import pandas as pd
 from click.core import ParameterSource
-from numpy.typing import NDArray
 
 from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ._comparison import Asked, Side, read_alike
 from ._console import INPUT, OUTPUT, STDIO, failing, local_copy, local_output, progress, readable
 from ._databases import Database
 from ._frames import list_path, writing_frames
+from ._hits import Hits, find_hits
 from ._options import comparison_options, json_option, quiet_option, sequence_options
 from ._outputs import refuse_json, report
 from ._sequence_inputs import Kept
 
-HITS = {
+_TYPES = {
     "query": "string",
     "target": "string",
     "rank": "int64",
@@ -28,9 +26,6 @@ HITS = {
     "qlen": "Int64",
     "tlen": "Int64",
 }
-
-# Numbers of the queries that are searched together.
-_QUERIES_SIZE = 2**24
 
 
 @click.command()
@@ -145,15 +140,16 @@ def search_command(
         n_found = 0
         with (
             failing(OUTPUT),
-            writing_frames(target, HITS) as write,
+            writing_frames(target, _TYPES) as write,
             progress(len(asking.names), quiet, "query") as bar,
         ):
-            for n_queries, hits in _hits(neighbors, searched, asking, n_hits):
+            for hits in find_hits(neighbors, searched, asking, n_hits):
+                table = _table(hits, searched, asking)
                 if max_distance is not None:
-                    hits = hits[hits["distance"] <= max_distance]
-                write(hits)
-                n_found += len(hits)
-                bar.update(n_queries)
+                    table = table[table["distance"] <= max_distance]
+                write(table)
+                n_found += len(table)
+                bar.update(hits.n_queries)
     kept.remove()
     done = {
         "output": str(output),
@@ -179,49 +175,16 @@ def _given(context: click.Context, settings: dict) -> set[str]:
     return {name for name in settings if context.get_parameter_source(name) not in default}
 
 
-def _hits(
-    neighbors: PrefixNeighbors, database: Database, queries: Database, n_hits: int
-) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Number of some queries, and their hits, by distance and then by the order of the database."""
-    names, targets = (np.array(d.names, dtype=object) for d in (queries, database))
-    by_row = np.argsort(database.of_row, kind="stable")
-    ends = np.searchsorted(database.of_row[by_row], np.arange(len(database.rows) + 1))
-    step = max(1, _QUERIES_SIZE // queries.rows.shape[1])
-    for first in range(0, len(names), step):
-        numbers = np.arange(first, min(first + step, len(names)))
-        with failing(INPUT):
-            asked = neighbors._asked(queries.rows[queries.of_row[numbers]])
-            distances, rows = neighbors._nearest(asked, neighbors.n_neighbors)
-        of, at = np.nonzero(rows >= 0)
-        distances, rows = distances[of, at], rows[of, at]
-        # every record of a row is a hit
-        n_records = ends[rows + 1] - ends[rows]
-        records = by_row[np.repeat(ends[rows], n_records) + _counted(n_records)]
-        of, distances = np.repeat(of, n_records), np.repeat(distances, n_records)
-        order = np.lexsort((records, distances, of))
-        rank = 1 + _counted(np.bincount(of, minlength=len(numbers)))
-        order, rank = order[rank <= n_hits], rank[rank <= n_hits]
-        of, records = numbers[of[order]], records[order]
-        yield (
-            len(numbers),
-            pd.DataFrame(
-                {
-                    "query": names[of],
-                    "target": targets[records],
-                    "rank": rank,
-                    "distance": distances[order],
-                    "qlen": _lengths(queries.lengths[of]),
-                    "tlen": _lengths(database.lengths[records]),
-                }
-            ),
-        )
-
-
-def _counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """0, 1, 2 and so on up to each of some counts."""
-    starts = np.cumsum(counts) - counts
-    return np.arange(counts.sum()) - np.repeat(starts, counts)
-
-
-def _lengths(lengths: NDArray[np.int64]) -> pd.Series:
-    return pd.Series(lengths, dtype="Int64").mask(lengths < 0)
+def _table(hits: Hits, database: Database, queries: Database) -> pd.DataFrame:
+    columns = {
+        "query": [queries.names[i] for i in hits.query],
+        "target": [database.names[i] for i in hits.target],
+        "rank": hits.rank,
+        "distance": hits.distance,
+        "qlen": pd.Series(queries.lengths[hits.query], dtype="Int64"),
+        "tlen": pd.Series(database.lengths[hits.target], dtype="Int64"),
+    }
+    table = pd.DataFrame(columns, columns=list(_TYPES))
+    for name in ("qlen", "tlen"):
+        table[name] = table[name].mask(table[name] < 0)  # not known
+    return table

@@ -188,8 +188,14 @@ def test_a_model_can_be_chosen_and_its_settings_are_those_of_the_database(search
     embedder = ESMEmbedder("demo", **how)
     sequences = [sequence for _, sequence in DATABASE]
     embed_to_parquet(embedder, sequences, tmp_path / "mine", names=[name for name, _ in DATABASE])
+    table = embedder.set_output(transform="pandas").transform(sequences)
+    table.assign(name=[name for name, _ in DATABASE]).to_parquet("mine.parquet")
     found = table_of(search("mine", "-", "-k", 2, "-m", "demo-48", stdin=b">z\nMKXAY\n"))
-    rows = [embedder.set_params(chain=["demo-48"]).transform(s) for s in (sequences, ["MKXAY"])]
+    asked = ("-k", 2, "-m", "demo-48", "--unknown", "X")  # the rest is in the names of columns
+    by_names = table_of(search("mine.parquet", "-", *asked, stdin=b">z\nMKXAY\n"))
+    assert_same(by_names, found)
+    embedder.set_params(chain=["demo-48"]).set_output(transform="default")
+    rows = [embedder.transform(given) for given in (sequences, ["MKXAY"])]
     index = PrefixNeighbors(2).fit(rows[0]).kneighbors(rows[1], return_distance=False)[0]
     assert found["target"].tolist() == [DATABASE[i][0] for i in index]
 

@@ -84,7 +84,7 @@ class _Space(NamedTuple):
     Attributes
     ----------
     models : list of str
-        Of the columns, the smallest first.
+        Of the columns, the smallest first; none if they are not known.
     n_columns : int
     plain : list of str
         Models of which plain embeddings are needed.
@@ -223,9 +223,10 @@ def _distilled(fitted: ReverseDistiller, asked: Asked) -> _Space:
         columns = _columns(source, prefix.model_names_)
 
         def transform(rows: NDArray) -> NDArray:
-            chosen = rows[:, columns]
+            # in double precision, so that equal rows stay equal in batches of other sizes
+            chosen = rows[:, columns].astype(np.float64)
             given = chosen if inputs is None else pd.DataFrame(chosen, columns=inputs)
-            return np.asarray(prefix.transform(given))
+            return np.asarray(prefix.transform(given)).astype(rows.dtype)
 
         return transform
 
@@ -276,7 +277,7 @@ def _plain(known: Sequence[Source], asked: Asked) -> _Space:
         columns = _columns(source, [block])
         return lambda rows: rows[:, columns]
 
-    return _Space([block], width, [block], convert)
+    return _Space([block] if block else [], width, [block], convert)
 
 
 def _block(source: Source, asked: Asked) -> str:
@@ -317,6 +318,11 @@ def _embedder(
     space: _Space, fitted: ReverseDistiller | None, like: Origin | None, asked: Asked
 ) -> BaseEmbedder:
     """Make the embedder of sequences, which does as others were embedded."""
+    if space.plain == [""]:
+        raise click.UsageError(
+            "The embeddings do not name their model, by which sequences have to be embedded; name "
+            "it by --model."
+        )
     if fitted is None:
         return _embedder_of_one(space.plain[0], like, asked)
     return embedder_of(space.plain, fitted.model_names_, asked.models, _settings(like, asked))

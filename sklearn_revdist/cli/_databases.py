@@ -94,9 +94,9 @@ class Origin(NamedTuple):
             if widths[0] != widths[1]:
                 first, second = (f"{width} columns of {name}" for width in widths)
                 return first, second
-            digests = self.weights.get(name), other.weights.get(name)
-            if digests[0] and digests[1] and digests[0] != digests[1]:
-                first, second = (f"by weights of {name} with SHA-256 {d[:12]}…" for d in digests)
+            digests = [o.weights.get(name) for o in (self, other)]
+            if None not in digests and digests[0] != digests[1]:
+                first, second = (f"by weights of {name} with SHA-256 {d!s:.12}…" for d in digests)
                 return first, second
         if self.pooling and other.pooling and self.pooling != other.pooling:
             first, second = (f"pooled by {' and '.join(o.pooling)}" for o in (self, other))

@@ -59,7 +59,7 @@ _TYPES = {
 @click.option(
     "--exclude-identical",
     is_flag=True,
-    help="Leave out hits with the same embedding, so that a query does not find itself.",
+    help="Leave out hits with the same embedding, bit for bit, such as the query itself.",
 )
 @click.option(
     "--name-column",
@@ -162,9 +162,10 @@ def search_command(
         "seconds": round(time.monotonic() - start, 3),
     }
     where = "" if output == STDIO else f"{output}: "
+    of_models = f" of {' + '.join(names)}" if names else ""
     line = (
         f"{where}{n_found} hits of {len(asking.names)} queries in {len(searched.names)} sequences, "
-        f"by {searched.rows.shape[1]} columns of {' + '.join(names)}"
+        f"by {searched.rows.shape[1]} columns{of_models}"
     )
     report(done, line, as_json)
 

@@ -65,6 +65,8 @@ def made(tmp_path_factory):
         names, sequences = map(list, zip(*records, strict=True))
         embed_to_parquet(ESMEmbedder("demo"), sequences, folder / name, names=names)
         frame = ESMEmbedder("demo").set_output(transform="pandas").transform(sequences)
+        if name == "q":
+            frame.iloc[0] = rows["db"].iloc[1]  # of the same sequence, embedded among others
         rows[name] = frame
         nested = ReverseDistiller.from_pretrained("demo").set_output(transform="pandas")
         for suffix, table in (("", frame), ("-nested", nested.transform(frame))):
@@ -73,6 +75,9 @@ def made(tmp_path_factory):
             )
     rows["db"].assign(name=[name for name, _ in DATABASE]).to_csv(folder / "db.csv", index=False)
     np.save(folder / "db.npy", rows["db"].to_numpy())
+    for name, records in (("db", DATABASE), ("q", QUERIES)):
+        largest = rows[name].iloc[:, -160:].to_numpy()
+        np.savez(folder / f"{name}.npz", embeddings=largest, name=[n for n, _ in records])
     return folder, rows
 
 
@@ -113,6 +118,23 @@ def test_embeddings_and_sequences_give_the_same_hits(search, database, queries):
     assert found["qlen"].tolist() == np.repeat([lengths[s] for _, s in QUERIES], 2).tolist()
     known = {name: "" if database == "db.csv" else len(s) for name, s in DATABASE}
     assert found["tlen"].tolist() == [known[name] for name in found["target"]]
+
+
+def test_columns_without_names_are_those_of_the_model_that_is_named(search):
+    expected = table_of(search("db.parquet", "q.parquet", "-k", 2))
+    ended = search("db.npz", "q.npz", "-k", 2)
+    assert ended.err == "6 hits of 3 queries in 7 sequences, by 160 columns\n"
+    assert_same(table_of(ended), expected)
+    assert_same(table_of(search("db.npz", "q.fasta", "-k", 2, "-m", "demo-160")), expected)
+    assert_same(table_of(search("db.npz", "q.parquet", "-k", 2, "-m", "demo-160")), expected)
+
+
+def test_a_distiller_leaves_identical_embeddings_identical(search, made):
+    one = made[1]["db"].iloc[1:2].assign(name="b")
+    one.to_parquet("one.parquet")  # its product alone is rounded otherwise than among others
+    found = table_of(search("db.parquet", "one.parquet", "-k", 2, "--distiller", "demo"))
+    assert found["target"].tolist() == ["b", "again"]
+    assert found["distance"].tolist() == [0, 0]
 
 
 def test_a_store_names_its_sequences_by_themselves(search, made):
@@ -242,6 +264,8 @@ def test_names_are_data(in_process, tmp_path):
         (("db", "q.fasta", "-m", "demo-48", "-m", "demo-96"), 2, "give --distiller, or one --mode"),
         (("db", "q", "--distiller", "demo", "-n", "650M"), 2, "is not a model of the chain"),
         (("db", "q", "--distiller", "none.safetensors"), INPUT, "No saved distiller"),
+        (("db.npz", "q.fasta"), 2, "do not name their model, by which sequences have to be embed"),
+        (("db.npz", "q.fasta", "-m", "demo-96"), INPUT, "160 columns of esm2_t4_500K_demo; embed"),
         (("db.npy", "q.fasta"), INPUT, "has no names of its sequences; embed once more, to a fi"),
         (("db", "q.parquet", "--name-column", "id"), INPUT, "has no column 'id'"),
         (("none", "q.fasta"), INPUT, "There is no file or folder 'none'; check the path."),

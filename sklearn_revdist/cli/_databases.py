@@ -22,7 +22,7 @@ from ..tables._files import writing
 from ..tables._table import Batch, Table, batch_rows, import_parquet, reading_as
 from ..utils._models import known_model
 from ._console import INPUT, OUTPUT, failing, progress
-from ._embedding_inputs import is_store, open_embeddings
+from ._embedding_inputs import is_store, is_text, open_embeddings
 from ._sequence_inputs import Sequences
 
 # What these precisions are, on one machine or another.
@@ -165,8 +165,8 @@ class Source(NamedTuple):
         ClickException
             If a row cannot be read, or the file not be written, or no sequence has a name.
         """
-        names: list[Any] = []
-        lengths: list[Any] = []
+        names: list[str] = []
+        lengths: list[NDArray] = []
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         with progress(self.table.n_rows, quiet) as bar, failing(INPUT):
             batches = self.table.batches()
@@ -175,19 +175,19 @@ class Source(NamedTuple):
                     with failing(INPUT):
                         if (batch := next(batches, None)) is None:
                             break
-                        rows = convert(
-                            batch.rows.astype(np.float32) if self.is_text else batch.rows
-                        )
+                        rows = batch.rows.astype(np.float32) if self.is_text else batch.rows
+                        rows = convert(rows)
                     write({}, rows)
-                    names.extend(batch.labels.get("name", ()))
-                    lengths.extend(batch.labels.get("length", ()))
+                    if not self.records:
+                        labels = batch.labels["name"]
+                        names += ["" if name is None else str(name) for name in labels]
+                        lengths.append(batch.labels["length"])
                     bar.update(len(rows))
             rows = np.load(path, mmap_mode="r")
             if self.records:
                 names, of_row, known = self.records()
             else:
-                names, of_row = [str(name) for name in names], np.arange(len(rows))
-                known = np.array(lengths, dtype=np.int64)
+                of_row, known = np.arange(len(rows)), np.concatenate(lengths)
             check_named(names, self.where)
         return Database(rows, names, known, of_row, self.origin)
 
@@ -242,13 +242,14 @@ def open_database(
         with failing(INPUT):
             return _open_folder(path)
     where = repr(str(path))
-    is_text = input_format in ("csv", "tsv") or ".csv" in path.suffixes or ".tsv" in path.suffixes
     table = open_embeddings(path, input_format, lambda found: columns_to_compare(found, where))
     with failing(INPUT):
         origin = Origin(_blocks(table.columns, table.n_columns))
         if is_store(path, input_format):
             origin = _origin_of_store(path, origin.blocks)
-        return Source(where, origin, _named(table, name_column, where), is_text=is_text)
+        return Source(
+            where, origin, _named(table, name_column, where), None, is_text(path, input_format)
+        )
 
 
 def check_named(names: Iterable[str], where: str) -> None:
@@ -314,10 +315,16 @@ def _open_folder(folder: Path) -> Source:
         path = folder / "records.parquet"
         with reading_as("Parquet", path):
             table = import_parquet().read_table(path)
-        lengths = np.full(len(table), -1)
-        if "length" in table.column_names:  # earlier versions did not write it
-            lengths = table["length"].to_numpy()
-        return table["name"].to_pylist(), table["row"].to_numpy(), lengths
+        known = {name: table[name].to_numpy() for name in table.column_names}
+        of_row, names = known.get("row", np.empty(0)), known.get("name", np.empty(0))
+        are_all = np.array_equal(np.unique(of_row), np.arange(rows.n_rows))
+        if not are_all or len(names) < len(of_row) or None in names:
+            raise ValueError(
+                f"{str(path)!r} does not name the {rows.n_rows} sequences of the folder; call "
+                "embed_to_parquet again, without this file."
+            )
+        # earlier versions did not write lengths
+        return names.tolist(), of_row, known.get("length", np.full(len(names), -1))
 
     table = Table(rows.n_rows, rows.names, rows.n_columns, batches)
     return Source(repr(str(folder)), origin, table, records)

@@ -1,5 +1,6 @@
 """Databases: rows, names, lengths and the origin of embeddings, from any file."""
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +47,16 @@ def test_folders_of_earlier_versions_do_not_know_lengths(tmp_path, scratch):
     path = tmp_path / "records.parquet"
     pd.read_parquet(path).drop(columns="length").to_parquet(path)
     assert read(tmp_path, scratch)[1].lengths.tolist() == [-1, -1, -1]
+
+
+def test_records_of_another_folder_are_refused(tmp_path, scratch):
+    embed_to_parquet(ESMEmbedder("demo-48"), SEQUENCES, tmp_path, names=NAMES)
+    path = tmp_path / "records.parquet"
+    table = pd.read_parquet(path)
+    for wrong in (table.drop(columns="row"), table.drop(columns="name"), table.assign(row=2)):
+        wrong.to_parquet(path)
+        with pytest.raises(click.ClickException, match="not name the 2 sequences of the folder"):
+            read(tmp_path, scratch)
 
 
 def test_a_store_knows_its_weights_and_how_rows_were_pooled(tmp_path, scratch, tiny):

@@ -28,6 +28,7 @@ from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .neighbors._prefix_neighbors import PrefixNeighbors
+from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._left_out_voting import LeftOutVotingRegressor
@@ -41,6 +42,8 @@ from .tasks._task import Task
 from .tasks._task_list import read_tasks
 
 __all__ = [
+    "AnnotationTransferClassifier",
+    "AnnotationTransferRegressor",
     "Assay",
     "ContiguousKFold",
     "ESMEmbedder",

@@ -4,11 +4,13 @@ Rows are searched, but records are found: several records of one sequence may sh
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..neighbors._found import Nearest
 from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ._console import INPUT, failing
 from ._databases import Database
@@ -67,7 +69,9 @@ def find_hits(
         of_row = queries.of_row[first : first + step]
         with failing(INPUT):
             asked = neighbors._asked(queries.rows[of_row])
-            distances, rows = neighbors._nearest(asked, neighbors.n_neighbors)
+            parts = neighbors._searched(asked, partial(Nearest, n_neighbors=neighbors.n_neighbors))
+        distances = np.concatenate([part.distances for part in parts])
+        rows = np.concatenate([part.rows for part in parts])  # -1 where there are fewer
         of, at = np.nonzero(rows >= 0)
         distance, row = distances[of, at], rows[of, at]
         n_records = ends[row + 1] - ends[row]

@@ -1,0 +1,103 @@
+"""Votes: neighbours, as far as there are any, weighted by their distances.
+
+The weight of a neighbour at distance d is proportional to ``exp(-d / bandwidth)``, as in Retrieved
+Sequence Augmentation [1]_, where the bandwidth is 1. Distances of embeddings have no unit, so
+bandwidths are given as multiples of the distance that is usual between nearest neighbours.
+
+.. [1] Ma, C. et al. (2024). Retrieved Sequence Augmentation for Protein Representation Learning.
+   EMNLP 2024, https://arxiv.org/abs/2302.12563.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._found import Nearest
+from ._neighbor_search import NeighborSearch
+from ._sources import evenly
+
+# Training rows whose nearest neighbours say what distance is usual.
+_N_SAMPLED = 2048
+
+
+def vote_weights(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np.float64]:
+    """Weights of neighbours, proportional to ``exp(-distance / bandwidth)``.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_queries, n_neighbors), float64
+        Infinite where there is no neighbour; its weight is zero.
+    bandwidth : float
+        Infinity weighs all neighbours alike, 0 those at the least distance.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_queries, n_neighbors), float64
+        Rows sum to 1, or are zero where there is no neighbour at all.
+    """
+    found = np.isfinite(distances)
+    least = np.min(distances, axis=1, keepdims=True, where=found, initial=np.inf)
+    excess = np.subtract(distances, least, out=np.zeros(distances.shape), where=found)
+    weights = (found & (excess == 0)).astype(np.float64)
+    if bandwidth > 0:
+        with np.errstate(over="ignore"):  # of a tiny bandwidth
+            np.exp(-excess / bandwidth, out=weights, where=found)
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+
+
+def nearest_rows(
+    neighbors: NeighborSearch, X: Any, n_neighbors: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest training rows, or fewer if there are not so many.
+
+    Parameters
+    ----------
+    neighbors : NeighborSearch
+        Fitted.
+    X : array-like, Tensor, memory map, dask collection, path or None
+        Queries, as for :meth:`PrefixNeighbors.kneighbors`.
+    n_neighbors : int
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, n_neighbors), float64
+        Infinite where there is no row.
+    rows : ndarray of shape (n_queries, n_neighbors), int64
+        -1 where there is no row.
+    """
+    n_wanted = min(n_neighbors, neighbors.n_samples_fit_)
+    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_wanted))
+    lacking = ((0, 0), (0, n_neighbors - n_wanted))
+    distances = np.concatenate([part.distances for part in parts])
+    rows = np.concatenate([part.rows for part in parts])
+    return (
+        np.pad(distances, lacking, constant_values=np.inf),
+        np.pad(rows, lacking, constant_values=-1),
+    )
+
+
+def nearest_distance_scale(neighbors: NeighborSearch) -> float:
+    """Median distance of training rows, at most 2,048 of them, to the nearest other one.
+
+    Parameters
+    ----------
+    neighbors : NeighborSearch
+        Fitted.
+
+    Returns
+    -------
+    scale : float
+        Rows that are identical are not neighbours, whatever `exclude` says. 1.0 if there are no
+        others, or the median is zero.
+    """
+    sampled = evenly(neighbors.n_samples_fit_, _N_SAMPLED)
+    distances, _ = neighbors._left_out(sampled, None, 1)
+    return usual_distance(distances[:, 0])
+
+
+def usual_distance(nearest: NDArray[np.float64]) -> float:
+    """Median of the finite distances; 1.0 if there are none, or it is zero."""
+    nearest = nearest[np.isfinite(nearest)]
+    return float(np.median(nearest)) or 1.0 if len(nearest) else 1.0

@@ -4,8 +4,8 @@
     python examples/retrieval.py --data DATA --cache retrieval --output docs/results/retrieval.csv
 
 Proteins and residues are embedded by the demo chain, receptors by SCEPTR if `embed_receptors.py`
-has been run, peptides and variants are real ESM-2 8M embeddings. Scores are Matthews' correlation for
-classes, Spearman's of numbers, and the share of orthologues that are the nearest; gains are against
+has been run; peptides and variants have real ESM-2 8M embeddings. Scores are Matthews' correlation
+(classes), Spearman's (numbers), and the share of orthologues that are the nearest. Gains are against
 ridge or logistic regression on the same columns, with 95 % intervals from 1,000 resamplings of what
 is asked. Further tables, beside the output: scaling of levels, reliability, and identity.
 """

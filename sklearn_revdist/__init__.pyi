@@ -27,6 +27,8 @@ from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
+from .neighbors._augmenter import RetrievalAugmenter
+from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
@@ -62,6 +64,9 @@ __all__ = [
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
+    "RetrievalAugmenter",
+    "RetrievalMixtureClassifier",
+    "RetrievalMixtureRegressor",
     "ReverseDistiller",
     "ScalingDisplay",
     "SequenceOneHotEncoder",

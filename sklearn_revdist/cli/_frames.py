@@ -64,7 +64,7 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
 
 
 @contextmanager
-def writing_frames(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
+def writing_frames(path: Path, types: Mapping[str, Any]) -> Iterator[Callable]:
     """Write tables one after the other, to a file that appears when it is complete.
 
     Parameters
@@ -72,7 +72,7 @@ def writing_frames(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
     path : Path
         In the format of its suffix, .csv or .parquet; any other is TSV, whose cells have blanks
         for tabs and line breaks, and no quotes around them.
-    types : mapping of str to str
+    types : mapping of str to str or ExtensionDtype
         pandas' types of the columns, in order.
 
     Yields
@@ -101,7 +101,7 @@ def writing_frames(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
 
 
 @contextmanager
-def _parquet_writer(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
+def _parquet_writer(path: Path, types: Mapping[str, Any]) -> Iterator[Callable]:
     import pyarrow
 
     def as_arrow(table: pd.DataFrame) -> Any:

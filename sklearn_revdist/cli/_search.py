@@ -1,21 +1,25 @@
 """Command `revdist search`: the nearest sequences of a database, by embeddings."""
 
-import tempfile
 import time
-from pathlib import Path
 
 import click
 import pandas as pd
-from click.core import ParameterSource
 
 from ..neighbors._prefix_neighbors import PrefixNeighbors
-from ._comparison import Asked, Side, read_alike
-from ._console import INPUT, OUTPUT, STDIO, failing, local_copy, local_output, progress, readable
+from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress
 from ._databases import Database
-from ._frames import list_path, writing_frames
+from ._frames import writing_frames
 from ._hits import Hits, find_hits
-from ._options import comparison_options, json_option, quiet_option, sequence_options
+from ._options import json_option, quiet_option, sequence_options
 from ._outputs import refuse_json, report
+from ._queries import (
+    asked_of,
+    comparison_options,
+    list_option,
+    query_name_option,
+    reading_alike,
+    two_files,
+)
 from ._sequence_inputs import Kept
 
 _TYPES = {
@@ -29,8 +33,7 @@ _TYPES = {
 
 
 @click.command()
-@click.argument("database", type=click.Path(path_type=Path), callback=readable)
-@click.argument("queries", type=click.Path(path_type=Path, allow_dash=True))
+@two_files
 @click.option(
     "-k",
     "n_hits",
@@ -38,21 +41,8 @@ _TYPES = {
     type=click.IntRange(min=1),
     help="Number of hits of each query; fewer where there are fewer sequences.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    default="-",
-    callback=list_path,
-    help="A .tsv, .csv or .parquet file, or - for TSV on standard output.",
-)
+@list_option
 @comparison_options
-@click.option(
-    "--metric",
-    type=click.Choice(["euclidean", "cosine"]),
-    default="euclidean",
-    help="Distance; the cosine distance is 1 minus the cosine.",
-)
 @click.option(
     "--max-distance", type=click.FloatRange(min=0), help="Leave out hits that are farther."
 )
@@ -61,10 +51,7 @@ _TYPES = {
     is_flag=True,
     help="Leave out hits with the same embedding, bit for bit, such as the query itself.",
 )
-@click.option(
-    "--name-column",
-    help='Column of QUERIES that holds names; default: "name", if there is one.',
-)
+@query_name_option
 @sequence_options
 @json_option("about what was done")
 @quiet_option
@@ -115,22 +102,13 @@ def search_command(
     """  # noqa: D301
     start = time.monotonic()
     refuse_json(output, "hits", as_json)
-    asked = Asked(models, distiller, n_components, settings, _given(context, settings))
-    others = {**reading, "input_format": None, "sequence_column": None, "name_column": None}
+    asked = asked_of(context, models, distiller, n_components, settings)
     kept = Kept.beside(output)
     with (
-        tempfile.TemporaryDirectory(prefix="revdist-") as folder,
-        local_copy(queries) as path,
+        reading_alike(database, queries, reading, asked, kept, quiet=quiet) as alike,
         local_output(output) as target,
     ):
-        searched, asking, names = read_alike(
-            Side(database, others),
-            Side(path, reading),
-            asked,
-            kept,
-            Path(folder),
-            quiet=quiet,
-        )
+        searched, asking, names, _ = alike
         with failing(INPUT):
             neighbors = PrefixNeighbors(
                 min(n_hits, len(searched.rows)),
@@ -168,12 +146,6 @@ def search_command(
         f"by {searched.rows.shape[1]} columns{of_models}"
     )
     report(done, line, as_json)
-
-
-def _given(context: click.Context, settings: dict) -> set[str]:
-    """Settings that were given on the command line."""
-    default = (ParameterSource.DEFAULT, None)
-    return {name for name in settings if context.get_parameter_source(name) not in default}
 
 
 def _table(hits: Hits, database: Database, queries: Database) -> pd.DataFrame:

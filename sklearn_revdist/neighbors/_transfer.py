@@ -39,6 +39,24 @@ class _Found(NamedTuple):
     weights: NDArray[np.float64]
 
 
+class _Judged(NamedTuple):
+    """Classes of queries; of those without votes, any class, with share and reliability zero.
+
+    Attributes
+    ----------
+    found : _Found
+        Neighbours, also such as do not vote.
+    labels : ndarray of shape (n_queries,)
+    share, reliability : ndarray of shape (n_queries,), float64
+        Share of the votes for the class, and the probability that it is right.
+    """
+
+    found: _Found
+    labels: NDArray
+    share: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+
+
 class _AnnotationTransfer(NeighborSearch):
     """What the transfer of classes and of numbers share."""
 
@@ -367,9 +385,14 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         ValueError
             If X does not have the columns of the fit.
         """
+        return self._judged(X).reliability
+
+    def _judged(self, X):
         found = self._found(X, _N_SEEN)
-        _, evidence = self._chosen(found)
-        return np.where(found.votes.any(axis=1), self._reliability.probability(evidence), 0.0)
+        chosen, evidence = self._chosen(found)
+        is_right = self._reliability.probability(evidence)
+        reliability = np.where(found.votes.any(axis=1), is_right, 0.0)
+        return _Judged(found, self.classes_[chosen], evidence[:, -1], reliability)
 
     def _check_outlier_label(self, classes):
         kinds = "iuf" if classes.dtype.kind in "iuf" else classes.dtype.kind

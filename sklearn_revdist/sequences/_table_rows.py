@@ -64,6 +64,31 @@ def open_table_rows(
     yield Rows(kept, enumerate(map(list, parquet_rows(path, kept))), place)
 
 
+def read_columns(
+    path: str | os.PathLike, needed: Mapping[str, str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Read some columns of a table as text; see :func:`open_table_rows`.
+
+    Parameters
+    ----------
+    path : str or path-like
+    needed : mapping of str to str
+        The columns, and what to do if one is missing.
+
+    Returns
+    -------
+    rows : list of (str, tuple of str)
+        The place of each row, and its cells in the order of `needed`.
+    """
+    with open_table_rows(path, needed) as table:
+        if plain_suffix(path) == ".parquet":  # of which other columns need not be read
+            rows = enumerate(parquet_rows(Path(path), list(needed)))
+        else:
+            at = [table.columns.index(column) for column in needed]
+            rows = ((number, tuple(row[i] for i in at)) for number, row in table.rows)
+        return [(table.place(number), cells) for number, cells in rows]
+
+
 def table_columns(path: str | os.PathLike, wanted: Collection[str] = ()) -> list[str]:
     """Names of the columns of a table; see :func:`open_table_rows`."""
     with open_table_rows(path, {}, wanted=wanted) as table:

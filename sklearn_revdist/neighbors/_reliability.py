@@ -26,10 +26,14 @@ class Reliability(NamedTuple):
         Share of right labels, with one right and one wrong row added.
     model : Pipeline or None
         None if all labels of the fit were right, or all wrong.
+    least : ndarray of shape (3,), float64
+        Least distance and ratio of the fit. Nearer neighbours, such as identical ones, count as
+        these, since beyond them the slope says nothing; of random labels it may have either sign.
     """
 
     share: float
     model: Pipeline | None
+    least: NDArray[np.float64]
 
     @classmethod
     def of(cls, evidence: NDArray[np.float64], is_right: NDArray[np.bool_]) -> Self:
@@ -47,16 +51,17 @@ class Reliability(NamedTuple):
         reliability : Reliability
         """
         share = float((is_right.sum() + 1) / (len(is_right) + 2))
-        model = None
+        model, least = None, np.zeros(evidence.shape[1])
         if 0 < is_right.sum() < len(is_right):
             model = make_pipeline(StandardScaler(), LogisticRegression()).fit(evidence, is_right)
-        return cls(share, model)
+            least[:2] = evidence[:, :2].min(axis=0)  # shares are never below 0
+        return cls(share, model, least)
 
     def probability(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability that each label is right."""
         if self.model is None or len(evidence) == 0:
             return np.full(len(evidence), self.share)
-        return self.model.predict_proba(evidence)[:, 1]
+        return self.model.predict_proba(np.maximum(evidence, self.least))[:, 1]
 
 
 def evidence_of(

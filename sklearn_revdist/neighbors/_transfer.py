@@ -378,7 +378,8 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         -------
         probability : ndarray of shape (n_queries,), float64
             It holds for queries that are as far from the training rows as these are from each
-            other's groups. 0 for queries without neighbours within `max_distance`.
+            other's groups; nearer ones are taken for as near as the nearest of these. 0 for queries
+            without neighbours within `max_distance`.
 
         Raises
         ------

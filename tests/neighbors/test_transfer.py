@@ -174,6 +174,16 @@ def test_copies_do_not_make_labels_look_reliable(given, rng):
         assert careless.mean() > 0.9
 
 
+def test_identical_rows_are_as_reliable_as_the_nearest_that_are_not(rng):
+    # labels at random, so that distances say nothing, whatever the slope that chance gives them
+    X, y = rng.normal(size=(300, 6)), rng.integers(2, size=300)
+    for n in range(100, 300, 25):
+        model = AnnotationTransferClassifier(3).fit(X[:n], y[:n])
+        others = model.reliability(rng.normal(size=(1000, 6)))
+        own = model.reliability(X[:n])
+        assert 0.5 * others.min() < own.min() < own.max() < 1.5 * others.max()
+
+
 def test_one_class_and_labels_that_are_always_right(data):
     X = data[0]
     model = AnnotationTransferClassifier().fit(X, ["alone"] * len(X))

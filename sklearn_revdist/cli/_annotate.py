@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..neighbors._transfer import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
-from ..sequences._records import format_of_records
+from ..sequences._records import format_of_records, read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled
 from ._console import (
     INPUT,
@@ -163,6 +163,9 @@ def annotate_command(
     find = _source(
         database, labels, label_name_column, label_column, label_from_header, group_column
     )
+    if not database.is_dir() and holds_sequences(database, None, None):
+        with failing(INPUT):
+            find([name for name, _ in read_records(database)])  # before they are embedded
     asked = asked_of(context, models, distiller, n_components, settings)
     keep, kept = reading.pop("keep"), Kept.beside(output)
     model = AnnotationTransferClassifier(n_neighbors, metric=metric, max_distance=max_distance)

@@ -1,5 +1,6 @@
 """Annotations: what queries take over from the labelled records of a database, and from which."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +33,8 @@ VOTE_TYPES = {
     "weight": "float64",
 }
 
-# Numbers of the queries, or of their shares of the votes, that are computed together.
-_SIZE = 2**24
+# Numbers of the queries that are searched together, 64 MB in single precision.
+_QUERIES_SIZE = 2**24
 
 
 class Labelled(NamedTuple):
@@ -82,7 +83,9 @@ class Labelled(NamedTuple):
                 chosen[part] = rows[of_row[part]]
             rows = chosen
         groups = None if known.groups is None else known.groups[at]
-        with failing(INPUT):
+        with failing(INPUT), warnings.catch_warnings():
+            # text is no regression, however many labels there are
+            warnings.filterwarnings("ignore", "The number of unique classes")
             model.fit(rows, known.labels[at], groups=groups)
         return cls(np.array(database.names, dtype=object)[at], model)
 
@@ -103,7 +106,7 @@ class Labelled(NamedTuple):
             If a row has no direction that the metric needs.
         """
         model, names = self.model, np.array(queries.names, dtype=object)
-        step = max(1, _SIZE // max(queries.rows.shape[1], len(model.classes_)))
+        step = max(1, _QUERIES_SIZE // queries.rows.shape[1])
         for first in range(0, len(names), step):
             part = slice(first, first + step)
             with failing(INPUT):

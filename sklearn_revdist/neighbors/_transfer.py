@@ -356,7 +356,7 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         """
         found = self._found(X)
         outliers = self._outliers(found)
-        labels = self.classes_[self._shares(found).argmax(axis=1)]
+        labels = self.classes_[self._most_voted(found)[0]]
         if not outliers.any():
             return labels
         self._check_outlier_label(self.classes_)
@@ -414,12 +414,26 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         shares = np.bincount(at, found.weights[of, rank], n_queries * n_classes)
         return shares.reshape(n_queries, n_classes)
 
+    def _most_voted(self, found):
+        """Numbers of the classes with the most votes, and their shares; 0 without votes.
+
+        Only classes of neighbours are looked at, since there may be very many others.
+        """
+        of, rank = np.nonzero(found.votes)
+        pairs = of * len(self.classes_) + self._codes[found.rows[of, rank]]
+        pairs, at = np.unique(pairs, return_inverse=True)
+        shares = np.bincount(at, found.weights[of, rank])
+        of, codes = np.divmod(pairs, len(self.classes_))
+        order = np.lexsort((codes, -shares, of))
+        voted, first = np.unique(of, return_index=True)
+        chosen, share = np.zeros(len(found.rows), dtype=np.int64), np.zeros(len(found.rows))
+        chosen[voted], share[voted] = codes[order][first], shares[order][first]
+        return chosen, share
+
     def _chosen(self, found):
         """Numbers of the classes with the most votes, and what speaks for each."""
-        shares = self._shares(found)
-        chosen = shares.argmax(axis=1)
+        chosen, share = self._most_voted(found)
         agrees = self._codes[found.rows] == chosen[:, np.newaxis]
-        share = np.take_along_axis(shares, chosen[:, np.newaxis], axis=1)[:, 0]
         return chosen, evidence_of(found.distances / self.distance_scale_, agrees, share)
 
     def _outliers(self, found):

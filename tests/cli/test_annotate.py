@@ -127,10 +127,12 @@ def test_annotations_are_those_of_the_estimator_on_the_same_rows(annotate, made)
 
 
 def test_groups_are_left_out_of_the_calibration_together(annotate, made):
-    groups = made[1]["family"][:N_TARGETS].to_numpy()
+    groups = made[1]["family"][:N_TARGETS].tolist()
     ask = ("--group-column", "family", "-k", 3)
     found = table_of(annotate("db.csv", "q.parquet", "--label-column", "label", *ask))
     assert_same(found, expected_of(made, groups=groups, n_neighbors=3)[0])
+    careless = expected_of(made, n_neighbors=3)[0]["reliability"]
+    assert np.abs(found["reliability"] - careless).max() > 0.01
     table = pd.read_csv(made[0] / "labels.csv")
     table.loc[::2, "family"] = ""  # each by itself
     table.to_csv("alone.csv", index=False)
@@ -214,6 +216,12 @@ def test_whole_numbers_are_classes(annotate, made):
     expected = expected_of(made, targets=slice(1, None))[0]
     expected["label"] = expected["label"].map({"buried": 1, "exposed": 2})
     assert_same(table_of(ended), expected)
+
+
+def test_labels_that_all_differ_are_those_of_the_nearest_and_not_reliable(annotate):
+    found = table_of(annotate("db.parquet", "q.parquet", "--label-column", "name"))
+    assert found["label"].tolist() == found["target"].tolist()
+    assert (found["reliability"] < 0.1).all()
 
 
 def test_far_queries_and_unreliable_labels_are_empty(annotate, made):
@@ -322,6 +330,14 @@ def test_errors_are_one_sentence_and_change_nothing(annotate, tmp_path, argument
     assert message in ended.err
     assert ended.out == b""
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_labels_are_checked_before_a_database_is_embedded(annotate, tmp_path):
+    (tmp_path / "others.csv").write_text("name,label\nnobody,x\n")
+    ask = ("db.fasta", "q.fasta", "-m", "demo", "-o", "x.tsv")  # x.tsv.unfinished.sqlite would stay
+    for labels in (("--labels", "others.csv"), ("--label-from-header", "FAM")):
+        assert annotate(*ask, *labels).code == INPUT
+        assert [path.name for path in tmp_path.iterdir()] == ["others.csv"]
 
 
 def test_a_column_of_labels_is_one_of_a_table(annotate):

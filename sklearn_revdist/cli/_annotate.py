@@ -215,10 +215,15 @@ def annotate_command(
         f"{where}{counts['n_annotated']} of {counts['n_queries']} queries annotated by {n_targets} "
         f"sequences with {n_labels} labels, by {model.n_features_in_} columns{of_models}"
     ]
-    if counts["n_outliers"]:
-        lines.append(f"{counts['n_outliers']} have no neighbour within --max-distance")
-    if counts["n_unreliable"]:
-        lines.append(f"{counts['n_unreliable']} have a label below --min-reliability, left empty")
+    reasons = {
+        "n_outliers": "have no neighbour within --max-distance",
+        "n_unreliable": "have a label below --min-reliability, which is left empty",
+    }
+    lines += [
+        f"{counts[name]} of {counts['n_queries']} {reason}"
+        for name, reason in reasons.items()
+        if counts[name]
+    ]
     if counts["n_annotated"]:
         lines.append(
             f"Expect {counts['mean_reliability']:.0%} of the labels to be right, the mean "
@@ -237,10 +242,10 @@ def _source(
 ) -> Find:
     """Read labels from where the options say that they are."""
     if key is not None:
-        if labels is not None or label_column is not None or group_column is not None:
+        if {labels, name_column, label_column, group_column} != {None}:
             raise click.UsageError(
-                "--label-from-header takes labels from headers; leave out --labels, --label-column "
-                "and --group-column."
+                "--label-from-header takes labels from headers; leave out --labels and columns of "
+                "it, or the key."
             )
         return labels_of_headers(key)
     if labels is not None:
@@ -296,7 +301,7 @@ def _left_out(known: Labels, table: Path | None) -> Iterator[str]:
     if n_without := int((known.labels == "").sum()):
         yield f"{n_without} of {len(known.labels)} sequences of the database have no label"
     if known.n_unknown:
-        yield f"{known.n_unknown} names of {str(table)!r} are not in the database"
+        yield f"Not in the database: {known.n_unknown} of the names of {str(table)!r}"
 
 
 def _counted(judged: pd.DataFrame) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..neighbors._transfer import AnnotationTransferClassifier
+from ..tables._files import writing
 from ..tables._table import slices
-from ._console import INPUT, failing
+from ._console import INPUT, OUTPUT, failing
 from ._databases import Database
 from ._labels import Labels
 
@@ -77,11 +78,11 @@ class Labelled(NamedTuple):
         at = np.flatnonzero(known.labels != "")
         of_row, rows = database.of_row[at], database.rows
         if not np.array_equal(of_row, np.arange(len(rows))):
-            shape = len(at), rows.shape[1]
-            chosen = np.lib.format.open_memmap(folder / "labelled.npy", "w+", rows.dtype, shape)
-            for part in slices(*shape):
-                chosen[part] = rows[of_row[part]]
-            rows = chosen
+            path, n_columns = folder / "labelled.npy", rows.shape[1]
+            with failing(OUTPUT), writing(path, [""] * n_columns, "npy") as write:
+                for part in slices(len(at), n_columns):
+                    write({}, rows[of_row[part]])
+            rows = np.load(path, mmap_mode="r")
         groups = None if known.groups is None else known.groups[at]
         with failing(INPUT), warnings.catch_warnings():
             # text is no regression, however many labels there are

@@ -188,7 +188,7 @@ def test_tables_of_labels_have_many_formats_and_ways_to_name_a_sequence(
     ask = ("db.parquet", "q.parquet", "--labels", path, "--label-column", "class")
     ended = annotate(*ask, "--label-name-column", "id")
     assert_same(table_of(ended), expected_of(made)[0])
-    assert f"1 names of '{path}' are not in the database\n" in ended.err
+    assert f"Not in the database: 1 of the names of '{path}'\n" in ended.err
     assert annotate(*ask).code == INPUT  # the first column would hold names
 
 

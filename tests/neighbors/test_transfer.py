@@ -142,6 +142,17 @@ def test_a_table_names_what_a_prediction_rests_on(data):
     np.testing.assert_allclose(shares, model.predict_proba(asked))
 
 
+@pytest.mark.parametrize("temperature", [0, 0.2, np.inf])
+def test_the_class_is_the_first_of_those_with_the_largest_share(temperature, rng):
+    X, y = rng.normal(size=(300, 3)), rng.integers(4, size=300)
+    model = AnnotationTransferClassifier(6, temperature=temperature).fit(X, y)
+    queries = rng.normal(size=(500, 3))
+    share = model.predict_proba(queries)
+    if temperature == np.inf:  # of six votes, three and three, say
+        assert ((share == share.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean() > 0.2
+    np.testing.assert_array_equal(model.predict(queries), share.argmax(axis=1))
+
+
 def test_reliability_is_a_probability_that_orders_predictions(rng):
     # the nearer a row is to the border, the more often its class is wrong
     X = rng.uniform(-2, 2, size=(6000, 2))

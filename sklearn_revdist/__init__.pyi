@@ -27,6 +27,7 @@ from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
+from .neighbors._metrics import accuracy_by_identity, mean_average_precision, recall_at_k
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
@@ -70,6 +71,7 @@ __all__ = [
     "Task",
     "TransformersEmbedder",
     "VariantModel",
+    "accuracy_by_identity",
     "combine_mutants",
     "compare_features",
     "embed_to_parquet",
@@ -81,6 +83,7 @@ __all__ = [
     "load_if1_ecoli",
     "load_secondary_structure",
     "make_variant_model",
+    "mean_average_precision",
     "mean_scores",
     "mutants_of",
     "mutate",
@@ -89,6 +92,7 @@ __all__ = [
     "read_assay",
     "read_fasta",
     "read_tasks",
+    "recall_at_k",
     "simulate_campaign",
     "single_substitutions",
     "top_k_recall",

@@ -109,7 +109,7 @@ def score_folds(
         train, test = folds[fold]
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
         if isinstance(fitted, PrefixNeighbors):
-            predicted = score_queries(fitted, columns[test], y, groups, train, test, metric)
+            predicted = score_queries(fitted, columns, y, groups, train, test, metric)
             scored, classes = np.isfinite(predicted), None
         else:
             predicted, scored = outputs(fitted, columns[test]), np.ones(len(test), bool)

@@ -39,7 +39,7 @@ def count_relevant(
 
 def score_queries(
     database: PrefixNeighbors,
-    X: NDArray[np.float64],
+    columns: NDArray[np.float64],
     labels: NDArray,
     groups: NDArray[np.int64],
     known: NDArray,
@@ -51,9 +51,9 @@ def score_queries(
     Parameters
     ----------
     database : PrefixNeighbors
-        Fitted on a representation of the rows `known`.
-    X : ndarray of shape (n_queries, n_columns)
-        The same representation of the rows `asked`.
+        Fitted on the rows `known`.
+    columns : ndarray of shape (n_rows, n_columns)
+        A representation.
     labels : ndarray of shape (n_rows,)
     groups : ndarray of shape (n_rows,), int64
     known, asked : ndarray of int
@@ -75,15 +75,15 @@ def score_queries(
     step = max(1, _N_RANKED // n_ranked)
     for start in range(0, len(answerable), step):
         some = answerable[start : start + step]
+        queries = asked[some]
         rows = nearest_of_other_groups(
-            database, X[some], groups[asked[some]], groups[known], n_ranked
+            database, columns[queries], groups[queries], groups[known], n_ranked
         )
-        is_relevant = (rows >= 0) & (label[known[rows]] == label[asked[some], np.newaxis])
-        scores[some] = (
-            average_precisions(is_relevant, n_relevant[some])
-            if metric == "map"
-            else hits(is_relevant, n_ranked)
-        )
+        is_relevant = (rows >= 0) & (label[known[rows]] == label[queries, np.newaxis])
+        if metric == "map":
+            scores[some] = average_precisions(is_relevant, n_relevant[some])
+        else:
+            scores[some] = hits(is_relevant, n_ranked)
     return scores
 
 

@@ -269,7 +269,7 @@ def hits(is_relevant: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
     -------
     scores : ndarray of shape (n_queries,), float64
     """
-    return is_relevant[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(is_relevant[:, :k].any(axis=1), dtype=np.float64)
 
 
 def average_precisions(

@@ -145,7 +145,8 @@ def evaluate(
         nor a scikit-learn estimator then needs a method ``fingerprint()``, which returns a string
         that changes whenever its results do.
     n_jobs : int, default=None
-        Number of probes fitted at a time, in threads.
+        Number of probes fitted at a time, in threads. Retrievals run one after the other, with
+        the threads of :class:`PrefixNeighbors`.
     verbose : bool, default=False
         Whether to show a progress bar on standard error.
 

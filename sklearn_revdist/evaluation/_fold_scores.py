@@ -110,7 +110,7 @@ def score_folds(
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
         if isinstance(fitted, PrefixNeighbors):
             predicted = score_queries(fitted, columns, y, groups, train, test, metric)
-            scored, classes = np.isfinite(predicted), None
+            scored, classes = np.isfinite(predicted), None  # of queries that have an answer
         else:
             predicted, scored = outputs(fitted, columns[test]), np.ones(len(test), bool)
             classes = getattr(fitted, "classes_", None)
@@ -135,6 +135,8 @@ def score_folds(
         # Training folds may be too small for all columns; widths stay the same.
         for expected in ("beyond the numerical rank", "fewer than its", "Rounding may correlate"):
             warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
+        # A search has threads of its own, and limits those of BLAS for the whole process.
+        n_jobs = 1 if isinstance(probe, PrefixNeighbors) else n_jobs
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
         )

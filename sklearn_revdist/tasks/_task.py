@@ -58,7 +58,7 @@ class Task:
         each row is a query of all others. None is a target to be predicted.
     cluster : ndarray of shape (n_rows,) of str or int, default=None
         Cluster of each row, such as that of similar sequences. Rows of a cluster, like those of a
-        sequence, are in one fold, and never found for each other.
+        sequence, are in one random fold, and are never found for each other.
     """
 
     name: str

@@ -27,7 +27,9 @@ from .evaluation._layer_scores import layer_scores
 from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
+from .neighbors._augmenter import RetrievalAugmenter
 from .neighbors._metrics import accuracy_by_identity, mean_average_precision, recall_at_k
+from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
 from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
@@ -63,6 +65,9 @@ __all__ = [
     "PrefixRidgeCV",
     "PrefixRidgeClassifierCV",
     "PrefixScoreDisplay",
+    "RetrievalAugmenter",
+    "RetrievalMixtureClassifier",
+    "RetrievalMixtureRegressor",
     "ReverseDistiller",
     "ScalingDisplay",
     "SequenceOneHotEncoder",

@@ -130,7 +130,7 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
     n_components : int or str, default=None
         Prefix to search: a number of columns, or the model at which it ends. None is all columns.
 
-    temperature : float, default=1.0
+    temperature : float, default=0.2
         A neighbour at distance d votes with weight ``exp(-d / (temperature * distance_scale_))``.
         At 0 only the nearest one votes, at infinity all alike.
 
@@ -223,7 +223,7 @@ class AnnotationTransferClassifier(ClassifierMixin, _AnnotationTransfer):
         n_neighbors: int = 16,
         *,
         n_components: int | str | None = None,
-        temperature: float = 1.0,
+        temperature: float = 0.2,
         max_distance: float | None = None,
         outlier_label: Any = None,
         prefixes: ArrayLike | None = None,
@@ -421,7 +421,7 @@ class AnnotationTransferRegressor(MultiOutputMixin, RegressorMixin, _AnnotationT
     n_components : int or str, default=None
         Prefix to search: a number of columns, or the model at which it ends. None is all columns.
 
-    temperature : float, default=1.0
+    temperature : float, default=0.2
         A neighbour at distance d has the weight ``exp(-d / (temperature * distance_scale_))``. At 0
         only the nearest one counts, at infinity all alike.
 
@@ -483,7 +483,7 @@ class AnnotationTransferRegressor(MultiOutputMixin, RegressorMixin, _AnnotationT
         n_neighbors: int = 16,
         *,
         n_components: int | str | None = None,
-        temperature: float = 1.0,
+        temperature: float = 0.2,
         max_distance: float | None = None,
         prefixes: ArrayLike | None = None,
         level_scale: str | ArrayLike | None = None,

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..matrix._prefixes import prefix_length
 from ._found import Nearest
+from ._index import Asked
 from ._neighbor_search import NeighborSearch
 from ._sources import evenly
 
@@ -56,7 +58,7 @@ def nearest_rows(
     ----------
     neighbors : NeighborSearch
         Fitted.
-    X : array-like, Tensor, memory map, dask collection, path or None
+    X : array-like
         Queries, as for :meth:`PrefixNeighbors.kneighbors`.
     n_neighbors : int
 
@@ -67,24 +69,20 @@ def nearest_rows(
     rows : ndarray of shape (n_queries, n_neighbors), int64
         -1 where there is no row.
     """
-    n_wanted = min(n_neighbors, neighbors.n_samples_fit_)
-    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_wanted))
-    lacking = ((0, 0), (0, n_neighbors - n_wanted))
+    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_neighbors))
     distances = np.concatenate([part.distances for part in parts])
-    rows = np.concatenate([part.rows for part in parts])
-    return (
-        np.pad(distances, lacking, constant_values=np.inf),
-        np.pad(rows, lacking, constant_values=-1),
-    )
+    return distances, np.concatenate([part.rows for part in parts])
 
 
-def nearest_distance_scale(neighbors: NeighborSearch) -> float:
-    """Median distance of training rows, at most 2,048 of them, to the nearest other one.
+def nearest_distance_scale(neighbors: NeighborSearch, rows: NDArray | None = None) -> float:
+    """Median distance of rows, at most 2,048 of them, to their nearest neighbour.
 
     Parameters
     ----------
     neighbors : NeighborSearch
         Fitted.
+    rows : ndarray of shape (n_rows, n_features), default=None
+        None is the training rows.
 
     Returns
     -------
@@ -92,8 +90,15 @@ def nearest_distance_scale(neighbors: NeighborSearch) -> float:
         Rows that are identical are not neighbours, whatever `exclude` says. 1.0 if there are no
         others, or the median is zero.
     """
-    sampled = evenly(neighbors.n_samples_fit_, _N_SAMPLED)
-    distances, _ = neighbors._left_out(sampled, None, 1)
+    if rows is None:
+        sampled = evenly(neighbors.n_samples_fit_, _N_SAMPLED)
+        distances, _ = neighbors._left_out(sampled, None, 1)
+    else:
+        sampled = rows[evenly(len(rows), _N_SAMPLED)]
+        made = partial(Nearest, n_neighbors=1)
+        asked = Asked(sampled, np.full(len(sampled), -1))
+        (found,) = neighbors._searched([asked], made, skip_identical=True)
+        distances = found.distances
     return usual_distance(distances[:, 0])
 
 
@@ -101,3 +106,8 @@ def usual_distance(nearest: NDArray[np.float64]) -> float:
     """Median of the finite distances; 1.0 if there are none, or it is zero."""
     nearest = nearest[np.isfinite(nearest)]
     return float(np.median(nearest)) or 1.0 if len(nearest) else 1.0
+
+
+def n_columns_in_use(neighbors: NeighborSearch) -> int:
+    """Number of columns that distances depend on."""
+    return prefix_length(neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_)

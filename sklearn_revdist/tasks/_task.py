@@ -7,11 +7,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..utils._compat import Interval, validate_params
 from ..utils._fingerprint import fingerprint
+from ..utils._joined_groups import joined_groups
 
 SETS = ("train", "validation", "test")
 # Columns that a task may have, and types of those that are not whole numbers.
@@ -154,9 +153,7 @@ class Task:
         if self.cluster is None:
             return group
         _, cluster = np.unique(self.cluster, return_inverse=True)
-        n_groups, n_nodes = group.max() + 1, group.max() + cluster.max() + 2
-        links = coo_array((np.ones(len(group)), (group, n_groups + cluster)), (n_nodes, n_nodes))
-        return connected_components(links, directed=False)[1][group].astype(np.int64)
+        return joined_groups(group, cluster)
 
     def take(self, rows: ArrayLike) -> Self:
         """Select some rows, with only their proteins.

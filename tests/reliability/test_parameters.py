@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import sklearn_revdist
 from sklearn_revdist import (
@@ -30,6 +30,9 @@ from sklearn_revdist import (
     PrefixRidgeClassifierCV,
     PrefixRidgeCV,
     PrefixScoreDisplay,
+    RetrievalAugmenter,
+    RetrievalMixtureClassifier,
+    RetrievalMixtureRegressor,
     ReverseDistiller,
     ScalingDisplay,
     SequenceOneHotEncoder,
@@ -68,6 +71,11 @@ RIDGE = {
     "one_standard_error": NO_BOOLEAN,
 }
 UNKNOWN = ["x", None, "skip", True]
+RETRIEVAL = {
+    "neighbors": [5, "nearest", PrefixNeighbors, LinearRegression()],
+    "database": [5, [1.0], X[:, :3], np.full((3, 8), np.nan)],
+    "temperature": [-1.0, "low", None, np.nan, [1.0]],
+}
 CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
 SEARCH = {
     "n_neighbors": NO_COUNT,
@@ -154,6 +162,21 @@ ESTIMATORS = {
     },
     AnnotationTransferClassifier: {**TRANSFER, "outlier_label": [["a"]]},
     AnnotationTransferRegressor: TRANSFER,
+    RetrievalAugmenter: {
+        **RETRIEVAL,
+        "features": [5, None, "labels", [], ["nosuch"], [5], ["labels", "labels"], [["mean"]]],
+        "target_type": ["multiclass", None, 5],
+        "cv": [1, 0, 2.5, "five", None, 99],
+        "random_state": [-1, 1.5, "a", None],
+    },
+    RetrievalMixtureClassifier: {
+        **RETRIEVAL,
+        "estimator": [5, None, "ridge", LogisticRegression, LinearRegression()],
+    },
+    RetrievalMixtureRegressor: {
+        **RETRIEVAL,
+        "estimator": [5, None, "ridge", LinearRegression],
+    },
     PrefixRidgeCV: RIDGE,
     PrefixRidgeClassifierCV: RIDGE,
     LeftOutVotingRegressor: {
@@ -183,6 +206,10 @@ def use(estimator):
     if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
         return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
     y = CLASSES if is_classifier(estimator) else Y
+    takes_classes = isinstance(estimator, PrefixRidgeClassifierCV | RetrievalMixtureClassifier)
+    y = CLASSES if takes_classes else Y
+    if isinstance(estimator, RetrievalAugmenter):
+        return estimator.fit_transform(X, y)
     fitted = estimator.fit(X, y)
     return fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict(X)
 
@@ -195,6 +222,8 @@ GOOD = {
 SEARCHERS = [PrefixNeighbors, AnnotationTransferClassifier, AnnotationTransferRegressor]
 GOOD |= {made: {"prefixes": [3, 8]} for made in SEARCHERS}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
+GOOD[RetrievalMixtureClassifier] = {"estimator": LogisticRegression()}
+GOOD[RetrievalMixtureRegressor] = {"estimator": LinearRegression()}
 GOOD[LeftOutVotingRegressor] = {"estimators": [("a", GroupRidgeCV()), ("b", PrefixRidgeCV())]}
 
 TASK = Task("t", [f"MK{acid}" for acid in "ACDEFGHI"], np.arange(8.0), np.arange(8))
@@ -229,6 +258,7 @@ MOMENTS = {
 }
 MODEL = {"model": [5, None, "nosuch", ["block0"]]}
 NAMES = {"input_features": [5, "abc", ["a"], [["a"] * 8], list(range(8))]}
+GROUPS = [5, "ab", ["a"], [["a"] * 40], [*["a"] * 39, None]]
 PUBLISHED = {
     "name_or_path": [*NO_PATH, None, b"demo"],
     "variant": [5, ["a"], "nosuch", "", "../a", "a\0"],
@@ -487,6 +517,10 @@ CALLS = {
     "GroupRidgeCV.fit": WEIGHTS,
     "PrefixRidgeClassifierCV.fit": WEIGHTS,
     "SiteMean.fit_transform": {"groups": [5, "ab", ["a"], [["a", "b"]]]},
+    "RetrievalAugmenter.fit_transform": {"groups": GROUPS},
+    "RetrievalAugmenter.get_feature_names_out": NAMES,
+    "RetrievalMixtureClassifier.fit": {"groups": GROUPS},
+    "RetrievalMixtureRegressor.fit": {"groups": GROUPS},
     "ESMEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "TransformersEmbedder.iter_residues": {"block_rows": NO_COUNT},
     "ESMEmbedder.layer_numbers": NO_LAYERS,
@@ -537,6 +571,7 @@ OPEN = {
     "KmerComposition.get_feature_names_out": {"input_features"},
     "SequenceOneHotEncoder.get_feature_names_out": {"input_features"},
     "SiteMean.get_feature_names_out": {"input_features"},
+    "RetrievalAugmenter.fit": {"groups"},  # nobody looks at them
     **{
         f"{name}.{method}": {"X", "y", "groups"}
         for name in ("ContiguousKFold", "ModuloKFold")
@@ -774,6 +809,16 @@ def good(tmp_path):
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),
+        "RetrievalAugmenter.fit_transform": (RetrievalAugmenter(), {"X": X, "y": Y}),
+        "RetrievalAugmenter.get_feature_names_out": (RetrievalAugmenter().fit(X, Y), {}),
+        "RetrievalMixtureClassifier.fit": (
+            RetrievalMixtureClassifier(LogisticRegression()),
+            {"X": X, "y": CLASSES},
+        ),
+        "RetrievalMixtureRegressor.fit": (
+            RetrievalMixtureRegressor(LinearRegression()),
+            {"X": X, "y": Y},
+        ),
         "SiteMean.fit_transform": (SiteMean(cv=2), {"X": ["MK", "MR", "AK"], "y": [0.0, 1, 2]}),
         "ESMEmbedder.iter_residues": (ESMEmbedder("demo-48"), {"X": ["MKT"]}),
         "TransformersEmbedder.iter_residues": (TransformersEmbedder(["demo-48"]), {"X": ["MKT"]}),

@@ -1,0 +1,154 @@
+"""What estimators that look up neighbours share: where they look, and how neighbours are weighted.
+
+They look in a database of rows without labels, or in the training rows. There a training row does
+not find itself, nor its duplicates, nor rows of its group, as rows to come will not.
+"""
+
+import os
+from copy import copy
+from numbers import Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..matrix._dask import header
+from ..matrix._rows import check_rows
+from ..matrix._torch import as_array
+from ..utils._compat import Interval
+from ..utils._messages import first_line
+from ._groups import find_groups
+from ._prefix_neighbors import PrefixNeighbors
+from ._sources import Rows
+from ._votes import n_columns_in_use, nearest_distance_scale, nearest_rows, vote_weights
+
+
+class Found(NamedTuple):
+    """Neighbours of queries, from the nearest.
+
+    Attributes
+    ----------
+    distances : ndarray of shape (n_queries, n_neighbors), float64
+        Infinite where there is none.
+    rows : ndarray of shape (n_queries, n_neighbors), int64
+        Their numbers; -1 where there is none.
+    weights : ndarray of shape (n_queries, n_neighbors), float64
+        Sum to 1, or are zero if a query has no neighbour.
+    """
+
+    distances: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def mean_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted means of what neighbours have; the mean of all if a query has no neighbour.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_columns), float64
+            A row for each of those that were searched.
+
+        Returns
+        -------
+        means : ndarray of shape (n_queries, n_columns), float64
+        """
+        of, rank = np.nonzero(self.rows >= 0)
+        pairs = (self.weights[of, rank], (of, self.rows[of, rank]))
+        means = csr_matrix(pairs, (len(self.rows), len(values))) @ values
+        means[~self.weights.any(axis=1)] = values.mean(axis=0)
+        return means
+
+
+class Searched(NamedTuple):
+    """Rows that are searched.
+
+    Attributes
+    ----------
+    neighbors : PrefixNeighbors
+        Fitted on them.
+    bandwidth : float
+        For weights.
+    """
+
+    neighbors: PrefixNeighbors
+    bandwidth: float
+
+    def find(self, X: Any, rows: NDArray) -> Found:
+        """Find neighbours of queries; X are the rows as they were given, maybe with names."""
+        asked = X if hasattr(self.neighbors, "feature_names_in_") else rows
+        return self._weighted(*nearest_rows(self.neighbors, asked, self.neighbors.n_neighbors))
+
+    def find_others(self, groups: NDArray[np.int64]) -> Found:
+        """Find neighbours of each training row in other groups."""
+        every, n_neighbors = np.arange(len(groups)), self.neighbors.n_neighbors
+        return self._weighted(*self.neighbors._left_out(every, groups, n_neighbors))
+
+    def find_groups(self, rows: NDArray, groups: Any) -> NDArray[np.int64]:
+        """Number groups of the training rows, identical ones in the columns in use among them."""
+        return find_groups(rows[:, : n_columns_in_use(self.neighbors)], groups)
+
+    @property
+    def source(self) -> Rows:
+        """The rows themselves."""
+        return self.neighbors._index.source
+
+    def _weighted(self, distances, rows):
+        return Found(distances, rows, vote_weights(distances, self.bandwidth))
+
+
+def checked(X: Any, estimator: BaseEstimator) -> NDArray:
+    """Rows as an array of finite numbers in memory."""
+    return np.asarray(as_array(check_rows(X, estimator)))
+
+
+class BaseRetrieval(BaseEstimator):
+    """Estimator with the parameters `neighbors`, `database` and `temperature`."""
+
+    _parameter_constraints: dict = {
+        "neighbors": [PrefixNeighbors, None],
+        "database": ["array-like", str, os.PathLike, None],
+        "temperature": [Interval(Real, 0, np.inf, closed="both")],
+    }
+
+    def __sklearn_clone__(self) -> Self:
+        # a database may be larger than the memory, so that clones share it
+        bare = copy(self).set_params(database=None)
+        return super(BaseRetrieval, bare).__sklearn_clone__().set_params(database=self.database)
+
+    def _check_columns(self, X: Any, *, reset: bool) -> None:
+        """Keep the number and the names of columns, or check them."""
+        validate_data(self, header(X), reset=reset, skip_check_array=True)
+
+    def _as_fitted(self, X: Any) -> NDArray:
+        """Check rows and that their columns are those of the fit."""
+        check_is_fitted(self)
+        rows = checked(X, self)
+        self._check_columns(X, reset=False)
+        return rows
+
+    def _search(self, X: Any, rows: NDArray) -> Searched:
+        """Prepare the training rows."""
+        neighbors = PrefixNeighbors() if self.neighbors is None else clone(self.neighbors)
+        neighbors.fit(X if hasattr(X, "columns") else rows)
+        return Searched(neighbors, self.temperature * nearest_distance_scale(neighbors))
+
+    def _search_database(self, rows: NDArray) -> Searched:
+        """Prepare the database for queries that are like the training rows."""
+        neighbors = PrefixNeighbors() if self.neighbors is None else clone(self.neighbors)
+        try:
+            neighbors.fit(self.database)
+        except (TypeError, ValueError) as error:
+            reason = first_line(error).rstrip(":")
+            raise ValueError(
+                f"database cannot be searched ({reason}); give finite rows with the columns of X, "
+                "or a folder of embed_to_parquet."
+            ) from error
+        if neighbors.n_features_in_ != rows.shape[1]:
+            raise ValueError(
+                f"database has {neighbors.n_features_in_} columns, but X has {rows.shape[1]}; give "
+                "embeddings of the same models."
+            )
+        return Searched(neighbors, self.temperature * nearest_distance_scale(neighbors, rows))

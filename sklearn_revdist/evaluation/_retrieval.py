@@ -69,7 +69,9 @@ def score_queries(
     """
     n_relevant = count_relevant(labels, groups, known, asked)
     label = _codes(labels)
-    n_ranked = len(known) if metric == "map" else int(metric.removeprefix("recall@"))
+    n_ranked = len(known)
+    if metric != "map":
+        n_ranked = min(n_ranked, int(metric.removeprefix("recall@")))
     scores = np.full(len(asked), np.nan)
     answerable = np.flatnonzero(n_relevant)
     step = max(1, _N_RANKED // n_ranked)

@@ -148,6 +148,14 @@ def test_duplicates_and_clusters_do_not_leak(rng):
     assert np.isnan(scores).all()
 
 
+def test_more_rows_than_there_are_find_all(rng):
+    X, labels, every = rng.normal(size=(9, 3)), np.array(list("aabbcccde")), np.arange(9)
+    scores = score_queries(
+        PrefixNeighbors().fit(X), X, labels, every, every, every, "recall@999999999"
+    )
+    np.testing.assert_array_equal(scores, [1] * 7 + [np.nan] * 2)
+
+
 def test_queries_that_nothing_can_answer_are_not_counted(task, embedder, distiller):
     labels = task.target.copy()
     labels[:4] = ["w", "x", "y", "z"]

@@ -31,7 +31,8 @@ from .neighbors._augmenter import RetrievalAugmenter
 from .neighbors._metrics import accuracy_by_identity, mean_average_precision, recall_at_k
 from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
-from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
+from .neighbors._transfer_classifier import AnnotationTransferClassifier
+from .neighbors._transfer_regressor import AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._left_out_voting import LeftOutVotingRegressor

@@ -206,8 +206,6 @@ def use(estimator):
     if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
         return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
     y = CLASSES if is_classifier(estimator) else Y
-    takes_classes = isinstance(estimator, PrefixRidgeClassifierCV | RetrievalMixtureClassifier)
-    y = CLASSES if takes_classes else Y
     if isinstance(estimator, RetrievalAugmenter):
         return estimator.fit_transform(X, y)
     fitted = estimator.fit(X, y)

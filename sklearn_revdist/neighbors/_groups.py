@@ -14,9 +14,8 @@ from ._index import Asked
 from ._prefix_neighbors import PrefixNeighbors
 from ._votes import among, nearest_rows
 
-# Most rows that are listed for each, in the hope that enough are of other groups; beyond, the rows
-# of all other groups are searched for those of one.
-_N_LISTED = 1024
+# How many times the neighbours are listed, in the hope that enough of them are of other groups.
+_MORE = 4
 # Neighbours that are found at a time.
 _N_FOUND = 2**22
 
@@ -84,27 +83,31 @@ def nearest_of_others(
     others : ndarray of shape (n_rows, n_neighbors), int64
         -1 where there are not so many rows.
     """
-    distances = np.full((len(rows), n_neighbors), np.inf)
-    others = np.full((len(rows), n_neighbors), -1)
-    lacking, n_listed = np.arange(len(rows)), n_neighbors
-    while len(lacking) and n_listed <= max(_N_LISTED, n_neighbors):
-        still, size = [], max(1, _N_FOUND // n_listed)
+    best = Nearest(len(rows), n_neighbors)
+    lacking = np.arange(len(rows))
+    for n_listed in (n_neighbors, _MORE * n_neighbors):
+        still, size = [lacking[:0]], max(1, _N_FOUND // n_listed)
         for start in range(0, len(lacking), size):
             which = lacking[start : start + size]
             asked = Asked(rows[which], which)
             (found,) = neighbors._searched([asked], partial(Nearest, n_neighbors=n_listed))
             is_other = (found.rows >= 0) & (groups[found.rows] != groups[which, np.newaxis])
-            # those of other groups first
-            order = np.argsort(~is_other, axis=1, kind="stable")[:, :n_neighbors]
-            of, rank = np.nonzero(np.take_along_axis(is_other, order, axis=1))
-            distances[which[of], rank] = found.distances[of, order[of, rank]]
-            others[which[of], rank] = found.rows[of, order[of, rank]]
-            still.append(which[(others[which, -1] < 0) & (found.rows[:, -1] >= 0)])
-        lacking, n_listed = np.concatenate(still), 4 * n_listed
-    for group in np.unique(groups[lacking]):
-        which, left = lacking[groups[lacking] == group], np.flatnonzero(groups != group)
-        if len(left):
-            found = nearest_rows(among(neighbors, rows[left]), rows[which], n_neighbors)
-            distances[which] = found[0]
-            others[which] = np.where(found[1] < 0, -1, left[found[1]])
-    return distances, others
+            of, rank = np.nonzero(is_other)
+            best.add(which[of], found.distances[of, rank], found.rows[of, rank])
+            still.append(which[(best.rows[which, -1] < 0) & (found.rows[:, -1] >= 0)])
+        lacking = np.concatenate(still)
+    # groups differ in a bit of their numbers: those with a one are searched for those with a zero
+    large = np.unique(groups[lacking])
+    code = np.zeros(len(rows), np.int64)  # of rows in other groups, none of which lacks any
+    is_large = np.isin(groups, large)
+    code[is_large] = 1 + np.searchsorted(large, groups[is_large])
+    for bit in range(len(large).bit_length()):
+        for side in (0, 1):
+            which = lacking[code[lacking] >> bit & 1 == side]
+            left = np.flatnonzero(code >> bit & 1 != side)
+            if len(which) and len(left):
+                some = among(neighbors, rows[left])
+                found_distances, found_rows = nearest_rows(some, rows[which], n_neighbors)
+                of, rank = np.nonzero(found_rows >= 0)
+                best.add(which[of], found_distances[of, rank], left[found_rows[of, rank]])
+    return best.distances, best.rows

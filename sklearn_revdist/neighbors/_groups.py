@@ -83,31 +83,47 @@ def nearest_of_others(
     others : ndarray of shape (n_rows, n_neighbors), int64
         -1 where there are not so many rows.
     """
-    best = Nearest(len(rows), n_neighbors)
-    lacking = np.arange(len(rows))
-    for n_listed in (n_neighbors, _MORE * n_neighbors):
-        still, size = [lacking[:0]], max(1, _N_FOUND // n_listed)
-        for start in range(0, len(lacking), size):
-            which = lacking[start : start + size]
-            asked = Asked(rows[which], which)
-            (found,) = neighbors._searched([asked], partial(Nearest, n_neighbors=n_listed))
-            is_other = (found.rows >= 0) & (groups[found.rows] != groups[which, np.newaxis])
-            of, rank = np.nonzero(is_other)
-            best.add(which[of], found.distances[of, rank], found.rows[of, rank])
-            still.append(which[(best.rows[which, -1] < 0) & (found.rows[:, -1] >= 0)])
-        lacking = np.concatenate(still)
-    # groups differ in a bit of their numbers: those with a one are searched for those with a zero
-    large = np.unique(groups[lacking])
-    code = np.zeros(len(rows), np.int64)  # of rows in other groups, none of which lacks any
-    is_large = np.isin(groups, large)
-    code[is_large] = 1 + np.searchsorted(large, groups[is_large])
-    for bit in range(len(large).bit_length()):
+    best, asked = Nearest(len(rows), n_neighbors), np.arange(len(rows))
+    # enough of so many are of other groups
+    is_small = np.bincount(groups)[groups] <= (_MORE - 1) * n_neighbors
+    lacking = _add_listed(best, neighbors, rows, groups, asked, n_neighbors)
+    small, large = lacking[is_small[lacking]], lacking[~is_small[lacking]]
+    _add_listed(best, neighbors, rows, groups, small, _MORE * n_neighbors)
+    _add_apart(best, neighbors, rows, groups, large)
+    return best.distances, best.rows
+
+
+def _add_listed(best, neighbors, rows, groups, asked, n_listed):
+    """List nearest rows, add those of other groups, and return who might find more."""
+    lacking, size = [asked[:0]], max(1, _N_FOUND // n_listed)
+    for start in range(0, len(asked), size):
+        which = asked[start : start + size]
+        (found,) = neighbors._searched(
+            [Asked(rows[which], which)], partial(Nearest, n_neighbors=n_listed)
+        )
+        of, rank = np.nonzero(found.rows >= 0)
+        is_other = groups[found.rows[of, rank]] != groups[which[of]]
+        of, rank = of[is_other], rank[is_other]
+        best.add(which[of], found.distances[of, rank], found.rows[of, rank])
+        lacking.append(which[(best.rows[which, -1] < 0) & (found.rows[:, -1] >= 0)])
+    return np.concatenate(lacking)
+
+
+def _add_apart(best, neighbors, rows, groups, asked):
+    """Search the rows of other groups alone.
+
+    Numbers of groups differ in a bit, so that for each bit, those with a one are searched for those
+    with a zero, and the other way round. All groups without a row that is asked for have number 0.
+    """
+    wanted = np.unique(groups[asked])
+    is_wanted = np.isin(groups, wanted)
+    number = np.where(is_wanted, 1 + np.searchsorted(wanted, groups), 0)
+    for bit in range(len(wanted).bit_length()):
+        value = number >> bit & 1
         for side in (0, 1):
-            which = lacking[code[lacking] >> bit & 1 == side]
-            left = np.flatnonzero(code >> bit & 1 != side)
+            which, left = asked[value[asked] == side], np.flatnonzero(value != side)
             if len(which) and len(left):
                 some = among(neighbors, rows[left])
-                found_distances, found_rows = nearest_rows(some, rows[which], n_neighbors)
-                of, rank = np.nonzero(found_rows >= 0)
-                best.add(which[of], found_distances[of, rank], left[found_rows[of, rank]])
-    return best.distances, best.rows
+                distances, found = nearest_rows(some, rows[which], best.n_wanted)
+                of, rank = np.nonzero(found >= 0)
+                best.add(which[of], distances[of, rank], left[found[of, rank]])

@@ -30,6 +30,7 @@ from .matrix._moments import Moments
 from .neighbors._augmenter import RetrievalAugmenter
 from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
+from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._left_out_voting import LeftOutVotingRegressor
@@ -43,6 +44,8 @@ from .tasks._task import Task
 from .tasks._task_list import read_tasks
 
 __all__ = [
+    "AnnotationTransferClassifier",
+    "AnnotationTransferRegressor",
     "Assay",
     "ContiguousKFold",
     "ESMEmbedder",

@@ -74,6 +74,11 @@ def is_store(path: Path, input_format: str | None) -> bool:
     return input_format is None and path.suffix.lower() in STORES
 
 
+def is_text(path: Path, input_format: str | None) -> bool:
+    """Whether a file is a table of text, whose numbers are read in double precision."""
+    return _format_of(path, input_format) in _TEXT
+
+
 def open_embeddings(
     path: Path, input_format: str | None, choose: Callable[[Sequence[str]], Choice]
 ) -> Table:

@@ -1,22 +1,31 @@
 """Tables and pictures that commands write whole."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import pandas as pd
 
+from ..tables._table import import_parquet
 from ..utils._files import replaced
 from ._console import STDIO, writable
 
 FRAMES = (".csv", ".parquet")
+LISTS = (".tsv", *FRAMES)
 _PICTURES = (".png", ".svg", ".pdf")
 
 
 def frame_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
     """Refuse a file for a table that cannot be written, before the work."""
     return _checked(context, parameter, path, FRAMES)
+
+
+def list_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
+    """Refuse a file for a table that is written in parts, as :func:`frame_path` does."""
+    return _checked(context, parameter, path, LISTS)
 
 
 def picture_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
@@ -52,6 +61,55 @@ def write_frame(table: pd.DataFrame, path: Path) -> None:
             table.to_csv(partial, index=False, float_format="%.6g")
         else:
             table.to_parquet(partial, index=False)
+
+
+@contextmanager
+def writing_frames(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
+    """Write tables one after the other, to a file that appears when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        In the format of its suffix, .csv or .parquet; any other is TSV, whose cells have blanks
+        for tabs and line breaks, and no quotes around them.
+    types : mapping of str to str
+        pandas' types of the columns, in order.
+
+    Yields
+    ------
+    write : callable
+        Takes a data frame.
+    """
+    with replaced(path) as partial:
+        if path.suffix == ".parquet":
+            with _parquet_writer(partial, types) as write:
+                yield write
+            return
+        plain = path.suffix != ".csv"
+        how: dict[str, Any] = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
+        if plain:
+            how |= {"sep": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None}
+        with open(partial, "w", encoding="utf-8", newline="") as file:
+            pd.DataFrame(columns=list(types)).to_csv(file, **how)
+
+            def write(table: pd.DataFrame) -> None:
+                if plain:
+                    table = table.replace(r"[\t\r\n]", " ", regex=True)
+                table.to_csv(file, header=False, **how)
+
+            yield write
+
+
+@contextmanager
+def _parquet_writer(path: Path, types: Mapping[str, str]) -> Iterator[Callable]:
+    import pyarrow
+
+    def as_arrow(table: pd.DataFrame) -> Any:
+        return pyarrow.Table.from_pandas(table.astype(types), preserve_index=False)
+
+    schema = as_arrow(pd.DataFrame(columns=list(types))).schema
+    with import_parquet().ParquetWriter(path, schema) as writer:
+        yield lambda table: writer.write_table(as_arrow(table).cast(schema))
 
 
 def write_picture(figure: Any, path: Path) -> None:

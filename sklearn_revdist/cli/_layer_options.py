@@ -40,11 +40,12 @@ def _numbers(text: str, more: str) -> list[int | float]:
 
 def _pooling(_context, _parameter, texts: tuple[str, ...]) -> Any:
     """Read the names of poolings, and ranges of positions."""
-    poolings = [text if text in POOLINGS else _positions(text) for text in texts]
+    poolings = [text if text in POOLINGS else positions_of(text) for text in texts]
     return None if not poolings else poolings if len(poolings) > 1 else poolings[0]
 
 
-def _positions(text: str) -> list[int]:
+def positions_of(text: str) -> list[int]:
+    """Read ranges of positions, as in 24-31,55."""
     ranges = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
     if not all(ranges):
         raise click.BadParameter(

@@ -12,6 +12,7 @@ _COMMANDS = {
     "embed": "Embed sequences with every model of a chain.",
     "fit": "Fit a distiller on sequences or on stored embeddings.",
     "transform": "Nest embeddings with a fitted distiller.",
+    "search": "Find the nearest sequences of a database by their embeddings.",
     "info": "Show what is in a distiller or a model.",
     "train": "Train a model on a spreadsheet of measured variants.",
     "predict": "Predict new variants by a trained model, ranked.",

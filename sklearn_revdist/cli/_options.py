@@ -55,6 +55,30 @@ def chain_option(*more_names: str, families: bool = True) -> Callable:
     )
 
 
+comparison_options = together(
+    click.option(
+        "-m",
+        "--model",
+        "models",
+        multiple=True,
+        help="The model that is compared, by name or as a file or folder; default: the largest "
+        "one of the embeddings, or 650M where both are sequences. With --distiller: those of its "
+        "models that are not known by name.",
+    ),
+    click.option(
+        "--distiller",
+        help="Nest embeddings that are not nested by this: a file that revdist fit wrote, a folder "
+        "of published weights, or demo.",
+    ),
+    click.option(
+        "-n",
+        "--n-components",
+        help="Prefix of nested embeddings: a number of columns, or the model that they end with, "
+        "such as 35M; default: all.",
+    ),
+)
+
+
 def json_option(what: str) -> Callable:
     """Make the option for output that programs read."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}.")

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import warnings
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
@@ -170,12 +172,20 @@ class Sequences(NamedTuple):
     ----------
     read : callable
         Returns an iterable of names and sequences.
-    n_sequences, n_residues : int
+    lengths : ndarray of shape (n_sequences,), int64
+        Numbers of residues.
+    n_residues : int
+        How many of them are embedded, in all.
     """
 
     read: Callable[[], Iterable[tuple[str, str]]]
-    n_sequences: int
+    lengths: NDArray[np.int64]
     n_residues: int
+
+    @property
+    def n_sequences(self) -> int:
+        """Number of sequences."""
+        return len(self.lengths)
 
     @classmethod
     def checked(cls, read: Callable, embedder: BaseEmbedder, instead: str = "") -> Self:
@@ -188,7 +198,7 @@ class Sequences(NamedTuple):
         instead : str, default=""
             What else to do about a letter that is not a residue, for the message.
         """
-        n_sequences = n_residues = n_long = 0
+        all_lengths, n_residues, n_long = array("q"), 0, 0
         limit = embedder.max_length or float("inf")
         encoder, check = Encoder(embedder.unknown), embedder._checker()
         for first, _, part in in_parts(read(), _SEQUENCES):
@@ -206,17 +216,17 @@ class Sequences(NamedTuple):
                     f"than --max-length {limit}; shorten it, or choose another --long."
                 )
             cut = lengths if embedder.long == "window" else np.minimum(lengths, limit)
-            n_sequences += len(part)
+            all_lengths.extend(lengths)
             n_residues += int(sum(cut))
             n_long += n_too_long
         for note in encoder.notes():
             say(f"Warning: {note}")
         if n_long and embedder.long == "truncate":
             say(
-                f"Warning: {n_long} of {n_sequences} sequences exceed {limit} residues; the rest "
-                "of them is ignored."
+                f"Warning: {n_long} of {len(all_lengths)} sequences exceed {limit} residues; the "
+                "rest of them is ignored."
             )
-        return cls(read, n_sequences, n_residues)
+        return cls(read, np.array(all_lengths), n_residues)
 
 
 def chain_of(

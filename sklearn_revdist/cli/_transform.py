@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..matrix._layout import blocks_of_names
 from ..tables._columns import columns_to_transform
 from ..tables._table import Table
-from ..utils._models import known_model, model_and_layer
 from ._console import INPUT, as_usage, failing, local_copy, local_output
+from ._distillers import embedder_of, prefix_of
 from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, rows_of
 from ._layer_options import refuse_pooling
 from ._options import (
@@ -26,13 +25,9 @@ from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_tab
 from ._sequence_inputs import (
     Kept,
     Records,
-    chain_of,
     checked_sequences,
     embedded,
-    embedding_columns,
     label_names,
-    make_embedder,
-    sources,
 )
 
 
@@ -95,7 +90,7 @@ def transform_command(
     check_keep(reading["keep"], output, output_format)
     with failing(INPUT):
         fitted = ReverseDistiller.from_pretrained(distiller)
-    n_columns, prefix = as_usage(_prefix, fitted, n_components)
+    n_columns, prefix = as_usage(prefix_of, fitted, n_components)
     kept = Kept.beside(output)
     input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
@@ -104,8 +99,8 @@ def transform_command(
         if holds_sequences(path, input_format, sequence_column, fitted.model_names_):
             if residues:
                 refuse_pooling(settings)
-            embedder = _embedder_of(
-                prefix.model_names_, fitted.model_names_, models, residues, settings
+            embedder = embedder_of(
+                prefix.model_names_, fitted.model_names_, models, settings, residues=residues
             )
             records = Records(path, **reading)
             refuse_clashes(records.copied.types, [*label_names(residues), *names])
@@ -147,44 +142,3 @@ def _nested(table: Table, chain: ReverseDistiller) -> Table:
 
     names = chain.get_feature_names_out().tolist()
     return Table(table.n_rows, names, len(names), batches, table.types)
-
-
-def _prefix(distiller: ReverseDistiller, n_components: str | None) -> tuple[int, ReverseDistiller]:
-    """Number of columns that are asked for, and the distiller up to the models they need."""
-    if n_components is not None:
-        asked = int(n_components) if n_components.isdecimal() else n_components
-        distiller.set_params(n_components=asked)
-    n_columns = len(distiller.get_feature_names_out())
-    needed = int((distiller.prefix_lengths_ < n_columns).sum())
-    return n_columns, distiller.truncate(distiller.model_names_[needed])
-
-
-def _embedder_of(names, fitted_on, models, residues, settings):
-    """Make the embedder of the models that are needed, with the layers that they were fitted on.
-
-    Each is given, or known by its name. If models are given that the distiller was not fitted on,
-    exactly the given ones are used, and the distiller checks their columns.
-    """
-    chain = chain_of(models) if models else []
-    given = sources(chain) if chain else {}
-    of_fit = {name: model_and_layer(name, given) for name in fitted_on}
-    if given.keys() - {model for model, _ in of_fit.values()}:
-        return make_embedder(chain, settings)
-    needed = [of_fit[name] for name in names]
-    missing = [model for model, _ in needed if model not in given and known_model(model) is None]
-    if missing:
-        raise click.UsageError(
-            f"The distiller was fitted on {', '.join(fitted_on)}; give the file or folder of "
-            f"{' and of '.join(missing)} with --model."
-        )
-    if settings["layer"] is None:
-        settings = {**settings, "layer": [layer for _, layer in needed]}
-    embedder = make_embedder([given.get(model, model) for model, _ in needed], settings)
-    found = blocks_of_names(embedding_columns(embedder, residues))
-    if found and list(found.names) != list(names):
-        raise click.UsageError(
-            f"The distiller was fitted on {', '.join(names)}, but sequences would be embedded as "
-            f"{', '.join(found.names)}; give files of other models by --model, and the same "
-            "--layer and --pooling."
-        )
-    return embedder

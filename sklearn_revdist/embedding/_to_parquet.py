@@ -68,6 +68,8 @@ class _Plan(NamedTuple):
     ----------
     rows : ndarray of shape (n_records,)
         For each record the row of its sequence among the distinct ones.
+    lengths : ndarray of shape (n_records,)
+        Numbers of residues.
     files : Parts
     parts : list of _Part
     sequences : str
@@ -75,6 +77,7 @@ class _Plan(NamedTuple):
     """
 
     rows: NDArray[np.int64]
+    lengths: NDArray[np.int64]
     files: Parts
     parts: list[_Part]
     sequences: str
@@ -137,8 +140,8 @@ def embed_to_parquet(
     -----
     The folder ``embeddings`` holds the parts, ``part-000000-<digest>.parquet`` and so on, with the
     columns ``row`` (counted over all parts), ``name`` (of the first record with this sequence) and
-    those of the embeddings. ``records.parquet`` has ``name`` and ``row`` for each record in the
-    order of the input, duplicates included.
+    those of the embeddings. ``records.parquet`` has ``name``, ``row`` and ``length`` (in residues)
+    for each record in the order of the input, duplicates included.
 
     Examples
     --------
@@ -165,7 +168,7 @@ def embed_to_parquet(
     folder = local_path(folder).absolute()
     records = _reader(sequences, names)
     columns = embedder.get_feature_names_out()
-    settings = _settings(embedder)
+    settings = settings_of(embedder)
     plan = _plan(records, embedder, settings, tokens_per_part, folder / "embeddings")
     manifest = {
         "format": _FORMAT,
@@ -184,7 +187,7 @@ def embed_to_parquet(
     }
     _check_same(folder, manifest)
     plan.files.folder.mkdir(parents=True, exist_ok=True)
-    _write_records(folder / "records.parquet", records, plan.rows)
+    _write_records(folder / "records.parquet", records, plan)
     _write_manifest(folder, manifest)
     missing = _missing(plan)
     worker = clone(embedder).set_params(verbose=False)
@@ -224,11 +227,16 @@ def _reader(sequences, names) -> Callable[[], Iterator[tuple[str, str]]]:
     return lambda: zip(labels, texts, strict=True)
 
 
-def _settings(embedder):
+def settings_of(embedder: BaseEmbedder) -> dict[str, Any]:
     """All that embeddings depend on beside the sequences.
 
     Of published models of ESM-2 the name alone: workers may have weights that this process does
     not have. Of others the digest of the weights.
+
+    Returns
+    -------
+    settings : dict
+        ``chain`` has the digest or None by name, and ``embedder`` the parameters.
     """
     from ._checkpoints import weights_digest
 
@@ -268,7 +276,7 @@ def _plan(records, embedder, settings, tokens_per_part, folder):
         _Part(files.path(number), start, stop - start, int(n_tokens[start:stop].sum()))
         for number, (start, stop) in enumerate(pairwise([*starts.tolist(), len(n_tokens)]))
     ]
-    return _Plan(rows, files, parts, sequences)
+    return _Plan(rows, lengths, files, parts, sequences)
 
 
 def _first_rows(digests):
@@ -303,18 +311,20 @@ def _check_same(folder, manifest):
         )
 
 
-def _write_records(path, records, rows):
-    """Write the name and the row of each record, unless they are there."""
+def _write_records(path, records, plan):
+    """Write the name, the row and the length of each record, unless they are there."""
     if path.exists():
         return
     import pyarrow
 
     parquet = import_parquet()
-    schema = pyarrow.schema([("name", pyarrow.string()), ("row", pyarrow.int64())])
+    whole = pyarrow.int64()
+    schema = pyarrow.schema([("name", pyarrow.string()), ("row", whole), ("length", whole)])
     with replaced(path) as partial_path, parquet.ParquetWriter(partial_path, schema) as writer:
         for first, names, _ in in_parts(records(), _RESIDUES):
-            numbers = rows[first : first + len(names)]
-            writer.write_table(pyarrow.table([names, numbers], schema=schema))
+            part = slice(first, first + len(names))
+            columns = [names, plan.rows[part], plan.lengths[part]]
+            writer.write_table(pyarrow.table(columns, schema=schema))
 
 
 def _write_manifest(folder, manifest):

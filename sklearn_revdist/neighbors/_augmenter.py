@@ -18,7 +18,6 @@ from ..utils._compat import Interval, StrOptions, _fit_context
 from ._prefix_neighbors import PrefixNeighbors
 from ._retrieval import BaseRetrieval, Found, Searched, checked
 from ._sources import Rows
-from ._votes import among
 
 FEATURES = ("embedding", "mean", "labels", "distances")
 
@@ -54,7 +53,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         neighbours. "labels": the weighted mean of the labels of its neighbours among the training
         rows; the share of each class, or numbers. "distances": those of its neighbours, ascending.
 
-    temperature : float, default=1.0
+    temperature : float, default=0.2
         Weights of neighbours are proportional to ``exp(-distance / (temperature * scale))``, where
         `scale` is the median distance of training rows to the nearest row that is not identical.
         Infinity weighs all alike, 0 takes the nearest alone.
@@ -131,7 +130,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         *,
         database: Any = None,
         features: Sequence[str] = FEATURES,
-        temperature: float = 1.0,
+        temperature: float = 0.2,
         target_type: str = "auto",
         cv: int = 5,
         random_state: int = 0,
@@ -207,10 +206,10 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         training = embedded if self.database is None else labelled
         together = None if training is None else training.find_groups(rows, groups)
         if labelled is not None:
-            labels = self._labels_of_other_folds(labelled, fitted.targets, rows, together)
+            labels = self._labels_of_other_folds(labelled, fitted.targets, together)
         if fitted.embedded_are_used:
             is_own = self.database is None
-            found = embedded.find_others(rows, together) if is_own else embedded.find(X, rows)
+            found = embedded.find_others(together) if is_own else embedded.find(X, rows)
         columns = fitted.columns(rows, found, labels)
         self._keep(X, fitted)
         return columns
@@ -332,7 +331,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         return _Targets(targets, [f"label_{i}" for i in range(targets.shape[1])])
 
     def _labels_of_other_folds(
-        self, labelled: Searched, targets: "_Targets", rows: NDArray, groups: NDArray[np.int64]
+        self, labelled: Searched, targets: "_Targets", groups: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         n_groups = len(np.unique(groups))
         if n_groups < self.cv:
@@ -341,12 +340,10 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
                 "or more rows."
             )
         folds = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-        labels = np.empty(targets.values.shape)
-        for train, test in folds.split(rows, groups=groups):
-            others = among(labelled.neighbors, rows[train])
-            found = labelled._replace(neighbors=others).find(rows[test], rows[test])
-            labels[test] = found.mean_of(targets.values[train])
-        return labels
+        fold = np.empty(len(groups), np.int64)
+        for number, (_, test) in enumerate(folds.split(groups, groups=groups)):
+            fold[test] = number
+        return labelled.find_others(fold).mean_of(targets.values)
 
 
 class _Targets(NamedTuple):

@@ -87,7 +87,7 @@ class Queries(NamedTuple):
     ----------
     rows : ndarray of shape (n_queries, n_features)
     own : ndarray of shape (n_queries,), int64
-        Numbers of the training rows that they are; -1 for others.
+        Numbers, or groups, of the training rows that they are; -1 for others.
     points : ndarray of shape (n_queries, n_columns), float64
     heads : ndarray of shape (n_queries, 1 + n_heads + n_coordinates), float32
         As those of rows, with -1 in place of half the squared length.

@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     ----------
     rows : ndarray of shape (n_queries, n_features)
     own : ndarray of shape (n_queries,), int64
-        Numbers of the training rows that they are; -1 for others.
+        Numbers, or groups, of the training rows that they are; -1 for others.
     first : int
         Number of the first, for errors.
     """
@@ -137,8 +137,8 @@ class Index(NamedTuple):
         n_threads : int
         """
         if isinstance(self.source, DaskRows):
-            n_rows, skip_identical = self.source.n_rows, search.skip_identical
-            of_block = partial(_search_rows, self.frame, n_rows, skip_identical, asked, found)
+            how = (search.frame, search.n_rows, search.skip_identical, search.groups)
+            of_block = partial(_search_rows, how, asked, found)
             found.merge(self.source.reduced(of_block, _merged))
             return
         n_products = len(asked.rows) * self.source.n_rows * self.frame.width(self.stage)
@@ -220,12 +220,13 @@ def _search_batch(search, asked, block, found, stage, which, **how):
     return search.add(queries, which, block, found, stage, **how)
 
 
-def _search_rows(frame, n_rows, skip_identical, asked, found, rows, first):
+def _search_rows(how, asked, found, rows, first):
     """Search a block of dask, on a worker."""
     found = found.apart()
     if len(rows):
-        block = frame.prepare(np.asarray(rows), first, heads=len(asked.rows) >= _MANY_QUERIES)
-        _search_block(Search(frame, n_rows, skip_identical), asked, 0, block, found)
+        search, heads = Search(*how), len(asked.rows) >= _MANY_QUERIES
+        block = search.frame.prepare(np.asarray(rows), first, heads=heads)
+        _search_block(search, asked, 0, block, found)
     return found
 
 

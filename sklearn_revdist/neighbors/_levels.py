@@ -81,7 +81,7 @@ def find_levels(
             f"The {n_features} columns of X are not named by ReverseDistiller and {taken}; say "
             "with `prefixes` where levels end.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     if not models:
         return Levels(["level0"], np.array([n_features]))

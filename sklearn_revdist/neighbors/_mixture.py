@@ -34,7 +34,7 @@ class _RetrievalMixture(MetaEstimatorMixin, BaseRetrieval):
         neighbors: PrefixNeighbors | None = None,
         *,
         database: Any = None,
-        temperature: float = 1.0,
+        temperature: float = 0.2,
     ):
         self.estimator = estimator
         self.neighbors = neighbors
@@ -46,7 +46,7 @@ class _RetrievalMixture(MetaEstimatorMixin, BaseRetrieval):
         check_consistent_length(rows, y)
         if self.database is None:
             searched = self._search(X, rows)
-            found = searched.find_others(rows, searched.find_groups(rows, groups))
+            found = searched.find_others(searched.find_groups(rows, groups))
         else:
             searched = self._search_database(rows)
             found = searched.find(X, rows)
@@ -97,7 +97,7 @@ class RetrievalMixtureClassifier(ClassifierMixin, _RetrievalMixture):
         Rows that are looked up, with the columns of X: whatever :meth:`PrefixNeighbors.fit` takes.
         None is the training rows. Clones share it.
 
-    temperature : float, default=1.0
+    temperature : float, default=0.2
         Weights of neighbours are proportional to ``exp(-distance / (temperature * scale))``, where
         `scale` is the median distance of training rows to the nearest row that is not identical.
         Infinity weighs all alike, 0 takes the nearest alone.
@@ -264,7 +264,7 @@ class RetrievalMixtureRegressor(RegressorMixin, _RetrievalMixture):
     database : array-like, memory map, dask collection or path, default=None
         Rows that are looked up, as in :class:`RetrievalMixtureClassifier`.
 
-    temperature : float, default=1.0
+    temperature : float, default=0.2
         How slowly weights decrease with the distance, as in :class:`RetrievalMixtureClassifier`.
 
     Attributes

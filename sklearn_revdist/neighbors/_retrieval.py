@@ -20,7 +20,7 @@ from ..matrix._rows import check_rows
 from ..matrix._torch import as_array
 from ..utils._compat import Interval
 from ..utils._messages import first_line
-from ._groups import find_groups, nearest_of_others
+from ._groups import find_groups
 from ._prefix_neighbors import PrefixNeighbors
 from ._sources import Rows
 from ._votes import n_columns_in_use, nearest_distance_scale, nearest_rows, vote_weights
@@ -81,10 +81,10 @@ class Searched(NamedTuple):
         asked = X if hasattr(self.neighbors, "feature_names_in_") else rows
         return self._weighted(*nearest_rows(self.neighbors, asked, self.neighbors.n_neighbors))
 
-    def find_others(self, rows: NDArray, groups: NDArray[np.int64]) -> Found:
-        """Find neighbours of the training rows in other groups."""
-        n_neighbors = self.neighbors.n_neighbors
-        return self._weighted(*nearest_of_others(self.neighbors, rows, groups, n_neighbors))
+    def find_others(self, groups: NDArray[np.int64]) -> Found:
+        """Find neighbours of each training row in other groups."""
+        every, n_neighbors = np.arange(len(groups)), self.neighbors.n_neighbors
+        return self._weighted(*self.neighbors._left_out(every, groups, n_neighbors))
 
     def find_groups(self, rows: NDArray, groups: Any) -> NDArray[np.int64]:
         """Number groups of the training rows, identical ones in the columns in use among them."""

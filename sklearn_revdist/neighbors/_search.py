@@ -34,6 +34,8 @@ class Search:
         Number of all training rows.
     skip_identical : bool, default=False
         Whether rows that are identical to the query are left out.
+    groups : ndarray of shape (n_rows,), int64, default=None
+        Group of each training row; a query is not searched for in its own. None is a group a row.
 
     Attributes
     ----------
@@ -43,10 +45,17 @@ class Search:
         Stages, how many queries they were for, and how many of these they were too costly for.
     """
 
-    def __init__(self, frame: Frame, n_rows: int, skip_identical: bool = False) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        n_rows: int,
+        skip_identical: bool = False,
+        groups: NDArray[np.int64] | None = None,
+    ) -> None:
         self.frame = frame
         self.n_rows = n_rows
         self.skip_identical = skip_identical
+        self.groups = groups
         self.n_read: list[int] = []
         self.costly: list[tuple[int, int, int]] = []
         self._local = threading.local()
@@ -133,12 +142,13 @@ class Search:
             )
             block.release()
         self.n_read.append(len(of) * n_columns)
-        kept = queries.own[of] != at + block.first
+        rows = at + block.first
+        kept = queries.own[of] != (rows if self.groups is None else self.groups[rows])
         if self.skip_identical:
             zero = np.flatnonzero(distances == 0)
             same = block.rows[at[zero], :n_columns] == queries.rows[of[zero], :n_columns]
             kept[zero] &= ~same.all(axis=1)
-        found.add(which[of[kept]], distances[kept], at[kept] + block.first)
+        found.add(which[of[kept]], distances[kept], rows[kept])
 
     def _products(self, queries, block, stage, n_seeds, n_parts, run):
         n_queries, n_rows = len(queries.rows), len(block.rows)

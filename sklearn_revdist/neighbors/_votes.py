@@ -8,19 +8,17 @@ bandwidths are given as multiples of the distance that is usual between nearest 
    EMNLP 2024, https://arxiv.org/abs/2302.12563.
 """
 
-from copy import copy
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from ..matrix._prefixes import prefix_length
 from ._found import Nearest
 from ._index import Asked
-from ._prefix_neighbors import PrefixNeighbors
-from ._sources import ArrayRows, evenly
+from ._neighbor_search import NeighborSearch
+from ._sources import evenly
 
 # Training rows whose nearest neighbours say what distance is usual.
 _N_SAMPLED = 2048
@@ -52,13 +50,13 @@ def vote_weights(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np
 
 
 def nearest_rows(
-    neighbors: PrefixNeighbors, X: Any, n_neighbors: int
+    neighbors: NeighborSearch, X: Any, n_neighbors: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Find the nearest training rows, or fewer if there are not so many.
 
     Parameters
     ----------
-    neighbors : PrefixNeighbors
+    neighbors : NeighborSearch
         Fitted.
     X : array-like
         Queries, as for :meth:`PrefixNeighbors.kneighbors`.
@@ -76,12 +74,12 @@ def nearest_rows(
     return distances, np.concatenate([part.rows for part in parts])
 
 
-def nearest_distance_scale(neighbors: PrefixNeighbors, rows: NDArray | None = None) -> float:
+def nearest_distance_scale(neighbors: NeighborSearch, rows: NDArray | None = None) -> float:
     """Median distance of rows, at most 2,048 of them, to their nearest neighbour.
 
     Parameters
     ----------
-    neighbors : PrefixNeighbors
+    neighbors : NeighborSearch
         Fitted.
     rows : ndarray of shape (n_rows, n_features), default=None
         None is the training rows.
@@ -92,42 +90,24 @@ def nearest_distance_scale(neighbors: PrefixNeighbors, rows: NDArray | None = No
         Rows that are identical are not neighbours, whatever `exclude` says. 1.0 if there are no
         others, or the median is zero.
     """
-    source = neighbors._index.source if rows is None else ArrayRows(rows)
-    sample = np.asarray(source.sample(evenly(source.n_rows, _N_SAMPLED)))
-    # shares the prepared rows
-    others = copy(neighbors).set_params(exclude="identical")
-    asked = Asked(sample, np.full(len(sample), -1))
-    (found,) = others._searched([asked], partial(Nearest, n_neighbors=1))
-    nearest = found.distances[np.isfinite(found.distances)]
+    if rows is None:
+        sampled = evenly(neighbors.n_samples_fit_, _N_SAMPLED)
+        distances, _ = neighbors._left_out(sampled, None, 1)
+    else:
+        sampled = rows[evenly(len(rows), _N_SAMPLED)]
+        made = partial(Nearest, n_neighbors=1)
+        asked = Asked(sampled, np.full(len(sampled), -1))
+        (found,) = neighbors._searched([asked], made, skip_identical=True)
+        distances = found.distances
+    return usual_distance(distances[:, 0])
+
+
+def usual_distance(nearest: NDArray[np.float64]) -> float:
+    """Median of the finite distances; 1.0 if there are none, or it is zero."""
+    nearest = nearest[np.isfinite(nearest)]
     return float(np.median(nearest)) or 1.0 if len(nearest) else 1.0
 
 
-def among(neighbors: PrefixNeighbors, rows: NDArray) -> PrefixNeighbors:
-    """Neighbours among some of the training rows only, by the same distance.
-
-    Parameters
-    ----------
-    neighbors : PrefixNeighbors
-        Fitted.
-    rows : ndarray of shape (n_rows, n_features)
-
-    Returns
-    -------
-    neighbors : PrefixNeighbors
-        Fitted on these rows.
-    """
-    scale = None if neighbors.level_scale is None else neighbors.level_scale_
-    return (
-        clone(neighbors)
-        .set_params(
-            n_components=n_columns_in_use(neighbors),
-            prefixes=neighbors.prefix_lengths_,
-            level_scale=scale,
-        )
-        .fit(rows)
-    )
-
-
-def n_columns_in_use(neighbors: PrefixNeighbors) -> int:
+def n_columns_in_use(neighbors: NeighborSearch) -> int:
     """Number of columns that distances depend on."""
     return prefix_length(neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_)

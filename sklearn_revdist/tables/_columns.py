@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from ..utils._models import DEMO, ESM2
+from ..utils._models import DEMO, ESM2, model_and_layer
 
 _KNOWN = {model.name: model for model in ESM2 + DEMO}
 _FULL = {model.short: model.name for model in ESM2 + DEMO}
@@ -117,6 +117,62 @@ def columns_to_transform(
             "embed with the same chain."
         )
     return columns_to_fit(columns, where, dims)
+
+
+def columns_to_compare(columns: Sequence[str], where: str) -> Choice:
+    """Choose the columns of all embeddings in a file, those of the largest model last.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Columns of numbers, in the order of the file.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    choice : Choice
+        Columns of a nested embedding alone, if there is one. Else those of every model, numbered
+        without a gap, known models in the order of their chains after others by their widths. If
+        there are none, as :func:`columns_to_fit`.
+
+    Raises
+    ------
+    ValueError
+        If the names leave open which columns are the embedding.
+    """
+    check_once(columns, where)
+    numbered = _numbered(columns, where)
+    runs = {model: found for model, found in numbered.items() if _is_complete(found)}
+    for model in numbered:
+        if model in _KNOWN and model not in runs:
+            _check_width(numbered[model], model, _KNOWN[model].width, where)
+    place = {model: i for i, model in enumerate(_KNOWN)}
+
+    def size(model: str) -> tuple[int, int]:
+        name, _ = model_and_layer(model.removesuffix("_residual"))
+        return place.get(name, -1), len(runs[model]) if name not in place else 0
+
+    new = [model for model in runs if model.endswith("_residual")]
+    if new:
+        first = _before(new, [model for model in runs if model and model not in new], list(runs))
+        if len(first) != 1:
+            raise ValueError(
+                f"{where} has nested embeddings {', '.join(new)}, and "
+                f"{', '.join(first) or 'none'} before them where there should be one; keep the "
+                "columns of the nested embedding alone."
+            )
+        known = all(size(model)[0] >= 0 for model in new)
+        return _in_order(runs, [*first, *(sorted(new, key=size) if known else new)])
+    if set(runs) <= {""}:
+        return columns_to_fit(columns, where)
+    return _in_order(runs, sorted(filter(None, runs), key=size))
+
+
+def _before(new, others, runs):
+    """Of other embeddings in a file those that a nested one may begin with."""
+    known = [model for model in others if model_and_layer(model)[0] in _KNOWN]
+    return known or [model for model in runs[: runs.index(new[0])] if model in others][-1:]
 
 
 def complete_widths(columns: Sequence[str], where: str) -> dict[str, int]:

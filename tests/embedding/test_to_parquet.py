@@ -75,6 +75,8 @@ def test_names_are_data_and_duplicates_are_embedded_once(embedder, sequences, ex
     assert manifest["n_records"] == 6
     assert manifest["n_sequences"] == 4
     np.testing.assert_array_equal(rows[[4, 5]], rows[[1, 0]])
+    lengths = pd.read_parquet(tmp_path / "records.parquet")["length"]
+    assert lengths.tolist() == [len(sequence) for sequence in given]
     expected.map(lambda means: means[[0, 1, 2, 3, 1, 0]]).assert_matched(rows)
     assert {p.name for p in tmp_path.iterdir()} == {
         "embeddings",
@@ -192,7 +194,7 @@ def test_a_checkpoint_that_was_replaced_is_another_call(
 def test_known_models_are_identified_without_their_weights(tmp_path, monkeypatch):
     """Workers may have weights that this process has not."""
     monkeypatch.setattr(_checkpoints, "locate", pytest.fail)
-    settings = _cluster._settings(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
+    settings = _cluster.settings_of(ESMEmbedder("650M", device="cuda:7", store=tmp_path / "s"))
     assert set(settings["chain"].values()) == {None}
     how = {"layers", "pooling", "dtype", "max_length", "long", "unknown"}
     assert set(settings["embedder"]) == how

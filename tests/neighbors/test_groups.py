@@ -5,8 +5,7 @@ import pytest
 from brute_force import brute_force
 
 from sklearn_revdist import PrefixNeighbors
-from sklearn_revdist.neighbors import _groups
-from sklearn_revdist.neighbors._groups import find_groups, nearest_of_others
+from sklearn_revdist.neighbors._groups import find_groups
 
 
 def same(numbers):
@@ -46,11 +45,8 @@ def test_groups_that_do_not_fit_are_refused(groups, message):
         find_groups(np.ones((2, 2)), np.array([1, "a"], object))
 
 
-@pytest.mark.parametrize("more", [1, 2, 20])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_neighbours_in_other_groups_are_those_of_brute_force(more, metric, rng, monkeypatch):
-    monkeypatch.setattr(_groups, "_MORE", more)
-    monkeypatch.setattr(_groups, "_N_FOUND", 50)
+def test_neighbours_in_other_groups_are_those_of_brute_force(metric, rng, small):
     X = rng.normal(size=(50, 6))
     sizes = np.repeat(np.arange(6), [26, 8, 1, 5, 7, 3])  # one is more than half of all
     X += 5 * rng.normal(size=(6, 6))[sizes]  # and all are apart
@@ -62,7 +58,7 @@ def test_neighbours_in_other_groups_are_those_of_brute_force(more, metric, rng, 
     distances[same(groups)] = np.inf
     for k in (3, 19):
         order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        found, rows = nearest_of_others(nn, X, groups, k)
+        found, rows = nn._left_out(np.arange(50), groups, k)
         expected = np.take_along_axis(distances, order, axis=1)
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(rows, np.where(np.isinf(expected), -1, order))
@@ -70,6 +66,6 @@ def test_neighbours_in_other_groups_are_those_of_brute_force(more, metric, rng, 
 
 def test_a_single_group_has_no_others(rng):
     X = rng.normal(size=(7, 3))
-    distances, rows = nearest_of_others(PrefixNeighbors().fit(X), X, np.zeros(7, int), 4)
+    distances, rows = PrefixNeighbors().fit(X)._left_out(np.arange(7), np.zeros(7, int), 4)
     assert (rows == -1).all()
     assert np.isinf(distances).all()

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import sklearn_revdist
 from sklearn_revdist import (
+    AnnotationTransferClassifier,
+    AnnotationTransferRegressor,
     EmbeddingStore,
     ESMEmbedder,
     ESMScorer,
@@ -75,6 +77,19 @@ RETRIEVAL = {
     "temperature": [-1.0, "low", None, np.nan, [1.0]],
 }
 CHAINS = ["nosuch", 5, None, [], ["nosuch"], [5], [None], ["8M", "8M"], {"8M"}]
+SEARCH = {
+    "n_neighbors": NO_COUNT,
+    "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
+    "prefixes": [5, "ab", [], [0, 8], [3], [3, 9], [8, 8], [2.5, 8], ["a"], [[3, 8]], [None]],
+    "level_scale": [5, "some", [1.0], [1.0] * 3, [1.0, 0.0], [1.0, np.nan], ["a", "b"]],
+    "metric": ["manhattan", None, 5],
+    "n_jobs": [0, 1.5, "all", [1]],
+}
+TRANSFER = {
+    **SEARCH,
+    "temperature": [-1.0, None, "warm", np.nan],
+    "max_distance": [-1.0, "far", np.nan],
+}
 ESTIMATORS = {
     SequenceOneHotEncoder: {"unknown": UNKNOWN, "sparse_output": NO_BOOLEAN},
     SiteMean: {
@@ -139,17 +154,14 @@ ESTIMATORS = {
         "memory": [5, ["a"]],
     },
     PrefixNeighbors: {
-        "n_neighbors": NO_COUNT,
-        "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
-        "prefixes": [5, "ab", [], [0, 8], [3], [3, 9], [8, 8], [2.5, 8], ["a"], [[3, 8]], [None]],
-        "level_scale": [5, "some", [1.0], [1.0] * 3, [1.0, 0.0], [1.0, np.nan], ["a", "b"]],
-        "metric": ["manhattan", None, 5],
+        **SEARCH,
         "exclude": ["self", None, True],
         "engine": ["annoy", None, 5],
         "index": [5, None, ["HNSW32"]],
         "shortlist": NO_COUNT,
-        "n_jobs": [0, 1.5, "all", [1]],
     },
+    AnnotationTransferClassifier: {**TRANSFER, "outlier_label": [["a"]]},
+    AnnotationTransferRegressor: TRANSFER,
     RetrievalAugmenter: {
         **RETRIEVAL,
         "features": [5, None, "labels", [], ["nosuch"], [5], ["labels", "labels"], [["mean"]]],
@@ -193,6 +205,7 @@ def use(estimator):
         return estimator.transform(["MKT"])
     if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
         return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
+    y = CLASSES if is_classifier(estimator) else Y
     takes_classes = isinstance(estimator, PrefixRidgeClassifierCV | RetrievalMixtureClassifier)
     y = CLASSES if takes_classes else Y
     if isinstance(estimator, RetrievalAugmenter):
@@ -206,7 +219,8 @@ GOOD = {
     ESMScorer: {"chain": "demo-48", "reference": "MKV"},
     TransformersEmbedder: {"chain": ["demo-48"]},
 }
-GOOD[PrefixNeighbors] = {"prefixes": [3, 8]}
+SEARCHERS = [PrefixNeighbors, AnnotationTransferClassifier, AnnotationTransferRegressor]
+GOOD |= {made: {"prefixes": [3, 8]} for made in SEARCHERS}
 GOOD |= {made: {"dims": DIMS} for made in (ReverseDistiller, NaiveChain)}
 GOOD[RetrievalMixtureClassifier] = {"estimator": LogisticRegression()}
 GOOD[RetrievalMixtureRegressor] = {"estimator": LinearRegression()}
@@ -455,15 +469,22 @@ CALLS = {
     "NaiveChain.truncate": MODEL,
     "NaiveChain.get_feature_names_out": NAMES,
     "NaiveChain.from_pretrained": PUBLISHED,
-    "PrefixNeighbors.kneighbors": {"n_neighbors": [*NO_COUNT, 41], "return_distance": NO_BOOLEAN},
-    "PrefixNeighbors.kneighbors_graph": {
-        "n_neighbors": [*NO_COUNT, 41],
-        "mode": ["nosuch", None, 5],
+    **{
+        f"{made.__name__}.{method}": wrong
+        for made in SEARCHERS
+        for method, wrong in {
+            "kneighbors": {"n_neighbors": [*NO_COUNT, 41], "return_distance": NO_BOOLEAN},
+            "kneighbors_graph": {
+                "n_neighbors": [*NO_COUNT, 41],
+                "mode": ["nosuch", None, 5],
+            },
+            "radius_neighbors": {
+                "radius": [-1.0, "far", None, np.nan],
+                "return_distance": NO_BOOLEAN,
+            },
+        }.items()
     },
-    "PrefixNeighbors.radius_neighbors": {
-        "radius": [-1.0, "far", None, np.nan],
-        "return_distance": NO_BOOLEAN,
-    },
+    "AnnotationTransferClassifier.fit": {"groups": [5, "a", [1, 2], np.ones((40, 2))]},
     "PrefixRidgeCV.fit": WEIGHTS,
     **{
         f"{name}.{method}": wrong
@@ -636,7 +657,11 @@ def good(tmp_path):
     kept = {"source": source, "model": "m", "embeddings": {SequenceKey("MKT", 0): values}}
     store.write(**kept)
     curve = PrefixRidgeCV().fit(X, Y)
-    nearest = PrefixNeighbors().fit(X)
+    searchers = [
+        PrefixNeighbors().fit(X),
+        AnnotationTransferClassifier().fit(X, CLASSES),
+        AnnotationTransferRegressor().fit(X, Y),
+    ]
     ridges = [
         curve,
         GroupRidgeCV().fit(X, Y),
@@ -743,9 +768,16 @@ def good(tmp_path):
         "NaiveChain.truncate": (chain, {}),
         "NaiveChain.get_feature_names_out": (chain, {}),
         "NaiveChain.from_pretrained": (NaiveChain, published("None-fbpca-1k")),
-        "PrefixNeighbors.kneighbors": (nearest, {"X": X}),
-        "PrefixNeighbors.kneighbors_graph": (nearest, {"X": X}),
-        "PrefixNeighbors.radius_neighbors": (nearest, {"X": X, "radius": 1.0}),
+        **{
+            f"{type(searcher).__name__}.{method}": (searcher, {"X": X, **given})
+            for searcher in searchers
+            for method, given in (
+                ("kneighbors", {}),
+                ("kneighbors_graph", {}),
+                ("radius_neighbors", {"radius": 1.0}),
+            )
+        },
+        "AnnotationTransferClassifier.fit": (searchers[1], {"X": X, "y": CLASSES}),
         "PrefixRidgeCV.fit": (PrefixRidgeCV(), {"X": X, "y": Y}),
         "GroupRidgeCV.fit": (GroupRidgeCV(), {"X": X, "y": Y}),
         "PrefixRidgeClassifierCV.fit": (PrefixRidgeClassifierCV(), {"X": X, "y": CLASSES}),

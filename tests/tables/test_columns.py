@@ -4,7 +4,12 @@ import re
 
 import pytest
 
-from sklearn_revdist.tables._columns import Choice, columns_to_fit, columns_to_transform
+from sklearn_revdist.tables._columns import (
+    Choice,
+    columns_to_compare,
+    columns_to_fit,
+    columns_to_transform,
+)
 
 DEMO = {"esm2_t3_100K_demo": 48, "esm2_t4_500K_demo": 96, "esm2_t6_2M_demo": 160}
 CHAINS = [(list(DEMO), list(DEMO.values())), (list(DEMO)[:2], [48, 96])]
@@ -24,6 +29,10 @@ def fit(columns, dims=None):
 
 def transform(columns):
     return columns_to_transform(columns, "'x'", CHAINS)
+
+
+def compare(columns):
+    return columns_to_compare(columns, "'x'")
 
 
 BESIDE = ["ddG_1", "pLDDT_0", "fitness", *names(pc=3), *names(pca=48)[1:]]
@@ -108,6 +117,26 @@ def test_wide_runs_beside_known_models_are_chosen_by_the_widths():
     assert fit(beside, [320, 20]).columns == beside
 
 
+@pytest.mark.parametrize("reorder", [list, sorted, lambda columns: columns[::-1]])
+def test_a_nested_embedding_is_compared_in_the_order_of_its_chain(reorder):
+    for models in (
+        {"esm2_t6_8M_UR50D": 30, "esm2_t12_35M_UR50D_residual": 4},  # sorted otherwise
+        {"esm2_t6_8M_UR50D_layer3": 30, "esm2_t30_150M_UR50D_layer9_residual": 4},
+    ):
+        nested = names(**models)
+        assert compare(reorder([*names(pc=3), *nested])) == Choice(nested, nested)
+    of_others = names(small=9, large_residual=4)
+    assert compare([*names(pc=3), *of_others]) == Choice(of_others, of_others)
+
+
+def test_of_plain_embeddings_all_are_compared_and_the_largest_is_last():
+    assert compare(names(**dict(reversed(DEMO.items())))).columns == names(**DEMO)
+    others = names(big=30, **DEMO, pc=3)
+    assert compare(others).columns == names(pc=3, big=30, **DEMO)
+    assert compare(names(b=5, a=4, c=4)).columns == names(a=4, c=4, b=5)
+    assert compare([*map(str, range(9))]).names is None
+
+
 @pytest.mark.parametrize(
     ("choose", "columns", "message"),
     [
@@ -122,6 +151,14 @@ def test_wide_runs_beside_known_models_are_chosen_by_the_widths():
         (fit, lists(t5=20, bert=9), "several embeddings, 't5' (20), 'bert' (9); keep one, or name"),
         (transform, lists(t5=20) + names(pc=9), "several embeddings, 't5' (20), 'pc' (9)"),
         (fit, names(**{"esm2_t3_100K_demo": 48, "esm2_t4_500K_demo_residual": 48}), "nested embed"),
+        (
+            compare,
+            names(**DEMO)[:50] + names(**DEMO)[51:],
+            "t4_500K_demo, without number 2, but 96",
+        ),
+        (compare, ["a", "a"], "has two columns named 'a'"),
+        (compare, names(m_residual=3), "has nested embeddings m_residual, and none before them"),
+        (compare, names(**DEMO, m_residual=3), "and esm2_t3_100K_demo, esm2_t4_500K_demo, esm2_t"),
     ],
 )
 def test_what_names_leave_open_is_refused(choose, columns, message):

@@ -25,8 +25,8 @@ def find_groups(rows: NDArray, groups: Any = None) -> NDArray[np.int64]:
 
     Raises
     ------
-    ValueError
-        If there is not one group for each row.
+    TypeError, ValueError
+        If groups are of several types, or there is not one for each row.
     """
     # plus zero, since -0.0 equals 0.0; by digests, since the order of their numbers is fixed
     digests = [

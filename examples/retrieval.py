@@ -38,6 +38,7 @@ from sklearn_revdist import (
 )
 
 N_RESAMPLED = 1000
+KINDS = ("", "_levels", "_reliability", "_identity")
 IDENTITIES = ["below 30 %", "30 to 50 %", "50 to 70 %", "above 70 %"]
 METHODS_BY_IDENTITY = [
     ("phmmer", "sequences"),
@@ -56,19 +57,28 @@ def main():
     parser.add_argument("--output", type=Path, required=True, help="file for the table")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    tables = {"": [], "_levels": [], "_reliability": [], "_identity": []}
     for name, read in embedded_tasks(args.data, args.cache):
-        print(name, file=sys.stderr, flush=True)
-        task = read()
-        hits = {}
-        if task.known.sequences and isinstance(task.known.sequences[0], str):
-            hits = sequence_hits(name, task, args.cache)
-        for kind, rows in experiments(name, task, hits).items():
-            tables[kind] += rows
-        for kind, rows in tables.items():
-            path = args.output.with_stem(args.output.stem + kind)
-            pd.DataFrame(rows).round(3).to_csv(path, index=False, lineterminator="\n")
-    print(pd.DataFrame(tables[""]).round(3).to_string(index=False))
+        if not path_of(args.cache, name, "").exists():
+            print(name, file=sys.stderr, flush=True)
+            task, hits = read(), {}
+            if task.known.sequences and isinstance(task.known.sequences[0], str):
+                hits = sequence_hits(name, task, args.cache)
+            for kind, rows in reversed(experiments(name, task, hits).items()):
+                pd.DataFrame(rows).to_csv(path_of(args.cache, name, kind), index=False)
+    for kind in KINDS:
+        paths = [
+            path_of(args.cache, name, kind) for name, _ in embedded_tasks(args.data, args.cache)
+        ]
+        parts = [pd.read_csv(path) for path in paths if path.stat().st_size > 1]
+        table = pd.concat(parts).round(3)
+        path = args.output.with_stem(args.output.stem + kind)
+        table.to_csv(path, index=False, lineterminator="\n")
+        print(table.to_string(index=False))
+
+
+def path_of(folder, name, kind):
+    """File of a table of one task."""
+    return folder / f"{name.replace(' ', '_')}_table{kind}.csv"
 
 
 def experiments(name, task, hits):
@@ -81,10 +91,10 @@ def experiments(name, task, hits):
         predicted = regressions(task, reps, whole)
     else:
         predicted = classifications(task, reps, whole)
-    rows = {kind: [] for kind in ("", "_levels", "_reliability", "_identity")}
+    rows = {kind: [] for kind in KINDS}
     for program, (labels, _) in hits.items():
         predicted[program, "sequences"] = labels
-    reference = predicted[next(iter(predicted))]
+    reference = predicted.get(("linear", whole), predicted.get(("1 neighbour", whole)))
     rows[""] = [
         {"task": name, "method": method, "representation": columns}
         | compared(name, task, values, predicted.get(("linear", columns), reference))
@@ -339,7 +349,7 @@ def phmmer(task):
         for part in (task.known, task.asked)
     )
     rows = []
-    for query, hits in enumerate(pyhmmer.hmmer.phmmer(asked, known, cpus=1, E=10.0)):
+    for query, hits in enumerate(pyhmmer.hmmer.phmmer(asked, known, cpus=1, E=1e-3)):
         if len(hits):
             alignment = hits[0].best_domain.alignment
             pairs = zip(
@@ -361,7 +371,7 @@ def mmseqs(task):
             paths[-1].write_text("".join(f">{i}\n{s}\n" for i, s in enumerate(sequences)))
         output = Path(folder, "hits.tsv")
         command = ["mmseqs", "easy-search", paths[1], paths[0], output, folder]
-        options = ["-s", "7.5", "--threads", "1", "-v", "1", "-e", "10"]
+        options = ["-s", "7.5", "--threads", "1", "-v", "1", "-e", "0.001"]
         options += ["--format-output", "query,target,fident"]
         subprocess.run([*map(str, command), *options], check=True)
         names = ["query", "target", "identity"]

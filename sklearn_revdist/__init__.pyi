@@ -28,9 +28,11 @@ from .evaluation._prefix_scores import prefix_scores
 from .evaluation._summary import growth, mean_scores, win_rates
 from .matrix._moments import Moments
 from .neighbors._augmenter import RetrievalAugmenter
+from .neighbors._metrics import accuracy_by_identity, mean_average_precision, recall_at_k
 from .neighbors._mixture import RetrievalMixtureClassifier, RetrievalMixtureRegressor
 from .neighbors._prefix_neighbors import PrefixNeighbors
-from .neighbors._transfer import AnnotationTransferClassifier, AnnotationTransferRegressor
+from .neighbors._transfer_classifier import AnnotationTransferClassifier
+from .neighbors._transfer_regressor import AnnotationTransferRegressor
 from .probes._folds import ContiguousKFold, ModuloKFold
 from .probes._group_ridge_cv import GroupRidgeCV
 from .probes._left_out_voting import LeftOutVotingRegressor
@@ -75,6 +77,7 @@ __all__ = [
     "Task",
     "TransformersEmbedder",
     "VariantModel",
+    "accuracy_by_identity",
     "combine_mutants",
     "compare_features",
     "embed_to_parquet",
@@ -86,6 +89,7 @@ __all__ = [
     "load_if1_ecoli",
     "load_secondary_structure",
     "make_variant_model",
+    "mean_average_precision",
     "mean_scores",
     "mutants_of",
     "mutate",
@@ -94,6 +98,7 @@ __all__ = [
     "read_assay",
     "read_fasta",
     "read_tasks",
+    "recall_at_k",
     "simulate_campaign",
     "single_substitutions",
     "top_k_recall",

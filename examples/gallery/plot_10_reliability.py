@@ -49,8 +49,8 @@ print(f"right: {is_right.mean():.2f} of {len(y_test)} residues")
 # --------------------------------
 #
 # Predictions are grouped by their reliability. In each group, the share of right ones should be the
-# mean reliability, on the dashed line. The share of the votes for the predicted class is not
-# calibrated: it is the weight of neighbours, not a probability.
+# mean reliability, on the dashed line. The share of the votes for the predicted class is the weight
+# of neighbours, and need not be a probability.
 
 import matplotlib.pyplot as plt
 
@@ -70,7 +70,13 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 left.plot([0, 1], [0, 1], "--", color="0.6")
 draw(left, reliability, "reliability", marker="o")
 draw(left, model.predict_proba(X_test).max(axis=1), "share of the votes", marker="s")
-left.set(xlabel="said", ylabel="right", xlim=(0.3, 1), ylim=(0.3, 1), aspect="equal")
+left.set(
+    xlabel="reliability, or share of the votes",
+    ylabel="share that is right",
+    xlim=(0.3, 1),
+    ylim=(0.3, 1),
+    aspect="equal",
+)
 left.legend(fontsize=8)
 
 # %%
@@ -85,7 +91,7 @@ distance = model.kneighbors(X_test, 1)[0][:, 0]
 for score, label in ((reliability, "by reliability"), (-distance, "by distance")):
     order = np.argsort(-score, kind="stable")
     right.plot(kept, [is_right[order[: int(k * len(order))]].mean() for k in kept], label=label)
-right.set(xlabel="share of the predictions kept", ylabel="right", ylim=(0.3, 1))
+right.set(xlabel="share of the predictions kept", ylabel="share that is right", ylim=(0.3, 1))
 right.legend(fontsize=8)
 plt.show()
 

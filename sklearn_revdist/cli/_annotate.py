@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from ..neighbors._transfer import AnnotationTransferClassifier
+from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled

@@ -1,6 +1,5 @@
 """Annotations: what queries take over from the labelled records of a database, and from which."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..neighbors._transfer import AnnotationTransferClassifier
+from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..tables._files import writing
 from ..tables._table import slices
 from ._console import INPUT, OUTPUT, failing
@@ -84,9 +83,7 @@ class Labelled(NamedTuple):
                     write({}, rows[of_row[part]])
             rows = np.load(path, mmap_mode="r")
         groups = None if known.groups is None else known.groups[at]
-        with failing(INPUT), warnings.catch_warnings():
-            # text is no regression, however many labels there are
-            warnings.filterwarnings("ignore", "The number of unique classes")
+        with failing(INPUT):
             model.fit(rows, known.labels[at], groups=groups)
         return cls(np.array(database.names, dtype=object)[at], model)
 

@@ -262,7 +262,7 @@ def _described(task: Task) -> dict:
         "n_rows": len(task.target),
         "n_sequences": len(task.sequences),
         "longest": max(map(len, task.sequences)),
-        "n_classes": len(set(task.target)) if task.kind == "classification" else 0,
+        "n_classes": len(set(task.target)) if task.kind != "regression" else 0,
         "left_out": _left_out(task),
     }
 

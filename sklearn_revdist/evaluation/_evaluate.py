@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ..tasks._task import Task
 from ..utils._compat import HasMethods, Interval, validate_params
 from ..utils._files import local_path
@@ -44,7 +45,7 @@ COLUMNS = ["task", "rows", "metric", "split", *SCORED]
         "fitted_on": ["array-like"],
         "splits": ["array-like"],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
-        "probe": [str, HasMethods(["fit", "predict"]), None],
+        "probe": [str, HasMethods(["fit", "predict"]), PrefixNeighbors, None],
         "output": [str, os.PathLike, None],
         "n_jobs": [
             Interval(Integral, 1, None, closed="left"),
@@ -104,7 +105,12 @@ def evaluate(
 
     Maps are fitted on "natural" data, those of the distiller (its `moments_`), and again on each
     training "fold". Of representations that are equal, as the plain and the distilled embedding of
-    the smallest model, one may be left out. Read more in the :ref:`User Guide <evaluation>`.
+    the smallest model, one may be left out.
+
+    For retrievals, the nearest rows take the place of the probe: each test row is a query of the
+    training rows, and a representation scores by whether their labels are its own.
+
+    Read more in the :ref:`User Guide <evaluation>`.
 
     Parameters
     ----------
@@ -124,12 +130,14 @@ def evaluate(
     splits : sequence of {"random", "contiguous", "modulo"}, default=("random",)
         How to split tasks that come without a split: "random" shuffles rows and keeps those of a
         sequence together; "contiguous" and "modulo" are :class:`ContiguousKFold` and
-        :class:`ModuloKFold`, for scans of single substitutions, and skip other tasks.
+        :class:`ModuloKFold`, for scans of single substitutions, and skip other tasks. Retrievals
+        are not split: each row is a query of all rows of other sequences and clusters.
     n_folds : int, default=5
         Number of folds.
-    probe : {"ridge", "logistic"}, estimator or None, default=None
+    probe : {"ridge", "logistic", "neighbors"}, estimator or None, default=None
         None takes ridge for regressions and logistic regression for classifications, both on
-        columns of unit variance; penalties are chosen inside each training fold.
+        columns of unit variance; penalties are chosen inside each training fold. For retrievals it
+        takes :class:`PrefixNeighbors`, and so may you, with another `metric`.
     output : str or path-like, default=None
         Folder in which the scores of each task are stored, one file per task. A task is read from
         its file, not scored, if its data, the embedder (weights included), the distiller and the
@@ -137,7 +145,8 @@ def evaluate(
         nor a scikit-learn estimator then needs a method ``fingerprint()``, which returns a string
         that changes whenever its results do.
     n_jobs : int, default=None
-        Number of probes fitted at a time, in threads.
+        Number of probes fitted at a time, in threads. Retrievals run one after the other, with
+        the threads of :class:`PrefixNeighbors`.
     verbose : bool, default=False
         Whether to show a progress bar on standard error.
 
@@ -151,13 +160,13 @@ def evaluate(
             Name.
         rows : {"variants", "proteins", "residues"}
             What each row is.
-        metric : {"spearman", "aupr"}
+        metric : {"spearman", "aupr", "recall@1", ..., "map"}
             Spearman correlation for regressions; for classifications the area under the
             precision-recall curve: of two classes that of the second in sorted order, of more the
             mean over the classes of the test rows. Classes of training rows alone are learnt, but
-            not scored.
-        split : {"given", "random", "contiguous", "modulo"}
-            How rows were split; "given" is the task's own split.
+            not scored. For retrievals :func:`recall_at_k` or :func:`mean_average_precision`.
+        split : {"given", "random", "contiguous", "modulo", "leave-one-out"}
+            How rows were split; "given" is the task's own split, and the last that of retrievals.
         subset : str
             "all" test rows, or those with "1" to "4" or "5+" substitutions.
         model, representation : str
@@ -170,19 +179,20 @@ def evaluate(
         score, score_std : float
             Mean and standard deviation over the folds.
         n_folds, n_test : int
-            Number of folds in which the subset could be scored, and of their test rows.
+            Number of folds in which the subset could be scored, and of their test rows; queries
+            whose label no row has that they may find are not counted.
         penalty : float
             Geometric mean over the folds of the penalties that the probe chose.
         top_k_recall, hit_rate, ndcg_at_k : float
             Means over the folds of what the best tenth of the predictions of a regression is worth
             (:func:`top_k_recall`, :func:`hit_rate`, :func:`ndcg_at_k`); a hit exceeds the median of
-            the training rows. NaN for classifications.
+            the training rows. NaN for other tasks.
 
     Raises
     ------
     ValueError
         If a setting is unknown, two tasks have the same name, a task cannot be split, a test fold
-        has a class that its training fold lacks, the probe is for the other kind of task, or the
+        has a class that its training fold lacks, the probe is for another kind of task, or the
         distiller was fitted on other models, layers or poolings than the embedder has.
     TypeError
         If `tasks` has an entry that is not a :class:`Task`. If there is an `output`, and nothing

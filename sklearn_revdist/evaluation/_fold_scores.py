@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import gmean
 from sklearn.base import BaseEstimator
 
+from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ..utils._progress import ProgressBar
 from ._model_free import MODEL_FREE, ModelFree
 from ._probes import OF_BEST, fit_probe, outputs, penalty, score, score_best
 from ._representations import Maps, Representation
+from ._retrieval import score_queries
 from ._splits import Folds
 
 # Columns of the rows that `score_folds` returns.
@@ -80,12 +82,14 @@ def score_folds(
     folds : Folds
         Indices of training and test rows.
     probe : estimator
-        A clone is fitted on each training fold.
+        A clone is fitted on each training fold; PrefixNeighbors for retrievals.
     y : ndarray of shape (n_rows,)
         Targets.
     groups : ndarray of shape (n_rows,), int64
-        Group of each row; inner folds of the probe keep groups whole.
-    metric : {"spearman", "aupr"}
+        Group of each row; inner folds of the probe keep groups whole, and queries do not find rows
+        of their own.
+    metric : str
+        "spearman" or "aupr"; of retrievals "map", "recall@1" or another number.
     subsets : dict of str to ndarray of shape (n_rows,), bool
         Masks of rows. In each fold, subsets of fewer than ten test rows are left out, except "all".
     model_free : ModelFree, default=None
@@ -104,14 +108,20 @@ def score_folds(
     def one(each, fold, columns):
         train, test = folds[fold]
         fitted = fit_probe(probe, columns[train], y[train], groups[train])
-        predicted = outputs(fitted, columns[test])
-        classes = getattr(fitted, "classes_", None)
+        if isinstance(fitted, PrefixNeighbors):
+            predicted = score_queries(fitted, columns, y, groups, train, test, metric)
+            scored, classes = np.isfinite(predicted), None  # of queries that have an answer
+        else:
+            predicted, scored = outputs(fitted, columns[test]), np.ones(len(test), bool)
+            classes = getattr(fitted, "classes_", None)
         scores = {}
         for name, rows in subsets.items():
-            if name == "all" or rows[test].sum() >= _FEWEST_IN_SUBSET:
-                measured, output = y[test][rows[test]], predicted[rows[test]]
+            chosen = rows[test] & scored
+            if name == "all" or chosen.sum() >= _FEWEST_IN_SUBSET:
+                measured, output = y[test][chosen], predicted[chosen]
                 best = score_best(metric, measured, output, y[train])
-                scores[name] = score(metric, measured, output, classes), best
+                value = score(metric, measured, output, classes)
+                scores[name] = value, best, int(chosen.sum())
         return each, fold, columns.shape[1], penalty(fitted), scores
 
     jobs = ProgressBar(
@@ -125,23 +135,24 @@ def score_folds(
         # Training folds may be too small for all columns; widths stay the same.
         for expected in ("beyond the numerical rank", "fewer than its", "Rounding may correlate"):
             warnings.filterwarnings("ignore", f".*{expected}", UserWarning)
+        # A search has threads of its own, and limits those of BLAS for the whole process.
+        n_jobs = 1 if isinstance(probe, PrefixNeighbors) else n_jobs
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
             delayed(one)(*job) for job in jobs
         )
     results.sort(key=lambda result: result[1])
     rows = []
-    for subset, in_subset in subsets.items():
-        n_test = [int(in_subset[test].sum()) for _, test in folds]
+    for subset in subsets:
         for each in dict.fromkeys(listed):
             finite = [
-                (n_test[fold], n_columns, chosen, *scores[subset])
-                for scored, fold, n_columns, chosen, scores in results
+                (n_columns, chosen, *scores[subset])
+                for scored, _, n_columns, chosen, scores in results
                 if scored == each and subset in scores and np.isfinite(scores[subset][0])
             ]
             if finite:
                 model = "" if each.name in MODEL_FREE else natural.sizes.models[each.level]
                 what = subset, model, each.name, each.fitted_on
-                tested, widths, penalties, found, best = zip(*finite, strict=True)
+                widths, penalties, found, best, tested = zip(*finite, strict=True)
                 summary = min(widths), np.mean(found), np.std(found), len(found), sum(tested)
                 rows.append((*what, *summary, gmean(penalties), *np.mean(best, axis=0)))
     return rows

@@ -9,6 +9,7 @@ from sklearn.model_selection import BaseCrossValidator, GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ..probes._metrics import spearman
 from ..probes._top_k import hit_rate, ndcg_at_k, top_k_recall
 from ._splits import random_fold
@@ -65,7 +66,8 @@ def _logistic():
     )
 
 
-_NAMED = {"ridge": _ridge, "logistic": _logistic}
+_NAMED = {"ridge": _ridge, "logistic": _logistic, "neighbors": PrefixNeighbors}
+_DEFAULT = {"regression": "ridge", "classification": "logistic", "retrieval": "neighbors"}
 
 
 def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
@@ -73,10 +75,10 @@ def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
 
     Parameters
     ----------
-    probe : {"ridge", "logistic"}, estimator or None
-        None is "ridge" for a regression and "logistic" for a classification. An estimator is
-        returned as it is.
-    kind : {"regression", "classification"}
+    probe : {"ridge", "logistic", "neighbors"}, estimator or None
+        None is "ridge" for a regression, "logistic" for a classification and "neighbors" for a
+        retrieval. An estimator is returned as it is.
+    kind : {"regression", "classification", "retrieval"}
         Kind of the task.
 
     Returns
@@ -85,21 +87,24 @@ def make_probe(probe: str | BaseEstimator | None, kind: str) -> BaseEstimator:
         "ridge": columns of unit variance; the penalty, one of 17 between 1e-2 and 1e6, minimises
         the leave-one-out error or, if rows form groups, the error in 3 inner folds. "logistic":
         columns of unit variance; the inverse penalty, one of 5 between 1e-4 and 1, maximises the
-        likelihood in 3 inner folds. Inner folds keep groups whole.
+        likelihood in 3 inner folds. Inner folds keep groups whole. "neighbors": exact search by the
+        Euclidean distance of the columns as they are.
 
     Raises
     ------
     ValueError
-        If the probe is unknown, or is for the other kind of task.
+        If the probe is unknown, or is for another kind of task.
     """
     if probe is None:
-        probe = "ridge" if kind == "regression" else "logistic"
+        probe = _DEFAULT[kind]
     if isinstance(probe, str):
         if probe not in _NAMED:
             names = ", ".join(map(repr, _NAMED))
             raise ValueError(f"probe={probe!r} is not known; give {names} or an estimator.")
         probe = _NAMED[probe]()
     made_for = "classification" if is_classifier(probe) else "regression"
+    if isinstance(probe, PrefixNeighbors):
+        made_for = "retrieval"
     if made_for != kind:
         raise ValueError(f"The task is a {kind}, but the probe is for a {made_for}; give another.")
     return probe
@@ -162,13 +167,14 @@ def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) 
 
     Parameters
     ----------
-    metric : {"spearman", "aupr"}
-        Spearman correlation; or area under the precision-recall curve (average precision), of
-        two classes that of the second, of more the mean over the classes that occur in `y`.
+    metric : str
+        "spearman", the Spearman correlation; "aupr", the area under the precision-recall curve
+        (average precision), of two classes that of the second, of more the mean over the classes
+        that occur in `y`; or a metric of retrievals, the mean over queries.
     y : ndarray of shape (n_rows,)
         Measured targets.
     predicted : ndarray of shape (n_rows,) or (n_rows, n_classes)
-        As :func:`outputs` returns them.
+        As :func:`outputs` returns them, or :func:`score_queries`.
     classes : ndarray of shape (n_classes,) or None
         Classes of the columns of `predicted`, among which are all classes of `y`.
 
@@ -177,6 +183,8 @@ def score(metric: str, y: NDArray, predicted: NDArray, classes: NDArray | None) 
     score : float
         NaN if it is undefined, as if all targets are equal.
     """
+    if metric not in ("spearman", "aupr"):
+        return float(predicted.mean()) if len(predicted) else np.nan
     if len(y) < 2 or (y == y[0]).all():
         return np.nan
     if metric == "spearman":
@@ -194,7 +202,7 @@ def score_best(
 
     Parameters
     ----------
-    metric : {"spearman", "aupr"}
+    metric : str
     y : ndarray of shape (n_rows,)
         Measured targets.
     predicted : ndarray of shape (n_rows,)
@@ -205,7 +213,7 @@ def score_best(
     Returns
     -------
     top_k_recall, hit_rate, ndcg_at_k : float
-        NaN for a classification.
+        NaN unless the metric is "spearman".
     """
     if metric != "spearman":
         return np.nan, np.nan, np.nan

@@ -5,8 +5,11 @@ from numpy.typing import NDArray
 
 from ..probes._folds import ContiguousKFold, ModuloKFold
 from ..tasks._task import Task
+from ._retrieval import count_relevant
 
 SPLITS = ("given", "random", "contiguous", "modulo")
+# Of retrievals without a split of their own: each row is a query of all others.
+LEAVE_ONE_OUT = "leave-one-out"
 _BY_POSITION = {"contiguous": ContiguousKFold, "modulo": ModuloKFold}
 
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -64,22 +67,26 @@ def checked_folds(task: Task, splits: tuple[str, ...], n_folds: int) -> dict[str
     ----------
     task : Task
     splits : tuple of {"random", "contiguous", "modulo"}
-        Splits for tasks without a split of their own; those by position are skipped unless every
-        row is a single substitution.
+        Splits for predictions without a split of their own; those by position are skipped unless
+        every row is a single substitution.
     n_folds : int
         Number of folds, except for the task's own split.
 
     Returns
     -------
     folds : dict of str to Folds
-        Folds by split; ``"given"`` for a split of the task's own.
+        Folds by split; ``"given"`` for a split of the task's own. Retrievals without one have
+        ``"leave-one-out"``, whose only fold has all rows on both sides.
 
     Raises
     ------
     ValueError
         If the task has a target that is not finite or too few sequences or positions, or a fold
-        cannot be scored (see :func:`check_folds`).
+        cannot be scored (see :func:`check_folds`); or if no query of a retrieval has its label in
+        the database.
     """
+    if task.kind == "retrieval":
+        return _retrieval_folds(task)
     if task.kind == "regression" and not np.isfinite(task.target).all():
         row = np.flatnonzero(~np.isfinite(task.target))[0]
         raise ValueError(
@@ -94,6 +101,20 @@ def checked_folds(task: Task, splits: tuple[str, ...], n_folds: int) -> dict[str
         where = f" of {task.name!r} ({split} split)"
         check_folds(folds, task.target, groups, classes=classes, where=where)
     return checked
+
+
+def _retrieval_folds(task: Task) -> dict[str, Folds]:
+    """Return the database and the queries of a retrieval."""
+    every = np.arange(len(task.target))
+    split = LEAVE_ONE_OUT if task.split is None else "given"
+    folds = [(every, every)] if task.split is None else make_folds(task, split, 1)
+    ((known, asked),) = folds
+    if not count_relevant(task.target, task.groups(), known, asked).any():
+        raise ValueError(
+            f"No query of {task.name!r} ({split} split) has its label among the rows of other "
+            "sequences and clusters that it may find; check the labels, or the split."
+        )
+    return {split: folds}
 
 
 def check_folds(

@@ -1,6 +1,6 @@
 """RetrievalAugmenter: a row, and what its neighbours are like."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple, Self
 
@@ -145,7 +145,8 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = "labels" in self.features
+        listed = isinstance(self.features, Iterable)
+        tags.target_tags.required = listed and "labels" in self.features
         return tags
 
     @_fit_context(prefer_skip_nested_validation=False)

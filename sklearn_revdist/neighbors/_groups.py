@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from ..utils._joined_groups import joined_groups
 
 
 def find_groups(rows: NDArray, groups: Any = None) -> NDArray[np.int64]:
@@ -25,8 +25,8 @@ def find_groups(rows: NDArray, groups: Any = None) -> NDArray[np.int64]:
 
     Raises
     ------
-    ValueError
-        If there is not one group for each row.
+    TypeError, ValueError
+        If groups are of several types, or there is not one for each row.
     """
     # plus zero, since -0.0 equals 0.0; by digests, since the order of their numbers is fixed
     digests = [
@@ -45,7 +45,4 @@ def find_groups(rows: NDArray, groups: Any = None) -> NDArray[np.int64]:
         _, given = np.unique(given, return_inverse=True)
     except TypeError as error:
         raise TypeError("groups are of several types; give all strings, or all numbers.") from error
-    # groups that share a duplicate are one; numbers of components are in the order of the groups
-    n_given, n_nodes = given.max() + 1, given.max() + same.max() + 2
-    links = coo_matrix((np.ones(len(rows)), (given, n_given + same)), shape=(n_nodes, n_nodes))
-    return connected_components(links, directed=False)[1][given].astype(np.int64)
+    return joined_groups(given, same)  # those that share a duplicate are one

@@ -160,6 +160,9 @@ class Search:
         parts = block.parts(n_parts)
         out = np.split(values[:n_rows], np.cumsum([len(part.rows) for part in parts])[:-1])
         list(run(partial(self.frame.products, queries, stage), parts, out))
+        if self.groups is not None:  # else the best bounds may all be of the query's own group
+            of_rows = self.groups[block.first : block.first + n_rows, np.newaxis]
+            np.copyto(values[:n_rows], -np.inf, where=of_rows == queries.own)
         self.n_read.append(n_queries * n_rows * self.frame.width(stage))
         return _Products(values, size)
 

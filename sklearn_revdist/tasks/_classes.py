@@ -43,8 +43,9 @@ def class_name(label: str) -> str:
 def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     """Reject unusable classes, and add the counts of all rejected rows to the task.
 
-    A class is unusable if most rows spell it in another way, if it has a single row or is in one
-    sequence only, or if the task's own split has it in test rows only.
+    A class is unusable if most rows spell it in another way and, unless it is only to be retrieved,
+    if it has a single row or is in one sequence only, or if the task's own split has it in test
+    rows only.
 
     Parameters
     ----------
@@ -58,9 +59,8 @@ def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     -------
     task : Task
     """
-    if task.kind == "classification":
-        for unusable in (_written_otherwise, _seen_once, _only_tested):
-            task, places = _without(task, places, rejects, unusable(task, places))
+    for unusable in _UNUSABLE[task.kind]:
+        task, places = _without(task, places, rejects, unusable(task, places))
     task.excluded.update(rejects.counts)
     return task
 
@@ -117,6 +117,13 @@ def _only_tested(task, _places) -> _Wrong:
         name: (f"class {name!r} is in test rows only, so that it cannot be learnt", reason)
         for name in set(task.target[test].tolist()) - set(task.target[~test].tolist())
     }
+
+
+_UNUSABLE = {
+    "regression": (),
+    "classification": (_written_otherwise, _seen_once, _only_tested),
+    "retrieval": (_written_otherwise,),
+}
 
 
 def _without(task, places, rejects, wrong: _Wrong):

@@ -11,7 +11,7 @@ from ..sequences._fasta import header_values, identifier, read_fasta
 from ..sequences._tokens import wrong_letter
 from ._classes import finish
 from ._sets import as_sets, set_in_header, wrong_set
-from ._targets import as_targets
+from ._targets import as_targets, retrieval_of
 from ._task import Task
 from ._text_rows import Rejects, read_text, task_name, without_stops
 
@@ -24,7 +24,9 @@ def read_table(
     target: str = "target",
     split: str | None = None,
     columns: Sequence[str] | None = None,
+    cluster: str | None = None,
     kind: str | None = None,
+    metric: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
@@ -45,10 +47,15 @@ def read_table(
         case; not together with a file for each set.
     columns : sequence of str, default=None
         Names of the columns of files without a header.
-    kind : {"regression", "classification"}, default=None
+    cluster : str, default=None
+        Column of the clusters of the sequences, which stay together; an empty cell is a cluster of
+        one.
+    kind : {"regression", "classification", "retrieval"}, default=None
         None means a regression if at least half of the targets that are not missing are numbers,
-        unless these are at most 20 distinct whole numbers. With "classification" every cell that
-        is not empty is a class, even NA and None.
+        unless these are at most 20 distinct whole numbers. With "classification" and "retrieval"
+        every cell that is not empty is a class, or label, even NA and None.
+    metric : str, default=None
+        Metric of a retrieval: "recall@1", the default, "recall@5" or another number, or "map".
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -67,12 +74,14 @@ def read_table(
     """
     if split and isinstance(path, dict):
         raise ValueError(f"split={split!r} and a file for each set both define sets; drop one.")
-    records = []
+    retrieval, records = retrieval_of(kind, metric, path), []
     for set_name, file in _files(path):
-        table = read_text(file, [sequence, target, *([split] if split else [])], columns=columns)
+        more = [column for column in (split, cluster) if column]
+        table = read_text(file, [sequence, target, *more], columns=columns)
         sets = table[split] if split else [set_name] * len(table)
-        records += zip(table.index, table[sequence], table[target], sets, strict=True)
-    return _protein_task(path, records, name, kind, unknown, Rejects(skip_invalid))
+        clusters = table[cluster].str.strip() if cluster else [""] * len(table)
+        records += zip(table.index, table[sequence], table[target], sets, clusters, strict=True)
+    return _protein_task(path, records, name, kind, retrieval, unknown, Rejects(skip_invalid))
 
 
 def read_labelled_fasta(
@@ -81,6 +90,7 @@ def read_labelled_fasta(
     name: str | None = None,
     target: str = "TARGET",
     kind: str | None = None,
+    metric: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
@@ -94,7 +104,7 @@ def read_labelled_fasta(
         Key of the target, in upper or lower case, in headers such as FLIP's ``>id TARGET=1.5
         SET=train VALIDATION=False``; the target goes on to the next key. Or a regular expression
         with one group, which is the target.
-    name, kind, unknown, skip_invalid
+    name, kind, metric, unknown, skip_invalid
         As for :func:`read_table`.
 
     Returns
@@ -106,7 +116,7 @@ def read_labelled_fasta(
     ValueError
         As for :func:`read_table`; the message names file and record.
     """
-    find = _target_finder(target)
+    find, retrieval = _target_finder(target), retrieval_of(kind, metric, path)
     rejects = Rejects(skip_invalid)
     records = []
     for set_name, file in _files(path):
@@ -119,8 +129,8 @@ def read_labelled_fasta(
                 rejects.add(place, what, "a target given twice")
                 continue
             label = found[0] if found else ""
-            records.append((place, sequence, label, set_name or set_in_header(header)))
-    return _protein_task(path, records, name, kind, unknown, rejects)
+            records.append((place, sequence, label, set_name or set_in_header(header), ""))
+    return _protein_task(path, records, name, kind, retrieval, unknown, rejects)
 
 
 def _target_finder(target):
@@ -140,9 +150,9 @@ def _target_finder(target):
     return lambda header: [found[1]] if (found := pattern.search(header)) and found[1] else []
 
 
-def _protein_task(path, records, name, kind, unknown, rejects):
-    """Make a task of records (place, sequence, target, set) from one file or several."""
-    places, sequences, labels, names = zip(*records, strict=True) if records else ([], [], [], [])
+def _protein_task(path, records, name, kind, retrieval, unknown, rejects):
+    """Make a task of records (place, sequence, target, set, cluster) from one file or several."""
+    places, sequences, labels, names, clusters = zip(*records, strict=True) if records else [[]] * 5
     first_file = _files(path)[0][1]
     sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
     targets = as_targets(labels, kind, places)
@@ -168,8 +178,18 @@ def _protein_task(path, records, name, kind, unknown, rejects):
         target=targets.values[rows],
         protein=np.arange(len(rows)),
         split=None if sets is None else np.array([sets[row] for row in rows]),
+        retrieval=retrieval,
+        cluster=_clusters([clusters[row] for row in rows]) if any(clusters) else None,
     )
     return finish(task, [places[row] for row in rows], rejects)
+
+
+def _clusters(names):
+    """Number the clusters; rows without a name are each in one of their own."""
+    numbers: dict[object, int] = {}
+    return np.array(
+        [numbers.setdefault(name or row, len(numbers)) for row, name in enumerate(names)]
+    )
 
 
 def _files(path):

@@ -10,7 +10,7 @@ from ..sequences._tokens import wrong_letter
 from ._classes import class_name, finish
 from ._positions import as_position, check_first_position
 from ._residues import sequences_by_name
-from ._targets import as_numbers, as_targets
+from ._targets import as_numbers, as_targets, retrieval_of
 from ._task import Task
 from ._text_rows import Rejects, read_text
 
@@ -27,6 +27,7 @@ def read_residue_table(
     first_position: int = 1,
     where: dict[str, Any] | None = None,
     kind: str | None = None,
+    metric: str | None = None,
     n_classes: int | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
@@ -55,7 +56,9 @@ def read_residue_table(
     where : dict, default=None
         Use only the rows that have these values in these columns; 1 matches 1.0, and true matches
         TRUE.
-    kind : {"regression", "classification"}, default=None
+    kind : {"regression", "classification", "retrieval"}, default=None
+        As for :func:`read_table`.
+    metric : str, default=None
         As for :func:`read_table`.
     n_classes : int, default=None
         Make this many classes of equal size from the ranks of the numbers.
@@ -74,13 +77,14 @@ def read_residue_table(
         sequence, if a residue occurs twice, or if a class cannot be learnt and tested. The message
         names file and line.
     """
+    retrieval = retrieval_of(kind, metric, path)
     protein = [protein] if isinstance(protein, str) else list(protein)
     columns = [target, *protein, position, *([residue] if residue else [])]
     table = _rows_where(path, columns, where or {})
     rejects = Rejects(skip_invalid)
     rejects.check_any_left(path, len(table))
     if n_classes is not None:
-        if kind == "classification":
+        if kind in ("classification", "retrieval"):
             raise ValueError(
                 f"{str(path)!r}: n_classes={n_classes} ranks numbers, but kind={kind!r}; leave one "
                 "out."
@@ -125,6 +129,7 @@ def read_residue_table(
         target=targets.values[rows],
         protein=np.array([index_of[name] for name, _ in found]),
         residue=np.array([number - first_position for _, number in found]),
+        retrieval=retrieval,
     )
     if n_classes is not None:
         task = task.ranked(n_classes)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._classes import class_name
+from ._task import RETRIEVAL_METRICS
 
-KINDS = ("regression", "classification")
+KINDS = ("regression", "classification", "retrieval")
 
 # Whole numbers with at most this many distinct values are names of classes.
 _MOST_NUMBERED_CLASSES = 20
@@ -75,9 +76,9 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     ----------
     cells : sequence of str
         As in the file; empty if missing.
-    kind : {"regression", "classification"} or None
-        With "regression" every cell is meant as a number, and with "classification" every cell
-        that is not empty is a class. With None, cells are meant as numbers if at least half of
+    kind : {"regression", "classification", "retrieval"} or None
+        With "regression" every cell is meant as a number, and with the others every cell that is
+        not empty is a class. With None, cells are meant as numbers if at least half of
         those that are not missing are numbers. These are a regression unless they are at most 20
         distinct whole numbers; everything else is a classification.
     places : sequence of str
@@ -95,7 +96,7 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     """
     texts = [cell.strip() for cell in cells]
     numbers = as_numbers(texts)
-    if kind == "classification":
+    if kind in ("classification", "retrieval"):
         return Targets(_names(texts), [None if text else _wrong(text) for text in texts])
     finite = np.isfinite(numbers)
     if kind is None and not _meant_as_numbers(texts, finite, places):
@@ -111,6 +112,33 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     if kind is None and few and (given == np.rint(given)).all():
         return Targets(_names(texts), wrong)
     return Targets(numbers, wrong)
+
+
+def retrieval_of(kind: str | None, metric: str | None, path: object) -> str | None:
+    """Return the metric of a retrieval, None for other kinds of tasks, or refuse it.
+
+    Parameters
+    ----------
+    kind : {"regression", "classification", "retrieval"} or None
+    metric : str or None
+        None is "recall@1" for a retrieval.
+    path : path-like, or dict of path-like
+        File or files, for errors.
+    """
+    if kind == "retrieval" and (metric is None or RETRIEVAL_METRICS.fullmatch(metric)):
+        return metric or "recall@1"
+    if metric is None:
+        return None
+    files = path.values() if isinstance(path, dict) else [path]
+    where = ", ".join(repr(str(file)) for file in files)
+    if kind == "retrieval":
+        raise ValueError(
+            f"{where}: metric={metric!r} is not known; give 'recall@1' or another number, or 'map'."
+        )
+    raise ValueError(
+        f"{where}: metric={metric!r} is for retrievals, and the metric of other tasks follows from "
+        "their targets; set kind='retrieval', or leave it out."
+    )
 
 
 def _names(texts):

@@ -1,5 +1,6 @@
 """Tasks: what a probe predicts, for which proteins or residues, and how rows may be split."""
 
+import re
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Self
@@ -9,13 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..utils._compat import Interval, validate_params
 from ..utils._fingerprint import fingerprint
+from ..utils._joined_groups import joined_groups
 
 SETS = ("train", "validation", "test")
+# Columns that a task may have, and types of those that are not whole numbers.
+_COLUMNS = ("residue", "split", "position", "n_mutations", "cluster")
+_TYPES = {
+    "split": ("OUT", "strings"),
+    "cluster": ("OUTiu", "strings or whole numbers"),
+}
+# Metrics of a retrieval.
+RETRIEVAL_METRICS = re.compile("recall@[1-9][0-9]{0,8}|map")
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Targets of proteins, or of residues of proteins.
+    """Targets of proteins, or of residues of proteins, to be predicted or retrieved.
 
     Parameters
     ----------
@@ -40,6 +50,14 @@ class Task:
     wild_type : str, default=None
         The protein that rows are variants of, with which :class:`ESMEmbedder` compares them if its
         `pooling` does and it has no `reference`.
+    retrieval : str, default=None
+        Makes the task a retrieval, scored by "recall@1", "recall@5" or another number, or "map"
+        (:func:`recall_at_k`, :func:`mean_average_precision`): test rows are queries, and the others
+        the database in which rows with the label of a query should be nearest. Without a split,
+        each row is a query of all others. None is a target to be predicted.
+    cluster : ndarray of shape (n_rows,) of str or int, default=None
+        Cluster of each row, such as that of similar sequences. Rows of a cluster, like those of a
+        sequence, are in one random fold, and are never found for each other.
     """
 
     name: str
@@ -52,6 +70,8 @@ class Task:
     n_mutations: NDArray[np.int64] | None = None
     excluded: dict[str, int] = field(default_factory=dict)
     wild_type: str | None = None
+    retrieval: str | None = None
+    cluster: NDArray | None = None
 
     def __post_init__(self):
         """Check the types, shapes and values."""
@@ -64,15 +84,16 @@ class Task:
             ("target", is_vector, "an array of one dimension"),
             ("excluded", isinstance(self.excluded, dict), "a dict"),
             ("wild_type", isinstance(self.wild_type, str | None), "a string or None"),
+            ("retrieval", isinstance(self.retrieval, str | None), "a string or None"),
         ):
             if not fits:
                 given = _describe(getattr(self, name))
                 raise TypeError(f"{name} must be {what}, but it is {given}.")
-        for column in ("protein", "residue", "split", "position", "n_mutations"):
+        for column in ("protein", *_COLUMNS):
             values = getattr(self, column)
             if values is None and column != "protein":
                 continue
-            kinds, what = ("OUT", "strings") if column == "split" else ("iu", "whole numbers")
+            kinds, what = _TYPES.get(column, ("iu", "whole numbers"))
             fits = isinstance(values, np.ndarray) and values.shape == self.target.shape
             if not fits or values.dtype.kind not in kinds:
                 raise TypeError(
@@ -86,15 +107,30 @@ class Task:
         other = set() if self.split is None else {*self.split.tolist()} - set(SETS)
         if other:
             raise ValueError(f"split has {other.pop()!r}; give one of {', '.join(SETS)}.")
+        if self.retrieval is not None:
+            if not RETRIEVAL_METRICS.fullmatch(self.retrieval):
+                raise ValueError(
+                    f"retrieval={self.retrieval!r} is not a metric; give 'recall@1' or another "
+                    "number, or 'map'."
+                )
+            if self.target.dtype.kind == "f":
+                raise ValueError(
+                    f"The target of {self.name!r} has numbers, but retrieval needs labels; give an "
+                    "array of strings."
+                )
 
     @property
     def kind(self) -> str:
-        """Either "regression" or "classification"."""
+        """One of "regression", "classification" and "retrieval"."""
+        if self.retrieval is not None:
+            return "retrieval"
         return "regression" if self.target.dtype.kind == "f" else "classification"
 
     @property
     def metric(self) -> str:
-        """The paper's metric: "spearman" for a regression, macro "aupr" for a classification."""
+        """That of a retrieval; else the paper's: "spearman" of numbers, macro "aupr" of classes."""
+        if self.retrieval is not None:
+            return self.retrieval
         return "spearman" if self.kind == "regression" else "aupr"
 
     @property
@@ -105,15 +141,19 @@ class Task:
         return "proteins" if self.n_mutations is None else "variants"
 
     def groups(self) -> NDArray[np.int64]:
-        """Group the rows that must stay together: those with the same sequence.
+        """Group the rows that must stay together: those of a sequence, and those of a cluster.
 
         Returns
         -------
         groups : ndarray of shape (n_rows,), int64
-            Equal for rows with equal sequences.
+            Equal for rows with equal sequences or clusters, and for those that others link.
         """
         _, group = np.unique(np.array(self.sequences, dtype=object), return_inverse=True)
-        return group[self.protein]
+        group = group[self.protein]
+        if self.cluster is None:
+            return group
+        _, cluster = np.unique(self.cluster, return_inverse=True)
+        return joined_groups(group, cluster)
 
     def take(self, rows: ArrayLike) -> Self:
         """Select some rows, with only their proteins.
@@ -132,7 +172,7 @@ class Task:
         kept, protein = np.unique(self.protein[rows], return_inverse=True)
         columns = {
             name: values if values is None else values[rows]
-            for name in ("target", "residue", "split", "position", "n_mutations")
+            for name in ("target", *_COLUMNS)
             for values in [getattr(self, name)]
         }
         sequences = [self.sequences[i] for i in kept]
@@ -195,7 +235,7 @@ class Task:
         task : Task
             A classification.
         """
-        if self.kind == "classification":
+        if self.kind != "regression":
             raise ValueError(f"{self.name!r} has classes, which have no ranks; give numbers.")
         ranks = self.target.argsort(kind="stable").argsort(kind="stable")
         classes = ranks * n_classes // len(ranks) + 1
@@ -217,7 +257,10 @@ class Task:
         indices = (self.protein, self.residue, self.position, self.n_mutations)
         columns = [None if values is None else values.astype(np.int64) for values in indices]
         sequences = [*map(str, self.sequences), self.wild_type]
-        return fingerprint(self.name, sequences, target, split, columns)
+        # Only where there is something, so that scores of other tasks are still found.
+        cluster = None if self.cluster is None else self.groups()
+        more = [value for value in (self.retrieval, cluster) if value is not None]
+        return fingerprint(self.name, sequences, target, split, columns, *more)
 
 
 def _describe(value):

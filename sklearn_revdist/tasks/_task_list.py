@@ -76,17 +76,20 @@ def read_tasks(
             number of substitutions.
         "table"
             proteins in a table of text: `path`, or `train`, `validation` and `test`; `sequence`,
-            `target`, `split`, `columns`, `kind`.
+            `target`, `split`, `columns`, `cluster`, `kind`, `metric`.
         "fasta"
-            proteins with targets in the headers: `path`, or files as above; `target`, `kind`.
+            proteins with targets in the headers: `path`, or files as above; `target`, `kind`,
+            `metric`.
         "residue-labels"
             `sequences` and `labels`, one letter per residue, both FASTA; `mask`,
             `max_train_proteins`.
         "residue-table"
             `path`, a table of residues, and `sequences`, FASTA; `target`, `protein`, `position`,
-            `residue`, `first_position`, `where`, `kind`, `n_classes`.
+            `residue`, `first_position`, `where`, `kind`, `metric`, `n_classes`.
 
-        Every entry may have a `name`, and its own `skip_invalid` and `unknown`.
+        Every entry may have a `name`, and its own `skip_invalid` and `unknown`. The `kind` of a
+        task is "regression", "classification" or "retrieval"; for the last, `metric` is "recall@1"
+        (the default), "recall@5" or another number, or "map".
     data : str or path-like, default=None
         Folder that paths in a TOML file are relative to; None is the TOML file's own.
     target, sequence, mutant : str, default=None

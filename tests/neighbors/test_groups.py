@@ -48,8 +48,9 @@ def test_groups_that_do_not_fit_are_refused(groups, message):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_neighbours_in_other_groups_are_those_of_brute_force(metric, rng, small):
     X = rng.normal(size=(50, 6))
+    sizes = np.repeat(np.arange(6), [26, 8, 1, 5, 7, 3])  # one is more than half of all
+    X += 5 * rng.normal(size=(6, 6))[sizes]  # and all are apart
     X[40:] = X[:10]
-    sizes = np.repeat(np.arange(4), [30, 8, 1, 11])  # one is more than half of all
     nn = PrefixNeighbors(5, n_components="level0", prefixes=[4, 6], level_scale="unit")
     nn.set_params(metric=metric).fit(X)
     groups = find_groups(X[:, :4], sizes)

@@ -206,8 +206,6 @@ def use(estimator):
     if isinstance(estimator, SequenceOneHotEncoder | SiteMean | KmerComposition):
         return estimator.fit_transform(["MKT", "MKR", "MRT", "ART", "MKW", "MRW"], [*range(6)])
     y = CLASSES if is_classifier(estimator) else Y
-    takes_classes = isinstance(estimator, PrefixRidgeClassifierCV | RetrievalMixtureClassifier)
-    y = CLASSES if takes_classes else Y
     if isinstance(estimator, RetrievalAugmenter):
         return estimator.fit_transform(X, y)
     fitted = estimator.fit(X, y)
@@ -270,6 +268,11 @@ CHOICE = {
     "max_length": ["long", None, 1.5, [0, "a"]],
 }
 
+OF_QUERIES = {
+    "y_true": [5, "ab", None, [], [["a"]] * 40],
+    "y_retrieved": [5, "ab", None, [], ["a"] * 40, [["a"]], [[]] * 40, [[1]] * 40],
+}
+
 # By what is called: for each parameter values that it does not take. What is missing is open: data,
 # whose errors are tested where they are read.
 CALLS = {
@@ -295,6 +298,22 @@ CALLS = {
     "top_k_recall": {"k": NO_NUMBER_OR_SHARE},
     "hit_rate": {"k": NO_NUMBER_OR_SHARE, "threshold": ["high", None, np.nan, np.inf, [1.0]]},
     "ndcg_at_k": {"k": NO_NUMBER_OR_SHARE},
+    "recall_at_k": {
+        **OF_QUERIES,
+        "k": [*NO_COUNT, None, 3],
+        "n_relevant": [5, "ab", [1], [[1]] * 40, [1.5] * 40, [0] * 40, [None] * 40],
+    },
+    "mean_average_precision": {
+        **OF_QUERIES,
+        "n_relevant": [5, "ab", [1], [[1]] * 40, [1.5] * 40, [0] * 40, [None] * 40],
+    },
+    "accuracy_by_identity": {
+        "identity": [
+            *(5, "ab", None, [[1.0]], ["a"] * 40, [-1.0] * 40, [101.0] * 40, [np.nan] * 40),
+            [0.5] * 40,
+        ],
+        "bands": [5, "ab", None, [], [0], [100, 0], [0, 0], ["a", "b"], [[0, 100]], [np.nan, 1]],
+    },
     "mutate": {"mutants": [5, "K2R", None, ["nosuch"], [5]], "first_position": [1.5, "1", None]},
     "mutants_of": {
         "sequences": [5, "MKT", None, [5], ["MK"]],
@@ -422,6 +441,8 @@ CALLS = {
         "n_mutations": INTEGERS,
         "wild_type": [5, ["MKT"]],
         "excluded": [5, None, ["a"]],
+        "retrieval": [5, ["map"], "aupr", "recall", "recall@0", "recall@1.5", "map"],
+        "cluster": [5, "abc", np.zeros(3, int), np.zeros((8, 1), int), np.zeros(8), ["a"] * 8],
     },
     "Task.sample_proteins": {"n_train": [*NO_COUNT, None]},
     "Task.ranked": {"n_classes": [*NO_COUNT, None]},
@@ -532,6 +553,7 @@ OPEN = {
     "top_k_recall": {"y_true", "y_pred"},
     "hit_rate": {"y_true", "y_pred"},
     "ndcg_at_k": {"y_true", "y_pred"},
+    "accuracy_by_identity": {"y_true", "y_pred"},
     "mutate": {"reference"},
     "mutants_of": {"reference"},
     "single_substitutions": {"reference"},
@@ -644,6 +666,8 @@ def good(tmp_path):
     }
     layers = layer_scores(**of_sequences)
     measured = {"y_true": Y, "y_pred": Y}
+    retrieved = {"y_true": CLASSES, "y_retrieved": CLASSES[:, np.newaxis].repeat(2, axis=1)}
+    transferred = {"y_true": CLASSES, "y_pred": CLASSES, "identity": np.full(40, 50.0)}
     few_rounds = {"X": X, "y": Y, "initial": 5, "n_per_round": 5, "n_rounds": 2}
     few_rounds["estimator"] = LinearRegression()
     kind, numbers = ("t", "proteins", "spearman", "random", "all"), (0.1, 5, 8, 1, 0.2, 0.7, 0.9)
@@ -683,6 +707,8 @@ def good(tmp_path):
         "simulate_campaign": (None, few_rounds),
         **dict.fromkeys(["top_k_recall", "ndcg_at_k"], (None, measured)),
         "hit_rate": (None, {**measured, "threshold": 0.0}),
+        **dict.fromkeys(["recall_at_k", "mean_average_precision"], (None, retrieved)),
+        "accuracy_by_identity": (None, transferred),
         "mutate": (None, {"reference": "MKT", "mutants": ["K2R"]}),
         "mutants_of": (None, {"reference": "MKT", "sequences": ["MRT"]}),
         "single_substitutions": (None, {"reference": "MKT"}),

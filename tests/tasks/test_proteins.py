@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sklearn_revdist.tasks._proteins import read_labelled_fasta, read_table
@@ -65,6 +66,36 @@ def test_sets_are_files_a_column_or_in_the_headers(table, fasta, tmp_path):
     task = read_labelled_fasta(fasta(headers))
     assert task.target.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
     assert task.split.tolist() == ["train", "validation", *["train"] * 4]
+
+
+def test_a_retrieval_keeps_labels_that_are_seen_once_and_has_clusters(table, fasta, tmp_path):
+    path = tmp_path / "families.csv"
+    cells = ["1,x", "1.0,x", "b,", "NA, y", "c,", "c,y"]
+    rows = [f"{s},{of}" for s, of in zip(SEQUENCES, cells, strict=True)]
+    path.write_text("\n".join(["sequence,target,at_50", *rows]))
+    task = read_table(path, cluster="at_50", kind="retrieval")
+    assert (task.kind, task.metric) == ("retrieval", "recall@1")
+    assert task.target.tolist() == ["1", "1", "b", "NA", "c", "c"]
+    same = task.groups()[:, np.newaxis] == task.groups()
+    assert np.argwhere(np.triu(same, 1)).tolist() == [[0, 1], [3, 5]]
+    headers = [f"p{i} TARGET=family {i}" for i in range(6)]
+    assert read_labelled_fasta(fasta(headers), kind="retrieval", metric="map").metric == "map"
+    labels = ["a", "A", *"aabb"]
+    with pytest.raises(ValueError, match="line 3: class 'A' is written 'a' elsewhere"):
+        read_table(table(labels), kind="retrieval")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"kind": "retrieval", "metric": "recall"}, r"t\.csv': metric='recall' is not known; give"),
+        ({"kind": "classification", "metric": "map"}, "metric='map' is for retrievals"),
+        ({"metric": "aupr"}, "metric='aupr' is for retrievals"),
+    ],
+)
+def test_a_metric_is_that_of_a_retrieval(table, settings, told):
+    with pytest.raises(ValueError, match=told):
+        read_table(table(list("aabbab")), **settings)
 
 
 def test_a_target_in_the_header_is_found_by_an_expression(fasta):

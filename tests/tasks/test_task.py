@@ -34,6 +34,26 @@ def test_the_target_says_kind_and_metric(residues):
     assert variants.rows == "variants"
 
 
+def test_a_retrieval_says_so_by_its_metric(residues):
+    for metric in ("recall@1", "recall@25", "map"):
+        task = replace(residues, retrieval=metric)
+        assert (task.kind, task.metric) == ("retrieval", metric)
+        assert task.take([0, 4]).kind == "retrieval"
+    with pytest.raises(ValueError, match=r"target of 'numbers' has numbers, but retrieval needs"):
+        replace(numbers([1, 2]), retrieval="map")
+
+
+def test_rows_of_a_cluster_are_one_group_and_so_are_those_that_it_links(residues):
+    # the clusters of the first and the last protein are one, and duplicates are
+    cluster = np.repeat(["x", "y", "z", "x"], 3)
+    groups = replace(residues, cluster=cluster).groups()
+    assert groups[0] == groups[6] == groups[9] != groups[3]
+    alone = replace(residues, cluster=np.repeat(np.arange(4), 3))
+    assert len(set(alone.groups())) == len(set(residues.groups())) == 3
+    taken = replace(residues, cluster=cluster).take([0, 3, 9])
+    assert taken.cluster.tolist() == ["x", "y", "x"]
+
+
 def test_rows_of_equal_sequences_are_one_group(residues):
     groups = residues.groups()
     assert len(set(groups[:3])) == 1
@@ -102,6 +122,8 @@ def test_classes_have_no_ranks(residues):
         ("split", None),
         ("position", np.arange(12)),
         ("n_mutations", np.ones(12, int)),
+        ("retrieval", "recall@1"),
+        ("cluster", np.repeat(["x", "y", "z", "x"], 3)),
     ],
 )
 def test_the_fingerprint_changes_with_all_that_a_score_depends_on(residues, column, change):
@@ -130,3 +152,7 @@ def test_the_fingerprint_does_not_change_with_how_a_task_is_held(residues):
         "excluded": {"too long": 5},
     }
     assert replace(residues, **held).fingerprint() == same
+    clusters = [
+        replace(residues, cluster=np.repeat(names, 3)) for names in (list("abcb"), [3, 1, 0, 1])
+    ]
+    assert clusters[0].fingerprint() == clusters[1].fingerprint()

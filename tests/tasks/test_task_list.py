@@ -68,6 +68,16 @@ def test_all_formats_are_read_relative_to_the_list(write):
     assert tasks[2].split.tolist() == ["train"] * 4
 
 
+def test_tables_headers_and_residues_may_be_retrievals(write):
+    _, _, table, fasta, _, residues = ALL.rstrip().split("[[task]]")
+    kind = 'kind = "retrieval"\n'
+    text = f"[[task]]{table}{kind}[[task]]{fasta}{kind}[[task]]{residues}\n{kind}metric = 'map'"
+    tasks = list(read_tasks(write(text)))
+    assert [task.name for task in tasks] == ["classes", "t", "y"]
+    assert [task.metric for task in tasks] == ["recall@1", "recall@1", "map"]
+    assert {task.kind for task in tasks} == {"retrieval"}
+
+
 def test_paths_may_be_relative_to_another_folder(write, folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "list.toml"
     elsewhere.write_text(ALL)
@@ -158,7 +168,7 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
         ('[[task]]\nformat = "scan"\npath = "dms"\nname = "x"', "one name for 2 scans"),
         (
             '[[task]]\nformat = "table"\npath = "t.csv"\nkind = "Classes"',
-            "task 1: kind='Classes' is not known; give one of regression, classification",
+            "task 1: kind='Classes' is not known; give one of .*classification, retrieval",
         ),
         (
             '[[task]]\nformat = "table"\npath = "t.csv"\ntest = "t.csv"',

@@ -1,4 +1,4 @@
-"""Annotations are transferred as weighing the neighbours by hand says."""
+"""Classes are transferred as weighing the neighbours by hand says, and reliabilities hold."""
 
 import pickle
 
@@ -9,10 +9,10 @@ from brute_force import brute_force
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_revdist import AnnotationTransferClassifier, AnnotationTransferRegressor
+from sklearn_revdist import AnnotationTransferClassifier
 
 
 @pytest.fixture
@@ -33,8 +33,6 @@ def data(rng):
     [
         AnnotationTransferClassifier(),
         AnnotationTransferClassifier(1, temperature=0),
-        AnnotationTransferRegressor(),
-        AnnotationTransferRegressor(3),
     ]
 )
 def test_common_checks(estimator, check):
@@ -57,9 +55,6 @@ def test_votes_are_softmax_of_distances(temperature, metric, data):
     shares = np.stack([(weights * (y[nearest] == c)).sum(axis=1) for c in model.classes_], axis=1)
     np.testing.assert_allclose(model.predict_proba(queries), shares, atol=1e-12)
     assert (model.predict(queries) == model.classes_[shares.argmax(axis=1)]).all()
-    z = X @ np.arange(12.0)
-    regression = AnnotationTransferRegressor(7, temperature=temperature, metric=metric).fit(X, z)
-    np.testing.assert_allclose(regression.predict(queries), (weights * z[nearest]).sum(axis=1))
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 6])
@@ -68,10 +63,6 @@ def test_infinite_temperature_is_a_vote_of_equals(n_neighbors, data):
     ours = AnnotationTransferClassifier(n_neighbors, temperature=np.inf).fit(X, y)
     theirs = KNeighborsClassifier(n_neighbors).fit(X, y)
     np.testing.assert_allclose(ours.predict_proba(queries), theirs.predict_proba(queries))
-    targets = np.stack([X[:, 0], X[:, 1] ** 2], axis=1)
-    ours = AnnotationTransferRegressor(n_neighbors, temperature=np.inf).fit(X, targets)
-    theirs = KNeighborsRegressor(n_neighbors).fit(X, targets)
-    np.testing.assert_allclose(ours.predict(queries), theirs.predict(queries))
 
 
 def test_without_temperature_the_nearest_row_decides(data):
@@ -108,8 +99,6 @@ def test_far_queries_get_no_label(data):
     model.set_params(outlier_label=-1)
     with pytest.raises(ValueError, match="outlier_label=-1 is not of the type of the classes"):
         model.predict(far)
-    regression = AnnotationTransferRegressor(max_distance=6.0).fit(X, X[:, 0])
-    assert np.isnan(regression.predict(far)).tolist() == [False, True]
 
 
 def test_neighbours_beyond_the_limit_do_not_vote(data):
@@ -215,8 +204,6 @@ def test_a_search_over_prefixes_neighbours_and_temperatures(data):
     search = GridSearchCV(AnnotationTransferClassifier(), grid).fit(X, y)
     assert search.best_params_["n_components"] > 1  # the first column tells one class from two
     assert search.score(queries, truth) > 0.5
-    regression = GridSearchCV(AnnotationTransferRegressor(), grid).fit(X, X[:, 0])
-    assert regression.best_params_["n_components"] == 1
 
 
 def test_a_prefix_is_a_smaller_training_set(data):

@@ -106,7 +106,8 @@ def layers_command(
         folds = [_folds(task, split, n_folds) for task in read]
     tables = []
     for task, of_task in zip(read, folds, strict=True):
-        say(task.name)
+        if not quiet:
+            say(task.name)
         with embedding():
             table = layer_scores(
                 comparing(embedder, task),

@@ -11,7 +11,7 @@ secondary structure of residues is transferred from other proteins.
 # Training proteins and others
 # ----------------------------
 #
-# Residues of one protein know of each other, so they are one group: for the calibration, the
+# Residues of one protein are related, so they are one group: for the calibration, the
 # neighbours of a residue are looked up in the other proteins.
 
 import numpy as np

@@ -191,7 +191,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             Labels, as for :meth:`fit`.
 
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group tell each other nothing. None is that of identical rows.
+            Rows of one group are not neighbours of each other. None: identical rows are a group.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Groups: training rows of which none may tell another one anything, duplicates among them."""
+"""Groups: training rows that must not be neighbours of each other, such as duplicates."""
 
 from hashlib import blake2b
 from typing import Any

@@ -177,7 +177,7 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
             Classes.
 
         groups : array-like of shape (n_samples,), default=None
-            Groups of rows that know each other's class, such as families or copies; they are left
+            Groups of related rows, such as residues of a protein, families or copies; they are left
             out together for the reliability.
 
         Returns

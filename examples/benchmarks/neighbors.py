@@ -7,6 +7,7 @@ no bound excludes any.
 
     python examples/benchmarks/neighbors.py --rows 10000 100000 --columns 640 1280
     python examples/benchmarks/neighbors.py --mapped 1000000 --columns 1280
+    python examples/benchmarks/neighbors.py --approximate 100000 --columns 1280
     python examples/benchmarks/neighbors.py --left rows.npy
 
 The last one prints which share of the rows a bound leaves: by the first columns, and by as many
@@ -37,6 +38,8 @@ from sklearn_revdist.neighbors._search import Search
 WIDTHS, VARIANCES = (320, 480, 640, 1280), (1.0, 0.3, 0.1, 0.05)
 FAMILY, WITHIN = 30, 0.3
 K = 16
+# Of Panorama, and the recall that approximate searches are to reach.
+N_LEVELS, RECALL = 8, 0.99
 
 
 class Source:
@@ -84,6 +87,10 @@ def searches(X, n_jobs):
         index = faiss.IndexFlatL2(X.shape[1])
         index.add(X)
         yield "faiss", lambda queries: index.search(queries, K)
+        if hasattr(faiss, "IndexFlatL2Panorama"):  # since faiss 1.13
+            panorama = faiss.IndexFlatL2Panorama(X.shape[1], N_LEVELS)
+            panorama.add(X)
+            yield "Panorama", lambda queries: panorama.search(queries, K)
     except ImportError:
         print("without faiss, which is not installed")
 
@@ -116,11 +123,11 @@ def compare(n_rows, n_columns, power, options):
                 search(part)
                 times[name].append(clock() - start)
         medians = {name: statistics.median(seconds) for name, seconds in times.items()}
-        told = (
+        parts = (
             f"{name} {seconds * 1e3:.2f} ms ({seconds / medians['ours']:.2f})"
             for name, seconds in medians.items()
         )
-        print(f"    {n:5d} queries: {', '.join(told)}", flush=True)
+        print(f"    {n:5d} queries: {', '.join(parts)}", flush=True)
 
 
 def search_mapped(path, queries):
@@ -134,6 +141,63 @@ def search_mapped(path, queries):
     neighbors.kneighbors(queries)
     seconds = time.perf_counter() - fitted
     print(f"    {len(queries)} queries {seconds:.1f} s, {peak() - before:.0f} MB", flush=True)
+
+
+def approximate(n_rows, n_columns, power, options):
+    """Time approximate searches at the least effort that finds enough of the nearest rows."""
+    import faiss
+
+    source = Source(n_rows, n_columns, power)
+    X, queries = source.rows(n_rows), source.rows(options.queries)
+    exact = PrefixNeighbors(K, exclude="none", n_jobs=options.n_jobs).fit(X)
+    nearest = exact.kneighbors(queries, return_distance=False)
+    start = time.perf_counter()
+    graph = faiss.IndexHNSWFlat(n_columns, 32)
+    graph.add(X)
+    print(f"{n_rows:,} x {n_columns}, power {power}: HNSW32 in {time.perf_counter() - start:.0f} s")
+    ours = PrefixNeighbors(K, exclude="none", engine="faiss", n_jobs=options.n_jobs).fit(X)
+
+    def by_graph(effort):
+        graph.hnsw.efSearch = effort
+        return graph.search(queries, K)[1]
+
+    def by_shortlist(effort):
+        ours._index.shortlist.index.hnsw.efSearch = max(effort * K, 64)
+        ours.set_params(shortlist=effort)
+        return ours.kneighbors(queries, return_distance=False)
+
+    def by_prefix(length):
+        listed = exact.set_params(n_components=length).kneighbors(
+            queries, 10 * K, return_distance=False
+        )
+        squares = np.square(X[listed] - queries[:, None]).sum(axis=-1)
+        return np.take_along_axis(listed, np.argsort(squares, axis=1)[:, :K], axis=1)
+
+    searches = {
+        "exact": (lambda _: nearest_of(exact.set_params(n_components=None), queries), [0]),
+        "HNSW32 of all columns": (by_graph, [16, 32, 64, 128, 256, 512, 1024]),
+        "engine='faiss'": (by_shortlist, [2, 5, 10, 20, 40, 80]),
+        "prefix, 160 refined": (by_prefix, [w for w in WIDTHS if w < n_columns]),
+    }
+    for name, (search, efforts) in searches.items():
+        for effort in efforts:
+            found = search(effort)  # prepares what the effort needs
+            recall = np.mean([np.isin(a, b).mean() for a, b in zip(nearest, found, strict=True)])
+            if recall >= RECALL or effort == efforts[-1]:
+                break
+        times = []
+        for _ in range(options.repeats):
+            start = time.perf_counter()
+            search(effort)
+            times.append(time.perf_counter() - start)
+        milliseconds = 1e3 * statistics.median(times)
+        print(
+            f"    {name}: effort {effort}, recall {recall:.4f}, {milliseconds:.0f} ms", flush=True
+        )
+
+
+def nearest_of(neighbors, queries):
+    return neighbors.kneighbors(queries, return_distance=False)
 
 
 def peak():
@@ -190,6 +254,7 @@ def main():
     parser.add_argument("--n-jobs", type=int)
     parser.add_argument("--cpu-time", action="store_true", help="Time of the processor.")
     parser.add_argument("--mapped", type=int, nargs="+", help="Rows in a file; nothing else.")
+    parser.add_argument("--approximate", type=int, nargs="+", help="Rows; nothing else.")
     parser.add_argument("--left", type=Path, nargs="+", help="Files of rows; nothing else.")
     parser.add_argument("--folder", type=Path, help="For the file; default: a temporary folder.")
     options = parser.parse_args()
@@ -199,9 +264,10 @@ def main():
     if options.left:
         return
     print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}, load {os.getloadavg()[0]:.1f}")
-    sizes = product(options.mapped or options.rows, options.columns, options.power)
+    rows = options.mapped or options.approximate or options.rows
+    sizes = product(rows, options.columns, options.power)
     for n_rows, n_columns, power in sizes:
-        run = map_rows if options.mapped else compare
+        run = map_rows if options.mapped else approximate if options.approximate else compare
         run(n_rows, n_columns, None if power == "none" else float(power), options)
 
 

@@ -82,7 +82,10 @@ for (name, values), marker in zip(recall.items(), "osDv", strict=True):
 for end in exact.prefix_lengths_[:-1]:
     left.axvline(end, color="0.8", zorder=0)
 left.set(xlabel="number of columns", ylabel=f"recall of the {K} nearest", ylim=(0, 1.05))
+ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
 right.set(xlabel="share of the numbers read", xscale="log")
+right.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+right.set_xticks([], minor=True)
 fig.legend(loc="outside lower center", ncols=2, fontsize=9)
 plt.show()
 

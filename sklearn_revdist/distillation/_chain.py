@@ -2,20 +2,29 @@
 
 Level by level, the next model's embedding is regressed on the columns accumulated so far, and
 the principal directions of the residual become the new columns (Catrina et al., 2026,
-Algorithm 3). A level is computed from the moments of its own and the smaller models' columns
-alone, so a longer chain repeats a shorter one bit for bit.
+Algorithm 3). With joint residuals, what these directions leave is carried to the next level, whose
+directions are those of all that the columns so far leave of any model:
+
+    D(i) = H(i) - A(i-1) W(i)              residual of model i
+    R(i) = [ E(i-1), D(i) ]                E = nothing, unless residuals are joint
+    A(i) = [ A(i-1), R(i) V(i) ]           V(i): leading principal directions of R(i)
+    E(i) = R(i) - R(i) V(i) V(i)'
+
+A level is computed from the moments of its own and the smaller models' columns alone, so a longer
+chain repeats a shorter one bit for bit.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..matrix._moments import Moments
 from ._regressors import EPS, regress
-from ._spaces import principal_directions, varying_space
+from ._spaces import FeatureSpace, SampleSpace, principal_directions, varying_space
 
 # Largest number of new columns of a ridge, as a share of the degrees of freedom that the
 # regression leaves. Further principal directions of few rows are those in which just these rows
@@ -35,12 +44,16 @@ class Level:
         rows beyond the numerical rank of the residual are exactly zero.
     coef : ndarray of shape (n_prefix, width)
         Predicts this model's centred embedding from the centred prefix.
+    carried : ndarray of shape (n_new, n_carried)
+        Directions of the new columns in the residuals of the smaller models after the first,
+        which are carried from the levels before; none unless residuals are joint.
     r2 : float
         Training R2: share of this model's variance that the prefix predicts.
     explained_variance_ratio : float
-        Share of the residual's variance that the new columns keep.
+        Share of the variance of the residual, of the joint one where it is, that the new columns
+        keep.
     rank : int
-        Numerical rank of the residual; with ridge, at most the number of new columns that few
+        Numerical rank of that residual; with ridge, at most the number of new columns that few
         rows support. At most `rank` new columns are not zero.
     condition : float
         Condition number of the prefix on its numerical rank; for least squares that of columns
@@ -56,6 +69,7 @@ class Level:
 
     components: NDArray[np.float64]
     coef: NDArray[np.float64]
+    carried: NDArray[np.float64]
     r2: float
     explained_variance_ratio: float
     rank: int
@@ -63,6 +77,24 @@ class Level:
     alpha: float
     n_prefix_components: int
     amplification: float
+
+
+class Carried(NamedTuple):
+    """What the levels so far leave of the models after the first.
+
+    Attributes
+    ----------
+    space : SampleSpace or FeatureSpace
+        The columns that are left, E.
+    to_left : ndarray of shape (n_columns, n_carried)
+        Maps the centred columns of the models so far to E.
+    condition : float
+        Largest condition number of their prefixes, which bounds the rounding of E.
+    """
+
+    space: SampleSpace | FeatureSpace
+    to_left: NDArray[np.float64]
+    condition: float
 
 
 def solve_chain(
@@ -73,6 +105,7 @@ def solve_chain(
     regressor: str,
     alpha: float | None = None,
     rank: int | None = None,
+    residual: str = "model",
 ) -> list[Level]:
     """Solve all levels after the first, whose columns are the first model's own.
 
@@ -90,6 +123,8 @@ def solve_chain(
         Ridge penalty; None minimises generalised cross-validation at each level.
     rank : int, default=None
         Number of components of the pcr; None applies Johnstone's threshold at each level.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of.
 
     Returns
     -------
@@ -99,15 +134,19 @@ def solve_chain(
     regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
     levels: list[Level] = []
     prefix, to_prefix = space.prefix(dims[0]), np.eye(dims[0])
+    carried = Carried(space.leading(0), np.zeros((0, 0)), 1.0)
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         if levels:
             prefix = space.extended(prefix, levels[-1].components)
             to_prefix = extend(to_prefix, levels[-1].components)
         own = slice(start, stop)
         prefix = space.beside(prefix, own)
-        levels.append(
-            _solve_level(space, prefix, to_prefix, own, moments.weight, n_columns, regression)
+        level, *reduced = _solve_level(
+            space, prefix, to_prefix, carried, own, moments.weight, n_columns, regression
         )
+        levels.append(level)
+        if residual == "joint" and len(levels) < len(n_new):
+            carried = _carry(level, *reduced, to_prefix)
     return levels
 
 
@@ -117,28 +156,38 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
     return np.vstack([np.hstack([to_prefix, padding]), components])
 
 
-def _solve_level(space, prefix, to_prefix, own, weight, n_new, regression):
-    """Regress a model's own columns on the prefix, then reduce the residual."""
+def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regression):
+    """Regress a model's own columns on the prefix, then reduce the residual.
+
+    Returns the level, its residual, a factor of that, and what was carried to it.
+    """
     start, width = to_prefix.shape[1], own.stop - own.start
     own_scale = space.scale[own]
     total = float(own_scale @ own_scale)
     spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
     fit = regress(spectrum, total, weight, **regression)
-    tolerance = 8 * width * EPS * spectrum.condition
-    factor = space.residual(prefix, own, fit).factor(own_scale, tolerance)
-    rank, left = factor.shape[1], float(np.sum(factor**2))
+    carried = carried._replace(condition=max(carried.condition, spectrum.condition))
+    residual = space.joint_residual(carried.space, carried.to_left, prefix, own, fit)
+    n_carried = carried.to_left.shape[1]
+    scale = space.scale[start - n_carried : own.stop]
+    factor = residual.factor(scale, 8 * len(scale) * EPS * carried.condition)
+    rank, left = factor.shape[1], float(np.sum(factor[n_carried:] ** 2))
     if regression["regressor"] == "ridge":
         rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
-    basis, variances, share = principal_directions(factor, min(n_new, rank))
+    directions, variances, share = principal_directions(factor, min(n_new, rank))
 
+    n_kept = directions.shape[1]
+    of_carried, basis = np.zeros((n_new, n_carried)), directions[n_carried:]
+    of_carried[:n_kept] = directions[:n_carried].T
     components = np.zeros((n_new, start + width))
-    n_kept = basis.shape[1]
     components[:n_kept, :start] = -(fit.coef @ basis).T @ to_prefix
+    components[:, : len(carried.to_left)] += of_carried @ carried.to_left.T
     components[:n_kept, start:] = basis.T
     terms = np.linalg.norm(components[:n_kept] * space.scale[: own.stop], axis=1)
-    return Level(
+    level = Level(
         components=components,
         coef=fit.coef,
+        carried=of_carried,
         r2=1 - left / total if total > 0 else 0.0,
         explained_variance_ratio=share,
         rank=rank,
@@ -147,3 +196,17 @@ def _solve_level(space, prefix, to_prefix, own, weight, n_new, regression):
         n_prefix_components=fit.n_components,
         amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
     )
+    return level, residual, factor, carried
+
+
+def _carry(level, residual, factor, carried, to_prefix):
+    """Return what the new columns of a level leave of its residual."""
+    start = to_prefix.shape[1]
+    directions = np.hstack([level.carried, level.components[:, start:]]).T
+    to_residual = np.zeros((level.components.shape[1], len(directions)))
+    n_carried = len(directions) - level.coef.shape[1]
+    to_residual[: len(carried.to_left), :n_carried] = carried.to_left
+    to_residual[:start, n_carried:] = -to_prefix.T @ level.coef
+    np.fill_diagonal(to_residual[start:, n_carried:], 1.0)
+    to_residual -= level.components.T @ directions.T
+    return Carried(residual.without(directions, factor), to_residual, carried.condition)

@@ -57,6 +57,12 @@ class ReverseDistiller(BaseChain):
         Number of columns that each model after the first adds. None takes the difference of
         widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
         basis, so that the concatenation can be reconstructed.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of. "model": the residual of their model alone,
+        as in the paper; what the width leaves out of a model is lost to all prefixes. "joint": what
+        the columns so far leave of all models up to theirs; with "ols", no other columns
+        reconstruct the concatenation of these models better (see Notes). A model may then also
+        add columns that those before it left out. Chains of two models are the same.
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": least squares; on the data of the fit
         no other columns reconstruct the embedding better, and correlations of new columns with the
@@ -91,9 +97,10 @@ class ReverseDistiller(BaseChain):
     r2_ : ndarray of shape (n_models - 1,), float64
         For each model after the first, the share of its variance predicted from the prefix.
     explained_variance_ratio_ : ndarray of shape (n_models - 1,), float64
-        Share of the residual variance that the new columns keep.
+        Share of the residual variance that the new columns keep, with joint residuals that of all
+        models up to theirs.
     ranks_ : ndarray of shape (n_models - 1,), int64
-        Numerical rank of the residual; with "ridge" at most 15 % of the rows' degrees of freedom
+        Numerical rank of that residual; with "ridge" at most 15 % of the rows' degrees of freedom
         that the regression leaves. New columns beyond it are exact zeros.
     conditions_ : ndarray of shape (n_models - 1,), float64
         Condition number of the prefix, with columns of unit variance for "ols".
@@ -117,6 +124,22 @@ class ReverseDistiller(BaseChain):
     --------
     ESMEmbedder : Computes the concatenated embeddings of protein sequences.
     NaiveChain : The baseline that keeps no prefix.
+
+    Notes
+    -----
+    With ``residual="joint"``, what a level leaves of the residuals is carried to the next, E1 = 0::
+
+        Di = Hi - A(i-1) Wi
+        Ri = [ E(i-1), Di ]
+        Vi = leading principal directions of Ri
+        Ai = [ A(i-1), Ri Vi ]
+        Ei = Ri - Ri Vi Vi'
+
+    Ri is what `inverse_transform` of the prefix A(i-1) leaves of the models up to i. With least
+    squares it is the residual of the regression of their concatenation on the prefix, so that, by
+    the theorem of Eckart and Young, no other new columns, as many, reconstruct the concatenation
+    with a smaller sum of squares. Sums are over all columns as they are: a model counts by the
+    variance of its embedding. Multiply a model's columns beforehand to weigh it otherwise.
 
     References
     ----------
@@ -151,6 +174,7 @@ class ReverseDistiller(BaseChain):
         "dims": ["array-like", None],
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
         "n_new": ["array-like", StrOptions({"all"}), None],
+        "residual": [StrOptions({"model", "joint"})],
         "regressor": [StrOptions({"ols", "ridge", "pcr"}), HasMethods(["fit", "predict"])],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "rank": [Interval(Integral, 1, None, closed="left"), None],
@@ -166,6 +190,7 @@ class ReverseDistiller(BaseChain):
         *,
         n_components=None,
         n_new=None,
+        residual="model",
         regressor="ridge",
         alpha=None,
         rank=None,
@@ -174,6 +199,7 @@ class ReverseDistiller(BaseChain):
         self.dims = dims
         self.n_components = n_components
         self.n_new = n_new
+        self.residual = residual
         self.regressor = regressor
         self.alpha = alpha
         self.rank = rank
@@ -288,8 +314,10 @@ class ReverseDistiller(BaseChain):
         Returns
         -------
         H : ndarray, Tensor or dask Array of shape (n_samples, n_features), dtype of X
-            Concatenated embeddings, each reconstructed from the columns up to those of its model;
-            with "ols", by least squares if the prefix ends at that model or at a smaller one.
+            Concatenated embeddings. Each is reconstructed from the columns up to those of its
+            model; with "ols", by least squares if the prefix ends at that model or at a smaller
+            one. With joint residuals, each is reconstructed from all columns given; with "ols", by
+            least squares.
 
         Raises
         ------
@@ -399,7 +427,8 @@ class ReverseDistiller(BaseChain):
         OSError
             If the file cannot be written. An existing file is left unchanged.
         ValueError
-            If the regressor is an estimator, or a parameter set since the fit is not valid.
+            If the regressor is an estimator, or a parameter set since the fit is not valid or, as
+            `residual`, would describe another chain.
         """
         check_is_fitted(self)
         self._validate_params()  # they may have been set since the fit
@@ -416,7 +445,7 @@ class ReverseDistiller(BaseChain):
 
     def _check_parameters(self, blocks: Blocks) -> list[int]:
         """Check the parameters against the chain; return the number of each level's new columns."""
-        n_new = new_columns(blocks, self.n_new)
+        n_new = new_columns(blocks, self.n_new, self.residual)
         prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
 
@@ -427,8 +456,9 @@ class ReverseDistiller(BaseChain):
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
         return solve(rows, sample_weight, *self._solve_parameters(blocks), memory=self.memory)
 
-    def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any]:
-        return blocks.dims, self._check_parameters(blocks), self.regressor, self.alpha, self.rank
+    def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any, str]:
+        n_new = self._check_parameters(blocks)
+        return blocks.dims, n_new, self.regressor, self.alpha, self.rank, self.residual
 
     def _warn(self, weight: float) -> None:
         warn_of_few_rows(self._chain, self.model_names_, weight)

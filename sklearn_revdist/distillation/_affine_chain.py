@@ -73,7 +73,7 @@ class AffineChain(SolvedChain):
         reconstruction = self._identity_of_first()
         for level, new, own in self._level_columns():
             reconstruction[: new.start, own] = level.coef
-            reconstruction[new, _reduced(level, own)] = _directions(level, own)
+            reconstruction[new, _reduced(level, own)] = level.directions
         return reconstruction
 
     @cached_property
@@ -164,7 +164,7 @@ class AffineChain(SolvedChain):
         for level, new, own in self._level_columns():
             prediction[: new.start, own] = level.coef
             reduced = prediction[: new.start, _reduced(level, own)]
-            maps.append(reduced @ _directions(level, own).T)
+            maps.append(reduced @ level.directions.T)
         return maps
 
     def _step(self, X, level, new, own, from_prefix):
@@ -175,7 +175,7 @@ class AffineChain(SolvedChain):
             from_all = like(level.components.T, X, exact=True)
             return lambda rows, centred, nested: (rows[:, : own.stop] - exact_mean) @ from_all
 
-        first, reduced, from_models = self.dims[0], _reduced(level, own), _directions(level, own).T
+        first, reduced, from_models = self.dims[0], _reduced(level, own), level.directions.T
         # Rounding the mean shifts all rows alike; the shift is corrected at the end.
         lost = self.mean.astype(dtype) - self.mean
         shift = lost[reduced] @ from_models - lost[:first] @ from_prefix[:first]
@@ -195,9 +195,3 @@ class AffineChain(SolvedChain):
 def _reduced(level, own):
     """Return the columns of the models whose residuals a level reduces."""
     return slice(own.start - level.carried.shape[1], own.stop)
-
-
-def _directions(level, own):
-    """Return the orthonormal directions of the new columns in these residuals, as rows."""
-    # Those in the model's own residual are the last block of the map.
-    return np.hstack([level.carried, level.components[:, own]])

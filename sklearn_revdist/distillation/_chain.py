@@ -17,14 +17,14 @@ chain repeats a shorter one bit for bit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..matrix._moments import Moments
+from ._carried import Carried, remove_rounding
 from ._regressors import EPS, regress
-from ._spaces import FeatureSpace, SampleSpace, principal_directions, varying_space
+from ._spaces import principal_directions, varying_space
 
 # Largest number of new columns of a ridge, as a share of the degrees of freedom that the
 # regression leaves. Further principal directions of few rows are those in which just these rows
@@ -78,23 +78,11 @@ class Level:
     n_prefix_components: int
     amplification: float
 
-
-class Carried(NamedTuple):
-    """What the levels so far leave of the models after the first.
-
-    Attributes
-    ----------
-    space : SampleSpace or FeatureSpace
-        The columns that are left, E.
-    to_left : ndarray of shape (n_columns, n_carried)
-        Maps the centred columns of the models so far to E.
-    condition : float
-        Largest condition number of their prefixes, which bounds the rounding of E.
-    """
-
-    space: SampleSpace | FeatureSpace
-    to_left: NDArray[np.float64]
-    condition: float
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """Directions of the new columns in all residuals that they reduce, as rows."""
+        # Those in the model's own residual are the last block of the map.
+        return np.hstack([self.carried, self.components[:, -self.coef.shape[1] :]])
 
 
 def solve_chain(
@@ -134,7 +122,7 @@ def solve_chain(
     regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
     levels: list[Level] = []
     prefix, to_prefix = space.prefix(dims[0]), np.eye(dims[0])
-    carried = Carried(space.leading(0), np.zeros((0, 0)), 1.0)
+    carried = Carried.nothing(space)
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         if levels:
             prefix = space.extended(prefix, levels[-1].components)
@@ -146,7 +134,7 @@ def solve_chain(
         )
         levels.append(level)
         if residual == "joint" and len(levels) < len(n_new):
-            carried = _carry(level, *reduced, to_prefix)
+            carried = _carry(level, to_prefix, *reduced)
     return levels
 
 
@@ -159,7 +147,7 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
 def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regression):
     """Regress a model's own columns on the prefix, then reduce the residual.
 
-    Returns the level, its residual, a factor of that, and what was carried to it.
+    Returns the level, what was carried to it, its residual and a factor of that.
     """
     start, width = to_prefix.shape[1], own.stop - own.start
     own_scale = space.scale[own]
@@ -167,14 +155,15 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
     spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
     fit = regress(spectrum, total, weight, **regression)
     carried = carried._replace(condition=max(carried.condition, spectrum.condition))
-    residual = space.joint_residual(carried.space, carried.to_left, prefix, own, fit)
-    n_carried = carried.to_left.shape[1]
+    residual = carried.joint_residual(space, prefix, own, fit)
+    n_carried = carried.n_carried
     scale = space.scale[start - n_carried : own.stop]
     factor = residual.factor(scale, 8 * len(scale) * EPS * carried.condition)
     rank, left = factor.shape[1], float(np.sum(factor[n_carried:] ** 2))
     if regression["regressor"] == "ridge":
         rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
     directions, variances, share = principal_directions(factor, min(n_new, rank))
+    remove_rounding(directions, carried.before)
 
     n_kept = directions.shape[1]
     of_carried, basis = np.zeros((n_new, n_carried)), directions[n_carried:]
@@ -196,17 +185,10 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
         n_prefix_components=fit.n_components,
         amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
     )
-    return level, residual, factor, carried
+    return level, carried, residual, factor
 
 
-def _carry(level, residual, factor, carried, to_prefix):
-    """Return what the new columns of a level leave of its residual."""
-    start = to_prefix.shape[1]
-    directions = np.hstack([level.carried, level.components[:, start:]]).T
-    to_residual = np.zeros((level.components.shape[1], len(directions)))
-    n_carried = len(directions) - level.coef.shape[1]
-    to_residual[: len(carried.to_left), :n_carried] = carried.to_left
-    to_residual[:start, n_carried:] = -to_prefix.T @ level.coef
-    np.fill_diagonal(to_residual[start:, n_carried:], 1.0)
-    to_residual -= level.components.T @ directions.T
-    return Carried(residual.without(directions, factor), to_residual, carried.condition)
+def _carry(level, to_prefix, carried, residual, factor):
+    """Carry what a level leaves to the next."""
+    to_own = np.vstack([-to_prefix.T @ level.coef, np.eye(level.coef.shape[1])])
+    return carried.after(residual, factor, level.directions, level.components, to_own)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..matrix._moments import Moments
 from ..matrix._torch import as_array
+from ._carried import beside, remove_rounding
 from ._regressors import EPS
 from ._solved_chain import SolvedChain, array_of_levels
 from ._spaces import principal_directions, space_of
@@ -162,34 +163,36 @@ def fit_rows(
         )
     levels: list[RowLevel] = []
     prefix = X[:, : dims[0]]
-    left = nothing = np.zeros((len(X), 0))
+    # What is left of smaller models, and directions in which nothing is.
+    left, before = np.zeros((len(X), 0)), np.zeros((0, 0))
     scale = np.zeros(0)
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         own = X[:, start:stop]
         fitted = clone(regressor).fit(prefix, own, **weights)
         rows = np.hstack([left, own - _predict(fitted, prefix)])
         scale = np.hstack([scale, Moments.of(own, sample_weight).scale()])
-        level, rows = _reduce(
-            fitted, rows, stop - start, sample_weight, scale[-rows.shape[1] :], n_columns
-        )
+        of_rows = scale[-rows.shape[1] :]
+        level, rows = _reduce(fitted, rows, before, sample_weight, of_rows, n_columns)
         levels.append(level)
         new = rows @ level.basis
-        left = rows - new @ level.basis.T if residual == "joint" else nothing
+        if residual == "joint":
+            left, before = rows - new @ level.basis.T, beside(before, level.basis)
         prefix = np.hstack([prefix, new.astype(X.dtype)])
     return RowChain(dims, np.average(X, axis=0, weights=sample_weight), levels)
 
 
-def _reduce(regressor, rows, width, sample_weight, scale, n_new):
+def _reduce(regressor, rows, before, sample_weight, scale, n_new):
     """Return a level, and the centred residuals that it reduces."""
     left = Moments.of(rows, sample_weight)
     factor = space_of(left).factor(scale, 8 * rows.shape[1] * EPS)
     directions, _, share = principal_directions(factor, n_new)
+    remove_rounding(directions, before)
     basis = np.zeros((rows.shape[1], n_new))
     basis[:, : directions.shape[1]] = directions
-    power, own = float(np.sum(factor[-width:] ** 2)), scale[-width:]
+    power, own = float(np.sum(factor[len(before) :] ** 2)), scale[len(before) :]
     level = RowLevel(
         regressor=regressor,
-        residual_mean=left.mean[-width:],
+        residual_mean=left.mean[len(before) :],
         basis=basis,
         r2=1 - power / float(own @ own) if own.any() else 0.0,
         explained_variance_ratio=share,

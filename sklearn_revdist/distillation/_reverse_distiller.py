@@ -1,6 +1,5 @@
 """ReverseDistiller: the chain as a scikit-learn transformer."""
 
-import copy
 import os
 from numbers import Integral, Real
 from typing import Any, Self
@@ -34,8 +33,9 @@ class ReverseDistiller(BaseChain):
 
         A1 = H1
         Wi = argmin_W || Hi - A(i-1) W ||          intercepts included
-        Vi = leading principal directions of Hi - A(i-1) Wi
-        Ai = [ A(i-1), (Hi - A(i-1) Wi) Vi ]
+        Ri = Hi - A(i-1) Wi                        more columns if joint: see Notes
+        Vi = leading principal directions of Ri
+        Ai = [ A(i-1), Ri Vi ]
 
     The first columns of the output are the smallest model's embedding, bit for bit, and every
     prefix that ends at a model is that model's distilled embedding. The map is affine: distilling
@@ -58,11 +58,8 @@ class ReverseDistiller(BaseChain):
         widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
         basis, so that the concatenation can be reconstructed.
     residual : {"model", "joint"}, default="model"
-        What new columns are principal components of. "model": the residual of their model alone,
-        as in the paper; what the width leaves out of a model is lost to all prefixes. "joint": what
-        the columns so far leave of all models up to theirs; with "ols", no other columns
-        reconstruct the concatenation of these models better (see Notes). A model may then also
-        add columns that those before it left out. Chains of two models are the same.
+        What new columns are principal components of: the residual of their model alone, as in the
+        paper, or what the columns so far leave of all models up to theirs (see Notes).
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": least squares; on the data of the fit
         no other columns reconstruct the embedding better, and correlations of new columns with the
@@ -97,8 +94,7 @@ class ReverseDistiller(BaseChain):
     r2_ : ndarray of shape (n_models - 1,), float64
         For each model after the first, the share of its variance predicted from the prefix.
     explained_variance_ratio_ : ndarray of shape (n_models - 1,), float64
-        Share of the residual variance that the new columns keep, with joint residuals that of all
-        models up to theirs.
+        Share of the variance of the (joint) residual that the new columns keep.
     ranks_ : ndarray of shape (n_models - 1,), int64
         Numerical rank of that residual; with "ridge" at most 15 % of the rows' degrees of freedom
         that the regression leaves. New columns beyond it are exact zeros.
@@ -127,19 +123,10 @@ class ReverseDistiller(BaseChain):
 
     Notes
     -----
-    With ``residual="joint"``, what a level leaves of the residuals is carried to the next, E1 = 0::
-
-        Di = Hi - A(i-1) Wi
-        Ri = [ E(i-1), Di ]
-        Vi = leading principal directions of Ri
-        Ai = [ A(i-1), Ri Vi ]
-        Ei = Ri - Ri Vi Vi'
-
-    Ri is what `inverse_transform` of the prefix A(i-1) leaves of the models up to i. With least
-    squares it is the residual of the regression of their concatenation on the prefix, so that, by
-    the theorem of Eckart and Young, no other new columns, as many, reconstruct the concatenation
-    with a smaller sum of squares. Sums are over all columns as they are: a model counts by the
-    variance of its embedding. Multiply a model's columns beforehand to weigh it otherwise.
+    With ``residual="joint"``, what new columns leave is carried to the residual of the next model:
+    ``Ri = [ R(i-1) (I - V(i-1) V(i-1)'), Hi - A(i-1) Wi ]``, with no R1. With least squares, Ri is
+    what the prefix leaves of the concatenation of the models up to i, so that no other columns
+    reconstruct that with a smaller sum of squares. A model may also add what others left out.
 
     References
     ----------
@@ -314,10 +301,8 @@ class ReverseDistiller(BaseChain):
         Returns
         -------
         H : ndarray, Tensor or dask Array of shape (n_samples, n_features), dtype of X
-            Concatenated embeddings. Each is reconstructed from the columns up to those of its
-            model; with "ols", by least squares if the prefix ends at that model or at a smaller
-            one. With joint residuals, each is reconstructed from all columns given; with "ols", by
-            least squares.
+            Concatenated embeddings, each reconstructed from the columns up to its model's or, if
+            joint, from all; with "ols", by least squares if the prefix ends at its model or before.
 
         Raises
         ------
@@ -427,15 +412,12 @@ class ReverseDistiller(BaseChain):
         OSError
             If the file cannot be written. An existing file is left unchanged.
         ValueError
-            If the regressor is an estimator, or a parameter set since the fit is not valid or, as
-            `residual`, would describe another chain.
+            If the regressor is an estimator, or a parameter set since the fit does not fit it.
         """
         check_is_fitted(self)
         self._validate_params()  # they may have been set since the fit
-        parameters = self.get_params()
-        del parameters["memory"]  # a folder of this machine
         weight = self.moments_.weight if "moments_" in vars(self) else None
-        write_chain(path, parameters, self._blocks(), self._solved(), weight)
+        write_chain(path, self.get_params(), self._blocks(), self._solved(), weight)
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         parameters = super()._parameters_up_to(n_models) | {"n_components": None}
@@ -450,7 +432,6 @@ class ReverseDistiller(BaseChain):
         return n_new
 
     def _solve(self, blocks: Blocks, moments: Moments) -> Any:
-        check_solvable_from_moments(self.regressor)
         return solve(moments, None, *self._solve_parameters(blocks))[0]
 
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
@@ -464,14 +445,6 @@ class ReverseDistiller(BaseChain):
         warn_of_few_rows(self._chain, self.model_names_, weight)
         if self.regressor == "ols":
             warn_of_lost_orthogonality(self._chain, self.model_names_)
-
-    def _without_moments(self) -> Self:
-        """Return a small copy that transforms arrays as this one does, to send to workers."""
-        self._solved()
-        light = copy.copy(self)
-        for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
-            light.__dict__.pop(name, None)
-        return light.set_output(transform="default")
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)

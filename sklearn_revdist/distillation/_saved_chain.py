@@ -70,7 +70,7 @@ def write_chain(
     description = {
         "format": _FORMAT,
         "versions": {name: metadata.version(name) for name in _WRITERS},
-        "parameters": parameters,
+        "parameters": {k: v for k, v in parameters.items() if k in _PARAMETERS},
         "weight": weight,
         "model_names": blocks.names,
         "dims": blocks.dims,

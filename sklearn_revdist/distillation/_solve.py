@@ -65,8 +65,9 @@ def solve(
         Moments of the rows, if the chain is solved from them.
     """
     cache = check_memory(memory).cache
-    if is_dask(X):
+    if is_dask(X) or isinstance(X, Moments):
         check_solvable_from_moments(regressor)
+    if is_dask(X):
         # Joblib can hash moments, but not every dask graph.
         X, sample_weight = Moments.of(X, sample_weight), None
     if isinstance(regressor, str):

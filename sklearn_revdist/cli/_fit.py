@@ -86,6 +86,13 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
 @click.option("--seed", default=0, help="Seed of the draw.")
 @regressor_option
 @click.option(
+    "--residual",
+    type=click.Choice(["model", "joint"]),
+    default="model",
+    help="What new columns are the principal components of: what the columns so far leave of their "
+    "own model, or of all models up to it.",
+)
+@click.option(
     "--n-new",
     callback=_new,
     help='Columns that each model adds, such as 160,160, or "all"; default: as many as it is '
@@ -107,6 +114,7 @@ def fit_command(
     n_sequences,
     seed,
     regressor,
+    residual,
     n_new,
     dims,
     as_json,
@@ -134,7 +142,7 @@ def fit_command(
     """  # noqa: D301
     refuse_pooling(settings)
     refuse_json(output, "distiller", as_json)
-    distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new)
+    distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new, residual=residual)
     kept = Kept.beside(output)
     input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
@@ -144,7 +152,7 @@ def fit_command(
             embedder = make_embedder(chain_of(models or ("650M",)), settings)
             with embedding():
                 columns = residue_columns(embedder)
-            as_usage(new_columns, blocks_of_names(columns), n_new)
+            as_usage(new_columns, blocks_of_names(columns), n_new, residual)
             records = Records(path, **reading)
             if n_sequences is None:
                 checked = checked_sequences(
@@ -158,7 +166,7 @@ def fit_command(
                 raise click.UsageError(
                     f"{str(input)!r} holds embeddings; --model and --sequences are for sequences."
                 )
-            columns, moments = _of_embeddings(path, input_format, dims, n_new, quiet)
+            columns, moments = _of_embeddings(path, input_format, distiller, quiet)
         with failing(INPUT):
             distiller.fit_moments(moments, columns)
         with failing(OUTPUT):
@@ -168,13 +176,13 @@ def fit_command(
     report({"output": str(output), **content}, f"{output}: {described(content)}", as_json)
 
 
-def _of_embeddings(path, input_format, dims, n_new, quiet):
+def _of_embeddings(path, input_format, distiller, quiet):
     """Names of the columns, and moments of all rows."""
 
     def choose(columns):
         if is_store(path, input_format):
             return Choice(list(columns), list(columns))
-        choice = columns_to_fit(columns, repr(str(path)), dims)
+        choice = columns_to_fit(columns, repr(str(path)), distiller.dims)
         taken = set(choice.columns)
         others = [column for column in columns if column not in taken]
         if others:
@@ -185,15 +193,15 @@ def _of_embeddings(path, input_format, dims, n_new, quiet):
     table = open_embeddings(path, input_format, choose)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        blocks = as_usage(find_blocks, dims, table.columns, table.n_columns)
-    if dims is None and blocks.names == ("block0",):
+        blocks = as_usage(find_blocks, distiller.dims, table.columns, table.n_columns)
+    if distiller.dims is None and blocks.names == ("block0",):
         raise click.UsageError(
             f"The {table.n_columns} columns are neither named as `revdist embed` names them nor as "
             "many as a known chain has; say the widths of the models with --dims."
         )
     for warning in caught:
         say("Warning: " + str(warning.message).replace("`dims`", "--dims"))
-    as_usage(new_columns, blocks, n_new)
+    as_usage(new_columns, blocks, distiller.n_new, distiller.residual)
     moments = Moments.zeros(table.n_columns)
     with failing(INPUT), progress(table.n_rows, quiet) as bar:
         for batch in table.batches():

@@ -72,6 +72,7 @@ def report_of(path: str | os.PathLike) -> dict[str, Any]:
     """What is in a distiller, as plain values."""
     distiller = ReverseDistiller.from_pretrained(path)
     described = {} if path != "demo" and os.path.isdir(path) else read_description(path)
+    parameters = described.get("parameters", {})
     levels = {
         "r2": distiller.r2_,
         "variance_kept": distiller.explained_variance_ratio_,
@@ -88,8 +89,9 @@ def report_of(path: str | os.PathLike) -> dict[str, Any]:
     return {
         "n_columns_in": int(distiller.n_features_in_),
         "n_columns_out": int(distiller.prefix_lengths_[-1]),
-        "regressor": described.get("parameters", {}).get("regressor"),
-        "n_new": described.get("parameters", {}).get("n_new"),
+        "regressor": parameters.get("regressor"),
+        "n_new": parameters.get("n_new"),
+        "residual": distiller.residual,
         "weight": described.get("weight"),
         "models": [
             dict(zip(columns, values, strict=True))
@@ -102,10 +104,11 @@ def report_of(path: str | os.PathLike) -> dict[str, Any]:
 def described(report: dict[str, Any]) -> str:
     """Describe a distiller in one line."""
     regressor = report["regressor"] or "published weights"
+    joint = ", joint residuals" if report["residual"] == "joint" else ""
     rows = "" if report["weight"] is None else f", fitted on {report['weight']:g} rows"
     return (
         f"{len(report['models'])} models, {report['n_columns_in']} columns to "
-        f"{report['n_columns_out']}, {regressor}{rows}"
+        f"{report['n_columns_out']}, {regressor}{joint}{rows}"
     )
 
 

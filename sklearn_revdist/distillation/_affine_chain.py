@@ -2,8 +2,13 @@
 
     A = (X - mean) components' + offset        H = (A - offset) reconstruction + mean
 
-Each level takes its own model's columns and the nested columns before them, so that no block of
-zeros and no identity is multiplied. Rows are NumPy arrays or torch tensors on CUDA.
+Each level takes the columns of the models whose residuals it reduces and the nested columns before
+them, so that no block of zeros and no identity is multiplied. These models are its own and, where
+residuals are joint, all smaller ones but the first:
+
+    new columns = sum over these models j of (H(j) - A(j-1) W(j)) V(j)
+
+Rows are NumPy arrays or torch tensors on CUDA.
 """
 
 from collections.abc import Iterator
@@ -68,8 +73,7 @@ class AffineChain(SolvedChain):
         reconstruction = self._identity_of_first()
         for level, new, own in self._level_columns():
             reconstruction[: new.start, own] = level.coef
-            # The residual's orthonormal basis is the map's own last block.
-            reconstruction[new, own] = level.components[:, own]
+            reconstruction[new, _reduced(level, own)] = level.directions
         return reconstruction
 
     @cached_property
@@ -156,7 +160,12 @@ class AffineChain(SolvedChain):
     @cached_property
     def _from_prefix(self):
         """For each level, the map of the prefix to what is subtracted from the new columns."""
-        return [level.coef @ level.components[:, own].T for level, _, own in self._level_columns()]
+        prediction, maps = np.zeros((self.prefix_lengths[-1], len(self.mean))), []
+        for level, new, own in self._level_columns():
+            prediction[: new.start, own] = level.coef
+            reduced = prediction[: new.start, _reduced(level, own)]
+            maps.append(reduced @ level.directions.T)
+        return maps
 
     def _step(self, X, level, new, own, from_prefix):
         """Return a function of rows, centred rows and nested rows: a level's new columns."""
@@ -166,18 +175,23 @@ class AffineChain(SolvedChain):
             from_all = like(level.components.T, X, exact=True)
             return lambda rows, centred, nested: (rows[:, : own.stop] - exact_mean) @ from_all
 
-        first, from_own = self.dims[0], level.components[:, own].T
+        first, reduced, from_models = self.dims[0], _reduced(level, own), level.directions.T
         # Rounding the mean shifts all rows alike; the shift is corrected at the end.
         lost = self.mean.astype(dtype) - self.mean
-        shift = lost[own] @ from_own - lost[:first] @ from_prefix[:first]
-        from_own, from_prefix, shift = (
-            like(values, X) for values in (from_own, from_prefix, shift)
+        shift = lost[reduced] @ from_models - lost[:first] @ from_prefix[:first]
+        from_models, from_prefix, shift = (
+            like(values, X) for values in (from_models, from_prefix, shift)
         )
 
         def step(rows, centred, nested):
-            columns = centred[:, own] @ from_own
+            columns = centred[:, reduced] @ from_models
             columns -= nested[:, : new.start] @ from_prefix
             columns += shift
             return columns
 
         return step
+
+
+def _reduced(level, own):
+    """Return the columns of the models whose residuals a level reduces."""
+    return slice(own.start - level.carried.shape[1], own.stop)

@@ -1,5 +1,6 @@
 """Base class of the transformers of a chain: fit, fitted attributes, truncation, reading."""
 
+import copy
 import os
 from typing import Any, Self
 
@@ -238,6 +239,14 @@ class BaseChain(TransformerMixin, BaseEstimator):
             self._chain = self._solve(self._blocks(), self.moments_)
             self._warn(self.moments_.weight)
         return vars(self).get("_chain")
+
+    def _without_moments(self) -> Self:
+        """Return a small copy that transforms arrays as this one does, to send to workers."""
+        self._solved()
+        light = copy.copy(self)
+        for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
+            light.__dict__.pop(name, None)
+        return light.set_output(transform="default")
 
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
         """Return chain, weight of the rows, and their moments if it is solved from moments."""

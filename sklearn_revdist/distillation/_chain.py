@@ -2,8 +2,16 @@
 
 Level by level, the next model's embedding is regressed on the columns accumulated so far, and
 the principal directions of the residual become the new columns (Catrina et al., 2026,
-Algorithm 3). A level is computed from the moments of its own and the smaller models' columns
-alone, so a longer chain repeats a shorter one bit for bit.
+Algorithm 3). With joint residuals, what these directions leave is carried to the next level, whose
+directions are those of all that the columns so far leave of any model:
+
+    D(i) = H(i) - A(i-1) W(i)              residual of model i
+    R(i) = [ E(i-1), D(i) ]                E = nothing, unless residuals are joint
+    A(i) = [ A(i-1), R(i) V(i) ]           V(i): leading principal directions of R(i)
+    E(i) = R(i) - R(i) V(i) V(i)'
+
+A level is computed from the moments of its own and the smaller models' columns alone, so a longer
+chain repeats a shorter one bit for bit.
 """
 
 from collections.abc import Sequence
@@ -14,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..matrix._moments import Moments
+from ._carried import Carried, remove_rounding
 from ._regressors import EPS, regress
 from ._spaces import principal_directions, varying_space
 
@@ -35,12 +44,16 @@ class Level:
         rows beyond the numerical rank of the residual are exactly zero.
     coef : ndarray of shape (n_prefix, width)
         Predicts this model's centred embedding from the centred prefix.
+    carried : ndarray of shape (n_new, n_carried)
+        Directions of the new columns in the residuals of the smaller models after the first,
+        which are carried from the levels before; none unless residuals are joint.
     r2 : float
         Training R2: share of this model's variance that the prefix predicts.
     explained_variance_ratio : float
-        Share of the residual's variance that the new columns keep.
+        Share of the variance of the residual, of the joint one where it is, that the new columns
+        keep.
     rank : int
-        Numerical rank of the residual; with ridge, at most the number of new columns that few
+        Numerical rank of that residual; with ridge, at most the number of new columns that few
         rows support. At most `rank` new columns are not zero.
     condition : float
         Condition number of the prefix on its numerical rank; for least squares that of columns
@@ -56,6 +69,7 @@ class Level:
 
     components: NDArray[np.float64]
     coef: NDArray[np.float64]
+    carried: NDArray[np.float64]
     r2: float
     explained_variance_ratio: float
     rank: int
@@ -63,6 +77,12 @@ class Level:
     alpha: float
     n_prefix_components: int
     amplification: float
+
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """Directions of the new columns in all residuals that they reduce, as rows."""
+        # Those in the model's own residual are the last block of the map.
+        return np.hstack([self.carried, self.components[:, -self.coef.shape[1] :]])
 
 
 def solve_chain(
@@ -73,6 +93,7 @@ def solve_chain(
     regressor: str,
     alpha: float | None = None,
     rank: int | None = None,
+    residual: str = "model",
 ) -> list[Level]:
     """Solve all levels after the first, whose columns are the first model's own.
 
@@ -90,6 +111,8 @@ def solve_chain(
         Ridge penalty; None minimises generalised cross-validation at each level.
     rank : int, default=None
         Number of components of the pcr; None applies Johnstone's threshold at each level.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of.
 
     Returns
     -------
@@ -99,15 +122,19 @@ def solve_chain(
     regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
     levels: list[Level] = []
     prefix, to_prefix = space.prefix(dims[0]), np.eye(dims[0])
+    carried = Carried.nothing(space)
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         if levels:
             prefix = space.extended(prefix, levels[-1].components)
             to_prefix = extend(to_prefix, levels[-1].components)
         own = slice(start, stop)
         prefix = space.beside(prefix, own)
-        levels.append(
-            _solve_level(space, prefix, to_prefix, own, moments.weight, n_columns, regression)
+        level, *reduced = _solve_level(
+            space, prefix, to_prefix, carried, own, moments.weight, n_columns, regression
         )
+        levels.append(level)
+        if residual == "joint" and len(levels) < len(n_new):
+            carried = _carry(level, to_prefix, *reduced)
     return levels
 
 
@@ -117,28 +144,39 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
     return np.vstack([np.hstack([to_prefix, padding]), components])
 
 
-def _solve_level(space, prefix, to_prefix, own, weight, n_new, regression):
-    """Regress a model's own columns on the prefix, then reduce the residual."""
+def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regression):
+    """Regress a model's own columns on the prefix, then reduce the residual.
+
+    Returns the level, what was carried to it, its residual and a factor of that.
+    """
     start, width = to_prefix.shape[1], own.stop - own.start
     own_scale = space.scale[own]
     total = float(own_scale @ own_scale)
     spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
     fit = regress(spectrum, total, weight, **regression)
-    tolerance = 8 * width * EPS * spectrum.condition
-    factor = space.residual(prefix, own, fit).factor(own_scale, tolerance)
-    rank, left = factor.shape[1], float(np.sum(factor**2))
+    carried = carried._replace(condition=max(carried.condition, spectrum.condition))
+    residual = carried.joint_residual(space, prefix, own, fit)
+    n_carried = carried.n_carried
+    scale = space.scale[start - n_carried : own.stop]
+    factor = residual.factor(scale, 8 * len(scale) * EPS * carried.condition)
+    rank, left = factor.shape[1], float(np.sum(factor[n_carried:] ** 2))
     if regression["regressor"] == "ridge":
         rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
-    basis, variances, share = principal_directions(factor, min(n_new, rank))
+    directions, variances, share = principal_directions(factor, min(n_new, rank))
+    remove_rounding(directions, carried.before)
 
+    n_kept = directions.shape[1]
+    of_carried, basis = np.zeros((n_new, n_carried)), directions[n_carried:]
+    of_carried[:n_kept] = directions[:n_carried].T
     components = np.zeros((n_new, start + width))
-    n_kept = basis.shape[1]
     components[:n_kept, :start] = -(fit.coef @ basis).T @ to_prefix
+    components[:, : len(carried.to_left)] += of_carried @ carried.to_left.T
     components[:n_kept, start:] = basis.T
     terms = np.linalg.norm(components[:n_kept] * space.scale[: own.stop], axis=1)
-    return Level(
+    level = Level(
         components=components,
         coef=fit.coef,
+        carried=of_carried,
         r2=1 - left / total if total > 0 else 0.0,
         explained_variance_ratio=share,
         rank=rank,
@@ -147,3 +185,10 @@ def _solve_level(space, prefix, to_prefix, own, weight, n_new, regression):
         n_prefix_components=fit.n_components,
         amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
     )
+    return level, carried, residual, factor
+
+
+def _carry(level, to_prefix, carried, residual, factor):
+    """Carry what a level leaves to the next."""
+    to_own = np.vstack([-to_prefix.T @ level.coef, np.eye(level.coef.shape[1])])
+    return carried.after(residual, factor, level.directions, level.components, to_own)

@@ -103,6 +103,7 @@ def read_published(
             Level(
                 components=components,
                 coef=coef,
+                carried=np.zeros((len(basis), 0)),
                 rank=len(basis),
                 n_prefix_components=len(coef),
                 **dict.fromkeys(_UNKNOWN, np.nan),

@@ -1,6 +1,5 @@
 """ReverseDistiller: the chain as a scikit-learn transformer."""
 
-import copy
 import os
 from numbers import Integral, Real
 from typing import Any, Self
@@ -34,8 +33,9 @@ class ReverseDistiller(BaseChain):
 
         A1 = H1
         Wi = argmin_W || Hi - A(i-1) W ||          intercepts included
-        Vi = leading principal directions of Hi - A(i-1) Wi
-        Ai = [ A(i-1), (Hi - A(i-1) Wi) Vi ]
+        Ri = Hi - A(i-1) Wi                        more columns if joint: see Notes
+        Vi = leading principal directions of Ri
+        Ai = [ A(i-1), Ri Vi ]
 
     The first columns of the output are the smallest model's embedding, bit for bit, and every
     prefix that ends at a model is that model's distilled embedding. The map is affine: distilling
@@ -57,6 +57,9 @@ class ReverseDistiller(BaseChain):
         Number of columns that each model after the first adds. None takes the difference of
         widths, as in the paper, and needs widths that grow; "all" keeps the whole residual
         basis, so that the concatenation can be reconstructed.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of: the residual of their model alone, as in the
+        paper, or what the columns so far leave of all models up to theirs (see Notes).
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": least squares; on the data of the fit
         no other columns reconstruct the embedding better, and correlations of new columns with the
@@ -91,9 +94,9 @@ class ReverseDistiller(BaseChain):
     r2_ : ndarray of shape (n_models - 1,), float64
         For each model after the first, the share of its variance predicted from the prefix.
     explained_variance_ratio_ : ndarray of shape (n_models - 1,), float64
-        Share of the residual variance that the new columns keep.
+        Share of the variance of the (joint) residual that the new columns keep.
     ranks_ : ndarray of shape (n_models - 1,), int64
-        Numerical rank of the residual; with "ridge" at most 15 % of the rows' degrees of freedom
+        Numerical rank of that residual; with "ridge" at most 15 % of the rows' degrees of freedom
         that the regression leaves. New columns beyond it are exact zeros.
     conditions_ : ndarray of shape (n_models - 1,), float64
         Condition number of the prefix, with columns of unit variance for "ols".
@@ -117,6 +120,13 @@ class ReverseDistiller(BaseChain):
     --------
     ESMEmbedder : Computes the concatenated embeddings of protein sequences.
     NaiveChain : The baseline that keeps no prefix.
+
+    Notes
+    -----
+    With ``residual="joint"``, what new columns leave is carried to the residual of the next model:
+    ``Ri = [ R(i-1) (I - V(i-1) V(i-1)'), Hi - A(i-1) Wi ]``, with no R1. With least squares, Ri is
+    what the prefix leaves of the concatenation of the models up to i, so that no other columns
+    reconstruct that with a smaller sum of squares. A model may also add what others left out.
 
     References
     ----------
@@ -151,6 +161,7 @@ class ReverseDistiller(BaseChain):
         "dims": ["array-like", None],
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
         "n_new": ["array-like", StrOptions({"all"}), None],
+        "residual": [StrOptions({"model", "joint"})],
         "regressor": [StrOptions({"ols", "ridge", "pcr"}), HasMethods(["fit", "predict"])],
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "rank": [Interval(Integral, 1, None, closed="left"), None],
@@ -166,6 +177,7 @@ class ReverseDistiller(BaseChain):
         *,
         n_components=None,
         n_new=None,
+        residual="model",
         regressor="ridge",
         alpha=None,
         rank=None,
@@ -174,6 +186,7 @@ class ReverseDistiller(BaseChain):
         self.dims = dims
         self.n_components = n_components
         self.n_new = n_new
+        self.residual = residual
         self.regressor = regressor
         self.alpha = alpha
         self.rank = rank
@@ -288,8 +301,8 @@ class ReverseDistiller(BaseChain):
         Returns
         -------
         H : ndarray, Tensor or dask Array of shape (n_samples, n_features), dtype of X
-            Concatenated embeddings, each reconstructed from the columns up to those of its model;
-            with "ols", by least squares if the prefix ends at that model or at a smaller one.
+            Concatenated embeddings, each reconstructed from the columns up to its model's or, if
+            joint, from all; with "ols", by least squares if the prefix ends at its model or before.
 
         Raises
         ------
@@ -399,14 +412,12 @@ class ReverseDistiller(BaseChain):
         OSError
             If the file cannot be written. An existing file is left unchanged.
         ValueError
-            If the regressor is an estimator, or a parameter set since the fit is not valid.
+            If the regressor is an estimator, or a parameter set since the fit does not fit it.
         """
         check_is_fitted(self)
         self._validate_params()  # they may have been set since the fit
-        parameters = self.get_params()
-        del parameters["memory"]  # a folder of this machine
         weight = self.moments_.weight if "moments_" in vars(self) else None
-        write_chain(path, parameters, self._blocks(), self._solved(), weight)
+        write_chain(path, self.get_params(), self._blocks(), self._solved(), weight)
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         parameters = super()._parameters_up_to(n_models) | {"n_components": None}
@@ -416,32 +427,24 @@ class ReverseDistiller(BaseChain):
 
     def _check_parameters(self, blocks: Blocks) -> list[int]:
         """Check the parameters against the chain; return the number of each level's new columns."""
-        n_new = new_columns(blocks, self.n_new)
+        n_new = new_columns(blocks, self.n_new, self.residual)
         prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
 
     def _solve(self, blocks: Blocks, moments: Moments) -> Any:
-        check_solvable_from_moments(self.regressor)
         return solve(moments, None, *self._solve_parameters(blocks))[0]
 
     def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
         return solve(rows, sample_weight, *self._solve_parameters(blocks), memory=self.memory)
 
-    def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any]:
-        return blocks.dims, self._check_parameters(blocks), self.regressor, self.alpha, self.rank
+    def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any, str]:
+        n_new = self._check_parameters(blocks)
+        return blocks.dims, n_new, self.regressor, self.alpha, self.rank, self.residual
 
     def _warn(self, weight: float) -> None:
         warn_of_few_rows(self._chain, self.model_names_, weight)
         if self.regressor == "ols":
             warn_of_lost_orthogonality(self._chain, self.model_names_)
-
-    def _without_moments(self) -> Self:
-        """Return a small copy that transforms arrays as this one does, to send to workers."""
-        self._solved()
-        light = copy.copy(self)
-        for name in ("moments_", "feature_names_in_", "_sklearn_output_config"):
-            light.__dict__.pop(name, None)
-        return light.set_output(transform="default")
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)

@@ -1,7 +1,8 @@
 """The chain with any regressor: fitted on rows, level by level, and applied to rows.
 
 A regressor that is not a filter on the prefix's spectrum needs the rows themselves, and its map
-need not be affine. The prefix still is the smaller models' embedding, bit for bit.
+need not be affine. The prefix still is the smaller models' embedding, bit for bit. Where residuals
+are joint, a level reduces those of its own and of all smaller models but the first.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..matrix._moments import Moments
 from ..matrix._torch import as_array
+from ._carried import beside, remove_rounding
 from ._regressors import EPS
 from ._solved_chain import SolvedChain, array_of_levels
 from ._spaces import principal_directions, space_of
@@ -32,14 +34,16 @@ class RowLevel:
         Predicts this model's embedding from the prefix.
     residual_mean : ndarray of shape (width,)
         Mean of the residual.
-    basis : ndarray of shape (width, n_new)
-        Directions of the new columns; those beyond the rank are exactly zero.
+    basis : ndarray of shape (n_reduced, n_new)
+        Orthonormal directions of the new columns in the residuals of the models that the level
+        reduces, this one last; those beyond the rank are exactly zero.
     r2 : float
         Training R2: share of this model's variance that is predicted on the rows of the fit.
     explained_variance_ratio : float
-        Share of the residual's variance that the new columns keep.
+        Share of the variance of the residual, of the joint one where it is, that the new columns
+        keep.
     rank : int
-        Numerical rank of the residual.
+        Numerical rank of that residual.
     """
 
     regressor: Any
@@ -87,11 +91,14 @@ class RowChain(SolvedChain):
     def transform(self, X: Any, n_components: int) -> NDArray:
         """Map embeddings to nested columns, an ndarray; as :meth:`AffineChain.transform`."""
         X = as_array(X)
-        prefix = X[:, : self.dims[0]]
+        prefix, residuals = X[:, : self.dims[0]], np.zeros((len(X), 0))
         for (start, stop), level in zip(pairwise(accumulate(self.dims)), self.levels, strict=True):
             if prefix.shape[1] >= n_components:
                 break
-            prefix = np.hstack([prefix, _new_columns(level, prefix, X[:, start:stop])])
+            own = X[:, start:stop] - _predict(level.regressor, prefix) - level.residual_mean
+            residuals = np.hstack([residuals, own])
+            new = residuals[:, -len(level.basis) :] @ level.basis
+            prefix = np.hstack([prefix, new.astype(X.dtype)])
         return prefix[:, :n_components].copy()
 
     def inverse_transform(self, A: Any) -> NDArray:
@@ -100,12 +107,13 @@ class RowChain(SolvedChain):
         nested = np.zeros((len(A), self.prefix_lengths[-1]), A.dtype)
         nested[:, :first] = self.mean[:first]
         nested[:, : A.shape[1]] = A
-        blocks = [nested[:, :first]]
-        for (start, stop), level in zip(pairwise(self.prefix_lengths), self.levels, strict=True):
-            residual = nested[:, start:stop] @ level.basis.T + level.residual_mean
-            prediction = _predict(level.regressor, nested[:, :start])
-            blocks.append((prediction + residual).astype(A.dtype))
-        return np.hstack(blocks)
+        H = np.zeros((len(A), len(self.mean)))
+        H[:, :first] = nested[:, :first]
+        ends = zip(pairwise(accumulate(self.dims)), pairwise(self.prefix_lengths), strict=True)
+        for ((own, stop), (start, end)), level in zip(ends, self.levels, strict=True):
+            H[:, own:stop] += _predict(level.regressor, nested[:, :start]) + level.residual_mean
+            H[:, stop - len(level.basis) : stop] += nested[:, start:end] @ level.basis.T
+        return H.astype(A.dtype)
 
 
 def fit_rows(
@@ -114,6 +122,7 @@ def fit_rows(
     dims: Sequence[int],
     n_new: Sequence[int],
     regressor: Any,
+    residual: str = "model",
 ) -> RowChain:
     """Fit a chain on rows.
 
@@ -129,6 +138,8 @@ def fit_rows(
         Number of columns that each model after the first adds.
     regressor : estimator
         A clone is fitted for each level, to all columns of a model at once.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of.
 
     Returns
     -------
@@ -152,39 +163,42 @@ def fit_rows(
         )
     levels: list[RowLevel] = []
     prefix = X[:, : dims[0]]
+    # What is left of smaller models, and directions in which nothing is.
+    left, before = np.zeros((len(X), 0)), np.zeros((0, 0))
+    scale = np.zeros(0)
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         own = X[:, start:stop]
         fitted = clone(regressor).fit(prefix, own, **weights)
-        level, new = _reduce(fitted, prefix, own, sample_weight, n_columns)
+        rows = np.hstack([left, own - _predict(fitted, prefix)])
+        scale = np.hstack([scale, Moments.of(own, sample_weight).scale()])
+        of_rows = scale[-rows.shape[1] :]
+        level, rows = _reduce(fitted, rows, before, sample_weight, of_rows, n_columns)
         levels.append(level)
-        prefix = np.hstack([prefix, new])
+        new = rows @ level.basis
+        if residual == "joint":
+            left, before = rows - new @ level.basis.T, beside(before, level.basis)
+        prefix = np.hstack([prefix, new.astype(X.dtype)])
     return RowChain(dims, np.average(X, axis=0, weights=sample_weight), levels)
 
 
-def _reduce(regressor, prefix, own, sample_weight, n_new):
-    """Return a level, and its new columns on the rows of the fit."""
-    residual = own - _predict(regressor, prefix)
-    left = Moments.of(residual, sample_weight)
-    total = Moments.of(own, sample_weight).scale()
-    factor = space_of(left).factor(total, 8 * residual.shape[1] * EPS)
+def _reduce(regressor, rows, before, sample_weight, scale, n_new):
+    """Return a level, and the centred residuals that it reduces."""
+    left = Moments.of(rows, sample_weight)
+    factor = space_of(left).factor(scale, 8 * rows.shape[1] * EPS)
     directions, _, share = principal_directions(factor, n_new)
-    basis = np.zeros((residual.shape[1], n_new))
+    remove_rounding(directions, before)
+    basis = np.zeros((rows.shape[1], n_new))
     basis[:, : directions.shape[1]] = directions
-    power = float(np.sum(factor**2))
+    power, own = float(np.sum(factor[len(before) :] ** 2)), scale[len(before) :]
     level = RowLevel(
         regressor=regressor,
-        residual_mean=left.mean,
+        residual_mean=left.mean[len(before) :],
         basis=basis,
-        r2=1 - power / float(total @ total) if total.any() else 0.0,
+        r2=1 - power / float(own @ own) if own.any() else 0.0,
         explained_variance_ratio=share,
         rank=factor.shape[1],
     )
-    return level, _new_columns(level, prefix, own)
-
-
-def _new_columns(level, prefix, own):
-    residual = own - _predict(level.regressor, prefix) - level.residual_mean
-    return (residual @ level.basis).astype(own.dtype)
+    return level, rows - left.mean
 
 
 def _predict(regressor, prefix):

@@ -26,10 +26,12 @@ _KEY = "sklearn_revdist"
 _CHECKSUM = "sha256"
 _FORMAT = "reverse distillation chain 1"
 _ARRAYS = ("components", "coef")
-_NUMBERS = tuple(f.name for f in fields(Level) if f.name not in _ARRAYS)
+# Only of levels that it has columns for: not of the first, nor where residuals are not joint.
+_CARRIED = "carried"
+_NUMBERS = tuple(f.name for f in fields(Level) if f.name not in (*_ARRAYS, _CARRIED))
 _COUNTS = ("rank", "n_prefix_components")
 # Without `memory`, a folder whose pickles would be trusted.
-_PARAMETERS = {"dims", "n_components", "n_new", "regressor", "alpha", "rank"}
+_PARAMETERS = {"dims", "n_components", "n_new", "residual", "regressor", "alpha", "rank"}
 _UNREADABLE = (
     *(SafetensorError, ValueError, KeyError, TypeError, AttributeError),
     *(OverflowError, RecursionError),
@@ -55,14 +57,20 @@ def write_chain(
             f"A chain with regressor={type(parameters['regressor']).__name__}(...) is not an "
             "affine map, the only kind that the file can hold; save it with joblib."
         )
+    widths = _carried_widths(blocks, parameters)
+    if [level.carried.shape[1] for level in chain.levels] != widths:
+        raise ValueError(
+            f"residual={parameters['residual']!r} is not what the chain was solved with; fit it "
+            "again before saving it."
+        )
     arrays = {"mean": chain.mean}
     for i, level in enumerate(chain.levels, start=1):
-        for name in _ARRAYS:
+        for name in (*_ARRAYS, _CARRIED) if widths[i - 1] else _ARRAYS:
             arrays[f"{name}.{i}"] = np.ascontiguousarray(getattr(level, name))
     description = {
         "format": _FORMAT,
         "versions": {name: metadata.version(name) for name in _WRITERS},
-        "parameters": parameters,
+        "parameters": {k: v for k, v in parameters.items() if k in _PARAMETERS},
         "weight": weight,
         "model_names": blocks.names,
         "dims": blocks.dims,
@@ -125,25 +133,39 @@ def _read(path):
         written = description.pop(_CHECKSUM, None)
         if written is not None and written != _checksum(description, arrays):
             raise ValueError("it is damaged: its checksum does not match")
-        widths = whole_numbers(description["dims"], "dims")
-        blocks = Blocks(tuple(description["model_names"]), tuple(widths))
-        levels = [
-            Level(
-                *(arrays.pop(f"{name}.{i}") for name in _ARRAYS),
-                **{name: _number(name, value) for name, value in numbers.items()},
-            )
-            for i, numbers in enumerate(description["levels"], start=1)
-        ]
-        mean = arrays.pop("mean")
-        _check_shapes(blocks, mean, levels, left_over=arrays)
+        dims = whole_numbers(description["dims"], "dims")
+        blocks = Blocks(tuple(description["model_names"]), tuple(dims))
         if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
             raise ValueError(f"it sets the parameter {unknown[0]!r}, which a file must not")
+        widths = _carried_widths(blocks, description["parameters"])
+        levels = [
+            _level(i, numbers, n_carried, arrays)
+            for i, numbers, n_carried in zip(
+                range(1, len(dims)), description["levels"], widths, strict=True
+            )
+        ]
+        mean = arrays.pop("mean")
+        _check_shapes(blocks, mean, levels, widths, left_over=arrays)
         return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
     except _UNREADABLE as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({first_line(error)}); save it "
             "again with ReverseDistiller.save_pretrained, or fetch it again."
         ) from error
+
+
+def _carried_widths(blocks, parameters):
+    """Return the number of columns that are carried to each level."""
+    joint = parameters.get("residual", "model") == "joint"
+    return [joint * sum(blocks.dims[1:i]) for i in range(1, len(blocks.dims))]
+
+
+def _level(i, numbers, n_carried, arrays):
+    """Make a level of its numbers and of its arrays, which are removed from those of the file."""
+    components, coef = (arrays.pop(f"{name}.{i}") for name in _ARRAYS)
+    carried = arrays.pop(f"{_CARRIED}.{i}") if n_carried else np.zeros((len(components), 0))
+    numbers = {name: _number(name, value) for name, value in numbers.items()}
+    return Level(components, coef, carried, **numbers)
 
 
 def _checksum(description, arrays):
@@ -155,16 +177,19 @@ def _checksum(description, arrays):
     return digest.hexdigest()
 
 
-def _check_shapes(blocks, mean, levels, left_over):
+def _check_shapes(blocks, mean, levels, carried_widths, left_over):
     """Refuse arrays that do not fit together, before a chain is built from them."""
     if left_over or len(levels) != len(blocks.dims) - 1 or len(blocks.names) != len(blocks.dims):
         raise ValueError("its arrays do not match its models")
     stops = np.cumsum(blocks.dims)
     expected = [(mean, (stops[-1],))]
     n_prefix = blocks.dims[0]
-    for level, width, stop in zip(levels, blocks.dims[1:], stops[1:], strict=True):
+    for level, n_carried, width, stop in zip(
+        levels, carried_widths, blocks.dims[1:], stops[1:], strict=True
+    ):
         n_new = len(level.components)
         expected += [(level.components, (n_new, stop)), (level.coef, (n_prefix, width))]
+        expected.append((level.carried, (n_new, n_carried)))
         n_prefix += n_new
     for array, shape in expected:
         if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():

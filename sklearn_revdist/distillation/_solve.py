@@ -30,6 +30,7 @@ def solve(
     regressor: Any,
     alpha: float | None,
     rank: int | None,
+    residual: str = "model",
     memory: Any = None,
 ) -> tuple[AffineChain | RowChain, float, Moments | None]:
     """Solve a chain.
@@ -50,6 +51,8 @@ def solve(
         Penalty of the ridge.
     rank : int or None
         Number of components of the pcr.
+    residual : {"model", "joint"}, default="model"
+        What new columns are principal components of.
     memory : str or object with the joblib.Memory interface, default=None
         Cache of solved chains.
 
@@ -62,19 +65,22 @@ def solve(
         Moments of the rows, if the chain is solved from them.
     """
     cache = check_memory(memory).cache
-    if is_dask(X):
+    if is_dask(X) or isinstance(X, Moments):
         check_solvable_from_moments(regressor)
+    if is_dask(X):
         # Joblib can hash moments, but not every dask graph.
         X, sample_weight = Moments.of(X, sample_weight), None
     if isinstance(regressor, str):
-        chain, moments = cache(_fit_affine)(X, sample_weight, dims, n_new, regressor, alpha, rank)
+        settings = regressor, alpha, rank, residual
+        chain, moments = cache(_fit_affine)(X, sample_weight, dims, n_new, *settings)
         return chain, moments.weight, moments
-    chain = cache(fit_rows)(as_array(X), sample_weight, dims, n_new, regressor)
+    chain = cache(fit_rows)(as_array(X), sample_weight, dims, n_new, regressor, residual)
     return chain, len(X) if sample_weight is None else sample_weight.sum(), None
 
 
-def _fit_affine(X, sample_weight, dims, n_new, regressor, alpha, rank):
+def _fit_affine(X, sample_weight, dims, n_new, regressor, alpha, rank, residual):
     """Return chain and moments; a function of plain values, so that joblib can cache it."""
     moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
-    levels = solve_chain(moments, dims, n_new, regressor=regressor, alpha=alpha, rank=rank)
+    regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
+    levels = solve_chain(moments, dims, n_new, **regression, residual=residual)
     return AffineChain(dims, moments.mean, levels), moments

@@ -11,6 +11,8 @@ map from centred columns to a prefix, H the columns of a model, and W the weight
     prefix                   P = R T'                 G = T S T' and T S
     its spectrum             SVD of P                 eigenvectors of G
     residual of weights W    R_H - P W                S_HH - S_HT W - W'S_TH + W'G W
+    E = X M beside it        [ E, R_H - P W ]         M'(S_XH - S_XT W) beside the above
+    F without directions V   R - R V V'               K K' with K = F - V V'F
 """
 
 from functools import cached_property
@@ -44,6 +46,10 @@ class SampleSpace:
     def without_constants(self, varies: NDArray[np.bool_]) -> Self:
         """Set columns that do not vary to exact zeros."""
         return type(self)(self.root * varies)
+
+    def leading(self, n_columns: int) -> Self:
+        """Take the first columns alone."""
+        return type(self)(self.root[:, :n_columns])
 
     def joined(self, to_prefix: NDArray[np.float64], own: slice) -> Self:
         """Join the prefix that a map makes of the first columns with some other columns."""
@@ -80,6 +86,21 @@ class SampleSpace:
     def residual(self, prefix: NDArray[np.float64], own: slice, fit: Fit) -> Self:
         """H - P W."""
         return type(self)(self.root[:, own] - prefix @ fit.coef)
+
+    def joint_residual(
+        self,
+        left: Self,
+        to_left: NDArray[np.float64],
+        prefix: NDArray[np.float64],
+        own: slice,
+        fit: Fit,
+    ) -> Self:
+        """Put what is left of other models beside H - P W."""
+        return type(self)(np.hstack([left.root, self.residual(prefix, own, fit).root]))
+
+    def without(self, directions: NDArray[np.float64], factor: NDArray[np.float64]) -> Self:
+        """Remove orthonormal directions from the rows."""
+        return type(self)(self.root - self.root @ directions @ directions.T)
 
     def extended(
         self, prefix: NDArray[np.float64], components: NDArray[np.float64]
@@ -132,6 +153,10 @@ class FeatureSpace:
             return self
         return type(self)(self.scatter * varies * varies[:, np.newaxis])
 
+    def leading(self, n_columns: int) -> Self:
+        """Take the first columns alone."""
+        return type(self)(self.scatter[:n_columns, :n_columns])
+
     def joined(self, to_prefix: NDArray[np.float64], own: slice) -> Self:
         """Join the prefix that a map makes of the first columns with some other columns."""
         n_columns = to_prefix.shape[1]
@@ -180,6 +205,21 @@ class FeatureSpace:
     def residual(self, prefix: Products, own: slice, fit: Fit) -> Self:
         """S_HH minus its explained part."""
         return type(self)(self.scatter[own, own] - fit.explained.T @ fit.explained)
+
+    def joint_residual(
+        self, left: Self, to_left: NDArray[np.float64], prefix: Products, own: slice, fit: Fit
+    ) -> Self:
+        """Put what is left of other models, which `to_left` maps columns to, beside H - P W."""
+        corner = self.residual(prefix, own, fit).scatter
+        n_columns = len(to_left)
+        cross = to_left.T @ self.scatter[:n_columns, own]
+        cross -= (prefix.with_all[:, :n_columns] @ to_left).T @ fit.coef
+        return type(self)(np.block([[left.scatter, cross], [cross.T, corner]]))
+
+    def without(self, directions: NDArray[np.float64], factor: NDArray[np.float64]) -> Self:
+        """Remove orthonormal directions from the rows whose products have the factor F."""
+        kept = factor - directions @ (directions.T @ factor)
+        return type(self)(kept @ kept.T)
 
     def extended(self, prefix: Products, components: NDArray[np.float64]) -> Products:
         """Extend the prefix by new columns, given as maps of all columns so far."""

@@ -66,7 +66,7 @@ class Sizes(NamedTuple):
     ) -> Self:
         """Return the sizes that a distiller will have when fitted on such columns."""
         blocks = find_blocks(distiller.dims, feature_names, n_features)
-        n_new = new_columns(blocks, distiller.n_new)
+        n_new = new_columns(blocks, distiller.n_new, distiller.residual)
         lengths = np.cumsum([blocks.dims[0], *n_new]).tolist()
         return cls(list(blocks.names), list(blocks.dims), lengths)
 

@@ -10,7 +10,9 @@ from ..utils._models import DEMO, ESM2, model_and_layer
 from ._layout import Blocks, blocks_of_names, whole_numbers
 
 
-def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
+def new_columns(
+    blocks: Blocks, n_new: Sequence[int] | str | None, residual: str = "model"
+) -> list[int]:
     """Return the number of columns that each model after the first adds.
 
     Parameters
@@ -20,6 +22,8 @@ def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
     n_new : sequence of int, "all" or None
         The numbers themselves; the whole width of each model; or, None, the difference of
         its width and the one before.
+    residual : {"model", "joint"}, default="model"
+        Whether a model may also add columns that the models between the first and it left out.
 
     Returns
     -------
@@ -50,12 +54,15 @@ def new_columns(blocks: Blocks, n_new: Sequence[int] | str | None) -> list[int]:
             f"n_new has {len(n_new)} entries for a chain of {len(dims)} models; give "
             f"{len(dims) - 1}, one for each model after the first."
         )
+    n_left = 0
     for name, width, n in zip(names[1:], dims[1:], n_new, strict=True):
-        if not 0 <= n <= width:
+        if not 0 <= n <= n_left + width:
+            and_left = f", and {n_left} columns were left out before" if n_left else ""
             raise ValueError(
-                f"n_new asks for {n} new columns of {name}, which is {width} wide; give a number "
-                f"from 0 to {width}."
+                f"n_new asks for {n} new columns of {name}, which is {width} wide{and_left}; give "
+                f"a number from 0 to {n_left + width}."
             )
+        n_left += width - n if residual == "joint" else 0
     return n_new
 
 

@@ -87,6 +87,22 @@ def test_embeddings_are_fitted_as_they_are(revdist, tmp_path, residues, names, f
     assert_same("x.safetensors", expected)
 
 
+def test_joint_residuals_are_asked_for_and_shown(in_process, tmp_path, rng):
+    X = rng.normal(size=(90, 12))
+    np.save("x.npy", X)
+    ask = ("fit", "x.npy", "--dims", "2,4,6", "--n-new", "1,4", "-o", "x.safetensors")
+    ended = in_process(*ask, "--residual", "joint", "--quiet")
+    assert ended.code == 0, ended.err
+    summary = "3 models, 12 columns to 7, ridge, joint residuals, fitted on 90 rows"
+    assert ended.err == f"x.safetensors: {summary}\n"
+    assert_same("x.safetensors", ReverseDistiller([2, 4, 6], n_new=[1, 4], residual="joint").fit(X))
+    assert in_process("info", "x.safetensors").text.splitlines()[0] == summary
+    assert in_process("info", "x.safetensors", "--json").json["residual"] == "joint"
+    ended = in_process(*ask, "--n-new", "1,10", "--residual", "joint")
+    assert ended.code == 2
+    assert "3 columns were left out before; give a number from 0 to 9" in ended.err
+
+
 def test_a_store_is_fitted_if_it_is_complete(in_process, tmp_path):
     sequences = proteins(200, 5)
     H = ESMEmbedder(CHAIN, store="x.sqlite").transform(sequences)

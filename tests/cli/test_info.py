@@ -25,6 +25,7 @@ def test_json_has_all_that_is_known(revdist, distiller):
     report = ended.json
     assert (report["n_columns_in"], report["n_columns_out"]) == (304, 98)
     assert (report["regressor"], report["n_new"], report["weight"]) == ("ols", [20, 30], 500)
+    assert report["residual"] == "model"
     assert [model["model"] for model in report["models"]] == [model.name for model in DEMO]
     assert [model["width"] for model in report["models"]] == [48, 96, 160]
     assert [model["prefix_length"] for model in report["models"]] == [48, 68, 98]

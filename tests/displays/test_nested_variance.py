@@ -35,8 +35,10 @@ def direct(nested, X):
 
 @pytest.mark.parametrize("regressor", ["ols", "ridge", "pcr"])
 @pytest.mark.parametrize("n_new", [None, "all", [1, 2]])
-def test_shares_equal_least_squares_on_each_prefix(data, regressor, n_new):
-    distiller = ReverseDistiller(dims=DIMS, regressor=regressor, n_new=n_new).fit(data)
+@pytest.mark.parametrize("residual", ["model", "joint"])
+def test_shares_equal_least_squares_on_each_prefix(data, regressor, n_new, residual):
+    parameters = {"regressor": regressor, "n_new": n_new, "residual": residual}
+    distiller = ReverseDistiller(dims=DIMS, **parameters).fit(data)
     display = NestedVarianceDisplay.from_estimator(distiller)
     np.testing.assert_allclose(
         display.explained, direct(distiller.transform(data), data), rtol=1e-7, atol=1e-9

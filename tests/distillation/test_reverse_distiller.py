@@ -19,7 +19,12 @@ def named(X, dims=DIMS, models=("small", "middle", "large")):
     return pd.DataFrame(X, columns=columns)
 
 
-@parametrize_with_checks([ReverseDistiller(regressor=regressor) for regressor in REGRESSORS])
+@parametrize_with_checks(
+    [
+        *(ReverseDistiller(regressor=regressor) for regressor in REGRESSORS),
+        ReverseDistiller(residual="joint"),
+    ]
+)
 @pytest.mark.filterwarnings("ignore:The .* columns of X are neither:UserWarning")
 def test_scikit_learns_checks(estimator, check):
     check(estimator)

@@ -86,6 +86,77 @@ def test_a_header_without_versions_weight_and_checksum_is_read(saved):
     np.testing.assert_array_equal(older.transform(X), distiller.transform(X))
 
 
+@pytest.fixture
+def saved_joint(tmp_path, rng):
+    X = rng.normal(size=(100, 18))
+    distiller = ReverseDistiller([3, 6, 9], residual="joint", regressor="ols").fit(X)
+    distiller.save_pretrained(tmp_path / "joint.safetensors")
+    return distiller, tmp_path / "joint.safetensors", X
+
+
+def test_joint_residuals_are_read_bit_by_bit(saved_joint):
+    distiller, path, X = saved_joint
+    other = ReverseDistiller.from_pretrained(path)
+    assert other.residual == header(path)["parameters"]["residual"] == "joint"
+    A = distiller.transform(X)
+    np.testing.assert_array_equal(other.transform(X), A)
+    np.testing.assert_array_equal(other.inverse_transform(A), distiller.inverse_transform(A))
+    other.truncate("block1").save_pretrained(path)
+    shorter = ReverseDistiller.from_pretrained(path)
+    np.testing.assert_array_equal(shorter.transform(X[:, :9]), A[:, :6])
+
+
+def test_a_file_that_does_not_say_which_residual_holds_that_of_the_model(saved):
+    distiller, path, X = saved
+    description = header(path)
+    del description["parameters"]["residual"], description["sha256"]
+    older = ReverseDistiller.from_pretrained(rewritten(path, description=json.dumps(description)))
+    assert older.residual == "model"
+    np.testing.assert_array_equal(older.transform(X), distiller.transform(X))
+    assert set(load_file(path)) == {
+        "mean",
+        *(f"{a}.{i}" for a in ("components", "coef") for i in (1, 2)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "residual", "message"),
+    [
+        (lambda arrays: None, "model", "its arrays do not match its models"),
+        (lambda arrays: arrays.pop("carried.2"), "joint", r"'carried\.2'"),
+        (
+            lambda arrays: arrays.update({"carried.2": arrays["carried.2"][:, 1:]}),
+            "joint",
+            "has the wrong shape",
+        ),
+        (
+            lambda arrays: arrays.update({"carried.2": arrays["carried.2"] * np.nan}),
+            "joint",
+            "has the wrong shape, type or values",
+        ),
+        (lambda arrays: arrays.pop("carried.2"), "both", "'residual' parameter"),
+        (lambda arrays: arrays.pop("carried.2"), ["joint"], "'residual' parameter"),
+    ],
+    ids=["model", "missing", "narrow", "nan", "unknown", "list"],
+)
+def test_residuals_that_the_arrays_do_not_fit_are_refused(saved_joint, change, residual, message):
+    description = header(saved_joint[1])
+    del description["sha256"]
+    description["parameters"]["residual"] = residual
+    path = rewritten(saved_joint[1], change, json.dumps(description))
+    with pytest.raises(ValueError, match=message):
+        ReverseDistiller.from_pretrained(path)
+
+
+def test_a_residual_set_since_the_fit_is_not_written(saved, saved_joint):
+    for distiller, path, _ in (saved, saved_joint):
+        before = path.read_bytes()
+        other = {"model": "joint", "joint": "model"}[distiller.residual]
+        with pytest.raises(ValueError, match=f"residual='{other}' is not what the chain was"):
+            distiller.set_params(residual=other).save_pretrained(path)
+        assert path.read_bytes() == before
+
+
 def test_parameters_of_numpy_types_are_saved(tmp_path, rng):
     distiller = ReverseDistiller(
         dims=np.array([2, 3]), n_components=np.int64(3), alpha=np.float32(1)

@@ -44,5 +44,10 @@ def test_what_was_solved_before_is_found(regressor, X, tmp_path):
 
 def test_moments_do_not_serve_an_estimator():
     check_solvable_from_moments("ols")
-    with pytest.raises(ValueError, match=r"^regressor=Ridge\(\.\.\.\) needs all rows at once, .*"):
+    refused = pytest.raises(
+        ValueError, match=r"^regressor=Ridge\(\.\.\.\) needs all rows at once, .*"
+    )
+    with refused:
         check_solvable_from_moments(Ridge())
+    with refused:
+        solve(Moments.zeros(23), None, DIMS, N_NEW, Ridge(), None, None)

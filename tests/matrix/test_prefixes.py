@@ -49,6 +49,21 @@ def test_numbers_out_of_range_and_other_words_are_refused(n_new, message):
         new_columns(CHAIN, n_new)
 
 
+@pytest.mark.parametrize("n_new", [[0, 19], [7, 12], [3, 16]])
+def test_joint_residuals_let_a_model_add_what_those_before_left_out(n_new):
+    assert new_columns(CHAIN, n_new, "joint") == n_new
+    more = [n_new[0], n_new[1] + 1]
+    left = "" if n_new[0] == 7 else f", and {7 - n_new[0]} columns were left out before"
+    message = f"{more[1]} new columns of large, which is 12 wide{left}; give a number from 0 to"
+    with pytest.raises(ValueError, match=message):
+        new_columns(CHAIN, more, "joint")
+
+
+def test_defaults_are_the_same_with_joint_residuals():
+    for n_new in (None, "all"):
+        assert new_columns(CHAIN, n_new, "joint") == new_columns(CHAIN, n_new)
+
+
 @pytest.mark.parametrize(
     ("n_components", "expected"),
     [(None, 12), (1, 1), (12, 12), ("large", 12), ("8M", 4), ("esm2_t6_8M_UR50D", 4)],

@@ -26,20 +26,24 @@ def test_a_prefix_is_the_shorter_chain_bit_for_bit(n_trials, rng):
         dims, X = random_chain(rng, rng.choice([0, 0.5, 2]))
         n_new = [int(rng.integers(0, d + 1)) for d in dims[1:]]
         moments = Moments.of(X, rng.random(len(X)) if trial % 2 else None)
-        regressor = REGRESSORS[trial % 3]
-        whole = solve_chain(moments, dims, n_new, regressor=regressor)
+        settings = {
+            "regressor": REGRESSORS[trial % 3],
+            "residual": ["model", "joint"][trial // 3 % 2],
+        }
+        whole = solve_chain(moments, dims, n_new, **settings)
         k = int(rng.integers(1, len(dims)))
         leading = moments.leading(sum(dims[:k]))
         if (leading.root is None) == (moments.root is None):
-            part = solve_chain(leading, dims[:k], n_new[: k - 1], regressor=regressor)
+            part = solve_chain(leading, dims[:k], n_new[: k - 1], **settings)
             for ours, theirs in zip(part, whole, strict=False):
                 np.testing.assert_array_equal(ours.components, theirs.components)
                 np.testing.assert_array_equal(ours.coef, theirs.coef)
+                np.testing.assert_array_equal(ours.carried, theirs.carried)
 
         with warnings.catch_warnings():
             expected = ".*(beyond the numerical rank|fewer than its|so small)"
             warnings.filterwarnings("ignore", expected, UserWarning)
-            distiller = ReverseDistiller(dims, n_new=n_new, regressor=regressor)
+            distiller = ReverseDistiller(dims, n_new=n_new, **settings)
             distiller.fit_moments(moments)
             A = distiller.transform(X)
             shorter = distiller.truncate(distiller.model_names_[k - 1])
@@ -65,10 +69,11 @@ def outliers(X, rng):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 @pytest.mark.parametrize("n_trials", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_new_columns_of_least_squares_are_uncorrelated(n_trials, dtype, tolerance, rng):
-    for _ in range(n_trials):
+    for trial in range(n_trials):
         dims, X = random_chain(rng, 3)
         X = outliers(X, rng).astype(dtype)
-        distiller = ReverseDistiller(dims, regressor="ols").fit(X)
+        residual = ["model", "joint"][trial % 2]
+        distiller = ReverseDistiller(dims, regressor="ols", residual=residual).fit(X)
         # In float64: the rounding of a float32 result is that of its far means.
         A = distiller.transform(X.astype(np.float64))
         with np.errstate(invalid="ignore"):

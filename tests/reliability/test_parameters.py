@@ -148,6 +148,7 @@ ESTIMATORS = {
         "dims": WIDTHS,
         "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
         "n_new": [3, "some", [9], [-1], [1.5], [1, 2], ["a"], [None], []],
+        "residual": ["both", None, True, ["joint"], 1],
         "regressor": ["lasso", None, 5, ["ols"], LinearRegression],
         "alpha": [0, -1.0, "big", np.nan, np.inf, [1.0]],
         "rank": NO_COUNT,

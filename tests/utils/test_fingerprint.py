@@ -507,6 +507,7 @@ def rows(rng, embeddings):
         {"n_components": 7},
         {"n_new": "all"},
         {"n_new": [3, 4]},
+        {"residual": "joint"},
         {"regressor": "ols"},
         {"regressor": Ridge()},
         {"regressor": Ridge(2.0)},
@@ -526,6 +527,7 @@ def test_parameters_change_the_key_of_an_unfitted_distiller(change):
     [
         {"n_components": 7},
         {"n_new": [3, 4]},
+        {"residual": "joint"},
         {"regressor": "ols"},
         {"regressor": Ridge()},
         {"regressor": Ridge(2.0)},

@@ -130,7 +130,8 @@ def test_the_commands_of_the_readme_run_on_tables_of_others(python, fair_esm, tm
     table.to_csv(tmp_path / "proteins.csv", index=False, lineterminator="\r\n")
     natural = [f">natural\r\n{x.lower()}\r\n" for x in load_secondary_structure().data[:20]]
     (tmp_path / "natural.fasta").write_bytes("".join(natural).encode())
-    (block,) = re.findall(r"```sh\n(revdist .*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(revdist embed .*?)```", text, re.DOTALL)
     for line in block.splitlines():
         process = python("-m", "sklearn_revdist", *shlex.split(line)[1:])
         assert process.returncode == 0, process.stderr
@@ -157,6 +158,23 @@ def test_the_commands_from_a_spreadsheet_to_predictions_run(python, tmp_path):
     assert len(predictions) == 19 * 72
     assert predictions["rank"].is_monotonic_increasing
     assert (tmp_path / "singles.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_commands_to_search_and_annotate_run(python, tmp_path):
+    proteins = load_secondary_structure().data[:30]
+    for file, some in (("proteome.fasta", proteins), ("queries.fasta", proteins[:10])):
+        records = [f">p{i} GN=gene{i % 3}\n{protein}\n" for i, protein in enumerate(some)]
+        (tmp_path / file).write_text("".join(records), encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(revdist search .*?)```", text, re.DOTALL)
+    for line in block.splitlines():
+        process = python("-m", "sklearn_revdist", *shlex.split(line)[1:])
+        assert process.returncode == 0, process.stderr
+    hits = pd.read_csv(tmp_path / "hits.tsv", sep="\t")
+    best = hits[hits["rank"] == 1]
+    assert (best["query"] == best["target"]).all()
+    genes = pd.read_csv(tmp_path / "genes.tsv", sep="\t")
+    assert set(genes["label"]) <= {"gene0", "gene1", "gene2"}
 
 
 def test_the_readme_has_the_two_commands():

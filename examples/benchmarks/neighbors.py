@@ -40,6 +40,7 @@ FAMILY, WITHIN = 30, 0.3
 K = 16
 # Of Panorama, and the recall that approximate searches are to reach.
 N_LEVELS, RECALL = 8, 0.99
+CHUNK, LARGE = 20_000, 3e9
 
 
 class Source:
@@ -61,6 +62,13 @@ class Source:
         self.families = rng.standard_normal((n_rows // FAMILY + 1, n_columns), np.float32)
 
     def rows(self, n):
+        """Rows, of which few are made at a time to save memory."""
+        made = np.empty((n, self.n_columns), np.float32)
+        for first in range(0, n, CHUNK):
+            made[first : first + CHUNK] = self._some(min(CHUNK, n - first))
+        return made
+
+    def _some(self, n):
         rows = self.rng.standard_normal((n, self.n_columns), np.float32)
         if self.spread is not None:
             family = self.rng.integers(len(self.families), size=n)
@@ -87,7 +95,8 @@ def searches(X, n_jobs):
         index = faiss.IndexFlatL2(X.shape[1])
         index.add(X)
         yield "faiss", lambda queries: index.search(queries, K)
-        if hasattr(faiss, "IndexFlatL2Panorama"):  # since faiss 1.13
+        # since faiss 1.13; a third copy of the rows
+        if hasattr(faiss, "IndexFlatL2Panorama") and X.nbytes < LARGE:
             panorama = faiss.IndexFlatL2Panorama(X.shape[1], N_LEVELS)
             panorama.add(X)
             yield "Panorama", lambda queries: panorama.search(queries, K)
@@ -211,8 +220,8 @@ def map_rows(n_rows, n_columns, power, options):
         path = Path(folder, "rows.npy")
         source = Source(n_rows, n_columns, power)
         X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, n_columns))
-        for first in range(0, n_rows, 20_000):
-            X[first : first + 20_000] = source.rows(min(20_000, n_rows - first))
+        for first in range(0, n_rows, CHUNK):
+            X[first : first + CHUNK] = source.rows(min(CHUNK, n_rows - first))
         del X
         print(f"{n_rows:,} x {n_columns} in a file of {path.stat().st_size / 1e9:.2f} GB")
         # a process of its own, whose memory has not been used before

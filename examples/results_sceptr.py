@@ -1,0 +1,326 @@
+"""Compare plain and distilled embeddings of a published family, the four sizes of SCEPTR.
+
+    python examples/embed_receptors.py --data DATA --output sceptr/receptors.npz \\
+        --number 40 --others 2000 --listed-once  # in an environment with SCEPTR
+    python examples/results_sceptr.py --cache sceptr --output docs/results/sceptr.csv
+
+A logistic probe learns the epitopes of half of the receptors, and the distance to the nearest of a
+few references ranks receptors without any training. Chains and components are fitted without
+labels. Scores of each draw are kept in the cache, so that an interrupted run can be continued.
+Three tables are written (scores, gains, epitopes), and a figure.
+"""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from results_page import interval, number, write
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from sklearn_revdist import ReverseDistiller
+
+WIDTHS = [16, 32, 64, 128]
+ENDS = np.cumsum(WIDTHS)
+N_DRAWS = 1
+PENALTY = (
+    0.01  # scikit-learn's C; the best for the plain embedding of 128 columns on two other draws
+)
+N_REFERENCES = 1, 5, 20, 30
+N_ASKED = 10
+HALF, OTHERS = "training half", "other receptors"
+DISTILLED, JOINT = "distilled, ridge", "distilled, ridge, joint"
+PCA_OF_ALL, ALL = "PCA of the concatenation", "concatenation"
+KEY = ["task", "setting", "representation", "fitted on"]
+RIVALS = [
+    (DISTILLED, "plain"),
+    (JOINT, "plain"),
+    (JOINT, DISTILLED),
+    (DISTILLED, PCA_OF_ALL),
+    (JOINT, PCA_OF_ALL),
+    (DISTILLED, "jump"),
+    (DISTILLED, "PCA of the largest"),
+    ("distilled, ols", DISTILLED),
+    ("distilled, pcr", DISTILLED),
+    (PCA_OF_ALL, "plain"),
+    ("all new columns", "plain"),
+    ("all new columns", ALL),
+    (ALL, "plain"),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cache", type=Path, required=True, help="folder with receptors.npz")
+    parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
+    args = parser.parse_args()
+    with np.load(args.cache / "receptors.npz") as file:
+        X, epitope = file["X"].astype(np.float64), file["epitope"]
+    is_other = epitope == ""
+    X, y, others = X[~is_other], epitope[~is_other], X[is_other]
+    fixed = unfitted(X), fitted(X, others)
+    tables = []
+    for draw in range(N_DRAWS):
+        path = args.cache / f"draw{draw}.csv"
+        if not path.exists():
+            print(f"draw {draw}", file=sys.stderr, flush=True)
+            pd.DataFrame(scores_of_draw(X, y, others, fixed, draw)).to_csv(path, index=False)
+        tables.append(pd.read_csv(path, keep_default_na=False))
+    scores = pd.concat(tables).groupby([*KEY, "size", "epitope"], sort=False)["score"].mean()
+    scores = scores.unstack("epitope")
+    table = summary(scores)
+    print(table.to_string(index=False))
+    if args.output:
+        write(table, args.output)
+        write(gains(scores), args.output.with_stem(args.output.stem + "_gains"))
+        write(of_epitopes(scores), args.output.with_stem(args.output.stem + "_by_epitope"))
+        draw_gains(scores, args.output.with_suffix(".png"))
+
+
+def unfitted(X):
+    """Columns that need no fit, by representation and size."""
+    columns = {}
+    for width, end in zip(WIDTHS, ENDS, strict=True):
+        columns["plain", width] = X[:, end - width : end]
+        if width > WIDTHS[0]:
+            columns[ALL, width] = X[:, :end]
+        if width < WIDTHS[-1]:
+            columns["first columns of the largest", width] = X[:, ENDS[-2] :][:, :width]
+    return columns
+
+
+def fitted(X, rows):
+    """Columns that were fitted on rows without labels, by representation and size."""
+    columns = {}
+
+    def add_chain(name, dims=WIDTHS, sizes=WIDTHS[1:], rows=rows, X=X, **how):
+        distiller = ReverseDistiller(dims, **how).fit(rows)
+        nested = distiller.transform(X)
+        for size, length in zip(sizes, distiller.prefix_lengths_[1:], strict=True):
+            columns[name, size] = nested[:, :length]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*(beyond the numerical rank|so small).*", UserWarning)
+        for regressor in ("ols", "ridge", "pcr"):
+            add_chain(f"distilled, {regressor}", regressor=regressor)
+            add_chain(f"distilled, {regressor}, joint", regressor=regressor, residual="joint")
+        add_chain("all new columns", n_new="all")
+        for width, end in zip(WIDTHS[2:], ENDS[2:], strict=True):
+            ends = np.r_[: WIDTHS[0], end - width : end]
+            add_chain("jump", [WIDTHS[0], width], [width], rows[:, ends], X[:, ends])
+    for width, end in zip(WIDTHS[1:], ENDS[1:], strict=True):
+        columns[PCA_OF_ALL, width] = components(X[:, :end], rows[:, :end], width)
+    for width in WIDTHS:
+        largest = slice(ENDS[-2], None)
+        columns["PCA of the largest", width] = components(X[:, largest], rows[:, largest], width)
+    return columns
+
+
+def components(X, rows, width):
+    return PCA(width, svd_solver="full").fit(rows).transform(X)
+
+
+def scores_of_draw(X, y, others, fixed, draw):
+    """Yield the score of each epitope, for probes and for neighbours."""
+    rng = np.random.default_rng(draw)
+    members = [rng.permutation(np.flatnonzero(y == epitope)) for epitope in np.unique(y)]
+    halves = [np.concatenate(part) for part in zip(*(np.split(m, 2) for m in members), strict=True)]
+    kinds = {"": fixed[0], HALF: fitted(X, X[halves[0]]), OTHERS: fixed[1]}
+    for fitted_on, columns in kinds.items():
+        for (name, size), A in columns.items():
+            how = {"representation": name, "fitted on": fitted_on, "size": size}
+            for setting in ("unit variance", "as they are"):
+                row = {"task": "probe", "setting": setting} | how
+                yield from rows_of(row, y, probe(A, y, *halves, setting == "unit variance"))
+    asked = np.concatenate([m[-N_ASKED:] for m in members])
+    for fitted_on, columns in (("", fixed[0]), (OTHERS, fixed[1])):
+        for (name, size), A in columns.items():
+            how = {"representation": name, "fitted on": fitted_on, "size": size}
+            for representation, B in {name: A, f"{name}, unit": unit(name, size, A)}.items():
+                if B is None:
+                    continue
+                distances = cdist(B[asked], B)
+                for n in N_REFERENCES:
+                    row = {"task": "neighbours", "setting": str(n)} | how
+                    row["representation"] = representation
+                    near = np.column_stack([distances[:, m[:n]].min(axis=1) for m in members])
+                    yield from rows_of(row, y, areas(near, y[asked]))
+
+
+def rows_of(row, y, scores):
+    for epitope, score in zip(np.unique(y), scores, strict=True):
+        yield row | {"epitope": epitope, "score": score}
+
+
+def probe(A, y, train, test, is_scaled):
+    """Average precision of each epitope against the rest."""
+    mean, spread = A[train].mean(axis=0), A[train].std(axis=0)
+    if not is_scaled:
+        spread = np.full_like(spread, np.sqrt(np.mean(spread**2)))
+    A = (A - mean) / np.where(spread > 1e-9 * spread.max(), spread, np.inf)
+    model = LogisticRegression(C=PENALTY, max_iter=5000).fit(A[train], y[train])
+    probabilities = model.predict_proba(A[test])
+    return [
+        average_precision_score(y[test] == epitope, p)
+        for epitope, p in zip(model.classes_, probabilities.T, strict=True)
+    ]
+
+
+def unit(name, size, A):
+    """Columns whose levels, or models, have a total variance of one; None without levels."""
+    if name == ALL:
+        widths = WIDTHS[: WIDTHS.index(size) + 1]
+    elif name == "all new columns":
+        widths = WIDTHS[: WIDTHS.index(size) + 1]
+    elif name.startswith("distilled"):
+        widths = np.diff(WIDTHS[: WIDTHS.index(size) + 1], prepend=0)
+    else:
+        return None
+    levels = np.split(A, np.cumsum(widths)[:-1], axis=1)
+    return np.hstack([level / np.sqrt(level.var(axis=0).sum()) for level in levels])
+
+
+def areas(near, y):
+    """Area under the ROC curve of each epitope: its receptors should be nearest to references."""
+    return [
+        roc_auc_score(y == epitope, -distance)
+        for epitope, distance in zip(np.unique(y), near.T, strict=True)
+    ]
+
+
+def of_sizes(scores, key):
+    """Scores of the epitopes, a column a size; the smallest is the plain embedding if distilled."""
+    table = scores.loc[key].T
+    name = key[KEY.index("representation")]
+    if WIDTHS[0] not in table and name not in ("jump",):
+        plain = scores.loc[(*key[:2], "plain", "", WIDTHS[0])]
+        table.insert(0, WIDTHS[0], plain)
+    return table
+
+
+def summary(scores):
+    """Mean over epitopes at each size, and how often a size beats the next smaller one."""
+    rows = []
+    for key in scores.index.droplevel("size").unique():
+        table = of_sizes(scores, key)
+        row = dict(zip(KEY, key, strict=True))
+        for size in WIDTHS:
+            row[str(size)] = bounded(table[size]) if size in table else ""
+        if len(table.columns) == len(WIDTHS):
+            steps = table.diff(axis=1).iloc[:, 1:]
+            for small, large in zip(WIDTHS, WIDTHS[1:], strict=False):
+                row[f"{large} beats {small}"] = percent((np.sign(steps[large]) + 1) / 2)
+            row["grows throughout"] = percent((steps > 0).all(axis=1))
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def gains(scores):
+    """Paired differences of representations of one size."""
+    rows = []
+    tasks = scores.index.droplevel(["representation", "fitted on", "size"]).unique()
+    for task, setting in tasks:
+        pairs = RIVALS
+        if task == "neighbours":
+            pairs = RIVALS + [
+                (f"{DISTILLED}, unit", DISTILLED),
+                (f"{DISTILLED}, unit", "plain"),
+                (f"{JOINT}, unit", "plain"),
+            ]
+        for fitted_on in (HALF, OTHERS) if task == "probe" else (OTHERS,):
+            for ours, theirs in pairs:
+                row = {"task": task, "setting": setting, "fitted on": fitted_on}
+                row |= {"representation": ours, "rival": theirs}
+                for size in WIDTHS[1:]:
+                    gain = difference(scores, task, setting, fitted_on, ours, theirs, size)
+                    row[f"gain, {size}"] = "" if gain is None else bounded(gain, 4)
+                    row[f"wins, {size}"] = "" if gain is None else wins(gain)
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def difference(scores, task, setting, fitted_on, ours, theirs, size):
+    """Gain of each epitope, or None if there is no such size."""
+    found = []
+    for name in (ours, theirs):
+        key = task, setting, name, "" if name in ("plain", ALL) else fitted_on, size
+        if key not in scores.index:
+            return None
+        found.append(scores.loc[key])
+    return found[0] - found[1]
+
+
+def of_epitopes(scores):
+    """Scores of each epitope with 128 columns."""
+    table = {}
+    for task, setting in (("probe", "unit variance"), ("neighbours", "5"), ("neighbours", "30")):
+        for name in ("plain", DISTILLED, JOINT, PCA_OF_ALL, ALL):
+            fitted_on = HALF if task == "probe" else OTHERS
+            fitted_on = "" if name in ("plain", ALL) else fitted_on
+            label = f"{task}, {setting}: {name}".replace("probe, unit variance", "probe")
+            table[label] = scores.loc[task, setting, name, fitted_on, WIDTHS[-1]].map(number)
+    return pd.DataFrame(table).reset_index()
+
+
+def bounded(values, digits=3):
+    low, high = interval(values)
+    return f"{number(values.mean(), digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def percent(values):
+    low, high = interval(values)
+    return f"{100 * np.mean(values):.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def wins(gain):
+    return percent((np.sign(gain) + 1) / 2)
+
+
+def draw_gains(scores, path):
+    """Gains over the plain embedding of the same size: a panel a task."""
+    plt.rcParams["font.size"] = 9
+    panels = {
+        ("probe", "unit variance", HALF): "probe, columns scaled",
+        ("probe", "as they are", HALF): "probe, columns as they are",
+        ("neighbours", "1", OTHERS): "nearest of 1 reference",
+        ("neighbours", "30", OTHERS): "nearest of 30 references",
+    }
+    shown = {
+        DISTILLED: ("distilled", "#0072B2", "o"),
+        JOINT: ("distilled, joint residuals", "#56B4E9", "s"),
+        f"{DISTILLED}, unit": ("distilled, levels of equal variance", "#CC79A7", "D"),
+        PCA_OF_ALL: ("PCA of the concatenation", "#E69F00", "^"),
+        ALL: ("whole concatenation (wider)", "#009E73", "v"),
+    }
+    figure, axes = plt.subplots(1, 4, figsize=(10, 4), sharey=True, layout="constrained")
+    for ax, ((task, setting, fitted_on), title) in zip(axes, panels.items(), strict=True):
+        for i, (name, (label, colour, marker)) in enumerate(shown.items()):
+            for position, size in enumerate(WIDTHS[1:]):
+                gain = difference(scores, task, setting, fitted_on, name, "plain", size)
+                if gain is not None:
+                    low, high = interval(gain)
+                    x = position + 0.15 * (i - 2)
+                    ax.plot([x, x], [low, high], color=colour, linewidth=1.5)
+                    style = {"color": colour, "marker": marker, "linestyle": "none"}
+                    ax.plot(x, gain.mean(), markersize=5, label=label, **style)
+        ax.axhline(0, color="0.3", linewidth=0.8)
+        ax.set_title(title, fontsize=9)
+        ax.set_xticks(range(len(WIDTHS) - 1), WIDTHS[1:])
+        ax.set_xlabel("columns of the model")
+        ax.grid(axis="y", color="0.9")
+    axes[0].set_ylabel("gain over the plain embedding of the model\n(average precision; AUROC)")
+    handles, labels = axes[-1].get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(unique.values(), unique, loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=200)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -28,10 +28,9 @@ from sklearn_revdist import ReverseDistiller
 
 WIDTHS = [16, 32, 64, 128]
 ENDS = np.cumsum(WIDTHS)
-N_DRAWS = 1
-PENALTY = (
-    0.01  # scikit-learn's C; the best for the plain embedding of 128 columns on two other draws
-)
+N_DRAWS = 20
+# scikit-learn's C; of six, the best for the plain embedding of 128 columns on two other draws
+PENALTY = 0.01
 N_REFERENCES = 1, 5, 20, 30
 N_ASKED = 10
 HALF, OTHERS = "training half", "other receptors"
@@ -174,14 +173,11 @@ def probe(A, y, train, test, is_scaled):
 
 def unit(name, size, A):
     """Columns whose levels, or models, have a total variance of one; None without levels."""
-    if name == ALL:
-        widths = WIDTHS[: WIDTHS.index(size) + 1]
-    elif name == "all new columns":
-        widths = WIDTHS[: WIDTHS.index(size) + 1]
-    elif name.startswith("distilled"):
-        widths = np.diff(WIDTHS[: WIDTHS.index(size) + 1], prepend=0)
-    else:
+    if name not in (DISTILLED, JOINT, ALL):
         return None
+    widths = WIDTHS[: WIDTHS.index(size) + 1]
+    if name != ALL:
+        widths = np.diff(widths, prepend=0)
     levels = np.split(A, np.cumsum(widths)[:-1], axis=1)
     return np.hstack([level / np.sqrt(level.var(axis=0).sum()) for level in levels])
 

@@ -13,6 +13,7 @@ Three tables are written (scores, gains, epitopes), and a figure.
 import argparse
 import sys
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -35,23 +36,19 @@ N_REFERENCES = 1, 5, 20, 30
 N_ASKED = 10
 HALF, OTHERS = "training half", "other receptors"
 DISTILLED, JOINT = "distilled, ridge", "distilled, ridge, joint"
-PCA_OF_ALL, ALL = "PCA of the concatenation", "concatenation"
+PCA_OF_ALL, PCA_OF_LARGEST = "PCA of the concatenation", "PCA of the largest"
+ALL = "concatenation"
 KEY = ["task", "setting", "representation", "fitted on"]
-RIVALS = [
-    (DISTILLED, "plain"),
-    (JOINT, "plain"),
-    (JOINT, DISTILLED),
-    (DISTILLED, PCA_OF_ALL),
-    (JOINT, PCA_OF_ALL),
-    (DISTILLED, "jump"),
-    (DISTILLED, "PCA of the largest"),
-    ("distilled, ols", DISTILLED),
-    ("distilled, pcr", DISTILLED),
-    (PCA_OF_ALL, "plain"),
-    ("all new columns", "plain"),
-    ("all new columns", ALL),
-    (ALL, "plain"),
-]
+RIVALS = {
+    "plain": [
+        *(DISTILLED, JOINT, "distilled, pcr", f"{DISTILLED}, unit", f"{JOINT}, unit"),
+        *("all new columns", "jump", PCA_OF_ALL, PCA_OF_LARGEST, ALL),
+    ],
+    DISTILLED: [JOINT, "distilled, ols", "distilled, pcr", f"{DISTILLED}, unit", "jump"],
+    PCA_OF_ALL: [DISTILLED, JOINT, "distilled, pcr"],
+    PCA_OF_LARGEST: [DISTILLED, JOINT, "distilled, pcr"],
+    ALL: ["all new columns"],
+}
 
 
 def main():
@@ -73,11 +70,14 @@ def main():
         tables.append(pd.read_csv(path, keep_default_na=False))
     scores = pd.concat(tables).groupby([*KEY, "size", "epitope"], sort=False)["score"].mean()
     scores = scores.unstack("epitope")
-    table = summary(scores)
-    print(table.to_string(index=False))
+    for task, name in (("probe", ""), ("neighbours", "_neighbors")):
+        of_task = scores.loc[[task]]
+        table = summary(of_task)
+        print(table.to_string(index=False))
+        if args.output:
+            write(table, args.output.with_stem(args.output.stem + name))
+            write(gains(of_task), args.output.with_stem(f"{args.output.stem}{name}_gains"))
     if args.output:
-        write(table, args.output)
-        write(gains(scores), args.output.with_stem(args.output.stem + "_gains"))
         write(of_epitopes(scores), args.output.with_stem(args.output.stem + "_by_epitope"))
         draw_gains(scores, args.output.with_suffix(".png"))
 
@@ -117,7 +117,7 @@ def fitted(X, rows):
         columns[PCA_OF_ALL, width] = components(X[:, :end], rows[:, :end], width)
     for width in WIDTHS:
         largest = slice(ENDS[-2], None)
-        columns["PCA of the largest", width] = components(X[:, largest], rows[:, largest], width)
+        columns[PCA_OF_LARGEST, width] = components(X[:, largest], rows[:, largest], width)
     return columns
 
 
@@ -191,13 +191,12 @@ def areas(near, y):
 
 
 def of_sizes(scores, key):
-    """Scores of the epitopes, a column a size; the smallest is the plain embedding if distilled."""
+    """Scores of the epitopes, a column a size; where nothing is to compute, those of plain."""
     table = scores.loc[key].T
-    name = key[KEY.index("representation")]
-    if WIDTHS[0] not in table and name not in ("jump",):
-        plain = scores.loc[(*key[:2], "plain", "", WIDTHS[0])]
-        table.insert(0, WIDTHS[0], plain)
-    return table
+    for size in {WIDTHS[0], WIDTHS[-1]}.difference(table.columns):
+        if "jump" not in key:
+            table[size] = scores.loc[(*key[:2], "plain", "", size)]
+    return table[sorted(table)]
 
 
 def summary(scores):
@@ -210,46 +209,44 @@ def summary(scores):
             row[str(size)] = bounded(table[size]) if size in table else ""
         if len(table.columns) == len(WIDTHS):
             steps = table.diff(axis=1).iloc[:, 1:]
-            for small, large in zip(WIDTHS, WIDTHS[1:], strict=False):
-                row[f"{large} beats {small}"] = percent((np.sign(steps[large]) + 1) / 2)
+            for small, large in pairwise(WIDTHS):
+                row[f"{large} beats {small}"] = wins(steps[large])
             row["grows throughout"] = percent((steps > 0).all(axis=1))
         rows.append(row)
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows).drop(columns="task").fillna("")
 
 
 def gains(scores):
     """Paired differences of representations of one size."""
     rows = []
-    tasks = scores.index.droplevel(["representation", "fitted on", "size"]).unique()
-    for task, setting in tasks:
-        pairs = RIVALS
-        if task == "neighbours":
-            pairs = RIVALS + [
-                (f"{DISTILLED}, unit", DISTILLED),
-                (f"{DISTILLED}, unit", "plain"),
-                (f"{JOINT}, unit", "plain"),
-            ]
-        for fitted_on in (HALF, OTHERS) if task == "probe" else (OTHERS,):
-            for ours, theirs in pairs:
-                row = {"task": task, "setting": setting, "fitted on": fitted_on}
-                row |= {"representation": ours, "rival": theirs}
-                for size in WIDTHS[1:]:
-                    gain = difference(scores, task, setting, fitted_on, ours, theirs, size)
-                    row[f"gain, {size}"] = "" if gain is None else bounded(gain, 4)
-                    row[f"wins, {size}"] = "" if gain is None else wins(gain)
+    for key in scores.index.droplevel(["representation", "size"]).unique():
+        task, setting, fitted_on = key
+        for theirs, ours in ((rival, name) for rival in RIVALS for name in RIVALS[rival]):
+            row = {"setting": setting, "fitted on": fitted_on}
+            row |= {"representation": ours, "rival": theirs}
+            for size in WIDTHS[1:]:
+                gain = difference(scores, task, setting, fitted_on, ours, theirs, size)
+                if fitted_on and gain is not None:
+                    row |= {f"gain, {size}": bounded(gain, 4), f"wins, {size}": wins(gain)}
+            if len(row) > 4:
                 rows.append(row)
-    return pd.DataFrame(rows)
+    columns = max(rows, key=len)
+    return pd.DataFrame(rows, columns=list(columns)).fillna("")
 
 
 def difference(scores, task, setting, fitted_on, ours, theirs, size):
     """Gain of each epitope, or None if there is no such size."""
     found = []
     for name in (ours, theirs):
-        key = task, setting, name, "" if name in ("plain", ALL) else fitted_on, size
+        key = task, setting, name, fitted_on_of(name, fitted_on), size
         if key not in scores.index:
             return None
         found.append(scores.loc[key])
     return found[0] - found[1]
+
+
+def fitted_on_of(name, fitted_on):
+    return "" if name in ("plain", ALL) else fitted_on
 
 
 def of_epitopes(scores):
@@ -257,8 +254,7 @@ def of_epitopes(scores):
     table = {}
     for task, setting in (("probe", "unit variance"), ("neighbours", "5"), ("neighbours", "30")):
         for name in ("plain", DISTILLED, JOINT, PCA_OF_ALL, ALL):
-            fitted_on = HALF if task == "probe" else OTHERS
-            fitted_on = "" if name in ("plain", ALL) else fitted_on
+            fitted_on = fitted_on_of(name, HALF if task == "probe" else OTHERS)
             label = f"{task}, {setting}: {name}".replace("probe, unit variance", "probe")
             table[label] = scores.loc[task, setting, name, fitted_on, WIDTHS[-1]].map(number)
     return pd.DataFrame(table).reset_index()

@@ -211,7 +211,11 @@ def summary(scores):
             steps = table.diff(axis=1).iloc[:, 1:]
             for small, large in pairwise(WIDTHS):
                 row[f"{large} beats {small}"] = wins(steps[large])
-            row["grows throughout"] = percent((steps > 0).all(axis=1))
+            grows = (steps > 0).all(axis=1)
+            row["grows throughout"] = percent(grows)
+            plain = of_sizes(scores, (*key[:2], "plain", "")).diff(axis=1).iloc[:, 1:]
+            if "plain" not in key:
+                row["more often than plain"] = percent(grows * 1.0 - (plain > 0).all(axis=1))
         rows.append(row)
     return pd.DataFrame(rows).drop(columns="task").fillna("")
 

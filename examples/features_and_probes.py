@@ -6,8 +6,9 @@ A scan has at most 1,000 variants. Folds are shuffled, of every fifth position, 
 positions; of five folds the second and third are scored (with all labels, the second), after
 training on 48, 96, 400 or all rows of the others. Embeddings are those of the demo chain. The last
 row is what `revdist train` fits: the average of ridges on one-hot encoding and on all features, the
-latter weighted by its R2 of left-out rows, and of a forest on the means. Embeddings and scores of
-each scan are kept in the folder --scores, so that an interrupted run goes on.
+latter weighted by its R2 of left-out rows, and of forests on the means of all models and of the
+largest one. Embeddings and scores of each scan are kept in the folder --scores, so that an
+interrupted run goes on.
 """
 
 import argparse
@@ -152,10 +153,9 @@ def of_fold(task, fixed, train, test):
         forests[features] = forest.fit(X[train], y[train]).predict(X[test])
         yield (features, "forest"), correlation(y[test], forests[features])
     # r2 is that of all features, the last set
-    average = (predicted["one-hot"] + forests["mean, all models"]) / 2 + max(r2, 0) * predicted[
-        "all"
-    ]
-    yield ("all", "average of ridges and a forest"), correlation(y[test], average)
+    forest = (forests["mean, all models"] + forests["mean 160"]) / 2
+    average = (predicted["one-hot"] + forest) / 2 + max(r2, 0) * predicted["all"]
+    yield ("all", "average of ridges and forests"), correlation(y[test], average)
 
     def fitted(probe, names, columns=None):
         X = np.hstack([blocks[name] for name in names])

@@ -81,14 +81,16 @@ def intervals_of(task, fixed):
 
 def average(n_one_hot):
     """The model of revdist train, on columns: one-hot first, then the means of all models."""
-    n_means = sum(int(name.split()[1]) for name in CHAIN if name.startswith("mean "))
+    widths = [int(name.split()[1]) for name in CHAIN if name.startswith("mean ")]
+    end = n_one_hot + sum(widths)
     forest = RandomForestRegressor(max_features="sqrt", oob_score=True, random_state=0)
     models = [
         ("all", GroupRidgeCV()),
         ("one_hot", make_pipeline(columns(0, n_one_hot), GroupRidgeCV())),
-        ("forest", make_pipeline(columns(n_one_hot, n_one_hot + n_means), forest)),
+        ("forest", make_pipeline(columns(n_one_hot, end), forest)),
+        ("forest_of_largest", make_pipeline(columns(end - widths[-1], end), forest)),
     ]
-    return LeftOutVotingRegressor(models, weights=["r2", 0.5, 0.5])
+    return LeftOutVotingRegressor(models, weights=["r2", 0.5, 0.25, 0.25])
 
 
 def columns(start, stop):

@@ -1,6 +1,7 @@
-"""The estimator of an assay: the average of ridges and a forest on features of many kinds."""
+"""The estimator of an assay: the average of ridges and forests on features of many kinds."""
 
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,9 @@ def make_variant_model(
     Its first part is a pipeline of a :class:`~sklearn.pipeline.FeatureUnion` of all features and a
     :class:`GroupRidgeCV` with one penalty for all columns of unit variance. If there are several
     features, its predictions, weighted by their R2 of left-out variants, are averaged with those of
-    a ridge on one-hot encoding alone, which other columns would drown, and of a random forest on
-    mean embeddings, which needs fewer variants. Over 39 scans this average is the best choice, or
-    nearly so, for 48 to 800 labels (:ref:`assays`).
+    a ridge on one-hot encoding alone, which other columns would drown, and of random forests on the
+    mean embeddings of all models and of the largest one, which need fewer variants. Over 39 scans
+    this average is the best choice, or nearly so, for 48 to 800 labels (:ref:`assays`).
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def make_variant_model(
             made[name] = KmerComposition(unknown=unknown)
         elif name == "zero_shot":
             settings = {setting: getattr(embedder, setting) for setting in _OF_SCORER}
-            made[name] = ESMScorer([_largest(embedder)], reference=reference, **settings)
+            made[name] = ESMScorer(names_of_chain(embedder)[-1:], reference=reference, **settings)
         else:
             made["embedding"] = _nested(embedder, distiller)
     union = FeatureUnion(list(made.items()))
@@ -140,10 +141,13 @@ def make_variant_model(
         weights.append(0.5)
     if len(features) > 1 and "mean" in features:
         means = clone(embedder).set_params(pooling="mean", reference=None)
-        forest = RandomForestRegressor(max_features="sqrt", oob_score=True, random_state=0)
-        steps = [("embedding", _nested(means, distiller)), ("forest", forest)]
-        models.append(("forest", Pipeline(steps)))
-        weights.append(0.5)
+        embeddings = {"forest": _nested(means, distiller)}
+        if distiller is None and len(names_of_chain(embedder)) > 1:
+            embeddings["forest_of_largest"] = _largest_alone(means)
+        for name, embedding in embeddings.items():
+            forest = RandomForestRegressor(max_features="sqrt", oob_score=True, random_state=0)
+            models.append((name, Pipeline([("embedding", embedding), ("forest", forest)])))
+            weights.append(0.5 / len(embeddings))
     return LeftOutVotingRegressor(models, weights=weights)
 
 
@@ -254,8 +258,16 @@ def _check_distiller(distiller, embedder, pooled):
     )
 
 
-def _largest(embedder: ESMEmbedder) -> Any:
-    """The last model of a chain, as a chain names it."""
+def names_of_chain(embedder: BaseEmbedder) -> list[Any]:
+    """Models of a chain, as a chain names them."""
     if isinstance(embedder.chain, str):
-        return resolve_chain(embedder.chain)[-1].name
-    return list(embedder.chain)[-1]
+        return [model.name for model in resolve_chain(embedder.chain)]
+    return list(embedder.chain)
+
+
+def _largest_alone(embedder: BaseEmbedder) -> BaseEmbedder:
+    """An embedder of the last model of a chain only."""
+    last = clone(embedder).set_params(chain=names_of_chain(embedder)[-1:])
+    if not isinstance(last.layer, Real):  # one for each model
+        last.set_params(layer=list(last.layer)[-1:])
+    return last

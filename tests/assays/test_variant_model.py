@@ -97,6 +97,20 @@ def test_one_hot_encoding_and_means_among_others_have_models_of_their_own(scan, 
     np.testing.assert_allclose(model.weights_, shares / shares.sum(), rtol=1e-5)
 
 
+def test_a_chain_has_a_forest_of_all_models_and_one_of_the_largest(scan, data):
+    X, y, new = data
+    embedder = ESMEmbedder(CHAIN, layer=[0, -1])
+    model = make_variant_model(embedder, features=["one_hot", "mean"], reference=scan.wild_type)
+    assert model.weights == ["r2", 0.5, 0.25, 0.25]
+    model.fit(X, y)
+    forest = RandomForestRegressor(max_features="sqrt", random_state=0)
+    for part, parts in zip(
+        model.estimators_[2:], (embedder, ESMEmbedder(CHAIN[-1:], layer=-1)), strict=True
+    ):
+        trees = forest.fit(parts.transform(X), y).predict(parts.transform(new))
+        np.testing.assert_allclose(part.predict(new), trees)
+
+
 def test_the_order_of_features_is_that_of_columns_and_of_nothing_else(scan, data):
     orders = (["mean", "one_hot", "cls"], ["one_hot", "cls", "mean"], ("cls", "mean", "one_hot"))
     found = []
@@ -165,8 +179,10 @@ def test_settings_of_the_embedder_reach_all_parts(scan, data, tmp_path):
     model = make_variant_model(embedder, reference=scan.wild_type)
     assert embedder.get_params() == before
     parts = sorted(embedders_of(model), key=lambda part: type(part).__name__)
-    of_embedder, of_forest, scorer = parts
-    assert of_forest.get_params() == before | {"pooling": "mean", "reference": None}
+    of_embedder, of_forest, of_largest, scorer = parts
+    means = before | {"pooling": "mean", "reference": None}
+    assert of_forest.get_params() == means
+    assert of_largest.get_params() == means | {"chain": ["esm2_t6_2M_demo"]}
     assert of_embedder.get_params() == before | {
         "pooling": ["mean", "sites", "sites_difference"],
         "reference": scan.wild_type,
@@ -178,7 +194,7 @@ def test_settings_of_the_embedder_reach_all_parts(scan, data, tmp_path):
     }
     unknown = {name: v for name, v in model.get_params().items() if name.endswith("__unknown")}
     assert set(unknown.values()) == {"X"}
-    assert len(unknown) == 6  # of one-hot encoding and the embedder twice
+    assert len(unknown) == 7  # of one-hot encoding twice, and of the embedder three times
 
 
 def test_features_without_a_model_need_neither_weights_nor_torch(tmp_path):

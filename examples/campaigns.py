@@ -5,7 +5,7 @@
 The scans are the ten largest of different proteins, 2,000 variants of each. A campaign has a first
 plate, drawn at random, and four more, each picked by what has been measured before. The embedding
 is demo-160's mean over all residues and over the mutated sites. Mean embeddings, a random forest
-with these settings and the best predictions are the recipe of EVOLVEpro (Jiang et al. 2024). A
+with these settings and the best predictions are the recipe of EVOLVEpro (Jiang et al. 2025). A
 zero-shot start is drawn from the tenth of the variants with the best masked marginals. A finished
 scan is read from the folder of campaigns.
 """

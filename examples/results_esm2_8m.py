@@ -51,6 +51,7 @@ ALL, COMPONENTS, ROUNDED = "all columns", "all components", "all columns, float1
 ONE_HOT, SITE_MEAN, COMPOSITION = "one-hot", "site mean", "composition"
 FIRST = [f"first {k} columns" for k in SHORT]
 COMPONENTS_OF = [f"{k} components" for k in SHORT]
+COMPOSITION_OF_PAIRS = "composition of pairs"
 RIDGE, PREFIX, LOGISTIC = "ridge", "prefix ridge", "logistic"
 # Ours, and what it is compared with.
 PAIRS = [
@@ -63,6 +64,7 @@ PAIRS = [
     *(((a, RIDGE), (b, RIDGE)) for a, b in zip(COMPONENTS_OF, FIRST, strict=True)),
     ((ROUNDED, RIDGE), (ALL, RIDGE)),
     ((ALL, LOGISTIC), (COMPOSITION, LOGISTIC)),
+    ((ALL, LOGISTIC), (COMPOSITION_OF_PAIRS, LOGISTIC)),
     ((f"{COMPOSITION} + all columns", LOGISTIC), (COMPOSITION, LOGISTIC)),
     ((ALL, PREFIX), (ALL, LOGISTIC)),
     *(((name, LOGISTIC), (ALL, LOGISTIC)) for name in FIRST),
@@ -309,7 +311,7 @@ def of_variants(X, task, unlabelled, train, test, split):
 def of_peptides(X, task, unlabelled, train, test, split):
     """Matthews correlation of each representation and probe, in one fold."""
     y, columns = task.target, columns_of(X, unlabelled)
-    for k, name in ((1, COMPOSITION), (2, "composition of pairs")):
+    for k, name in ((1, COMPOSITION), (2, COMPOSITION_OF_PAIRS)):
         columns[name] = KmerComposition(k).fit_transform(task.sequences)
     columns[f"{COMPOSITION} + {ALL}"] = np.hstack([columns[COMPOSITION], columns[ALL]])
     for name, A in columns.items():

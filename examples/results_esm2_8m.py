@@ -167,9 +167,9 @@ def table_of_columns(sets, constant):
         row["variance, % of the mean of peptides"] = number(100 * variance.sum() / total, 2)
         row["largest mean (column)"] = f"{number(mean[largest[0]], 2)} ({largest[0]})"
         row["second largest (column)"] = f"{number(mean[largest[1]], 2)} ({largest[1]})"
-        row["median |mean|"] = number(np.median(np.abs(mean)), 2)
-        row["|mean| / standard deviation, median"] = number(np.median(ratio), 1)
-        row["|mean| / standard deviation, largest"] = number(ratio.max(), 0)
+        row["median absolute mean"] = number(np.median(np.abs(mean)), 2)
+        row["absolute mean / standard deviation, median"] = number(np.median(ratio), 1)
+        row["absolute mean / standard deviation, largest"] = number(ratio.max(), 0)
         row["largest variance, % of all (column)"] = (
             f"{100 * variance[i] / variance.sum():.1f} ({i})"
         )

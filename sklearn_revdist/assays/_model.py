@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -201,13 +203,15 @@ class VariantModel:
         self._check_weights()
         texts = np.array(list(map(as_text, tokens)), dtype=object)
         parts = embedders_of(self.estimator)
-        for part in parts:
-            part.set_params(store=store, device=device, verbose=verbose)
-        try:
-            predicted = predict_intervals(self.estimator, texts)
-        finally:
+        with TemporaryDirectory() as folder:  # parts share embeddings
+            shared = Path(folder, "embeddings.sqlite") if store is None else store
             for part in parts:
-                part.set_params(store=None, device=None, verbose=False)
+                part.set_params(store=shared, device=device, verbose=verbose)
+            try:
+                predicted = predict_intervals(self.estimator, texts)
+            finally:
+                for part in parts:
+                    part.set_params(store=None, device=None, verbose=False)
         table = pd.DataFrame(predicted, columns=PREDICTED)
         known = Familiarity(
             self._letters(self.sequences),

@@ -129,7 +129,7 @@ def make_variant_model(
             made[name] = KmerComposition(unknown=unknown)
         elif name == "zero_shot":
             settings = {setting: getattr(embedder, setting) for setting in _OF_SCORER}
-            made[name] = ESMScorer(names_of_chain(embedder)[-1:], reference=reference, **settings)
+            made[name] = ESMScorer(_names_of_chain(embedder)[-1:], reference=reference, **settings)
         else:
             made["embedding"] = _nested(embedder, distiller)
     union = FeatureUnion(list(made.items()))
@@ -142,7 +142,7 @@ def make_variant_model(
     if len(features) > 1 and "mean" in features:
         means = clone(embedder).set_params(pooling="mean", reference=None)
         embeddings = {"forest": _nested(means, distiller)}
-        if distiller is None and len(names_of_chain(embedder)) > 1:
+        if distiller is None and len(_names_of_chain(embedder)) > 1:
             embeddings["forest_of_largest"] = _largest_alone(means)
         for name, embedding in embeddings.items():
             forest = RandomForestRegressor(max_features="sqrt", oob_score=True, random_state=0)
@@ -258,7 +258,7 @@ def _check_distiller(distiller, embedder, pooled):
     )
 
 
-def names_of_chain(embedder: BaseEmbedder) -> list[Any]:
+def _names_of_chain(embedder: BaseEmbedder) -> list[Any]:
     """Models of a chain, as a chain names them."""
     if isinstance(embedder.chain, str):
         return [model.name for model in resolve_chain(embedder.chain)]
@@ -267,7 +267,7 @@ def names_of_chain(embedder: BaseEmbedder) -> list[Any]:
 
 def _largest_alone(embedder: BaseEmbedder) -> BaseEmbedder:
     """An embedder of the last model of a chain only."""
-    last = clone(embedder).set_params(chain=names_of_chain(embedder)[-1:])
+    last = clone(embedder).set_params(chain=_names_of_chain(embedder)[-1:])
     if not isinstance(last.layer, Real):  # one for each model
         last.set_params(layer=list(last.layer)[-1:])
     return last

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..neighbors._index import Asked
 from ..neighbors._metrics import average_precisions, hits
-from ..neighbors._other_groups import nearest_of_other_groups
 from ..neighbors._prefix_neighbors import PrefixNeighbors
 
 # Labels that are ranked at a time.
@@ -78,9 +78,8 @@ def score_queries(
     for start in range(0, len(answerable), step):
         some = answerable[start : start + step]
         queries = asked[some]
-        rows = nearest_of_other_groups(
-            database, columns[queries], groups[queries], groups[known], n_ranked
-        )
+        asked = Asked(columns[queries], groups[queries])
+        _, rows = database._nearest([asked], n_ranked, groups=groups[known])
         is_relevant = (rows >= 0) & (label[known[rows]] == label[queries, np.newaxis])
         if metric == "map":
             scores[some] = average_precisions(is_relevant, n_relevant[some])

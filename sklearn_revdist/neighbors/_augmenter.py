@@ -37,7 +37,7 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
     ``fit`` and ``transform``: a training row has the labels that the rows of other folds give it,
     so that what is fitted next does not see its own target.
 
-    Read more in the :ref:`User Guide <neighbors>`.
+    Read more in the :ref:`User Guide <retrieval_augmentation>`.
 
     Parameters
     ----------

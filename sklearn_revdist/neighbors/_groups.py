@@ -35,14 +35,18 @@ def find_groups(rows: NDArray, groups: Any = None) -> NDArray[np.int64]:
     _, same = np.unique(np.frombuffer(b"".join(digests), np.uint64), return_inverse=True)
     if groups is None:
         return same
+    return joined_groups(numbered(groups, len(rows)), same)  # those that share a duplicate are one
+
+
+def numbered(groups: Any, n_rows: int) -> NDArray[np.int64]:
+    """Number groups from 0, in their order; errors are those of :func:`find_groups`."""
     given = np.asarray(groups)
-    if given.shape != (len(rows),):
+    if given.shape != (n_rows,):
         raise ValueError(
-            f"groups is of shape {given.shape}, but there are {len(rows)} rows; give one group "
+            f"groups is of shape {given.shape}, but there are {n_rows} rows; give one group "
             "for each."
         )
     try:
-        _, given = np.unique(given, return_inverse=True)
+        return np.unique(given, return_inverse=True)[1]
     except TypeError as error:
         raise TypeError("groups are of several types; give all strings, or all numbers.") from error
-    return joined_groups(given, same)  # those that share a duplicate are one

@@ -82,7 +82,7 @@ class RetrievalMixtureClassifier(ClassifierMixin, _RetrievalMixture):
     ``p(y | x) = sum_r p(r | x) p(y | x, r)``, as in Retrieved Sequence Augmentation [1]_. The
     neighbours may be looked up in a database without labels, such as millions of natural proteins.
 
-    Read more in the :ref:`User Guide <neighbors>`.
+    Read more in the :ref:`User Guide <retrieval_augmentation>`.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ class RetrievalMixtureRegressor(RegressorMixin, _RetrievalMixture):
     predictions for the pairs of a new row are averaged with weights that decrease with the
     distance; see :class:`RetrievalMixtureClassifier`, whose notes hold here, too.
 
-    Read more in the :ref:`User Guide <neighbors>`.
+    Read more in the :ref:`User Guide <retrieval_augmentation>`.
 
     Parameters
     ----------

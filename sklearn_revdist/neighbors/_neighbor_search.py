@@ -65,9 +65,13 @@ class NeighborSearch(BaseEstimator):
         ],
     }
 
-    def _fit_rows(self, X: Any) -> None:
-        """Prepare the training rows; nothing is changed if they are refused."""
+    def _fit_rows(self, X: Any, n_labels: int | None = None) -> None:
+        """Prepare the training rows; nothing is changed if they, or so many labels, are refused."""
         rows, names = rows_of(X, self)
+        if n_labels is not None and n_labels != rows.n_rows:
+            raise ValueError(
+                f"y has {n_labels} labels, but X has {rows.n_rows} rows; give one for each."
+            )
         needed = self.level_scale is not None or isinstance(self.n_components, str)
         levels = find_levels(self.prefixes, names, rows.n_columns, needed=needed)
         scale = scale_of_columns(self.level_scale, levels, rows)
@@ -111,8 +115,7 @@ class NeighborSearch(BaseEstimator):
         asked = self._asked(X)
         n_neighbors = self.n_neighbors if n_neighbors is None else int(n_neighbors)
         self._check_count(n_neighbors, asked, are_own=X is None)
-        parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors))
-        indices = np.concatenate([part.rows for part in parts])
+        distances, indices = self._nearest(asked, n_neighbors)
         short = np.flatnonzero(indices[:, -1] < 0)
         if len(short):
             n_found = np.count_nonzero(indices[short[0]] >= 0)
@@ -125,9 +128,7 @@ class NeighborSearch(BaseEstimator):
                     "exclude='none'."
                 )
             )
-        if not return_distance:
-            return indices
-        return np.concatenate([part.distances for part in parts]), indices
+        return (distances, indices) if return_distance else indices
 
     @validate_params({"radius": [Interval(Real, 0, None, closed="left")], "return_distance": _FLAG})
     def radius_neighbors(
@@ -193,6 +194,11 @@ class NeighborSearch(BaseEstimator):
         data = distances.ravel() if mode == "distance" else np.ones(indices.size)
         starts = np.arange(0, indices.size + 1, n_neighbors)
         return csr_matrix((data, indices.ravel(), starts), shape=(n_queries, self.n_samples_fit_))
+
+    @property
+    def _n_columns(self) -> int:
+        """Number of columns that distances depend on."""
+        return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
 
     @property
     def _n_threads(self) -> int:
@@ -264,10 +270,17 @@ class NeighborSearch(BaseEstimator):
             Asked(source.sample(rows[i : i + step]), own[i : i + step])
             for i in range(0, len(rows), step)
         )
-        made = partial(Nearest, n_neighbors=n_neighbors)
-        parts = self._searched(asked, made, skip_identical=True, groups=groups)
-        distances, indices = ([getattr(part, n) for part in parts] for n in ("distances", "rows"))
-        return np.concatenate(distances), np.concatenate(indices)
+        return self._nearest(asked, n_neighbors, skip_identical=True, groups=groups)
+
+    def _nearest(
+        self, asked: Iterable[Asked], n_neighbors: int, **how: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Distances and numbers of the nearest rows; infinite and -1 where there are fewer."""
+        parts = self._searched(asked, partial(Nearest, n_neighbors=n_neighbors), **how)
+        return (
+            np.concatenate([part.distances for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+        )
 
     def _searched(
         self,
@@ -278,7 +291,7 @@ class NeighborSearch(BaseEstimator):
         groups: NDArray[np.int64] | None = None,
     ) -> list[Found]:
         """Neighbours of some queries each."""
-        n_columns = prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
+        n_columns = self._n_columns
         if n_columns != self._index.frame.space.n_columns:
             self._index = self._prepared(self._index.source, self._scale, n_columns)
         index, parts = self._index, []

@@ -23,7 +23,7 @@ from ..utils._messages import first_line
 from ._groups import find_groups
 from ._prefix_neighbors import PrefixNeighbors
 from ._sources import Rows
-from ._votes import n_columns_in_use, nearest_distance_scale, nearest_rows, vote_weights
+from ._votes import nearest_distance_scale, vote_weights
 
 
 class Found(NamedTuple):
@@ -78,8 +78,9 @@ class Searched(NamedTuple):
 
     def find(self, X: Any, rows: NDArray) -> Found:
         """Find neighbours of queries; X are the rows as they were given, maybe with names."""
-        asked = X if hasattr(self.neighbors, "feature_names_in_") else rows
-        return self._weighted(*nearest_rows(self.neighbors, asked, self.neighbors.n_neighbors))
+        neighbors = self.neighbors
+        asked = neighbors._asked(X if hasattr(neighbors, "feature_names_in_") else rows)
+        return self._weighted(*neighbors._nearest(asked, neighbors.n_neighbors))
 
     def find_others(self, groups: NDArray[np.int64]) -> Found:
         """Find neighbours of each training row in other groups."""
@@ -88,7 +89,7 @@ class Searched(NamedTuple):
 
     def find_groups(self, rows: NDArray, groups: Any) -> NDArray[np.int64]:
         """Number groups of the training rows, identical ones in the columns in use among them."""
-        return find_groups(rows[:, : n_columns_in_use(self.neighbors)], groups)
+        return find_groups(rows[:, : self.neighbors._n_columns], groups)
 
     @property
     def source(self) -> Rows:

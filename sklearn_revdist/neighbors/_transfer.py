@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..utils._compat import Interval
 from ._neighbor_search import NeighborSearch
-from ._votes import nearest_rows, vote_weights
+from ._votes import vote_weights
 
 
 class Voters(NamedTuple):
@@ -84,11 +83,7 @@ class AnnotationTransfer(NeighborSearch):
 
     def _fit_known(self, X: Any, y: NDArray) -> None:
         """Prepare the rows whose labels are known."""
-        self._fit_rows(X)
-        if len(y) != self.n_samples_fit_:
-            raise ValueError(
-                f"y has {len(y)} labels, but X has {self.n_samples_fit_} rows; give one for each."
-            )
+        self._fit_rows(X, len(y))
         self._known, self._names = y, _index_of(X)
 
     def _check_y(self, y: Any) -> None:
@@ -100,8 +95,7 @@ class AnnotationTransfer(NeighborSearch):
 
     def _found(self, X: Any, n_seen: int = 1) -> Voters:
         """Neighbours of queries, at least so many; the first `n_neighbors` may vote."""
-        check_is_fitted(self)
-        return self._voted(*nearest_rows(self, X, max(self.n_neighbors, n_seen)))
+        return self._voted(*self._nearest(self._asked(X), max(self.n_neighbors, n_seen)))
 
     def _voted(self, distances, rows):
         votes = (rows >= 0) & (np.arange(rows.shape[1]) < self.n_neighbors)

@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..utils._compat import _fit_context
+from ._groups import numbered
 from ._reliability import Reliability, evidence_of
 from ._sources import evenly
 from ._transfer import AnnotationTransfer, Voters
@@ -187,9 +188,11 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
 
         Raises
         ------
+        TypeError
+            If `groups` are of several types.
         ValueError
-            If X is not finite, y does not have a class for each row, or a parameter does not fit
-            the columns.
+            If X is not finite, y does not have a class for each row, or groups a group, or a
+            parameter does not fit the columns.
         """
         self._check_y(y)
         y = column_or_1d(y, warn=True)
@@ -197,16 +200,8 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
         if y.dtype.kind == "f":
             check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
-        of_row = None
         self._check_outlier_label(classes)
-        if groups is not None:
-            groups = np.asarray(groups)
-            if groups.shape != y.shape:
-                raise ValueError(
-                    f"groups is of shape {groups.shape}, but y has {len(y)} entries; give one for "
-                    "each row."
-                )
-            of_row = np.unique(groups, return_inverse=True)[1]
+        of_row = None if groups is None else numbered(groups, len(y))
         self._fit_known(X, y)
         self.classes_, self._codes = classes, codes
         rows = evenly(self.n_samples_fit_, _N_CALIBRATION)
@@ -240,7 +235,9 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
             neighbour within `max_distance`.
         """
         found = self._found(X)
-        shares, outliers = self._shares(found), self._outliers(found)
+        outliers, shares = self._outliers(found), np.zeros((len(found.rows), len(self.classes_)))
+        of, codes, voted = self._shares(found)
+        shares[of, codes] = voted
         shares[outliers] = self.classes_ == self.outlier_label
         return shares
 
@@ -316,22 +313,18 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
         )
 
     def _shares(self, found):
-        n_queries, n_classes = len(found.rows), len(self.classes_)
-        of, rank = np.nonzero(found.votes)
-        at = of * n_classes + self._codes[found.rows[of, rank]]
-        shares = np.bincount(at, found.weights[of, rank], n_queries * n_classes)
-        return shares.reshape(n_queries, n_classes)
+        """Queries, classes that neighbours of each have, ascending, and their shares of the votes.
 
-    def _most_voted(self, found):
-        """Numbers of the classes with the most votes, and their shares; 0 without votes.
-
-        Only classes of neighbours are looked at, since there may be very many others.
+        There may be very many other classes.
         """
         of, rank = np.nonzero(found.votes)
         pairs = of * len(self.classes_) + self._codes[found.rows[of, rank]]
         pairs, at = np.unique(pairs, return_inverse=True)
-        shares = np.bincount(at, found.weights[of, rank])
-        of, codes = np.divmod(pairs, len(self.classes_))
+        return *np.divmod(pairs, len(self.classes_)), np.bincount(at, found.weights[of, rank])
+
+    def _most_voted(self, found):
+        """Numbers of the classes with the most votes, and their shares; 0 without votes."""
+        of, codes, shares = self._shares(found)
         order = np.lexsort((codes, -shares, of))
         voted, first = np.unique(of, return_index=True)
         chosen, share = np.zeros(len(found.rows), dtype=np.int64), np.zeros(len(found.rows))

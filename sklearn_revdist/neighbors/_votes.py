@@ -8,14 +8,9 @@ bandwidths are given as multiples of the distance that is usual between nearest 
    EMNLP 2024, https://arxiv.org/abs/2302.12563.
 """
 
-from functools import partial
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..matrix._prefixes import prefix_length
-from ._found import Nearest
 from ._index import Asked
 from ._neighbor_search import NeighborSearch
 from ._sources import evenly
@@ -49,31 +44,6 @@ def vote_weights(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
 
 
-def nearest_rows(
-    neighbors: NeighborSearch, X: Any, n_neighbors: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find the nearest training rows, or fewer if there are not so many.
-
-    Parameters
-    ----------
-    neighbors : NeighborSearch
-        Fitted.
-    X : array-like
-        Queries, as for :meth:`PrefixNeighbors.kneighbors`.
-    n_neighbors : int
-
-    Returns
-    -------
-    distances : ndarray of shape (n_queries, n_neighbors), float64
-        Infinite where there is no row.
-    rows : ndarray of shape (n_queries, n_neighbors), int64
-        -1 where there is no row.
-    """
-    parts = neighbors._searched(neighbors._asked(X), partial(Nearest, n_neighbors=n_neighbors))
-    distances = np.concatenate([part.distances for part in parts])
-    return distances, np.concatenate([part.rows for part in parts])
-
-
 def nearest_distance_scale(neighbors: NeighborSearch, rows: NDArray | None = None) -> float:
     """Median distance of rows, at most 2,048 of them, to their nearest neighbour.
 
@@ -95,10 +65,8 @@ def nearest_distance_scale(neighbors: NeighborSearch, rows: NDArray | None = Non
         distances, _ = neighbors._left_out(sampled, None, 1)
     else:
         sampled = rows[evenly(len(rows), _N_SAMPLED)]
-        made = partial(Nearest, n_neighbors=1)
         asked = Asked(sampled, np.full(len(sampled), -1))
-        (found,) = neighbors._searched([asked], made, skip_identical=True)
-        distances = found.distances
+        distances, _ = neighbors._nearest([asked], 1, skip_identical=True)
     return usual_distance(distances[:, 0])
 
 
@@ -106,8 +74,3 @@ def usual_distance(nearest: NDArray[np.float64]) -> float:
     """Median of the finite distances; 1.0 if there are none, or it is zero."""
     nearest = nearest[np.isfinite(nearest)]
     return float(np.median(nearest)) or 1.0 if len(nearest) else 1.0
-
-
-def n_columns_in_use(neighbors: NeighborSearch) -> int:
-    """Number of columns that distances depend on."""
-    return prefix_length(neighbors.n_components, neighbors.model_names_, neighbors.prefix_lengths_)

@@ -1,7 +1,9 @@
 """VariantModel: predictions are those of its estimator, on the weights of the training alone."""
 
 import json
+import tempfile
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +156,20 @@ def test_it_is_saved_and_loaded_with_all_it_says(short, tmp_path, embedded):
         "position 31 never mutated in the training",
         "3 substitutions (training: at most 2)",
     ]
+
+
+def test_a_prediction_embeds_each_sequence_once_by_each_model(
+    short, tmp_path, monkeypatch, embedded
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    model = VariantModel.train(short, ESMEmbedder(["demo-48", "demo-96"]))
+    assert [name for name, _ in model.estimator.estimators][2:] == ["forest", "forest_of_largest"]
+    embedded.clear()
+    model.predict(["MRTAYIAK", "MKTAYIAR"])
+    times = sorted(Counter(embedded).values())
+    assert times[-3:] == [2, 2, 2]  # of two models: both variants and the wild type
+    assert set(times[:-3]) <= {1}  # the wild type with a mask
+    assert [path.name for path in tmp_path.iterdir()] == ["short.csv"]
 
 
 def test_stores_and_devices_are_those_of_a_call(short, scan, tmp_path, monkeypatch, embedded):

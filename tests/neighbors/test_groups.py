@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from brute_force import brute_force
 
-from sklearn_revdist import PrefixNeighbors
 from sklearn_revdist.neighbors._groups import find_groups
 
 
@@ -43,29 +41,3 @@ def test_groups_that_do_not_fit_are_refused(groups, message):
         find_groups(np.ones((3, 2)), groups)
     with pytest.raises(TypeError, match="groups are of several types"):
         find_groups(np.ones((2, 2)), np.array([1, "a"], object))
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_neighbours_in_other_groups_are_those_of_brute_force(metric, rng, small):
-    X = rng.normal(size=(50, 6))
-    sizes = np.repeat(np.arange(6), [26, 8, 1, 5, 7, 3])  # one is more than half of all
-    X += 5 * rng.normal(size=(6, 6))[sizes]  # and all are apart
-    X[40:] = X[:10]
-    nn = PrefixNeighbors(5, n_components="level0", prefixes=[4, 6], level_scale="unit")
-    nn.set_params(metric=metric).fit(X)
-    groups = find_groups(X[:, :4], sizes)
-    distances = brute_force(X[:, :4], X[:, :4], metric=metric, scale=nn.level_scale_[0])
-    distances[same(groups)] = np.inf
-    for k in (3, 19):
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        found, rows = nn._left_out(np.arange(50), groups, k)
-        expected = np.take_along_axis(distances, order, axis=1)
-        np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(rows, np.where(np.isinf(expected), -1, order))
-
-
-def test_a_single_group_has_no_others(rng):
-    X = rng.normal(size=(7, 3))
-    distances, rows = PrefixNeighbors().fit(X)._left_out(np.arange(7), np.zeros(7, int), 4)
-    assert (rows == -1).all()
-    assert np.isinf(distances).all()

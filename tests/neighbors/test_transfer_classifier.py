@@ -242,8 +242,9 @@ def test_labels_that_do_not_fit_are_refused_and_nothing_is_changed(data):
     X, y, queries, _ = data
     model = AnnotationTransferClassifier().fit(X, y)
     before = model.predict_proba(queries)
-    with pytest.raises(ValueError, match="y has 3 labels, but X has 200 rows"):
-        model.fit(X, y[:3])
-    with pytest.raises(ValueError, match=r"groups is of shape \(4,\), but y has 200"):
+    for other in (X, X[:, :3] + 5):  # other rows are not searched either
+        with pytest.raises(ValueError, match="y has 3 labels, but X has 200 rows"):
+            model.fit(other, y[:3])
+    with pytest.raises(ValueError, match=r"groups is of shape \(4,\), but there are 200 rows"):
         model.fit(X, y, groups=range(4))
     np.testing.assert_array_equal(model.predict_proba(queries), before)

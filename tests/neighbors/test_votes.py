@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from sklearn_revdist import PrefixNeighbors
 from sklearn_revdist.neighbors import _votes
-from sklearn_revdist.neighbors._votes import nearest_distance_scale, nearest_rows, vote_weights
+from sklearn_revdist.neighbors._votes import nearest_distance_scale, vote_weights
 
 
 def test_weights_are_the_softmax_of_negative_distances(rng):
@@ -65,22 +65,3 @@ def test_the_usual_distance_of_many_rows_is_that_of_some(monkeypatch, rng):
 @pytest.mark.parametrize("X", [np.ones((1, 3)), np.ones((4, 3)), [[0.0], [1e-200], [2e-200]]])
 def test_without_a_usual_distance_it_is_one(X):
     assert nearest_distance_scale(PrefixNeighbors().fit(X)) == 1.0
-
-
-@pytest.mark.parametrize("engine", ["exact", "faiss"])
-def test_fewer_rows_than_wanted_are_no_error(engine, rng):
-    if engine == "faiss":
-        pytest.importorskip("faiss")
-    X = rng.normal(size=(12, 3))
-    X[6:10] = X[5]
-    nn = PrefixNeighbors(3, engine=engine, index="Flat").fit(X)
-    for queries, left in ((X[5:6], 7), (X[:1], 11), (X[:1] + 1, 12)):
-        distances, rows = nearest_rows(nn, queries, 14)
-        found, found_rows = nn.kneighbors(queries, left)
-        np.testing.assert_array_equal(rows[:, :left], found_rows)
-        np.testing.assert_array_equal(distances[:, :left], found)
-        assert (rows[:, left:] == -1).all()
-        assert np.isinf(distances[:, left:]).all()
-        assert rows.shape == distances.shape == (1, 14)
-    for found, expected in zip(nearest_rows(nn, X, 3), nn.kneighbors(X), strict=True):
-        np.testing.assert_array_equal(found, expected)

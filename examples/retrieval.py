@@ -35,11 +35,13 @@ from sklearn_revdist import (
     RetrievalAugmenter,
     RetrievalMixtureClassifier,
     RetrievalMixtureRegressor,
+    accuracy_by_identity,
 )
 
 N_RESAMPLED = 1000
 KINDS = ("", "_levels", "_reliability", "_identity")
-IDENTITIES = ["below 30 %", "30 to 50 %", "50 to 70 %", "above 70 %"]
+# Identity in percent; the first band is that of queries without a hit.
+BANDS = [0, 1, 30, 50, 70, 100]
 METHODS_BY_IDENTITY = [
     ("phmmer", "sequences"),
     ("1 neighbour", "nested"),
@@ -296,17 +298,12 @@ def reliability(name, task, pair):
 
 def by_identity(name, task, predicted, identity):
     """Share of right predictions by the identity of the best hit of a sequence search."""
-    bands = pd.cut(identity, [-1, 0, 0.3, 0.5, 0.7, 1], labels=["no hit", *IDENTITIES])
     for method, columns in METHODS_BY_IDENTITY:
         if (method, columns) in predicted:
-            is_right = pd.Series(predicted[method, columns] == task.asked.labels)
-            for band, share in (
-                is_right.groupby(bands, observed=True).agg(["mean", "size"]).iterrows()
-            ):
-                yield {
-                    "task": name, "method": method, "representation": columns, "identity": band,
-                    "right": share["mean"], "n": int(share["size"]),
-                }  # fmt: skip
+            known = {"task": name, "method": method, "representation": columns}
+            values = predicted[method, columns]
+            table = accuracy_by_identity(task.asked.labels, values, 100 * identity, bands=BANDS)
+            yield from (known | row for row in table.to_dict("records"))
 
 
 def sequence_hits(name, task, cache):

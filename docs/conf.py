@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "myst_parser",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_generated/demo_chain.rst"]
@@ -29,10 +30,13 @@ rst_prolog = ".. currentmodule:: sklearn_revdist\n"  # :class:`ESMEmbedder` link
 default_role = "literal"  # `X` in a docstring is code, as numpydoc means it
 toc_object_entries_show_parents = "hide"
 html_theme = "pydata_sphinx_theme"
-html_title = project
-# The pages below the user guide's head have a list of their neighbours; the rest is one level deep.
-html_sidebars = {"index": [], "api": [], "user_guide": [], "auto_examples/index": []}
+html_title = f"{project} {version}"
+# The pages of the user guide have a list of their neighbours; the rest is one level deep.
+html_sidebars = {"index": [], "install": [], "api": [], "auto_examples/index": []}
 html_theme_options = {
+    "logo": {"text": html_title},
+    "github_url": "https://github.com/sklearn-revdist/sklearn_revdist",
+    "header_links_before_dropdown": 6,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "show_nav_level": 1,

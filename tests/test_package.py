@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import sklearn_revdist
 from sklearn_revdist import ReverseDistiller, load_if1_ecoli, load_secondary_structure
@@ -21,8 +22,12 @@ README = Path(__file__).parents[1] / "README.md"
 DOCS = README.parent / "docs"
 # Numbers of blocks of Python.
 PAGES = {
-    README: 9,
+    README: 6,
     DOCS / "index.rst": 1,
+    DOCS / "embedding.rst": 1,
+    DOCS / "distilling.rst": 3,
+    DOCS / "probes.rst": 5,
+    DOCS / "saving.rst": 2,
     DOCS / "layers.rst": 4,
     DOCS / "assays.rst": 2,
     DOCS / "campaigns.rst": 2,
@@ -175,6 +180,33 @@ def test_the_commands_to_search_and_annotate_run(python, tmp_path):
     assert (best["query"] == best["target"]).all()
     genes = pd.read_csv(tmp_path / "genes.tsv", sep="\t")
     assert set(genes["label"]) <= {"gene0", "gene1", "gene2"}
+
+
+def test_files_of_extract_py_are_read_as_the_page_on_moving_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    written = {
+        "out_8M": (6, random.normal(size=(900, 320))),
+        "out_35M": (12, random.normal(size=(900, 480))),
+    }
+    for folder, (layer, rows) in written.items():
+        Path(folder).mkdir()
+        for i, row in enumerate(rows):
+            means = {layer: torch.tensor(row, dtype=torch.float32)}
+            result = {"label": f"p{i:03}", "mean_representations": means}
+            torch.save(result, f"{folder}/p{i:03}.pt")
+    namespace = {}
+    for code, _ in shown(DOCS / "moving.rst"):
+        exec(code, namespace)
+    assert namespace["names"] == [f"p{i:03}" for i in range(900)]
+    assert namespace["distiller"].prefix_lengths_.tolist() == [320, 480]
+    nested = namespace["distiller"].transform(np.hstack([namespace["small"], namespace["large"]]))
+    np.testing.assert_array_equal(nested[:, :320], written["out_8M"][1].astype(np.float32))
+
+
+def test_the_readme_says_when_to_use_this_as_the_pages_do():
+    said = (DOCS / "when_to_use.txt").read_text(encoding="utf-8").replace("``", "`")
+    assert said in README.read_text(encoding="utf-8")
 
 
 def test_the_readme_has_the_two_commands():

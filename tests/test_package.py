@@ -186,19 +186,19 @@ def test_files_of_extract_py_are_read_as_the_page_on_moving_says(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     written = {
-        "out_8M": (6, random.normal(size=(900, 320))),
-        "out_35M": (12, random.normal(size=(900, 480))),
+        "out_8M": (6, random.normal(size=(1600, 320))),
+        "out_35M": (12, random.normal(size=(1600, 480))),
     }
     for folder, (layer, rows) in written.items():
         Path(folder).mkdir()
         for i, row in enumerate(rows):
             means = {layer: torch.tensor(row, dtype=torch.float32)}
-            result = {"label": f"p{i:03}", "mean_representations": means}
-            torch.save(result, f"{folder}/p{i:03}.pt")
+            result = {"label": f"p{i:04}", "mean_representations": means}
+            torch.save(result, f"{folder}/p{i:04}.pt")
     namespace = {}
     for code, _ in shown(DOCS / "moving.rst"):
         exec(code, namespace)
-    assert namespace["names"] == [f"p{i:03}" for i in range(900)]
+    assert namespace["names"] == [f"p{i:04}" for i in range(1600)]
     assert namespace["distiller"].prefix_lengths_.tolist() == [320, 480]
     nested = namespace["distiller"].transform(np.hstack([namespace["small"], namespace["large"]]))
     np.testing.assert_array_equal(nested[:, :320], written["out_8M"][1].astype(np.float32))

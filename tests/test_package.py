@@ -28,6 +28,7 @@ PAGES = {
     DOCS / "distilling.rst": 3,
     DOCS / "probes.rst": 5,
     DOCS / "saving.rst": 2,
+    DOCS / "neighbors.rst": 6,
     DOCS / "layers.rst": 4,
     DOCS / "assays.rst": 2,
     DOCS / "campaigns.rst": 2,

@@ -148,7 +148,7 @@ def test_clone_is_unfitted_and_fits_alike(pipeline, assay):
 def test_a_frozen_distiller_is_fitted_on_residues_once(assay, state):
     X, y = assay
     embedder = ESMEmbedder("demo")
-    distiller = ReverseDistiller(regressor="ols").fit_residues(X[:20], embedder)
+    distiller = ReverseDistiller().fit_residues(X[:20], embedder)
     assert distiller.moments_.weight == 20 * 72
     before = state(distiller)
     model = make_pipeline(embedder, FrozenEstimator(distiller), Ridge())

@@ -114,6 +114,7 @@ class ScoreTable(SphinxDirective):
         if not rows:
             raise self.error(f"{self.options['file']} has no such rows")
         columns = self.options.get("columns") or list(rows[0])
+        rows = [row for row in rows if any(row[column] for column in columns[1:])]
         groups = {}
         for row in rows:
             key = tuple(row[column] for column in self.options.get("within", []))

@@ -154,9 +154,10 @@ for (own, forgotten), title in {
 # The more a model has forgotten of the smaller one, the more it helps to keep the smaller one's
 # columns. If the smaller models have variables of their own that nobody needs, these fill the
 # prefix, and the nested embedding is worse than the plain one unless much was forgotten. Principal
-# components of the concatenation are as good in the first case and better in the second, but their
-# first columns are no smaller model, so that all models have to run for any number of them. The
-# whole concatenation is the best or as good as any: choose it if the width does not matter.
+# components of the concatenation are as good in the first case and better, on average, in the
+# second, but their first columns are no smaller model, so that all models have to run for any
+# number of them. The whole concatenation is the best or as good as any: choose it if the width does
+# not matter.
 
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True, layout="constrained")
 colours = ["#0072B2", "#56B4E9", "#E69F00", "#009E73"]

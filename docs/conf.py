@@ -1,6 +1,7 @@
 """Sphinx configuration. Build: sphinx-build -W docs docs/_build"""
 
 import json
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -16,6 +17,8 @@ author = "sklearn_revdist developers"
 copyright = "2026, sklearn_revdist developers"  # Sphinx's name for it
 release = version = installed_version("sklearn-revdist")
 
+sys.path.insert(0, str(Path(__file__).parent))  # for score_tables
+
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -23,6 +26,7 @@ extensions = [
     "myst_parser",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "score_tables",
 ]
 exclude_patterns = ["_build", "_generated/demo_chain.rst"]
 templates_path = ["_templates"]

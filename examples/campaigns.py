@@ -182,26 +182,36 @@ def bounded(values, digits=3):
 
 
 def draw(campaigns, path):
-    """Share of the best variants found against the number measured: a panel a plate."""
+    """Share of the best variants found against the number measured: a panel a plate.
+
+    After the last plate there are intervals over scans, side by side.
+    """
     plt.rcParams["font.size"] = 9
-    figure, axes = plt.subplots(1, len(PLATES), figsize=(9, 4.2), layout="constrained")
-    means = campaigns.groupby(["plate", "strategy", "n_measured", "scan"], sort=False)["found"]
-    means = means.mean().groupby(["plate", "strategy", "n_measured"], sort=False).mean()
+    figure, axes = plt.subplots(1, len(PLATES), figsize=(7, 4.6), sharey=True, layout="constrained")
+    by_scan = campaigns.groupby(["plate", "strategy", "n_measured", "scan"], sort=False)["found"]
+    by_scan = by_scan.mean().unstack("scan")
+    means = by_scan.mean(axis=1)
     for ax, plate in zip(axes, PLATES, strict=True):
         strategies = means.loc[plate].index.unique("strategy")
-        for strategy, colour, marker in zip(strategies, COLOURS, MARKERS, strict=True):
+        for i, (strategy, colour, marker) in enumerate(
+            zip(strategies, COLOURS, MARKERS, strict=True)
+        ):
             found = means.loc[plate, strategy]
+            low, high = interval(by_scan.loc[plate, strategy].iloc[-1])
+            x = plate * (N_ROUNDS + 1.25 + 0.09 * i)
+            ax.vlines(x, 100 * low, 100 * high, color=colour, linewidth=1)
+            ax.plot(x, 100 * found.iloc[-1], color=colour, marker=marker, markersize=3)
             dashed = {"linestyle": "--" if strategy in ("random picks", RECIPE) else "-"}
-            style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.5}
+            style = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
             ax.plot(found.index, 100 * found, label=strategy, **style, **dashed)
         ax.set_title(f"{plate} variants a plate", fontsize=9)
         ax.set_xlabel("variants measured, of 2,000")
         ax.set_xticks(plate * np.arange(1, N_ROUNDS + 2))
-        ax.set_ylim(0, None)
         ax.grid(axis="y", color="0.9")
+    axes[0].set_ylim(0, None)
     axes[0].set_ylabel("share of the top 1 % found, %")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=200)
     plt.close(figure)
 

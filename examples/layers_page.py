@@ -16,6 +16,15 @@ DEFAULT = LARGE, "6", "mean"
 SPLITS = ["random", "modulo", "contiguous"]
 POOLINGS = ["mean", "max", "cls", "eos", "sites", "sites_difference"]
 POOLINGS += ["mean + sites", "mean + sites_difference"]
+NAMES = {
+    "max": "maximum",
+    "cls": "start token",
+    "eos": "end token",
+    "sites": "mutated sites",
+    "sites_difference": "difference at the sites",
+    "mean + sites": "mean and mutated sites",
+    "mean + sites_difference": "mean and difference at the sites",
+}
 MODELS = {model: short_name(model) for model in (SMALL, MIDDLE, LARGE)}
 COLOURS = ["#0072B2", "#999999", "#56B4E9", "#E69F00", "#CC79A7", "#009E73"]
 COLOURS += ["#882255", "#D55E00"]
@@ -162,24 +171,30 @@ def rivals_of_classes(classes):
 
 
 def draw(by_split, path):
-    """Scores of the largest model against the layer: a panel a split, a line a pooling."""
-    plt.rcParams["font.size"] = 10
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 4.6), layout="constrained")
+    """Scores of the largest model against the layer: a panel a split, a line a pooling.
+
+    Two poolings have intervals over scans.
+    """
+    plt.rcParams["font.size"] = 9
+    figure, axes = plt.subplots(1, 3, figsize=(7, 4.4), sharey=True, layout="constrained")
     for ax, split in zip(axes, SPLITS, strict=True):
         means = by_split[split].mean(axis=1)
         of_large = means.loc[LARGE].unstack("pooling").drop("chosen")
+        x = of_large.index.astype(int)
         for pooling, colour, marker in zip(POOLINGS, COLOURS, "os^vPD*X", strict=True):
-            x, y = of_large.index.astype(int), of_large[pooling]
-            style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.5}
-            ax.plot(x, y, label=pooling, **style)
+            style = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
+            ax.plot(x, of_large[pooling], label=NAMES.get(pooling, pooling), **style)
+            if pooling in ("mean", "mean + sites"):
+                by_task = [by_split[split].loc[LARGE, str(layer), pooling] for layer in x]
+                low, high = zip(*map(interval, by_task), strict=True)
+                ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         one_hot = means.loc["", "", "one-hot"]
-        ax.axhline(one_hot, color="black", linestyle="--", linewidth=1.2, label="one-hot")
-        ax.set_title(f"{split} folds, {by_split[split].shape[1]} scans", fontsize=11)
-        ax.set_xlabel("layer (0: input)")
-        ax.set_ylim(min(-0.02, ax.get_ylim()[0]), None)
+        ax.axhline(one_hot, color="black", linestyle="--", linewidth=1.2, label="one-hot encoding")
+        ax.set_title(f"{split} folds, {by_split[split].shape[1]} scans", fontsize=9)
+        ax.set(xlabel="layer (0: input)", xticks=x)
         ax.grid(axis="y", color="0.9")
-    axes[0].set_ylabel("mean Spearman correlation")
+    axes[0].set_ylabel("mean Spearman's correlation")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=200)
     plt.close(figure)

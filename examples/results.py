@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from results_figures import draw_figures
 from results_page import write_page
 from scipy import linalg
 from scipy.stats import spearmanr
@@ -80,7 +81,9 @@ def main():
     folder.mkdir(exist_ok=True)
     scores = Parallel(n_jobs=2)(delayed(score_scan)(r, embedder, natural, folder) for r in scans)
     write_scores(pd.concat(scores, ignore_index=True), args.output / "experiments.csv")
-    write_page(args.output, args.tables or args.output / "tables")
+    tables = args.tables or args.output / "tables"
+    write_page(args.output, tables)
+    draw_figures(tables)
 
 
 def score_scan(read, embedder, natural, folder):

@@ -1,9 +1,9 @@
-"""Make the tables and figures of docs/results.rst from the scores that results.py wrote.
+"""Make the tables of docs/results.rst from the scores that results.py wrote.
 
     python examples/results_page.py --output results --tables docs/results
 
 The folder contains means.csv, wins.csv and growth.csv of `revdist evaluate`, and experiments.csv.
-These have all digits; the page's tables are rounded.
+These have all digits; the page's tables are rounded. results_figures.py draws the figures.
 """
 
 import argparse
@@ -16,14 +16,13 @@ from sklearn_revdist.utils._models import ESM2
 
 SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo": "160"}
 LARGEST = list(SIZES)[-1]
-BATCH_TOKENS = 16_384
 TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
 # Empty for a single task.
 BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low", "high")]
 
 
 def write_page(output, tables):
-    """Write all tables and figures of the page."""
+    """Write all tables of the page."""
     tables.mkdir(parents=True, exist_ok=True)
     means, wins, grows = (read(output / f"{name}.csv") for name in ("means", "wins", "growth"))
     experiments = read(output / "experiments.csv")
@@ -34,11 +33,8 @@ def write_page(output, tables):
     write(other_tasks(read(output / "scores.csv")), tables / "other_tasks.csv")
     write(exclusions(read(output / "tasks.csv")), tables / "tasks.csv")
     write(recipe(read(output / "tasks.csv")), tables / "recipe.csv")
-    questions = {}
     for experiment, table in experiments.groupby("experiment", sort=False):
-        questions[experiment] = summary(table)
-        write(rounded(questions[experiment]), tables / f"{experiment}.csv")
-    draw(means, questions, tables)
+        write(rounded(summary(table)), tables / f"{experiment}.csv")
 
 
 def read(path):
@@ -184,35 +180,34 @@ def recipe(tasks):
     """Estimate time and memory for single-mutant scans of the collection with ESM-2.
 
     It assumes 24 n d^2 + 4 n d L floating-point operations per token, at half of a GPU's 790
-    TFLOP/s. Parameters are those of the layers, 12 n d^2, with two bytes each. For every token of a
-    batch, ten vectors of the model's width are in memory, with two bytes per number: queries, keys,
-    values, four of the feed-forward layer, and three more.
+    TFLOP/s. Parameters are those of the layers, 12 n d^2, with two bytes each.
     """
     single = tasks[(tasks["rows"] == "variants") & ~tasks["left_out"].str.contains("number of")]
-    lengths, variants = single["longest"].to_numpy(), single["n_sequences"].to_numpy()
+    lengths, variants = single["longest"].to_numpy(int), single["n_sequences"].to_numpy(int)
     tokens = (lengths + 2) * variants
-    rows, columns, hours = [], 0, 0.0
+    rows, columns, minutes = [], 0, 0.0
     for model in ESM2:
         columns += model.width
         per_token = 24 * model.n_layers * model.width**2
         per_token = per_token + 4 * model.n_layers * model.width * (lengths + 2)
         seconds = float(per_token @ tokens) / (0.5 * 790e12)
-        hours += seconds / 3600
-        rows.append(
-            {
-                "model": model.short,
-                "columns": model.width,
-                "GFLOP a residue": number(float(per_token @ tokens) / tokens.sum() / 1e9, 2),
-                "residues a second": f"{tokens.sum() / seconds:,.0f}",
-                "minutes": number(seconds / 60, 1),
-                "minutes, chain up to it": number(hours * 60, 1),
-                "weights, GB": number(24 * model.n_layers * model.width**2 / 1e9, 2),
-                "a batch, GB": number(BATCH_TOKENS * 10 * 2 * model.width / 1e9, 2),
-                "embeddings of the chain, GB": number(4 * columns * variants.sum() / 1e9, 2),
-                "moments of the chain, GB": number(8 * columns**2 / 1e9, 3),
-            }
-        )
+        minutes += seconds / 60
+        quantities = {
+            "residues a second": tokens.sum() / seconds,
+            "minutes, chain up to it": minutes,
+            "weights, GB": 24 * model.n_layers * model.width**2 / 1e9,
+            "embeddings of the chain, GB": 4 * columns * variants.sum() / 1e9,
+            "moments of the chain, GB": 8 * columns**2 / 1e9,
+        }
+        rows.append({"model": model.short, "columns": model.width})
+        rows[-1] |= {name: two_digits(quantity) for name, quantity in quantities.items()}
     return pd.DataFrame(rows)
+
+
+def two_digits(value):
+    """An estimate, to two digits."""
+    rounded = float(f"{value:.1e}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:.4f}".strip("0").rstrip(".")
 
 
 def summary(table):
@@ -297,76 +292,11 @@ def rounded(table):
     return shown.loc[:, (shown != "").any(axis=0)]
 
 
-COLOURS = {"distilled": "C0", "concat_pca": "C1", "plain": "0.3", "concat": "C2", "smallest": "0.6"}
-STYLES = {"natural": "-", "fold": "--", "": "-", "all variants": ":"}
-
-
-def draw(means, questions, tables):
-    """Plot means by size, and the gains of the questions over the plain embedding."""
-    import matplotlib.pyplot as plt
-
-    scans = means[(means["rows"] == "variants") & (means["subset"] == "all")]
-    splits = list(scans["split"].unique())
-    figure, axes = plt.subplots(1, len(splits), figsize=(4 * len(splits), 3.6), squeeze=False)
-    shown = ("plain", "distilled", "concat_pca")
-    for ax, split in zip(axes[0], splits, strict=True):
-        of_split = scans[(scans["split"] == split) & scans["representation"].isin(shown)]
-        for (name, fitted_on), line in of_split.groupby(["representation", "fitted_on"]):
-            label = named(name, fitted_on)
-            line = line.sort_values("n_columns")
-            if name == "distilled":  # at the smallest size it is the plain embedding
-                plain = of_split[of_split["representation"] == "plain"]
-                line = pd.concat([plain.nsmallest(1, "n_columns"), line]).drop_duplicates(
-                    "n_columns"
-                )
-            style = {"color": COLOURS[name], "linestyle": STYLES[fitted_on], "label": label}
-            ax.plot(line["n_columns"], line["score"], marker="o", markersize=4, **style)
-        ax.set(title=f"{split} folds, {of_split['n_tasks'].max()} scans", xlabel="columns")
-        # One component fewer than columns is not a separate size.
-        ax.set_xticks(of_split.loc[of_split["representation"] == "plain", "n_columns"].tolist())
-    axes[0, 0].set_ylabel("mean Spearman correlation")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=8, loc="lower center", ncols=len(labels))
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.savefig(tables / "scaling.png", dpi=110)
-
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.6))
-    for ax, (name, xlabel, scale) in zip(
-        axes,
-        (
-            ("natural_sequences", "natural sequences", "log"),
-            ("widths", "columns", "linear"),
-            ("few_labels", "labelled variants", "log"),
-        ),
-        strict=True,
-    ):
-        table = questions[name]
-        table = table[(table["setting"] != "") & table["gain_over_plain"].notna()]
-        for (representation, fitted_on), line in table.groupby(["representation", "fitted_on"]):
-            x = line["setting"].astype(float)
-            style = {"color": COLOURS[representation], "linestyle": STYLES[fitted_on]}
-            label = named(representation, fitted_on)
-            ax.plot(x, line["gain_over_plain"], marker="o", markersize=4, label=label, **style)
-            if name == "natural_sequences":
-                ax.fill_between(
-                    x, line["low_plain"], line["high_plain"], color=style["color"], alpha=0.15
-                )
-        ax.axhline(0, color="0.3", linewidth=0.8)
-        ticks = sorted(table["setting"].astype(float).unique())
-        ax.set(xscale=scale, xlabel=xlabel)
-        ax.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks], fontsize=7)
-        ax.minorticks_off()
-        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    axes[0].set_ylabel("gain in Spearman over plain")
-    figure.tight_layout()
-    figure.savefig(tables / "questions.png", dpi=110)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "--output", type=Path, default=Path("results"), help="folder written by results.py"
     )
-    parser.add_argument("--tables", type=Path, required=True, help="folder for tables and figures")
+    parser.add_argument("--tables", type=Path, required=True, help="folder for the tables")
     arguments = parser.parse_args()
     write_page(arguments.output, arguments.tables)

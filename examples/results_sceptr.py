@@ -294,8 +294,10 @@ def draw_gains(scores, path):
         PCA_OF_ALL: ("PCA of the concatenation", "#E69F00", "^"),
         ALL: ("whole concatenation (wider)", "#009E73", "v"),
     }
-    figure, axes = plt.subplots(1, 4, figsize=(10, 4), sharey=True, layout="constrained")
-    for ax, ((task, setting, fitted_on), title) in zip(axes, panels.items(), strict=True):
+    figure, axes = plt.subplots(
+        2, 2, figsize=(7, 5.6), sharex=True, sharey=True, layout="constrained"
+    )
+    for ax, ((task, setting, fitted_on), title) in zip(axes.flat, panels.items(), strict=True):
         for i, (name, (label, colour, marker)) in enumerate(shown.items()):
             for position, size in enumerate(WIDTHS[1:]):
                 gain = difference(scores, task, setting, fitted_on, name, "plain", size)
@@ -308,12 +310,14 @@ def draw_gains(scores, path):
         ax.axhline(0, color="0.3", linewidth=0.8)
         ax.set_title(title, fontsize=9)
         ax.set_xticks(range(len(WIDTHS) - 1), WIDTHS[1:])
-        ax.set_xlabel("columns of the model")
         ax.grid(axis="y", color="0.9")
-    axes[0].set_ylabel("gain over the plain embedding of the model\n(average precision; AUROC)")
-    handles, labels = axes[-1].get_legend_handles_labels()
+    for ax in axes[1]:
+        ax.set_xlabel("columns of the model")
+    axes[0, 0].set_ylabel("gain in average precision")
+    axes[1, 0].set_ylabel("gain in area under the ROC curve")
+    handles, labels = axes[1, 1].get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(unique.values(), unique, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=200)
     plt.close(figure)
 

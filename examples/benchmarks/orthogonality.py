@@ -120,27 +120,31 @@ def basis(A):
 
 
 def draw(table, path):
-    """All canonical correlations: a panel a level."""
+    """All canonical correlations: a row of panels for each chain, a panel a level."""
     plt.rcParams["font.size"] = 9
-    panels = list(table.groupby(["chain", "columns"], sort=False))
+    chains = table["chain"].unique()
+    n_levels = table.groupby("chain")["columns"].nunique().max()
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(2.1 * len(panels), 3.4), sharey=True, layout="constrained"
+        len(chains), n_levels, figsize=(7, 5), sharey=True, squeeze=False, layout="constrained"
     )
-    for ax, ((chain, columns), level) in zip(axes, panels, strict=True):
-        for _, row in level.iterrows():
-            label, colour, marker = STYLES[row["implementation"]]
-            y = row["correlations"]
-            style = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1}
-            ax.plot(
-                np.arange(1, len(y) + 1), y, label=label, markevery=max(1, len(y) // 8), **style
-            )
-        ax.set_title(f"{chain}\n{columns} columns", fontsize=9)
-        ax.set_xlabel("canonical pair")
-        ax.set_ylim(-0.03, 1.03)
-        ax.grid(axis="y", color="0.9")
-    axes[0].set_ylabel("correlation with the prefix")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    for row, chain in zip(axes, chains, strict=True):
+        levels = list(table[table["chain"] == chain].groupby("columns", sort=False))
+        for ax, (columns, level) in zip(row, levels, strict=False):
+            for _, line in level.iterrows():
+                label, colour, marker = STYLES[line["implementation"]]
+                y = line["correlations"]
+                style = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1}
+                style["markevery"] = max(1, len(y) // 8)
+                ax.plot(np.arange(1, len(y) + 1), y, label=label, **style)
+            ax.set_title(f"{chain}, {columns} columns", fontsize=9)
+            ax.set_xlabel("pair of combinations")
+            ax.set_ylim(-0.03, 1.03)
+            ax.grid(axis="y", color="0.9")
+        row[0].set_ylabel("canonical correlation")
+        for ax in row[len(levels) :]:
+            ax.axis("off")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=200)
     plt.close(figure)
 

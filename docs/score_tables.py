@@ -115,6 +115,7 @@ class ScoreTable(SphinxDirective):
             raise self.error(f"{self.options['file']} has no such rows")
         columns = self.options.get("columns") or list(rows[0])
         rows = [row for row in rows if any(row[column] for column in columns[1:])]
+        rows = padded(rows)
         groups = {}
         for row in rows:
             key = tuple(row[column] for column in self.options.get("within", []))
@@ -131,6 +132,22 @@ class ScoreTable(SphinxDirective):
         if data and "representation" in columns:  # said in the first cell
             columns = [column for column in columns if column not in data]
         return columns, shown
+
+
+def padded(rows):
+    """Rows in which the fractions of a column have equally many digits."""
+    digits = {}
+    for column in rows[0]:
+        found = [re.fullmatch(r"-?\d*\.(\d+)", row[column]) for row in rows if row[column]]
+        if found and all(found):
+            digits[column] = max(len(fraction[1]) for fraction in found)
+    return [
+        {
+            column: f"{float(cell):.{digits[column]}f}" if column in digits and cell else cell
+            for column, cell in row.items()
+        }
+        for row in rows
+    ]
 
 
 def value(cell):

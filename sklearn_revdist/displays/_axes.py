@@ -1,6 +1,7 @@
 """Axes: base class of displays, styles of representations, ticks and lines at models."""
 
 from abc import ABC, abstractmethod
+from textwrap import fill
 from typing import Any, Self
 
 import pandas as pd
@@ -26,6 +27,27 @@ LEVELS = {
     "site_mean": {"label": "mean of the site", "color": "#6E6E6E", "linestyle": (0, (1, 2))},
     "composition": {"label": "composition", "color": "#6E6E6E", "linestyle": (0, (6, 3))},
 }
+
+# Scores by the name of their scorer, or of the metric in tables.
+_SCORES = {
+    "spearman": "Spearman correlation",
+    "r2": "R²",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "aupr": "area under the precision-recall curve",
+    "average_precision": "area under the precision-recall curve",
+    "map": "mean average precision",
+    "roc_auc": "area under the ROC curve",
+    "f1_macro": "macro F1",
+    "explained_variance": "explained variance",
+    "neg_mean_squared_error": "negative mean squared error",
+    "neg_root_mean_squared_error": "negative root mean squared error",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "neg_median_absolute_error": "negative median absolute error",
+}
+
+# Letters of a line beside the vertical axis.
+_LONGEST_LABEL = 46
 
 
 class Display(ABC):
@@ -56,6 +78,7 @@ class Display(ABC):
         if is_new:
             _, ax = _pyplot().subplots(figsize=(6.4, AMPLE), layout="constrained")
         self._draw(ax)
+        ax.set_ylabel(fill(ax.get_ylabel(), _LONGEST_LABEL))
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
@@ -131,6 +154,11 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
         text = f"{short_name(model)}: {length} "
         names.append(ax.text(length, 0.02, text, transform=ax.get_xaxis_transform(), **upright))
     return lines, names
+
+
+def score_name(score: str) -> str:
+    """Name a score as in a sentence; an unknown one, such as recall@5, as it can be spoken."""
+    return _SCORES.get(score, score.replace("_", " ").replace("@", " at "))
 
 
 def short_name(model: str) -> str:

@@ -15,12 +15,12 @@ from ._axes import (
     check_axes,
     error_bars,
     lines_across,
+    score_name,
     ticks_at_models,
 )
 
 _DRAWN = ("plain", "distilled", "concat", *LEVELS)
 _KIND = ["rows", "metric", "split", "subset"]
-_METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
 
 
@@ -165,7 +165,7 @@ class ScalingDisplay(Display):
             )
         self.lines_ = lines_across(ax, levels)
         n_tasks = int(means["n_tasks"].max())
-        metric = _METRICS.get(means["metric"].iloc[0], means["metric"].iloc[0])
+        metric = score_name(means["metric"].iloc[0])
         has_interval = means["low"].notna().any()
         interval = ", mean and 95 % interval" if has_interval else ", mean" * (n_tasks > 1)
         ax.set_ylabel(f"{metric}{interval}")

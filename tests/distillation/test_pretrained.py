@@ -45,8 +45,8 @@ def test_it_is_the_frozen_distiller_bit_for_bit(of, n_components, given, path, X
     np.testing.assert_array_equal(distiller.transform(rows), frozen.transform(rows))
     np.testing.assert_array_equal(distiller.get_feature_names_out(), read.get_feature_names_out())
     np.testing.assert_array_equal(
-        distiller.inverse_transform(distiller.transform(X)),
-        read.inverse_transform(read.transform(X)),
+        distiller.inverse_transform(distiller.transform(rows)),
+        read.inverse_transform(read.transform(rows)),
     )
 
 

@@ -34,8 +34,8 @@ class BaseChain(TransformerMixin, BaseEstimator):
 
     An estimator holds a solved chain (``_chain``), whose attributes become fitted attributes. A
     subclass solves it from moments (``_solve``) or rows (``_solve_rows``), and warns of doubtful
-    chains (``_warn``), or takes that of a fitted one (``_source``, ``_take``). A subclass that keeps `moments_` may delete the chain, which is then solved
-    when it is next needed.
+    chains (``_warn``), or takes that of a fitted one (``_source``, ``_take``). A subclass that keeps
+    `moments_` may delete the chain, which is then solved when it is next needed.
     """
 
     _chain: Any  # a SolvedChain, of the subclass's own type

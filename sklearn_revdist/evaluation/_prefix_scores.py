@@ -108,8 +108,8 @@ def prefix_scores(
     Raises
     ------
     ValueError
-        If there is no distiller, `X` does not fit it, `y` is not finite or not as long as `X`, or all
-        targets of a test fold are equal.
+        If there is no distiller, `X` does not fit it, `y` is not finite or not as long as `X`, or
+        all targets of a test fold are equal.
     TypeError
         If `cv` is a string.
     sklearn.exceptions.NotFittedError

@@ -1,4 +1,4 @@
-"""Steps of a pipeline: the distiller in it, the rows that it is given, the columns that it names."""
+"""Steps of a pipeline: the distiller in it, and the rows that it is given."""
 
 from typing import Any
 
@@ -33,9 +33,9 @@ def distiller_of(estimator: Any, X: Any) -> tuple[ReverseDistiller, Any]:
         If there is no distiller.
     """
     steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    steps = [step.estimator if isinstance(step, FrozenEstimator) else step for step in steps]
     for i, step in enumerate(steps):
-        inner = step.estimator if isinstance(step, FrozenEstimator) else step
-        if isinstance(inner, ReverseDistiller):
-            return inner, X if i == 0 or X is None else estimator[:i].transform(X)
+        if isinstance(step, ReverseDistiller):
+            return step, X if i == 0 or X is None else estimator[:i].transform(X)
     found = ", ".join(type(step).__name__ for step in steps)
     raise ValueError(f"There is no ReverseDistiller in {found}; give one, or a pipeline with one.")

@@ -37,9 +37,7 @@ def read_fasta(
 def read_fasta(
     path: str | os.PathLike, *, remove_gaps: bool = False, as_frame: Literal[True]
 ) -> "pd.Series": ...
-@validate_params(
-    {"path": [str, os.PathLike], "remove_gaps": ["boolean"], "as_frame": ["boolean"]}
-)
+@validate_params({"path": [str, os.PathLike], "remove_gaps": ["boolean"], "as_frame": ["boolean"]})
 def read_fasta(path, *, remove_gaps=False, as_frame=False):
     r"""Read names and sequences of a FASTA file.
 

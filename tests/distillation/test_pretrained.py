@@ -1,4 +1,4 @@
-"""A chain that is fitted already is a parameter: it is cloned, searched over and saved as others."""
+"""A chain that is fitted already is a parameter: cloned, searched over and saved as others."""
 
 import pickle
 from copy import copy

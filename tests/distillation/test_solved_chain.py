@@ -129,7 +129,7 @@ def test_fewer_rows_than_columns_are_warned_of_with_the_remedy(X):
         "proteins (pretrained=), or fit one (fit_residues)."
     ]
     assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); pooled"):
+    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); p"):
         ReverseDistiller(DIMS, n_new=[1, 7]).fit(X[:22])
 
 

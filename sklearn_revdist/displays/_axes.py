@@ -1,7 +1,6 @@
 """Axes: base class of displays, styles of representations, ticks and lines at models."""
 
 from abc import ABC, abstractmethod
-from textwrap import fill
 from typing import Any, Self
 
 import pandas as pd
@@ -78,7 +77,6 @@ class Display(ABC):
         if is_new:
             _, ax = _pyplot().subplots(figsize=(6.4, AMPLE), layout="constrained")
         self._draw(ax)
-        ax.set_ylabel(fill(ax.get_ylabel(), _LONGEST_LABEL))
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
@@ -159,6 +157,12 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
 def score_name(score: str) -> str:
     """Name a score as in a sentence; an unknown one, such as recall@5, as it can be spoken."""
     return _SCORES.get(score, score.replace("_", " ").replace("@", " at "))
+
+
+def label_of_score(score: str, rest: str) -> str:
+    """Label of an axis: the name of a score and what is shown of it, in one line if it is short."""
+    parts = score_name(score) + "," * rest.startswith("mean"), rest
+    return (" " if len(" ".join(parts)) <= _LONGEST_LABEL else "\n").join(parts)
 
 
 def short_name(model: str) -> str:

@@ -13,7 +13,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._prefixes import model_prefixes
 from ..probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ..utils._compat import validate_params
-from ._axes import STYLES, Display, mark_models, score_name
+from ._axes import STYLES, Display, label_of_score, mark_models
 
 
 class PrefixCurveDisplay(Display):
@@ -189,4 +189,5 @@ class PrefixCurveDisplay(Display):
             label=f"chosen: {self.n_prefix} columns",
         )
         self.boundaries_, self.names_ = mark_models(ax, self.models or {})
-        ax.set(xlabel="number of columns", ylabel=f"{score_name(self.score_name)} of held-out rows")
+        label = label_of_score(self.score_name, "of held-out rows")
+        ax.set(xlabel="number of columns", ylabel=label)

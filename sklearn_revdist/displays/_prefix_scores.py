@@ -12,7 +12,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import Display, check_axes, error_bars, lines_across, score_name, ticks_at_models
+from ._axes import Display, check_axes, error_bars, label_of_score, lines_across, ticks_at_models
 
 
 class PrefixScoreDisplay(Display):
@@ -142,4 +142,4 @@ class PrefixScoreDisplay(Display):
             self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
         rows = self.scores.set_index("representation")["score_mean"]
         self.lines_ = lines_across(ax, rows)
-        ax.set_ylabel(f"{score_name('spearman')}, mean ± SD over folds")
+        ax.set_ylabel(label_of_score("spearman", "mean ± SD over folds"))

@@ -34,7 +34,7 @@ class BaseChain(TransformerMixin, BaseEstimator):
 
     An estimator holds a solved chain (``_chain``), whose attributes become fitted attributes. A
     subclass solves it from moments (``_solve``) or rows (``_solve_rows``), and warns of doubtful
-    chains (``_warn``), or takes that of a fitted one (``_source``, ``_take``). A subclass that keeps
+    chains (``_warn``), or takes a fitted one (``_source``, ``_take``). A subclass that keeps
     `moments_` may delete the chain, which is then solved when it is next needed.
     """
 

@@ -70,8 +70,8 @@ print(f"{probe[-1].n_prefix_} columns, penalty {probe[-1].alpha_:g}")
 
 # %%
 # The curve shows how fast the score rises, where it is flat, and how little neighbouring prefixes
-# differ. The pipeline tells where the models end. The squares are the three scores of the grid search, with one fixed penalty and a
-# distiller fitted anew in each fold.
+# differ. The pipeline tells where the models end. The squares are the three scores of the grid
+# search, with one fixed penalty and a distiller fitted anew in each fold.
 
 import matplotlib.pyplot as plt
 

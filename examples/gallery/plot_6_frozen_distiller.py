@@ -89,10 +89,10 @@ folder.cleanup()
 
 # %%
 # Each small point is a fold, and each large one the mean over folds. Neither distiller wins with
-# every probe: the pretrained one was fitted on many more proteins, the refitted one on the variation
-# of this one. The difference between them is smaller than the spread over folds. Two advantages are
-# certain: the pretrained chain was solved once, not sixty times, and its columns are the same in every
-# fold, probe and task.
+# every probe: the pretrained one was fitted on many more proteins, the refitted one on the
+# variation of this one. The difference between them is smaller than the spread over folds. Two
+# advantages are certain: the pretrained chain was solved once, not sixty times, and its columns are
+# the same in every fold, probe and task.
 
 import matplotlib.pyplot as plt
 

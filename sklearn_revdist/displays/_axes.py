@@ -155,8 +155,8 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
 
 
 def score_name(score: str) -> str:
-    """Name a score as in a sentence; an unknown one, such as recall@5, as it can be spoken."""
-    return _SCORES.get(score, score.replace("_", " ").replace("@", " at "))
+    """Name a score as in a sentence; one without a name here keeps its own, with blanks."""
+    return _SCORES.get(score, score.replace("_", " "))
 
 
 def label_of_score(score: str, rest: str) -> str:

@@ -313,7 +313,8 @@ class ReverseDistiller(MomentsChain):
         """Return a digest that changes whenever the output for the same rows changes.
 
         After a fit it covers the map, or the regressors and bases, the prefix length, and the names
-        of models and columns; before a fit, the parameters. It covers neither `memory` nor the
+        of models and columns; before a fit, the parameters, and the chain that `pretrained` names.
+        It covers neither `memory` nor the
         moments, so that saving and reading do not change it.
 
         Returns
@@ -328,9 +329,9 @@ class ReverseDistiller(MomentsChain):
         """
         chain = self._solved()
         if chain is None:
-            parameters = self.get_params(deep=False)
-            del parameters["memory"]
-            return fingerprint(parameters)
+            source = self._source()
+            taken = None if source is None else source.fingerprint()
+            return fingerprint(self.get_params(deep=False) | {"memory": None, "pretrained": taken})
         names = self.model_names_, getattr(self, "feature_names_in_", None)
         return fingerprint(names, self.dims_, chain.mean, self._n_components(), chain.essentials)
 

@@ -42,7 +42,7 @@ def test_scores_are_named_as_in_a_sentence():
         "spearman": "Spearman correlation",
         "r2": "R²",
         "neg_mean_absolute_error": "negative mean absolute error",
-        "recall@5": "recall at 5",
+        "recall@5": "recall@5",
         "map": "mean average precision",
         "score": "score",
         "matthews_corrcoef": "matthews corrcoef",

@@ -83,6 +83,15 @@ def test_a_pickle_needs_no_file(path, X):
         clone(distiller).fit(X)
 
 
+def test_the_fingerprint_before_the_fit_is_that_of_the_content(path, fitted, X):
+    distiller = ReverseDistiller(pretrained=path)
+    before = distiller.fingerprint()
+    assert ReverseDistiller(pretrained=FrozenEstimator(fitted)).fingerprint() == before
+    ReverseDistiller(MODELS).fit(X[:200]).save_pretrained(path)
+    assert distiller.fingerprint() != before
+    assert distiller.fit(X).fingerprint() == ReverseDistiller.from_pretrained(path).fingerprint()
+
+
 def test_it_is_truncated_and_saved_as_what_it_was_solved_with(given, fitted, X, tmp_path):
     distiller = ReverseDistiller(pretrained=given, n_components="middle").fit(X)
     short = distiller.truncate("middle")

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -280,7 +281,14 @@ class BaseChain(TransformerMixin, BaseEstimator):
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         """Return the parameters that differ for the chain of the first models."""
-        return {"dims": self.dims_[:n_models].tolist()}
+        dims = self.dims_[:n_models].tolist()
+        if isinstance(self._solved_with()["dims"], Mapping):
+            dims = dict(zip(self.model_names_[:n_models], dims, strict=True))
+        return {"dims": dims}
+
+    def _solved_with(self) -> dict[str, Any]:
+        """Return the parameters that the chain was solved with."""
+        return self.get_params(deep=False)
 
     def _blocks(self) -> Blocks:
         return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))

@@ -1,7 +1,6 @@
 """ReverseDistiller: the chain as a scikit-learn transformer."""
 
 import os
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -363,20 +362,16 @@ class ReverseDistiller(MomentsChain):
         write_chain(path, parameters, self._blocks(), self._solved(), weight, rows)
 
     def _solved_with(self) -> dict[str, Any]:
-        """Return the parameters that the chain was solved with."""
         if "pretrained_" in vars(self):
             return self.pretrained_._solved_with()
-        return self.get_params(deep=False)
+        return super()._solved_with()
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
-        parameters = self._solved_with() | {"n_components": None}
-        dims = self.dims_[:n_models].tolist()
-        if isinstance(parameters["dims"], Mapping):
-            dims = dict(zip(self.model_names_[:n_models], dims, strict=True))
+        parameters = self._solved_with() | super()._parameters_up_to(n_models)
         n_new = parameters["n_new"]
         if n_new is not None and not isinstance(n_new, str):
             n_new = list(n_new)[: n_models - 1]
-        return parameters | {"dims": dims, "n_new": n_new}
+        return parameters | {"n_components": None, "n_new": n_new}
 
     def _source(self) -> Self | None:
         if self.pretrained is None:

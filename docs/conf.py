@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "_generated/backreferences",  # what an API page lists below its text
     "doc_module": ("sklearn_revdist",),
     "reference_url": {"sklearn_revdist": None},
+    "image_srcset": ["2x"],  # 200 dots per inch on screens that show them
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,

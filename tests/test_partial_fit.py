@@ -127,7 +127,7 @@ def test_leading_moments_serve_a_shorter_chain_bit_for_bit(X):
 def test_rows_cannot_be_added_to_a_distiller_from_a_file(X, tmp_path):
     ReverseDistiller(DIMS).fit(X).save_pretrained(tmp_path / "a.safetensors")
     distiller = ReverseDistiller.from_pretrained(tmp_path / "a.safetensors")
-    with pytest.raises(ValueError, match="read from a file, which keeps no moments"):
+    with pytest.raises(ValueError, match="read from a file that keeps no moments"):
         distiller.partial_fit(X)
 
 

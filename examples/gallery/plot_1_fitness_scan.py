@@ -24,18 +24,16 @@ print(f"{scan.mutant[0]}: {X[0][:16]}... has fitness {y[0]:.2f}")
 # The pipeline
 # ------------
 #
-# The distiller was fitted beforehand on the residues of a thousand natural proteins. It is frozen:
-# the pipeline's ``fit`` does not change it and trains only the regression. The embedder has
-# nothing to learn either, so we call it once for all folds.
+# The distiller takes a chain that was fitted beforehand, on the residues of a thousand natural
+# proteins, so that the pipeline's ``fit`` trains only the regression. The embedder has nothing to
+# learn either, so we call it once for all folds.
 
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import ESMEmbedder, PrefixRidgeCV, ReverseDistiller
 
 H = ESMEmbedder("demo").transform(X)  # [H1 | H2 | H3], one row per variant
-distiller = ReverseDistiller.from_pretrained("demo")
-model = make_pipeline(FrozenEstimator(distiller), PrefixRidgeCV())
+model = make_pipeline(ReverseDistiller(pretrained="demo"), PrefixRidgeCV())
 model
 
 # %%
@@ -53,13 +51,14 @@ print(f"Spearman correlation: {spearmanr(predicted, y).statistic:.2f}")
 
 # %%
 # The heat map has one column per position and one row per amino acid, ordered by chemistry. White
-# is as fit as the wild type, and dots mark the wild type's own residues. The model finds most
-# positions that tolerate no substitution, and that proline is rarely tolerated. It misses single
-# exceptions, as expected of models as small as these.
+# is as fit as the wild type, and dots mark the wild type's own residues. Both maps have one scale,
+# as far below the wild type as above it. Predictions vary less than measurements. The model finds
+# most positions that tolerate no substitution, and that proline is rarely tolerated. It misses
+# single exceptions, as expected of models as small as these.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import CenteredNorm
 
 AMINO_ACIDS = "GAVLIMCFYWPSTNQHKRDE"
 
@@ -72,20 +71,21 @@ def as_map(values):
     return grid
 
 
-figure, axes = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained")
+scale = CenteredNorm(vcenter=1, halfrange=np.abs([y - 1, predicted - 1]).max())
+figure, axes = plt.subplots(2, 1, figsize=(9, 7.5), sharex=True, layout="constrained")
 for ax, values, title in zip(axes, (y, predicted), ("measured", "predicted"), strict=True):
     image = ax.imshow(
         as_map(values),
         aspect="auto",
         cmap="RdBu",
-        norm=TwoSlopeNorm(1, vmin=0, vmax=1.2),
+        norm=scale,
         extent=(0.5, len(scan.wild_type) + 0.5, len(AMINO_ACIDS) - 0.5, -0.5),
     )
     for position, residue in enumerate(scan.wild_type, start=1):
         ax.plot(position, AMINO_ACIDS.index(residue), ".", color="0.25", markersize=3)
-    ax.set_yticks(range(len(AMINO_ACIDS)), AMINO_ACIDS, fontsize=7)
+    ax.set_yticks(range(len(AMINO_ACIDS)), AMINO_ACIDS, fontsize=9)
     ax.set_title(title, loc="left", fontsize="medium")
     ax.spines[:].set_visible(False)
 axes[1].set_xlabel("position in IF-1")
-figure.colorbar(image, ax=axes, label="fitness", shrink=0.6, ticks=[0, 0.5, 1, 1.2])
+figure.colorbar(image, ax=axes, label="fitness", shrink=0.6)
 plt.show()

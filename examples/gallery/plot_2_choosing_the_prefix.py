@@ -58,26 +58,24 @@ with EmbeddingStore(path) as store:
 #
 # For a ridge probe, the factorisation of all columns contains that of every prefix, and also gives
 # the leave-one-out predictions. So all prefixes can be scored. ``one_standard_error=True`` chooses
-# the shortest prefix whose score is within one standard error of the best. The probe reads from
-# column names where the models end, so the steps before it return pandas output.
+# the shortest prefix whose score is within one standard error of the best.
 
 from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
 
-H = ESMEmbedder("demo", store=path).set_output(transform="pandas").transform(X)
+H = ESMEmbedder("demo", store=path).transform(X)
 probe = make_pipeline(
-    ReverseDistiller().set_output(transform="pandas"),
-    PrefixRidgeCV(scoring="spearman", one_standard_error=True),
+    ReverseDistiller(), PrefixRidgeCV(scoring="spearman", one_standard_error=True)
 ).fit(H, y)
 print(f"{probe[-1].n_prefix_} columns, penalty {probe[-1].alpha_:g}")
 
 # %%
 # The curve shows how fast the score rises, where it is flat, and how little neighbouring prefixes
-# differ. The squares are the three scores of the grid search, with one fixed penalty and a
-# distiller fitted anew in each fold.
+# differ. The pipeline tells where the models end. The squares are the three scores of the grid
+# search, with one fixed penalty and a distiller fitted anew in each fold.
 
 import matplotlib.pyplot as plt
 
-display = PrefixCurveDisplay.from_estimator(probe[-1])
+display = PrefixCurveDisplay.from_estimator(probe)
 display.ax_.errorbar(
     [48, 96, 160],
     search.cv_results_["mean_test_score"],

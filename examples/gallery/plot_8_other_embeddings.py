@@ -3,8 +3,8 @@ Another family of embeddings
 ============================
 
 The distiller is not specific to ESM-2. It takes blocks of columns, with the smallest model first,
-and their widths as ``dims=``. Here the family consists of counts of k-mers (words of k residues),
-compressed by a singular value decomposition.
+and their widths as ``dims=``, with names if there are any. Here the family consists of counts of
+k-mers (words of k residues), compressed by a singular value decomposition.
 """
 
 # %%
@@ -28,9 +28,9 @@ def kmers(k, width):
     )
 
 
-DIMS = [10, 20, 40]
+WIDTHS = {"1-mers": 10, "2-mers": 20, "3-mers": 40}
 encoder = make_union(kmers(1, 10), kmers(2, 20), kmers(3, 40))
-distiller = ReverseDistiller(dims=DIMS)
+distiller = ReverseDistiller(dims=WIDTHS)
 
 # %%
 # The target is the share of a protein's residues in helices.
@@ -62,9 +62,10 @@ from sklearn_revdist import PrefixCurveDisplay, PrefixRidgeCV
 
 figure = plt.figure(figsize=(11, 4), layout="constrained")
 axes = figure.subplots(1, 3, width_ratios=[1, 1, 1.35])
-for ax, columns, title in zip(axes, (H, A), ("concatenated", "nested"), strict=False):
+edges = np.cumsum(distiller.dims_), distiller.prefix_lengths_
+for ax, columns, ends, title in zip(axes, (H, A), edges, ("concatenated", "nested"), strict=False):
     image = ax.imshow(np.abs(np.corrcoef(columns.T)), cmap="Blues", vmin=0, vmax=1)
-    for edge in np.cumsum(DIMS)[:-1] if columns is H else DIMS[:-1]:
+    for edge in ends[:-1]:
         ax.axhline(edge - 0.5, color="#D55E00", linewidth=1)
         ax.axvline(edge - 0.5, color="#D55E00", linewidth=1)
     ax.set_title(f"{title}: {columns.shape[1]} columns", fontsize="medium")
@@ -72,8 +73,7 @@ for ax, columns, title in zip(axes, (H, A), ("concatenated", "nested"), strict=F
 figure.colorbar(image, ax=axes[:2], location="bottom", shrink=0.4, label="|correlation|")
 
 probe = PrefixRidgeCV().fit(A, helix)
-models = {"1-mers": 10, "2-mers": 20, "3-mers": 40}
-PrefixCurveDisplay.from_estimator(probe, models=models, ax=axes[2])
+PrefixCurveDisplay.from_estimator(probe, models=distiller, ax=axes[2])
 axes[2].set_title("share of helix, predicted", fontsize="medium")
 axes[2].legend(frameon=False, loc="upper left")
 plt.show()

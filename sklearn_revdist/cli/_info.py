@@ -18,7 +18,7 @@ _HEADS = {
     "model": "model",
     "width": "width",
     "prefix_length": "prefix",
-    "r2": "R2",
+    "r2": "training R2",
     "variance_kept": "variance kept",
     "rank": "rank",
     "alpha": "penalty",
@@ -45,7 +45,10 @@ def info_command(file, as_json):
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    click.echo(f"{described(report)}\n")
+    click.echo(described(report))
+    if report["weight"] is not None and report["rows"] is None:
+        click.echo("The file does not say whether the rows were residues or whole proteins.")
+    click.echo()
     cells = [[_cell(model[key]) for key in _HEADS] for model in report["models"]]
     print_table([[*_HEADS.values()], *cells], n_left=1)
     if report["versions"]:
@@ -93,6 +96,7 @@ def report_of(path: str | os.PathLike) -> dict[str, Any]:
         "n_new": parameters.get("n_new"),
         "residual": distiller.residual,
         "weight": described.get("weight"),
+        "rows": described.get("rows"),
         "models": [
             dict(zip(columns, values, strict=True))
             for values in zip(*columns.values(), strict=True)
@@ -105,7 +109,10 @@ def described(report: dict[str, Any]) -> str:
     """Describe a distiller in one line."""
     regressor = report["regressor"] or "published weights"
     joint = ", joint residuals" if report["residual"] == "joint" else ""
-    rows = "" if report["weight"] is None else f", fitted on {report['weight']:g} rows"
+    counted = [] if report["weight"] is None else [f"{report['weight']:g}", "rows"]
+    if report["rows"]:
+        counted[1:] = [report["rows"]]
+    rows = f", fitted on {' '.join(counted)}" if counted else ""
     return (
         f"{len(report['models'])} models, {report['n_columns_in']} columns to "
         f"{report['n_columns_out']}, {regressor}{joint}{rows}"

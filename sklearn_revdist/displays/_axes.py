@@ -27,6 +27,27 @@ LEVELS = {
     "composition": {"label": "composition", "color": "#6E6E6E", "linestyle": (0, (6, 3))},
 }
 
+# Scores by the name of their scorer, or of the metric in tables.
+_SCORES = {
+    "spearman": "Spearman correlation",
+    "r2": "R²",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "aupr": "area under the precision-recall curve",
+    "average_precision": "area under the precision-recall curve",
+    "map": "mean average precision",
+    "roc_auc": "area under the ROC curve",
+    "f1_macro": "macro F1",
+    "explained_variance": "explained variance",
+    "neg_mean_squared_error": "negative mean squared error",
+    "neg_root_mean_squared_error": "negative root mean squared error",
+    "neg_mean_absolute_error": "negative mean absolute error",
+    "neg_median_absolute_error": "negative median absolute error",
+}
+
+# Letters of a line beside the vertical axis.
+_LONGEST_LABEL = 46
+
 
 class Display(ABC):
     """Base class of displays, which are drawn on given or new axes."""
@@ -131,6 +152,17 @@ def mark_models(ax: Any, lengths: dict[str, int]) -> tuple[list[Any], list[Any]]
         text = f"{short_name(model)}: {length} "
         names.append(ax.text(length, 0.02, text, transform=ax.get_xaxis_transform(), **upright))
     return lines, names
+
+
+def score_name(score: str) -> str:
+    """Name a score as in a sentence; one without a name here keeps its own, with blanks."""
+    return _SCORES.get(score, score.replace("_", " "))
+
+
+def label_of_score(score: str, rest: str) -> str:
+    """Label of an axis: the name of a score and what is shown of it, in one line if it is short."""
+    parts = score_name(score) + "," * rest.startswith("mean"), rest
+    return (" " if len(" ".join(parts)) <= _LONGEST_LABEL else "\n").join(parts)
 
 
 def short_name(model: str) -> str:

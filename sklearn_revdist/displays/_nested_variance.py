@@ -6,9 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
+from ..evaluation._steps import OF_DISTILLER, distiller_of
 from ..matrix._moments import Moments, square
 from ..matrix._rows import check_rows_as_fitted
 from ..utils._compat import validate_params
@@ -69,19 +72,23 @@ class NestedVarianceDisplay(Display):
         self.models = models
 
     @classmethod
-    @validate_params({"distiller": [ReverseDistiller]}, prefer_skip_nested_validation=False)
+    @validate_params({"distiller": OF_DISTILLER}, prefer_skip_nested_validation=False)
     def from_estimator(
-        cls, distiller: ReverseDistiller, X: ArrayLike | None = None, *, ax: Any = None
+        cls,
+        distiller: ReverseDistiller | FrozenEstimator | Pipeline,
+        X: ArrayLike | None = None,
+        *,
+        ax: Any = None,
     ) -> Self:
         """Compute the shares of a fitted distiller and draw them.
 
         Parameters
         ----------
-        distiller : ReverseDistiller
-            A fitted distiller, whose `n_components` is ignored.
+        distiller : ReverseDistiller, FrozenEstimator or Pipeline
+            A fitted distiller, whose `n_components` is ignored, or a fitted pipeline with one.
         X : array-like of shape (n_samples, n_features), float64 or float32, default=None
-            Concatenated embeddings whose variance is to be explained. None takes the data of
-            the fit, from `moments_`.
+            Concatenated embeddings whose variance is to be explained; for a pipeline what its first
+            step takes. None takes the data of the fit, from `moments_`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -92,15 +99,16 @@ class NestedVarianceDisplay(Display):
         Raises
         ------
         ValueError
-            If there is no `X` and the distiller has no `moments_`, since it was read from a file or
-            its regressor is an estimator.
+            If there is no distiller, or no `X` and the distiller has no `moments_`, since it was
+            read from a file or its regressor is an estimator.
         sklearn.exceptions.NotFittedError
             If the distiller is not fitted.
         ImportError
             If matplotlib is not installed.
         """
-        check_is_fitted(distiller)
         check_axes(ax)
+        distiller, X = distiller_of(distiller, X)
+        check_is_fitted(distiller)
         lengths = distiller.prefix_lengths_.tolist()
         if X is not None:
             rows = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)

@@ -1,15 +1,19 @@
 """PrefixCurveDisplay: the held-out score of every prefix that an estimator tried."""
 
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..distillation._reverse_distiller import ReverseDistiller
 from ..matrix._prefixes import model_prefixes
 from ..probes._prefix_ridge_cv import PrefixRidgeClassifierCV, PrefixRidgeCV
 from ..utils._compat import validate_params
-from ._axes import STYLES, Display, mark_models
+from ._axes import STYLES, Display, label_of_score, mark_models
 
 
 class PrefixCurveDisplay(Display):
@@ -30,7 +34,7 @@ class PrefixCurveDisplay(Display):
     models : dict of str to int, default=None
         For each model of the chain, the number of columns up to and including it.
     score_name : str, default="score"
-        Name of the score, for the axis.
+        Name of the score: that of a scorer, or another, for the axis.
 
     Attributes
     ----------
@@ -81,24 +85,29 @@ class PrefixCurveDisplay(Display):
 
     @classmethod
     @validate_params(
-        {"estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV], "models": [dict, None]}
+        {
+            "estimator": [PrefixRidgeCV, PrefixRidgeClassifierCV, Pipeline],
+            "models": [dict, ReverseDistiller, None],
+        },
+        prefer_skip_nested_validation=False,  # their parameters are the caller's
     )
     def from_estimator(
         cls,
-        estimator: PrefixRidgeCV | PrefixRidgeClassifierCV,
+        estimator: PrefixRidgeCV | PrefixRidgeClassifierCV | Pipeline,
         *,
-        models: dict[str, int] | None = None,
+        models: dict[str, int] | ReverseDistiller | None = None,
         ax: Any = None,
     ) -> Self:
         """Draw the scores of all prefixes of a fitted estimator.
 
         Parameters
         ----------
-        estimator : PrefixRidgeCV or PrefixRidgeClassifierCV
-            A fitted estimator.
-        models : dict of str to int, default=None
-            For each model of the chain, the number of columns up to and including it. None reads
-            them from the column names of the fit, if these tell.
+        estimator : PrefixRidgeCV, PrefixRidgeClassifierCV or Pipeline
+            A fitted estimator, or a fitted pipeline that ends with one.
+        models : dict of str to int or ReverseDistiller, default=None
+            For each model of the chain, the number of columns up to and including it, or the fitted
+            distiller that knows them. None reads them from the names of the columns, which a data
+            frame or the steps of a pipeline have, if these tell.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -109,34 +118,48 @@ class PrefixCurveDisplay(Display):
         Raises
         ------
         ValueError
-            If `models` does not map names to positive numbers of columns.
+            If a pipeline ends with another estimator, or `models` does not map names to positive
+            numbers of columns.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ImportError
             If matplotlib is not installed.
         """
-        check_is_fitted(estimator)
+        probe = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if not isinstance(probe, PrefixRidgeCV | PrefixRidgeClassifierCV):
+            raise ValueError(
+                f"The pipeline ends with {type(probe).__name__}, which tries no prefixes; give one "
+                "that ends with PrefixRidgeCV or PrefixRidgeClassifierCV."
+            )
+        check_is_fitted(probe)
+        names = getattr(probe, "feature_names_in_", None)
+        if names is None and probe is not estimator and len(estimator) > 1:
+            with suppress(AttributeError, NotFittedError, ValueError):  # not all steps have names
+                names = estimator[:-1].get_feature_names_out()
         if models is None:
-            models = model_prefixes(getattr(estimator, "feature_names_in_", None))
+            models = model_prefixes(names)
+        elif isinstance(models, ReverseDistiller):
+            check_is_fitted(models)
+            models = dict(zip(models.model_names_, models.prefix_lengths_.tolist(), strict=True))
         for model, length in (models or {}).items():
             if not isinstance(model, str) or not isinstance(length, Integral) or length < 1:
                 raise ValueError(
                     f"models has {model!r}: {length!r}; give names, and for each the number of "
                     "columns up to and including that model."
                 )
-        best = estimator.cv_scores_.argmax(axis=1)[:, np.newaxis]
+        best = probe.cv_scores_.argmax(axis=1)[:, np.newaxis]
         scores, errors = (
             np.take_along_axis(table, best, axis=1)[:, 0]
-            for table in (estimator.cv_scores_, estimator.cv_standard_errors_)
+            for table in (probe.cv_scores_, probe.cv_standard_errors_)
         )
-        scoring = estimator.scoring
+        scoring = probe.scoring
         if scoring is None:
-            scoring = "accuracy" if isinstance(estimator, PrefixRidgeClassifierCV) else "r2"
+            scoring = "accuracy" if isinstance(probe, PrefixRidgeClassifierCV) else "r2"
         return cls(
-            estimator.prefixes_,
+            probe.prefixes_,
             scores,
             errors,
-            estimator.n_prefix_,
+            probe.n_prefix_,
             models=models,
             score_name=scoring if isinstance(scoring, str) else "score",
         ).plot(ax=ax)
@@ -166,4 +189,5 @@ class PrefixCurveDisplay(Display):
             label=f"chosen: {self.n_prefix} columns",
         )
         self.boundaries_, self.names_ = mark_models(ax, self.models or {})
-        ax.set(xlabel="number of columns", ylabel=f"{self.score_name} of held-out rows")
+        label = label_of_score(self.score_name, "of held-out rows")
+        ax.set(xlabel="number of columns", ylabel=label)

@@ -4,13 +4,15 @@ from typing import Any, Self
 
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.pipeline import Pipeline
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import Display, check_axes, error_bars, lines_across, ticks_at_models
+from ._axes import Display, check_axes, error_bars, label_of_score, lines_across, ticks_at_models
 
 
 class PrefixScoreDisplay(Display):
@@ -64,7 +66,7 @@ class PrefixScoreDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        distiller: ReverseDistiller,
+        distiller: ReverseDistiller | FrozenEstimator | Pipeline,
         X: ArrayLike,
         y: ArrayLike,
         *,
@@ -75,10 +77,10 @@ class PrefixScoreDisplay(Display):
 
         Parameters
         ----------
-        distiller : ReverseDistiller
-            A fitted distiller.
+        distiller : ReverseDistiller, FrozenEstimator or Pipeline
+            A fitted distiller, or a fitted pipeline with one.
         X : array-like of shape (n_samples, n_features), float64 or float32
-            Concatenated embeddings.
+            Concatenated embeddings; for a pipeline what its first step takes.
         y : array-like of shape (n_samples,)
             Targets.
         cv : int or cross-validation splitter, default=5
@@ -140,4 +142,4 @@ class PrefixScoreDisplay(Display):
             self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
         rows = self.scores.set_index("representation")["score_mean"]
         self.lines_ = lines_across(ax, rows)
-        ax.set_ylabel("Spearman correlation, mean ± SD over folds")
+        ax.set_ylabel(label_of_score("spearman", "mean ± SD over folds"))

@@ -14,13 +14,13 @@ from ._axes import (
     Display,
     check_axes,
     error_bars,
+    label_of_score,
     lines_across,
     ticks_at_models,
 )
 
 _DRAWN = ("plain", "distilled", "concat", *LEVELS)
 _KIND = ["rows", "metric", "split", "subset"]
-_METRICS = {"spearman": "Spearman correlation", "aupr": "AUPR"}
 _FITTED_ON = {"": "", "natural": ", fitted on natural data", "fold": ", fitted on the fold"}
 
 
@@ -165,10 +165,9 @@ class ScalingDisplay(Display):
             )
         self.lines_ = lines_across(ax, levels)
         n_tasks = int(means["n_tasks"].max())
-        metric = _METRICS.get(means["metric"].iloc[0], means["metric"].iloc[0])
         has_interval = means["low"].notna().any()
-        interval = ", mean and 95 % interval" if has_interval else ", mean" * (n_tasks > 1)
-        ax.set_ylabel(f"{metric}{interval}")
+        shown = "mean and 95 % interval" if has_interval else "mean" * (n_tasks > 1)
+        ax.set_ylabel(label_of_score(means["metric"].iloc[0], shown).strip())
         ax.set_title(
             f"{n_tasks} task{'s' if n_tasks > 1 else ''} ({means['rows'].iloc[0]}, "
             f"{means['split'].iloc[0]} split)",

@@ -14,6 +14,7 @@ from ._axes import Display, check_axes
 _RESIDUES = "GAVLIMCFYWHKRDEQNSTP"
 _PER_BAND = 60  # positions side by side
 _GAP = 3  # rows between bands
+_POINTS = 8  # size of letters and positions
 
 
 class SubstitutionMapDisplay(Display):
@@ -192,12 +193,12 @@ class SubstitutionMapDisplay(Display):
                 if letter in _RESIDUES and letter:
                     ax.plot(column, top + _RESIDUES.index(letter), ".", color="black", ms=3)
                 if column == 0 or (position % 10 == 0 and column > 2):  # not one upon the other
-                    ax.text(column, top - 0.8, position, ha="center", va="bottom", fontsize=7)
+                    ax.text(column, top - 0.8, position, ha="center", va="bottom", fontsize=_POINTS)
         largest = np.max(np.abs(image - self.wild_type_value), where=~np.isnan(image), initial=0)
         largest = largest or 1.0
         low, high = self.wild_type_value - largest, self.wild_type_value + largest
         self.image_ = ax.imshow(image, cmap="RdBu", vmin=low, vmax=high, aspect="auto")
-        ax.set_yticks(*zip(*labels, strict=True), fontsize=6, family="monospace")
+        ax.set_yticks(*zip(*labels, strict=True), fontsize=_POINTS, family="monospace")
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -215,4 +216,4 @@ def figure_size(n_positions: int) -> tuple[float, float]:
     n_positions : int
     """
     across, n_bands = min(n_positions, _PER_BAND), -(-n_positions // _PER_BAND)
-    return 2 + 0.15 * across, 1 + 0.13 * (len(_RESIDUES) + _GAP) * n_bands
+    return 2 + 0.15 * across, 1 + 0.155 * (len(_RESIDUES) + _GAP) * n_bands

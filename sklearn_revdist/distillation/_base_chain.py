@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -25,13 +26,17 @@ _SOURCE_CONSTRAINTS = {
 }
 
 
+# Fitted attributes that are not public.
+_OF_FIT = ("_chain", "_adds_rows", "_rows")
+
+
 class BaseChain(TransformerMixin, BaseEstimator):
     """Base class of transformers of the concatenated embeddings of a chain of models.
 
     An estimator holds a solved chain (``_chain``), whose attributes become fitted attributes. A
     subclass solves it from moments (``_solve``) or rows (``_solve_rows``), and warns of doubtful
-    chains (``_warn``). A subclass that keeps `moments_` may delete the chain, which is then solved
-    when it is next needed.
+    chains (``_warn``), or takes a fitted one (``_source``, ``_take``). A subclass that keeps
+    `moments_` may delete the chain, which is then solved when it is next needed.
     """
 
     _chain: Any  # a SolvedChain, of the subclass's own type
@@ -63,6 +68,9 @@ class BaseChain(TransformerMixin, BaseEstimator):
             the chain, or if the regressor is an estimator and X a dask array. The estimator is
             left unchanged.
         """
+        if (source := self._source()) is not None:
+            self._take(source, X)
+            return self
         rows = check_rows(X, self, ensure_min_samples=2)
         sample_weight = check_row_weights(sample_weight, rows)
         blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
@@ -114,6 +122,7 @@ class BaseChain(TransformerMixin, BaseEstimator):
         >>> ReverseDistiller(dims=[2, 3]).fit_moments(moments).moments_.weight
         300.0
         """
+        self._check_fits_moments()
         check_moments(moments)
         names = column_names(feature_names, moments.mean.size)
         blocks = find_blocks(self.dims, names, moments.mean.size)
@@ -253,6 +262,15 @@ class BaseChain(TransformerMixin, BaseEstimator):
         moments = Moments.of(rows, sample_weight)
         return self._solve(blocks, moments), moments.weight, moments
 
+    def _source(self) -> Self | None:
+        """Return the fitted estimator whose chain is to be taken, if there is one."""
+
+    def _take(self, source: Self, X: ArrayLike) -> None:
+        """Take the chain of a fitted estimator, if the columns of X are those that it needs."""
+
+    def _check_fits_moments(self) -> None:
+        """Refuse parameters of a chain that is not solved from moments."""
+
     def _check_parameters(self, blocks: Blocks) -> Any:
         """Refuse parameters that do not fit the chain."""
 
@@ -263,7 +281,14 @@ class BaseChain(TransformerMixin, BaseEstimator):
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         """Return the parameters that differ for the chain of the first models."""
-        return {"dims": self.dims_[:n_models].tolist()}
+        dims = self.dims_[:n_models].tolist()
+        if isinstance(self._solved_with()["dims"], Mapping):
+            dims = dict(zip(self.model_names_[:n_models], dims, strict=True))
+        return {"dims": dims}
+
+    def _solved_with(self) -> dict[str, Any]:
+        """Return the parameters that the chain was solved with."""
+        return self.get_params(deep=False)
 
     def _blocks(self) -> Blocks:
         return Blocks(tuple(self.model_names_), tuple(self.dims_.tolist()))
@@ -287,5 +312,5 @@ class BaseChain(TransformerMixin, BaseEstimator):
     def _delete_fit(self, keep: tuple[str, ...] = ()) -> None:
         """Delete all fitted attributes, so that none stays beside those of the next fit."""
         for name in list(vars(self)):
-            if (name.endswith("_") or name == "_chain") and name not in keep:
+            if (name.endswith("_") or name in _OF_FIT) and name not in keep:
                 delattr(self, name)

@@ -30,9 +30,9 @@ class NaiveChain(BaseChain):
 
     Parameters
     ----------
-    dims : sequence of int, default=None
-        Widths of the models' blocks of columns, small model first. None recognises them as
-        :class:`ReverseDistiller` does.
+    dims : sequence of int or dict of str to int, default=None
+        Widths of the models' blocks of columns, small model first, with names or without. None
+        recognises them as :class:`ReverseDistiller` does.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class NaiveChain(BaseChain):
     (100, 3)
     """
 
-    _parameter_constraints: dict = {"dims": ["array-like", None]}
+    _parameter_constraints: dict = {"dims": ["array-like", dict, None]}
 
     _read = staticmethod(read_published_naive)
 

@@ -6,25 +6,26 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._dask import is_dask, map_blocks, score_of_blocks
-from ..matrix._layout import Blocks, find_blocks
+from ..matrix._layout import Blocks
 from ..matrix._moments import Moments
 from ..matrix._prefixes import check_prefix, nested_names, new_columns, prefix_length
-from ..matrix._residue_moments import check_embedder, residue_columns, sum_residues
 from ..matrix._rows import check_row_weights, check_rows, names_in, string_columns
 from ..matrix._torch import as_array, tensor_as
-from ..utils._compat import HasMethods, Interval, StrOptions, _fit_context, validate_params
+from ..utils._compat import HasMethods, Interval, StrOptions, validate_params
 from ..utils._fingerprint import fingerprint
-from ._base_chain import BaseChain
+from ._moments_chain import MomentsChain
+from ._pretrained import check_alone, fitted_source, refuse_pretrained
 from ._saved_chain import read_chain, write_chain
 from ._solve import check_solvable_from_moments, solve
 from ._solved_chain import warn_of_few_rows, warn_of_lost_orthogonality
 
 
-class ReverseDistiller(BaseChain):
+class ReverseDistiller(MomentsChain):
     """Nested, orthogonal embeddings from a chain of models.
 
     The input is the concatenation ``[H1 | H2 | ...]`` of the embeddings that the models of one
@@ -40,16 +41,23 @@ class ReverseDistiller(BaseChain):
     The first columns of the output are the smallest model's embedding, bit for bit, and every
     prefix that ends at a model is that model's distilled embedding. The map is affine: distilling
     mean-pooled embeddings equals pooling distilled residues. We recommend to fit on residues of
-    about a thousand natural sequences (:meth:`fit_residues`), and to transform pooled embeddings.
+    about a thousand natural sequences (:meth:`fit_residues`), and to transform pooled embeddings
+    (`pretrained`).
 
     Read more in the :ref:`User Guide <user_guide>`.
 
     Parameters
     ----------
-    dims : sequence of int, default=None
-        Widths of the models' blocks of columns, small model first. None recognises the column names
-        of :class:`ESMEmbedder`, else the total width of known models, else takes all columns as one
+    dims : sequence of int or dict of str to int, default=None
+        Widths of the models' blocks of columns, small model first; with names as
+        :meth:`ESMEmbedder.model_widths` returns them. None recognises the column names of
+        :class:`ESMEmbedder`, else the total width of known models, else takes all columns as one
         block; without names it warns unless the models are a chain from its smallest on.
+    pretrained : str, path-like or FrozenEstimator, default=None
+        A chain that is fitted already: what :meth:`from_pretrained` reads, or a fitted distiller in
+        a :class:`sklearn.frozen.FrozenEstimator`. :meth:`fit` then only checks the columns, and of
+        the other parameters `n_components` alone may be set, which is not taken from the file. None
+        fits a chain.
     n_components : int or str, default=None
         Length of the prefix to return: a number of columns, the model to stop at (``"150M"``), or
         None for all. It affects :meth:`transform` alone; changing it needs no refit.
@@ -110,7 +118,10 @@ class ReverseDistiller(BaseChain):
     n_features_in_ : int
         Number of columns seen during fit.
     moments_ : Moments
-        Moments of the rows seen, to which more can be added; none after reading from a file.
+        Moments of the rows seen, to which more can be added. None are in a file, nor in a pickle
+        unless rows were added by :meth:`partial_fit`.
+    pretrained_ : ReverseDistiller
+        The distiller whose chain was taken, if `pretrained` is given.
     regressors_ : list of estimators
         Fitted clones of `regressor`, if it is an estimator; then there are no maps and `moments_`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -158,7 +169,8 @@ class ReverseDistiller(BaseChain):
     """
 
     _parameter_constraints: dict = {
-        "dims": ["array-like", None],
+        "dims": ["array-like", dict, None],
+        "pretrained": [str, os.PathLike, FrozenEstimator, None],
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
         "n_new": ["array-like", StrOptions({"all"}), None],
         "residual": [StrOptions({"model", "joint"})],
@@ -168,13 +180,13 @@ class ReverseDistiller(BaseChain):
         "memory": [str, HasMethods(["cache"]), None],
     }
 
-    _keeps_moments = True
     _read = staticmethod(read_chain)
 
     def __init__(
         self,
         dims=None,
         *,
+        pretrained=None,
         n_components=None,
         n_new=None,
         residual="model",
@@ -184,6 +196,7 @@ class ReverseDistiller(BaseChain):
         memory=None,
     ):
         self.dims = dims
+        self.pretrained = pretrained
         self.n_components = n_components
         self.n_new = n_new
         self.residual = residual
@@ -191,81 +204,6 @@ class ReverseDistiller(BaseChain):
         self.alpha = alpha
         self.rank = rank
         self.memory = memory
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Add rows to those already seen.
-
-        Batches of any sizes, in any order, give the fit of all rows at once. The chain is solved
-        when it is first used.
-
-        Parameters
-        ----------
-        X : array-like or Tensor of shape (n_samples, n_features), float64 or float32
-            More rows of the concatenated embeddings.
-        y : Ignored
-            Present by scikit-learn's convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows.
-
-        Returns
-        -------
-        self : ReverseDistiller
-
-        Raises
-        ------
-        ValueError
-            As for :meth:`fit`, or if the distiller was read from a file, which keeps no moments
-            to add to. The estimator is left unchanged.
-        """
-        check_solvable_from_moments(self.regressor)
-        fitted = "moments_" in vars(self)
-        if not fitted and hasattr(self, "components_"):
-            raise ValueError(
-                "This distiller was read from a file, which keeps no moments to add rows to; fit "
-                "a new one, or save fitted ones with joblib."
-            )
-        rows = self._check_rows(X) if fitted else check_rows(X, self)
-        if not fitted:
-            blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
-            self._check_parameters(blocks)
-        moments = Moments.of(rows, check_row_weights(sample_weight, rows))
-        if not fitted:
-            self._reset(X)
-            self._set_blocks(blocks)
-        self.moments_: Moments = self.moments_ + moments if fitted else moments
-        self.__dict__.pop("_chain", None)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
-        """Fit the chain on the residues of protein sequences, block by block.
-
-        Parameters
-        ----------
-        sequences : array-like of str of shape (n_sequences,)
-            Protein sequences; the paper used a thousand natural ones (about 250,000 residues).
-        embedder : ESMEmbedder
-            Embeds the residues with its chain of models; memory is bounded by its batches.
-
-        Returns
-        -------
-        self : ReverseDistiller
-
-        Raises
-        ------
-        TypeError
-            If `embedder` is not an embedder, or a sequence is not a string.
-        ValueError
-            If a sequence or the chain is not valid. The estimator is left unchanged.
-        """
-        check_solvable_from_moments(self.regressor)
-        check_embedder(embedder)
-        feature_names = residue_columns(embedder)
-        self._check_parameters(find_blocks(self.dims, feature_names, len(feature_names)))
-        return self.fit_moments(sum_residues([sequences], embedder), feature_names)
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the nested embedding, or its prefix of `n_components`.
@@ -374,7 +312,8 @@ class ReverseDistiller(BaseChain):
         """Return a digest that changes whenever the output for the same rows changes.
 
         After a fit it covers the map, or the regressors and bases, the prefix length, and the names
-        of models and columns; before a fit, the parameters. It covers neither `memory` nor the
+        of models and columns; before a fit, the parameters, and the chain that `pretrained` names.
+        It covers neither `memory` nor the
         moments, so that saving and reading do not change it.
 
         Returns
@@ -389,9 +328,9 @@ class ReverseDistiller(BaseChain):
         """
         chain = self._solved()
         if chain is None:
-            parameters = self.get_params(deep=False)
-            del parameters["memory"]
-            return fingerprint(parameters)
+            source = self._source()
+            taken = None if source is None else source.fingerprint()
+            return fingerprint(self.get_params(deep=False) | {"memory": None, "pretrained": taken})
         names = self.model_names_, getattr(self, "feature_names_in_", None)
         return fingerprint(names, self.dims_, chain.mean, self._n_components(), chain.essentials)
 
@@ -400,7 +339,8 @@ class ReverseDistiller(BaseChain):
         """Write the fitted chain to a safetensors file: arrays and plain metadata, no pickle.
 
         The metadata is JSON: models, parameters, numbers of each level, weight of the rows (null
-        for a distiller that was read from a file), and the versions of the packages.
+        for a distiller that was read from a file), whether they were residues (null if that is not
+        known, as after :meth:`fit`), and the versions of the packages.
 
         Parameters
         ----------
@@ -417,13 +357,40 @@ class ReverseDistiller(BaseChain):
         check_is_fitted(self)
         self._validate_params()  # they may have been set since the fit
         weight = self.moments_.weight if "moments_" in vars(self) else None
-        write_chain(path, self.get_params(), self._blocks(), self._solved(), weight)
+        parameters = self._solved_with() | {"n_components": self.n_components}
+        rows = vars(self).get("_rows")
+        write_chain(path, parameters, self._blocks(), self._solved(), weight, rows)
+
+    def _solved_with(self) -> dict[str, Any]:
+        if "pretrained_" in vars(self):
+            return self.pretrained_._solved_with()
+        return super()._solved_with()
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
-        parameters = super()._parameters_up_to(n_models) | {"n_components": None}
-        if self.n_new is not None and not isinstance(self.n_new, str):
-            parameters["n_new"] = list(self.n_new)[: n_models - 1]
-        return parameters
+        parameters = self._solved_with() | super()._parameters_up_to(n_models)
+        n_new = parameters["n_new"]
+        if n_new is not None and not isinstance(n_new, str):
+            n_new = list(n_new)[: n_models - 1]
+        return parameters | {"n_components": None, "n_new": n_new}
+
+    def _source(self) -> Self | None:
+        if self.pretrained is None:
+            return None
+        check_alone(self)
+        return fitted_source(self.pretrained, ReverseDistiller, self.from_pretrained)
+
+    def _take(self, source: Self, X: ArrayLike) -> None:
+        light = source._without_moments()
+        # Names of columns are compared where there are two sets of them.
+        (light if string_columns(X) is None else source)._check_rows(X)
+        prefix_length(self.n_components, light.model_names_, light.prefix_lengths_)
+        self._reset(X)
+        self._set_fit(light._blocks(), light._solved())
+        self.pretrained_ = light
+
+    def _check_fits_moments(self) -> None:
+        refuse_pretrained(self.pretrained)
+        check_solvable_from_moments(self.regressor)
 
     def _check_parameters(self, blocks: Blocks) -> list[int]:
         """Check the parameters against the chain; return the number of each level's new columns."""
@@ -438,6 +405,7 @@ class ReverseDistiller(BaseChain):
         return solve(rows, sample_weight, *self._solve_parameters(blocks), memory=self.memory)
 
     def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any, str]:
+        refuse_pretrained(self.pretrained)
         n_new = self._check_parameters(blocks)
         return blocks.dims, n_new, self.regressor, self.alpha, self.rank, self.residual
 

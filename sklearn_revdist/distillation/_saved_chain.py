@@ -46,11 +46,12 @@ def write_chain(
     blocks: Blocks,
     chain: SolvedChain,
     weight: float | None,
+    rows: str | None,
 ) -> None:
-    """Write a solved chain, the parameters it was solved with and the weight of its rows.
+    """Write a solved chain, the parameters it was solved with, and weight and kind of its rows.
 
-    The file is replaced in one step, when it is complete. Unknown values, the weight or a number
-    of a level, are null in it. A chain that is not affine is refused.
+    The file is replaced in one step, when it is complete. Unknown values, the weight, the kind or a
+    number of a level, are null in it. A chain that is not affine is refused.
     """
     if not isinstance(chain, AffineChain):
         raise ValueError(
@@ -72,6 +73,7 @@ def write_chain(
         "versions": {name: metadata.version(name) for name in _WRITERS},
         "parameters": {k: v for k, v in parameters.items() if k in _PARAMETERS},
         "weight": weight,
+        "rows": rows,
         "model_names": blocks.names,
         "dims": blocks.dims,
         "levels": [

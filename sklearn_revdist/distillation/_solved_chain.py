@@ -70,8 +70,8 @@ def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> N
     if weight < n_columns and chain.levels:
         few = f"The chain is fitted on {weight:g} rows, fewer than its {n_columns} columns"
         remedy = (
-            "fit on residues of natural proteins (fit_residues), or freeze a distiller that was "
-            "fitted on them (from_pretrained)"
+            "pooled embeddings of few proteins do not determine it, so take a chain that was "
+            "fitted on residues of natural proteins (pretrained=), or fit one (fit_residues)"
         )
     zero = "new columns lie beyond the numerical rank of the residual that the rows support"
     n_zero = (np.diff(chain.prefix_lengths) - chain.ranks).clip(0)

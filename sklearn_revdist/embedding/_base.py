@@ -24,13 +24,14 @@ from ._blocks import Block, columns_of, resolve_blocks
 from ._entries import Entry
 from ._pooling import check_poolings, resolve_poolings
 from ._store import EmbeddingStore
+from ._store_user import StoreUser
 from ._stored import pooled_rows
 
 if TYPE_CHECKING:
     from ._inference import EmbeddingRun
 
 
-class BaseEmbedder(SequenceTransformer, ABC):
+class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
     """What embedders do with their parameters, which a subclass documents and sets."""
 
     chain: Any
@@ -241,8 +242,20 @@ class BaseEmbedder(SequenceTransformer, ABC):
         feature_names_out : ndarray of shape (n_features,), object
             Only models that are given by a path need their weights for this.
         """
-        names = [(block.name(block.layers[0]), block.n_columns) for block in self._blocks()]
-        return np.array([f"{name}_{j}" for name, n in names for j in range(n)], dtype=object)
+        widths = self.model_widths().items()
+        return np.array([f"{name}_{j}" for name, n in widths for j in range(n)], dtype=object)
+
+    def model_widths(self) -> dict[str, int]:
+        """Count the columns of each model, for :class:`ReverseDistiller` to tell them apart.
+
+        Returns
+        -------
+        widths : dict of str to int
+            By the name that precedes the number in the names of the model's columns. As
+            ``ReverseDistiller(dims=embedder.model_widths())`` it stands for the names of the
+            columns, which arrays do not have.
+        """
+        return {block.name(block.layers[0]): block.n_columns for block in self._blocks()}
 
     def residue_feature_names(self) -> NDArray[np.object_]:
         """Name the columns of :meth:`iter_residues`, as those of a mean over residues.
@@ -341,8 +354,7 @@ class BaseEmbedder(SequenceTransformer, ABC):
         """
         records = records_of_sequences(tokens)
         distinct = {first: tokens[first] for first in records}
-        keep = self.store is not None
-        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+        with self._open_store() as store:
             run = self._run(blocks)
             for i, block in enumerate(blocks):
                 shape = len(block.layers), 1, block.n_columns

@@ -104,7 +104,8 @@ class ESMEmbedder(BaseEmbedder):
         (see :class:`EmbeddingStore`). A sequence that is in it, embedded with the same
         weights, precision and windows, is not embedded again, and a model of which nothing
         is missing is not loaded. Many processes may share the file. What a process has
-        embedded is kept, also when it is killed.
+        embedded is kept, also when it is killed. A relative path is that in the working directory
+        of the time of use; a loaded pipeline warns if it is a new file there.
 
     verbose : bool, default=False
         Whether to show progress on standard error.

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +22,7 @@ from ._assembly import records_of_sequences, residue_blocks
 from ._blocks import Block
 from ._embedder import ESMEmbedder
 from ._pooling import Masked, Residues
-from ._store import EmbeddingStore
+from ._store_user import StoreUser
 from ._stored import key_of, pooled_rows
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _AT_A_TIME = 2**14  # masked sequences
 _MASKED = Residues("masked", "masked", Masked())
 
 
-class ESMScorer(SequenceTransformer):
+class ESMScorer(StoreUser, SequenceTransformer):
     """Score variants of a protein by how likely each model of a chain finds them.
 
     A score is a difference of log-likelihoods, natural logarithms, of the variant and the wild
@@ -196,8 +195,7 @@ class ESMScorer(SequenceTransformer):
         records = records_of_sequences(tokens)
         distinct = {first: tokens[first] for first in records}
         scores = np.empty((len(tokens), len(blocks) * len(self.kinds)))
-        keep = self.store is not None
-        with EmbeddingStore.create(self.store, exist_ok=True) if keep else nullcontext() as store:
+        with self._open_store() as store:
             for i, entry in enumerate(self._embedder()._entries()):
                 block, head = blocks[i], Head(entry.model)
                 for j, kind in enumerate(self.kinds):

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,13 +23,14 @@ from ._model_free import ModelFree
 from ._probes import make_probe
 from ._representations import Maps, Representation, Sizes
 from ._splits import check_folds
+from ._steps import OF_DISTILLER, distiller_of
 
 PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
 
 
 @validate_params(
     {
-        "distiller": [ReverseDistiller],
+        "distiller": OF_DISTILLER,
         "sequences": ["array-like", None],
         "reference": [str, None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
@@ -36,7 +39,7 @@ PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_st
     prefer_skip_nested_validation=False,  # parameters of the distiller are the caller's
 )
 def prefix_scores(
-    distiller: ReverseDistiller,
+    distiller: ReverseDistiller | FrozenEstimator | Pipeline,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -70,10 +73,12 @@ def prefix_scores(
 
     Parameters
     ----------
-    distiller : ReverseDistiller
-        A fitted distiller, whose `n_components` is ignored.
+    distiller : ReverseDistiller, FrozenEstimator or Pipeline
+        A fitted distiller, whose `n_components` is ignored, or a fitted pipeline with one, whose
+        later steps are ignored as well.
     X : array-like of shape (n_samples, n_features), float64 or float32
-        Concatenated embeddings ``[H1 | H2 | ...]`` of the models of `distiller`.
+        Concatenated embeddings ``[H1 | H2 | ...]`` of the models of the distiller; for a pipeline
+        what its first step takes, such as sequences.
     y : array-like of shape (n_samples,)
         Targets, in any unit.
     sequences : array-like of str, of shape (n_samples,), default=None
@@ -103,8 +108,8 @@ def prefix_scores(
     Raises
     ------
     ValueError
-        If `X` does not fit the distiller, `y` is not finite or not as long as `X`, or all
-        targets of a test fold are equal.
+        If there is no distiller, `X` does not fit it, `y` is not finite or not as long as `X`, or
+        all targets of a test fold are equal.
     TypeError
         If `cv` is a string.
     sklearn.exceptions.NotFittedError
@@ -134,6 +139,7 @@ def prefix_scores(
     4  block1      distilled          8        0.87
     5  block1     concat_pca          8        0.83
     """
+    distiller, X = distiller_of(distiller, X)
     check_is_fitted(distiller)
     X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
     X = np.asarray(X, dtype=np.float64)

@@ -39,7 +39,7 @@ def scores_key(distiller, settings):
         settings = {**settings, "probe": clone(probe)}  # as it is fitted on folds
     hasattr(distiller, "components_")  # solves the chain here, if that is due, not in a copy
     # The whole map, and the parameters of the clones that are fitted on folds.
-    whole = copy.copy(distiller).set_params(n_components=None, memory=None)
+    whole = copy.copy(distiller).set_params(n_components=None, memory=None, pretrained=None)
     moments = vars(whole).get("moments_")
     natural = moments if moments is None else vars(moments)
     parameters = whole.get_params(deep=False)

@@ -5,7 +5,7 @@ known models, whose sums are all distinct.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from numbers import Integral
 from operator import itemgetter
@@ -25,14 +25,16 @@ class Blocks(NamedTuple):
 
 
 def find_blocks(
-    dims: Sequence[int] | None, feature_names: Sequence[str] | None, n_features: int
+    dims: Sequence[int] | Mapping[str, int] | None,
+    feature_names: Sequence[str] | None,
+    n_features: int,
 ) -> Blocks:
     """Find the blocks that `n_features` columns form.
 
     Parameters
     ----------
-    dims : sequence of int or None
-        Widths of the blocks, if the user gives them.
+    dims : sequence of int, mapping of str to int, or None
+        Widths of the blocks, if the user gives them, or names and widths.
     feature_names : sequence of str or None
         Names of the columns; `<model>_<column>`, numbered from 0, is recognised.
     n_features : int
@@ -64,19 +66,23 @@ def find_blocks(
         doubt = None
         if named is known is None:
             doubt = (
-                "are neither named by ESMEmbedder nor as wide as a known chain of models, so they "
-                "are taken as one block and returned as they are"
+                "are neither named by an embedder nor as wide as a known chain of models, so they "
+                "are taken as one block and returned as they are; give `dims`, as the embedder's "
+                "model_widths() returns them, or named columns"
             )
         elif named is None and not is_chain(blocks.names):
             doubt = (
                 f"have no names of models and are taken as {_spelled(blocks)}, whose widths add up "
-                "to as many; if they are of other models, the result is wrong"
+                "to as many; if they are of other models, the result is wrong; say their widths "
+                "with `dims`"
             )
         if doubt:
-            message = f"The {n_features} columns of X {doubt}; say their widths with `dims`."
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warnings.warn(f"The {n_features} columns of X {doubt}.", UserWarning, stacklevel=4)
     else:
-        dims = tuple(whole_numbers(dims, "dims"))
+        given = tuple(dims) if isinstance(dims, Mapping) else None
+        if given is not None and not all(isinstance(name, str) for name in given):
+            raise ValueError(f"dims={dims} has a key that is not a name; give names of models.")
+        dims = tuple(whole_numbers(dims.values() if given else dims, "dims"))
         if min(dims, default=1) < 1:
             raise ValueError(f"dims={list(dims)} hold a width below 1; give positive ones.")
         if sum(dims) != n_features:
@@ -84,12 +90,14 @@ def find_blocks(
                 f"dims={list(dims)} add up to {sum(dims)} columns, but X has {n_features}; give "
                 "the width of each model's embedding in the order of the columns."
             )
-        if named is not None and len(named.dims) > 1 and named.dims != dims:
+        differ = named is not None and (named.dims != dims or given not in (None, named.names))
+        if named is not None and len(named.dims) > 1 and differ:
+            said = dict(zip(given, dims, strict=True)) if given else list(dims)
             raise ValueError(
-                f"dims={list(dims)} contradict the names of the columns, which say "
+                f"dims={said} contradict the names of the columns, which say "
                 f"{_spelled(named)}; leave out `dims` or correct the order of the columns."
             )
-        names = next((b.names for b in (named, known) if b and b.dims == dims), None)
+        names = given or next((b.names for b in (named, known) if b and b.dims == dims), None)
         blocks = Blocks(names or tuple(f"block{i}" for i in range(len(dims))), dims)
     if len(set(blocks.names)) < len(blocks.names):
         raise ValueError(

@@ -3,10 +3,14 @@
 import os
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal, overload
 
 from ..utils._compat import validate_params
 from ._text import LONGEST, open_text
 from ._tokens import remove_gaps as without_gaps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # How files of other formats begin.
 _OTHER_FORMATS = {
@@ -25,10 +29,16 @@ _KEY = re.compile(r"(?<![^\s;|,])([\w.-]+)\s*=\s*")
 _CHECKED = 10
 
 
-@validate_params({"path": [str, os.PathLike], "remove_gaps": ["boolean"]})
+@overload
 def read_fasta(
-    path: str | os.PathLike, *, remove_gaps: bool = False
-) -> tuple[list[str], list[str]]:
+    path: str | os.PathLike, *, remove_gaps: bool = False, as_frame: Literal[False] = False
+) -> tuple[list[str], list[str]]: ...
+@overload
+def read_fasta(
+    path: str | os.PathLike, *, remove_gaps: bool = False, as_frame: Literal[True]
+) -> "pd.Series": ...
+@validate_params({"path": [str, os.PathLike], "remove_gaps": ["boolean"], "as_frame": ["boolean"]})
+def read_fasta(path, *, remove_gaps=False, as_frame=False):
     r"""Read names and sequences of a FASTA file.
 
     Parameters
@@ -42,6 +52,10 @@ def read_fasta(
         Whether ``-`` and ``.`` are removed, for the rows of an alignment (aligned FASTA, A2M,
         A3M). Lower-case letters, which are insertions there, are residues like others.
 
+    as_frame : bool, default=False
+        Whether to return a Series of the sequences with the names as its index, which a transformer
+        with pandas output keeps.
+
     Returns
     -------
     names : list of str
@@ -49,7 +63,8 @@ def read_fasta(
         or repeat.
 
     sequences : list of str
-        The lines up to the next header, joined. Their characters are not checked.
+        The lines up to the next header, joined. Their characters are not checked. With
+        ``as_frame=True``, a Series instead of the two lists.
 
     Raises
     ------
@@ -78,12 +93,24 @@ def read_fasta(
     >>> names, sequences = read_fasta(path, remove_gaps=True)
     >>> sequences
     ['MKTAYIAKQR', 'GSHM']
+
+    Rows of pandas output keep the names of a Series:
+
+    >>> from sklearn_revdist import ESMEmbedder
+    >>> embedder = ESMEmbedder("demo").set_output(transform="pandas")
+    >>> H = embedder.transform(read_fasta(path, remove_gaps=True, as_frame=True))
+    >>> H.index.tolist()
+    ['first', 'second']
     >>> folder.cleanup()
     """
-    names, sequences = zip(*iter_fasta(path), strict=True)
+    names, sequences = map(list, zip(*iter_fasta(path), strict=True))
     if remove_gaps:
-        return list(names), list(map(without_gaps, sequences))
-    return list(names), list(sequences)
+        sequences = list(map(without_gaps, sequences))
+    if not as_frame:
+        return names, sequences
+    import pandas as pd
+
+    return pd.Series(sequences, pd.Index(names, name="name"), name="sequence")
 
 
 def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_revdist import ReverseDistiller
+from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
 from sklearn_revdist.cli._console import INPUT
 from sklearn_revdist.utils._models import DEMO
 
@@ -44,7 +44,9 @@ def test_json_has_all_that_is_known(revdist, distiller):
 def test_the_table_has_one_line_per_model(revdist):
     lines = revdist("info", "x.safetensors").text.splitlines()
     assert lines[0] == "3 models, 304 columns to 98, ols, fitted on 500 rows"
-    assert [line.split()[:3] for line in lines[2:6]] == [
+    assert lines[1] == "The file does not say whether the rows were residues or whole proteins."
+    assert "training R2" in lines[3]
+    assert [line.split()[:3] for line in lines[3:7]] == [
         ["model", "width", "prefix"],
         [DEMO[0].name, "48", "48"],
         [DEMO[1].name, "96", "68"],
@@ -53,8 +55,23 @@ def test_the_table_has_one_line_per_model(revdist):
     assert lines[-1].startswith("Written by sklearn-revdist ")
 
 
+def test_residues_are_said_where_the_fit_knows_them(in_process, tmp_path):
+    sequences = load_if1_ecoli().data[:20]
+    fitted = ReverseDistiller().fit_residues(sequences, ESMEmbedder("demo"))
+    fitted.save_pretrained(tmp_path / "y.safetensors")
+    text = in_process("info", "y.safetensors").text
+    assert text.splitlines()[:2] == [
+        "3 models, 304 columns to 160, ridge, fitted on 1440 residues",
+        "",
+    ]
+    rows, _ = next(ESMEmbedder("demo").iter_residues(sequences))
+    fitted.fit(rows).save_pretrained(tmp_path / "y.safetensors")
+    assert in_process("info", "y.safetensors", "--json").json["rows"] is None
+
+
 def test_the_bundled_distiller_and_published_weights(in_process, tmp_path):
-    assert in_process("info", "demo").text.startswith("3 models, 304 columns to 160")
+    demo = in_process("info", "demo").text
+    assert demo.startswith("3 models, 304 columns to 160, ols, fitted on residues\n\n")
     for path in (Path(__file__).parents[1] / "published").glob("rd-*-pcr-fbpca-1k.npz"):
         shutil.copy(path, tmp_path)
     ended = in_process("info", tmp_path)

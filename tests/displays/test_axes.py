@@ -21,7 +21,7 @@ from sklearn_revdist import (
     mean_scores,
     prefix_scores,
 )
-from sklearn_revdist.displays._axes import LEVELS, STYLES, short_name
+from sklearn_revdist.displays._axes import LEVELS, STYLES, score_name, short_name
 from sklearn_revdist.displays._legends import draw_panels
 
 mpl.use("Agg")
@@ -35,6 +35,19 @@ def test_short_names_say_layers_and_poolings():
         "mine_layer3": "mine_layer3",
     }
     assert {name: short_name(name) for name in short} == short
+
+
+def test_scores_are_named_as_in_a_sentence():
+    names = {
+        "spearman": "Spearman correlation",
+        "r2": "R²",
+        "neg_mean_absolute_error": "negative mean absolute error",
+        "recall@5": "recall@5",
+        "map": "mean average precision",
+        "score": "score",
+        "matthews_corrcoef": "matthews corrcoef",
+    }
+    assert {score: score_name(score) for score in names} == names
 
 
 @pytest.fixture
@@ -89,7 +102,7 @@ CHAINS = {
 ALL = (*STYLES, *LEVELS)
 
 
-def means_of(chain, split, rng):
+def means_of(chain, split, rng, metric="spearman"):
     """Means of every representation on one split, as `mean_scores` gives them."""
     sizes = [(model, sum([*chain.values()][:i]), w) for i, (model, w) in enumerate(chain.items())]
     rows = [
@@ -100,7 +113,7 @@ def means_of(chain, split, rng):
     ] + [("", name, "fold", 20) for name in LEVELS]
     table = pd.DataFrame(rows, columns=["model", "representation", "fitted_on", "n_columns"])
     score = rng.uniform(0, 0.7, len(table))
-    kind = {"rows": "variants", "metric": "spearman", "split": split, "subset": "all"}
+    kind = {"rows": "variants", "metric": metric, "split": split, "subset": "all"}
     return table.assign(score=score, low=score - 0.1, high=score + 0.1, n_tasks=39, **kind)
 
 
@@ -132,10 +145,10 @@ def prefixes(chain):
     return pd.DataFrame(rows, columns=columns)
 
 
-def curve(chain, prefixes, **where):
+def curve(chain, prefixes, score_name="spearman", **where):
     n, errors = len(prefixes), np.full(len(prefixes), 0.02)
     display = PrefixCurveDisplay(prefixes, np.linspace(0, 0.5, n), errors, prefixes[n // 2])
-    display.models = chain
+    display.models, display.score_name = chain, score_name
     return display.plot(**where)
 
 
@@ -152,6 +165,12 @@ PICTURES = {
     ),
     "scaling by default": lambda chain, rng: (
         ScalingDisplay.from_table(means_of(chain, "random", rng)).figure_
+    ),
+    "scaling of a long score": lambda chain, rng: (
+        ScalingDisplay.from_table(means_of(chain, "random", rng, "aupr")).figure_
+    ),
+    "prefixes of a long score": lambda chain, rng: (
+        curve(chain, np.arange(1, 161), "neg_root_mean_squared_error").figure_
     ),
     "prefix scores": lambda chain, rng: PrefixScoreDisplay.from_scores(prefixes(chain)).figure_,
     "every prefix": lambda chain, rng: curve(chain, np.arange(1, 1 + max(chain.values()))).figure_,
@@ -182,7 +201,9 @@ def texts(figure):
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
             found += [tick.label1 for tick in ticks if low <= tick.get_loc() <= high]
     return [
-        (text.get_text(), text.get_window_extent()) for text in found if text.get_text().strip()
+        (text.get_text(), text.get_window_extent(), text.get_fontsize())
+        for text in found
+        if text.get_text().strip()
     ]
 
 
@@ -193,11 +214,12 @@ def test_no_text_is_cut_off_or_covers_another(rng, picture, chain):
     figure = PICTURES[picture](CHAINS[chain], rng)
     found = texts(figure)
     assert len(found) > 10
-    for text, box in found:
+    for text, box, points in found:
+        assert points >= 8
         assert min(box.x0, box.y0) > -0.5, text
         assert box.x1 < figure.bbox.x1 + 0.5, text
         assert box.y1 < figure.bbox.y1 + 0.5, text
-    for (text, a), (other, b) in combinations(found, 2):
+    for (text, a, _), (other, b, _) in combinations(found, 2):
         overlap = mpl.transforms.Bbox.intersection(a, b)
         assert overlap is None or min(overlap.width, overlap.height) < 0.5, (text, other)
     whole = figure.get_tightbbox()  # in inches

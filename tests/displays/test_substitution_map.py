@@ -96,6 +96,7 @@ def test_no_text_is_cut_off_or_lies_upon_another(rng, n, first):
     ax, bar = display.ax_, display.colorbar_.ax
     texts = [*ax.texts, *ax.get_yticklabels(), *shown]
     texts += [ax.xaxis.label, ax.yaxis.label, bar.yaxis.label]
+    assert min(text.get_fontsize() for text in texts) >= 8
     boxes = np.array([text.get_window_extent().extents for text in texts])
     assert (boxes[:, :2] >= figure.bbox.extents[:2]).all()
     assert (boxes[:, 2:] <= figure.bbox.extents[2:]).all()

@@ -138,11 +138,12 @@ def test_fewer_rows_than_columns_are_warned_of_with_the_remedy(X):
     with pytest.warns(UserWarning, match="fewer than its 23 columns") as caught:
         ReverseDistiller(DIMS, n_new=[1, 1]).fit(X[:20])
     assert [str(warning.message) for warning in caught] == [
-        "The chain is fitted on 20 rows, fewer than its 23 columns; fit on residues of natural "
-        "proteins (fit_residues), or freeze a distiller that was fitted on them (from_pretrained)."
+        "The chain is fitted on 20 rows, fewer than its 23 columns; pooled embeddings of few "
+        "proteins do not determine it, so take a chain that was fitted on residues of natural "
+        "proteins (pretrained=), or fit one (fit_residues)."
     ]
     assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); fit"):
+    with pytest.warns(UserWarning, match=r"23 columns, and 5 new columns .* \(5 of block2\); p"):
         ReverseDistiller(DIMS, n_new=[1, 7]).fit(X[:22])
 
 

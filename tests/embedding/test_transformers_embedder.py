@@ -20,9 +20,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn_revdist import (
     EmbeddingStore,
     ESMEmbedder,
+    PrefixCurveDisplay,
+    PrefixRidgeCV,
     ReverseDistiller,
     TransformersEmbedder,
     embed_to_parquet,
+    prefix_scores,
 )
 from sklearn_revdist.embedding._padded import PaddedModel
 
@@ -173,6 +176,22 @@ def test_what_a_model_cannot_do_is_said_before_anything_is_embedded(
 def test_chains_that_are_not_valid(chain, error, message):
     with pytest.raises(error, match=message):
         TransformersEmbedder(chain).fit(["MK"])
+
+
+def test_arrays_of_a_pipeline_keep_the_names_of_models(folders, rng):
+    embedder = TransformersEmbedder([folders("prot_t5"), folders("esmc")], layer=[2, -1])
+    assert embedder.model_widths() == {"prot_t5_layer2": 24, "esmc": 24}
+    distiller = ReverseDistiller(embedder.model_widths(), n_new=[6])
+    sequences = ["".join(rng.choice(list("ACDEFGHIKLM"), size=9)) for _ in range(60)]
+    model = make_pipeline(embedder, distiller, PrefixRidgeCV()).fit(sequences, rng.normal(size=60))
+    names = model[:-1].get_feature_names_out()
+    assert names[[0, 24]].tolist() == ["prot_t5_layer2_0", "esmc_residual_0"]
+    display = PrefixCurveDisplay.from_estimator(model)
+    assert display.models == {"prot_t5_layer2": 24, "esmc": 30}
+    assert prefix_scores(model, sequences, range(60), cv=2)["model"].unique().tolist() == [
+        "prot_t5_layer2",
+        "esmc",
+    ]
 
 
 def test_two_models_of_one_name_are_refused(folders, tmp_path):

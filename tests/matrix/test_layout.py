@@ -55,9 +55,14 @@ def test_a_sum_of_widths_that_is_not_a_whole_chain_is_doubted(n_features, dims, 
     assert find_blocks(None, names_of_blocks(blocks), n_features) == blocks
 
 
+@pytest.mark.parametrize("names", [None, columns(small=3, large=4), list("abcdefg")])
+def test_widths_with_names_stand_for_the_names_of_columns(names):
+    assert find_blocks({"small": 3, "large": 4}, names, 7) == Blocks(("small", "large"), (3, 4))
+
+
 @pytest.mark.parametrize("names", [None, ["a_1", "a_2", "b_0"]])
 def test_unknown_columns_are_one_block_with_a_warning(names):
-    with pytest.warns(UserWarning, match="3 columns of X .* one block .* widths with `dims`"):
+    with pytest.warns(UserWarning, match="3 columns of X .* one block .* give `dims`, as"):
         assert find_blocks(None, names, 3) == Blocks(("block0",), (3,))
 
 
@@ -66,6 +71,13 @@ def test_unknown_columns_are_one_block_with_a_warning(names):
     [
         ([2, 4], None, r"dims=\[2, 4\] add up to 6 columns, but X has 7"),
         ([2, 5], columns(small=3, large=4), r"contradict .* small \(3\), large \(4\)"),
+        (
+            {"large": 3, "small": 4},
+            columns(small=3, large=4),
+            r"dims={'large': 3, 'small': 4} contradict .* small \(3\), large \(4\)",
+        ),
+        ({"a": 2, "b": 4}, None, r"dims=\[2, 4\] add up to 6 columns, but X has 7"),
+        ({1: 3, "b": 4}, None, "has a key that is not a name; give names of models"),
         (
             None,
             [*columns(a=2, b=3), "again__a_0", "again__a_1"],

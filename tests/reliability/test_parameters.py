@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import sklearn_revdist
@@ -147,6 +148,10 @@ ESTIMATORS = {
     ReverseDistiller: {
         "dims": WIDTHS,
         "n_components": [0, -1, 1.5, 99, "nosuch", [1], np.nan],
+        "pretrained": [
+            *(5, ["demo"], "nosuch", __file__, ReverseDistiller(), ReverseDistiller),
+            *(FrozenEstimator(LinearRegression()), FrozenEstimator(ReverseDistiller())),
+        ],
         "n_new": [3, "some", [9], [-1], [1.5], [1, 2], ["a"], [None], []],
         "residual": ["both", None, True, ["joint"], 1],
         "regressor": ["lasso", None, 5, ["ols"], LinearRegression],
@@ -402,7 +407,11 @@ CALLS = {
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },
-    "read_fasta": {"path": [*NO_PATH, None], "remove_gaps": NO_BOOLEAN},
+    "read_fasta": {
+        "path": [*NO_PATH, None],
+        "remove_gaps": NO_BOOLEAN,
+        "as_frame": NO_BOOLEAN,
+    },
     "mean_scores": SCORES,
     "win_rates": SCORES,
     "growth": SCORES,

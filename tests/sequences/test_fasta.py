@@ -74,6 +74,13 @@ def test_a_record_has_so_many_letters_at_most(fasta, monkeypatch):
         read_fasta(path)
 
 
+def test_a_series_has_the_names_as_its_index(fasta):
+    found = read_fasta(fasta(gzip.compress(b">a b\nMK-T\n>\nAC\n>a b\nW\n")), as_frame=True)
+    assert found.to_list() == ["MK-T", "AC", "W"]
+    assert found.index.to_list() == ["a b", "", "a b"]
+    assert (found.name, found.index.name) == ("sequence", "name")
+
+
 def test_gaps_are_removed_where_that_is_asked_for(fasta):
     path = fasta(">a\nMK-t.\n--\n>b\n---\n")
     assert read_fasta(path)[1] == ["MK-t.--", "---"]

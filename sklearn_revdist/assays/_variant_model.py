@@ -154,8 +154,10 @@ def make_variant_model(
 def _nested(embedder: BaseEmbedder, distiller: ReverseDistiller | None) -> Any:
     if distiller is None:
         return embedder
-    # moments are large, and a folder of this machine is of no use elsewhere
-    small = distiller._without_moments().set_params(memory=None)
+    # moments are large, and paths of this machine are of no use elsewhere
+    fitted = vars(distiller).get("pretrained_", distiller)
+    small = fitted._without_moments()
+    small.set_params(memory=None, n_components=distiller.n_components)
     return make_pipeline(embedder, FrozenEstimator(small))
 
 

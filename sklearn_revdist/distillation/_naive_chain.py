@@ -26,7 +26,7 @@ class NaiveChain(BaseChain):
     The embeddings of two models share no coordinates. :meth:`transform` returns that of the last
     model; :meth:`truncate` gives the chain that ends at another.
 
-    Read more in the :ref:`User Guide <user_guide>`.
+    Read more in the :ref:`User Guide <distilling>`.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class ReverseDistiller(MomentsChain):
     about a thousand natural sequences (:meth:`fit_residues`), and to transform pooled embeddings
     (`pretrained`).
 
-    Read more in the :ref:`User Guide <user_guide>`.
+    Read more in the :ref:`User Guide <distilling>`.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ class ReverseDistiller(MomentsChain):
         block; without names it warns unless the models are a chain from its smallest on.
     pretrained : str, path-like or FrozenEstimator, default=None
         A chain that is fitted already: what :meth:`from_pretrained` reads, or a fitted distiller in
-        a :class:`sklearn.frozen.FrozenEstimator`. :meth:`fit` then only checks the columns, and of
-        the other parameters `n_components` alone may be set, which is not taken from the file. None
-        fits a chain.
+        a :class:`sklearn.frozen.FrozenEstimator`. :meth:`fit` then only checks the columns, which
+        may be those of the first models alone, and of the other parameters only `n_components` may
+        be set, which is not taken from the file. None fits a chain.
     n_components : int or str, default=None
         Length of the prefix to return: a number of columns, the model to stop at (``"150M"``), or
         None for all. It affects :meth:`transform` alone; changing it needs no refit.
@@ -380,6 +380,9 @@ class ReverseDistiller(MomentsChain):
         return fitted_source(self.pretrained, ReverseDistiller, self.from_pretrained)
 
     def _take(self, source: Self, X: ArrayLike) -> None:
+        if len(shape := getattr(X, "shape", ())) == 2:  # the first models' columns may suffice
+            shorter = np.flatnonzero(np.cumsum(source.dims_[:-1]) == shape[1])
+            source = source.truncate(source.model_names_[shorter[0]]) if shorter.size else source
         light = source._without_moments()
         # Names of columns are compared where there are two sets of them.
         (light if string_columns(X) is None else source)._check_rows(X)

@@ -27,7 +27,7 @@ class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefix
     are ordered from general to special. Columns are scaled inside the estimator, so that embeddings
     need no scaler before it.
 
-    Read more in the :ref:`User Guide <user_guide>`.
+    Read more in the :ref:`User Guide <probes>`.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
     target for each class if there are more than two. Prefix length and penalty are chosen together;
     see :class:`PrefixRidgeCV` for details.
 
-    Read more in the :ref:`User Guide <user_guide>`.
+    Read more in the :ref:`User Guide <probes>`.
 
     Parameters
     ----------

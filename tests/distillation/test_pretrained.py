@@ -50,6 +50,20 @@ def test_it_is_the_frozen_distiller_bit_for_bit(of, n_components, given, path, X
     )
 
 
+@pytest.mark.parametrize(
+    "of", [np.asarray, lambda X: pd.DataFrame(X, columns=COLUMNS[: X.shape[1]])]
+)
+@pytest.mark.parametrize("width", [4, 11])
+def test_columns_of_the_first_models_suffice_for_their_prefix(of, width, given, X):
+    whole = ReverseDistiller(pretrained=given).fit(X).transform(X)
+    distiller = ReverseDistiller(pretrained=given).fit(of(X[:, :width]))
+    prefix = distiller.transform(of(X[:, :width]))
+    np.testing.assert_array_equal(prefix, whole[:, : prefix.shape[1]])
+    assert prefix.shape[1] == distiller.prefix_lengths_[-1] == {4: 4, 11: 7}[width]
+    with pytest.raises(ValueError, match="'large' is not a model of the chain"):
+        distiller.set_params(n_components="large").fit(of(X[:, :width]))
+
+
 def test_rows_of_the_fit_do_not_matter_and_a_clone_keeps_the_chain(given, X, rng):
     distiller = ReverseDistiller(pretrained=given).fit(X)
     other = clone(distiller)

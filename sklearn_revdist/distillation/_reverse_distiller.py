@@ -380,7 +380,8 @@ class ReverseDistiller(MomentsChain):
         return fitted_source(self.pretrained, ReverseDistiller, self.from_pretrained)
 
     def _take(self, source: Self, X: ArrayLike) -> None:
-        if len(shape := getattr(X, "shape", ())) == 2:  # the first models' columns may suffice
+        shape = getattr(X, "shape", None)
+        if shape is not None and len(shape) == 2:  # the first models' columns may suffice
             shorter = np.flatnonzero(np.cumsum(source.dims_[:-1]) == shape[1])
             source = source.truncate(source.model_names_[shorter[0]]) if shorter.size else source
         light = source._without_moments()

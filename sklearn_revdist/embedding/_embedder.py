@@ -64,7 +64,7 @@ class ESMEmbedder(BaseEmbedder):
         Precision of weights and activations. ``"auto"`` is float16 on CUDA, with bfloat16
         for sequences that overflow, and float32 elsewhere. ``"fast"`` is the same, except
         that it is bfloat16 on CPUs with instructions for it (AMX or AVX512-BF16), which
-        rounds to three digits (see :ref:`embedding`). The output is always float32.
+        rounds to three digits (see :ref:`gpu`). The output is always float32.
 
     batch_tokens : int, default=None
         Number of residues, with a beginning and end for each sequence, that are embedded at a

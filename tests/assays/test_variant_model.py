@@ -144,6 +144,18 @@ def test_a_distiller_nests_the_embeddings(scan, data, distiller):
     np.testing.assert_allclose(predictions(model, data), by_hand(parts, data), rtol=1e-9)
 
 
+def test_a_pretrained_distiller_is_kept_as_its_chain(scan, data, distiller, tmp_path):
+    path = tmp_path / "distiller.safetensors"
+    distiller.save_pretrained(path)
+    given = ReverseDistiller(pretrained=path).fit(ESMEmbedder(CHAIN).transform(data[0]))
+    expected, model = (
+        make_variant_model(ESMEmbedder(CHAIN), features=["mean"], distiller=one)
+        for one in (distiller, given)
+    )
+    assert str(path) not in str(model.get_params())
+    np.testing.assert_array_equal(predictions(model, data), predictions(expected, data))
+
+
 def test_a_distiller_of_columns_without_names_fits_by_their_number(tmp_path, write_checkpoint):
     paths = [write_checkpoint(tmp_path / f"{width}.pt", width=width) for width in (24, 36)]
     embedder = ESMEmbedder(list(map(str, paths)))

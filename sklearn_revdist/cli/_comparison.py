@@ -21,21 +21,13 @@ from ..embedding._blocks import columns_of
 from ..embedding._pooling import POOLINGS
 from ..matrix._prefixes import model_prefixes, prefix_length
 from ..utils._models import known_model, model_and_layer
+from ._chains import chain_of, embedding_columns, make_embedder, sources
 from ._console import INPUT, as_usage, embedding, failing
 from ._databases import Database, Origin, Source, embedded_source, open_database
-from ._distillers import embedder_of, prefix_of
+from ._distillers import embedder_of, prefix_of, read_distiller, read_prefix
 from ._embedding_inputs import holds_sequences
 from ._layer_options import positions_of
-from ._sequence_inputs import (
-    Kept,
-    Records,
-    chain_of,
-    checked_sequences,
-    embedded,
-    embedding_columns,
-    make_embedder,
-    sources,
-)
+from ._sequence_inputs import Kept, Records, checked_sequences, embedded
 
 _DEFAULT = "650M"
 
@@ -130,7 +122,7 @@ def read_alike(
     fitted = None
     with failing(INPUT):
         if asked.distiller is not None:
-            fitted = ReverseDistiller.from_pretrained(asked.distiller)
+            fitted = read_distiller(asked.distiller)
         found = [_opened(side, fitted, asked) for side in (first, second)]
         known = [source for source in found if source is not None]
         nested = [source for source in known if source.origin.is_nested]
@@ -156,7 +148,7 @@ def read_alike(
             if source is None:
                 for other in plain:
                     _check_alike(repr(str(side.path)), origin, other, space)
-                source = _embedded(side, embedder, origin, kept)
+                source = _embedded(side, embedder, origin, kept, quiet)
             opened.append(source)
         ways = [space.convert(source) for source in opened]
     database, queries = (
@@ -182,10 +174,13 @@ def _opened(side: Side, fitted: ReverseDistiller | None, asked: Asked) -> Source
     return source
 
 
-def _embedded(side: Side, embedder: BaseEmbedder, origin: Origin, kept: Kept) -> Source:
+def _embedded(
+    side: Side, embedder: BaseEmbedder, origin: Origin, kept: Kept, quiet: bool
+) -> Source:
     records = Records(side.path, **side.reading)
     sequences = checked_sequences(records, embedder)
-    table = embedded(sequences, embedder, kept, copied=records.copied, residues=False)
+    how = {"copied": records.copied, "residues": False, "quiet": quiet}
+    table = embedded(sequences, embedder, kept, **how)
     return embedded_source(repr(str(side.path)), sequences, table, origin)
 
 
@@ -194,7 +189,7 @@ def _check_alike(where: str, origin: Origin, other: Source, space: _Space) -> No
     if found is not None:
         raise ValueError(
             f"Embeddings of {where} are {found[0]}, but those of {other.where} {found[1]}; "
-            "embed both alike (--model, --layer, --pooling, --reference, --dtype)."
+            "embed both alike (-m, --layer, --pooling, --reference, --dtype)."
         )
 
 
@@ -237,9 +232,8 @@ def _nested(source: Source, asked: Asked) -> _Space:
     """Both are nested already."""
     columns = source.table.columns or []
     prefixes = model_prefixes(columns) or {}
-    n = asked.n_components
-    n_components = int(n) if n is not None and n.isdecimal() else n
     models, ends = list(prefixes), np.array(list(prefixes.values()))
+    n_components = None if asked.n_components is None else read_prefix(asked.n_components, models)
     n_columns = as_usage(prefix_length, n_components, models, ends)
 
     def convert(other: Source) -> Callable[[NDArray], NDArray]:
@@ -265,7 +259,7 @@ def _plain(known: Sequence[Source], asked: Asked) -> _Space:
     if len(asked.models) > 1:
         raise click.UsageError(
             "Embeddings of several models are compared through a distiller; give --distiller, or "
-            "one --model."
+            "one -m."
         )
     if known:
         block = _block(known[0], asked)
@@ -289,7 +283,7 @@ def _block(source: Source, asked: Asked) -> str:
         if not found:
             raise ValueError(
                 f"{source.where} has embeddings {source.origin.spelled()}, and none by {model}; "
-                "name another --model, or embed with it."
+                "name another model by -m, or embed with it."
             )
     if {"layer", "pooling"} & set(asked.given):
         wanted = _origin_of(_embedder_of_one(found[-1], None, asked)).blocks
@@ -321,7 +315,7 @@ def _embedder(
     if space.plain == [""]:
         raise click.UsageError(
             "The embeddings do not name their model, by which sequences have to be embedded; name "
-            "it by --model."
+            "it by -m."
         )
     if fitted is None:
         return _embedder_of_one(space.plain[0], like, asked)
@@ -337,7 +331,7 @@ def _embedder_of_one(block: str, like: Origin | None, asked: Asked) -> BaseEmbed
         settings["layer"] = layer
     if entry is None and known_model(model) is None:
         raise click.UsageError(
-            f"The model {model!r} is not known by its name; give its file or folder by --model."
+            f"The model {model!r} is not known by its name; give its file or folder by -m."
         )
     return make_embedder([entry or model], settings)
 

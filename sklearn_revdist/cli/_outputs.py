@@ -10,7 +10,7 @@ import click
 
 from ..tables._files import format_of, writing
 from ..tables._table import Table
-from ._console import OUTPUT, STDIO, as_usage, failing, progress, say
+from ._console import OUTPUT, STDIO, as_usage, failing, note, progress
 
 
 def refuse_json(output: Path, content: str, as_json: bool) -> None:
@@ -61,4 +61,4 @@ def report(content: dict[str, Any], line: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(content, indent=2))
     else:
-        say(line)
+        note(line)

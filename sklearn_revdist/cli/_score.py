@@ -11,6 +11,7 @@ from ..sequences._copied_columns import NO_COLUMNS
 from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
 from ..tables._files import format_of, writing
+from ._chains import chain_of
 from ._console import (
     INPUT,
     OUTPUT,
@@ -19,12 +20,22 @@ from ._console import (
     failing,
     local_copy,
     local_output,
+    refuse_input,
     writable,
 )
 from ._layer_options import read_reference
-from ._options import chain_option, device_option, keep_option, quiet_option, unknown_option
-from ._outputs import refuse_clashes
-from ._sequence_inputs import chain_of, copied_columns
+from ._options import (
+    chain_option,
+    device_option,
+    json_option,
+    keep_option,
+    quiet_option,
+    store_option,
+    unknown_option,
+)
+from ._outputs import refuse_clashes, refuse_json, report
+from ._sequence_inputs import copied_columns
+from ._weights import fetch_weights
 
 
 @click.command()
@@ -62,11 +73,7 @@ from ._sequence_inputs import chain_of, copied_columns
     callback=writable,
     help="A .csv, .csv.gz or .parquet file, or - for standard output.",
 )
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to keep what has been computed in.",
-)
+@store_option("A store (.sqlite) to keep what has been computed in.")
 @device_option
 @click.option(
     "--max-length",
@@ -74,6 +81,7 @@ from ._sequence_inputs import chain_of, copied_columns
     help="Residues around a position that a model sees; default: all.",
 )
 @unknown_option("What to do with ambiguous residues.")
+@json_option("about what was done")
 @quiet_option
 def score_command(
     variants,
@@ -87,6 +95,7 @@ def score_command(
     models,
     alone,
     output,
+    as_json,
     quiet,
     **settings,
 ):
@@ -114,6 +123,8 @@ def score_command(
         raise click.UsageError(
             f"{str(output)!r} ends in none of .csv, .csv.gz and .parquet; choose one."
         )
+    refuse_json(output, "scores", as_json)
+    refuse_input(output, variants)
     output_format = "csv" if output == STDIO else format_of(output)
     scorer = ESMScorer(
         chain_of(models, alone=alone, families=False),
@@ -140,6 +151,7 @@ def score_command(
         else:
             sequences, mutants = mutants, _named(reference, mutants, first_position)
         scorer.fit(list(sequences))
+    fetch_weights(scorer._embedder(), quiet=quiet)
     with embedding():
         scores = scorer.transform(list(sequences))
     if output_format == "csv":
@@ -152,8 +164,11 @@ def score_command(
         writing(target, columns, output_format, types=copied.types) as write,
     ):
         write(labels, scores)
-    if output != STDIO:
-        click.echo(f"{output}: {len(scores)} scores of {', '.join(columns)}")
+    models = list(dict.fromkeys(known_entry.name for known_entry in scorer._embedder()._entries()))
+    done = {"output": str(output), "n_scores": len(scores), "columns": columns}
+    where = "" if output == STDIO else f"{output}: "
+    of_kinds = f"{' and '.join(kinds)} of {' + '.join(models)}"
+    report(done, f"{where}{len(scores)} variants scored by {of_kinds}", as_json)
 
 
 def _named(reference, sequences, first_position):

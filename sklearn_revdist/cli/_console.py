@@ -177,7 +177,7 @@ def local_output(path: Path) -> Iterator[Path]:
 
 
 def writable(
-    _context: click.Context, _parameter: click.Parameter, path: Path | None
+    _context: click.Context | None, _parameter: click.Parameter | None, path: Path | None
 ) -> Path | None:
     """Refuse an output that cannot be written, before the work."""
     if path is None or path == STDIO:
@@ -199,7 +199,9 @@ def writable(
     raise failure(problem, OUTPUT)
 
 
-def file_only(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
+def file_only(
+    context: click.Context | None, parameter: click.Parameter | None, path: Path | None
+) -> Any:
     """Refuse an output that cannot be written, or is standard output, before the work."""
     if path == STDIO:
         raise click.BadParameter("'-' is standard output, which is for text; name a file.")
@@ -218,7 +220,9 @@ def folder_only(_context: click.Context, _parameter: click.Parameter, path: Path
     return path
 
 
-def store_only(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
+def store_only(
+    context: click.Context | None, parameter: click.Parameter | None, path: Path | None
+) -> Any:
     """Refuse a store that cannot be written, or another kind of file, before the work."""
     path = file_only(context, parameter, path)
     if path is not None and path.is_file() and path.stat().st_size:

@@ -36,7 +36,7 @@ def download_command(models, alone, dry_run, as_json, quiet):
     chain = _published(chain_of(models, alone=alone, families=False))
     missing = [model for model in chain if not is_here(model)]
     if missing:
-        for line in announced(missing):
+        for line in announced(missing)[: 1 if dry_run else None]:  # the files are in the table, too
             note(line)
     if missing and not dry_run:
         download(missing, quiet=quiet)

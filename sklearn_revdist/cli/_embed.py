@@ -8,7 +8,7 @@ import click
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES
 from ._chains import chain_of, embedding_columns, make_embedder
-from ._console import local_copy, local_output, refuse_input
+from ._console import local_copy, local_output, refuse_input, store_only
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
@@ -79,9 +79,11 @@ def embed_command(
         refuse_pooling(settings)
     refuse_json(output, "embeddings", as_json)
     refuse_input(output, sequences)
-    if not to_store:
+    if to_store:
+        store_only(None, None, output)
+    else:
         check_keep(reading["keep"], output, output_format)
-    elif reading["keep"]:
+    if to_store and reading["keep"]:
         raise click.UsageError("A store holds no columns of a table; leave out --keep.")
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     kept = Kept.beside(output)

@@ -35,6 +35,7 @@ from ._layer_options import layer_options
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
     folder_option,
     jobs_option,
     json_option,
@@ -119,6 +120,7 @@ def _listed(known):
 @store_option("Store of embeddings; default: in --output.")
 @layer_options()
 @device_option
+@dtype_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
@@ -147,6 +149,7 @@ def evaluate_command(
     pooling,
     reference,
     device,
+    dtype,
     max_length,
     unknown,
     skip_invalid,
@@ -181,6 +184,7 @@ def evaluate_command(
             "pooling": pooling,
             "reference": reference,
             "device": device,
+            "dtype": dtype,
             "max_length": max_length,
             "unknown": unknown,
             "verbose": not quiet,

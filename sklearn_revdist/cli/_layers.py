@@ -24,6 +24,7 @@ from ._layer_options import layer_options, layers_option
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
     folder_option,
     jobs_option,
     json_option,
@@ -54,6 +55,7 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 @folder_option("layers.csv and layers.png")
 @store_option("A store (.sqlite) to take embeddings from and to keep those of all layers in.")
 @device_option
+@dtype_option
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @jobs_option

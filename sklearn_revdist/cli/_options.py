@@ -155,6 +155,13 @@ device_option = click.option(
     "--device", callback=_device, help="PyTorch device, such as cuda:1; default: the best."
 )
 
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
+    default="auto",
+    help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
+)
+
 regressor_option = click.option(
     "--regressor",
     type=click.Choice(["ridge", "ols", "pcr"]),
@@ -214,12 +221,7 @@ _input_options = together(
     ),
     layer_options(),
     device_option,
-    click.option(
-        "--dtype",
-        type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
-        default="auto",
-        help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
-    ),
+    dtype_option,
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),

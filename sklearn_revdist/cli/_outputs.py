@@ -21,6 +21,8 @@ def refuse_json(output: Path, content: str, as_json: bool) -> None:
 
 def check_keep(keep: Sequence[str], output: Path, output_format: str | None) -> None:
     """Refuse --keep where the output has no columns for text."""
+    if output == STDIO and output_format is None:
+        raise click.UsageError("Standard output has no suffix; name the format (--output-format).")
     name = as_usage(format_of, output, output_format)
     if keep and name not in ("parquet", "csv"):
         raise click.UsageError(

@@ -10,7 +10,9 @@ import pandas as pd
 
 from ..assays._assay import read_variants, sequences_of_table
 from ..assays._model import VariantModel
+from ..assays._variant_model import embedders_of
 from ..displays._substitution_map import SubstitutionMapDisplay, figure_size
+from ..embedding._scorer import ESMScorer
 from ..probes._metrics import spearman
 from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
@@ -21,6 +23,7 @@ from ._frames import frame_path, measured_figure, picture_path, write_frame, wri
 from ._layer_options import read_reference
 from ._options import device_option, json_option, quiet_option, store_option
 from ._outputs import refuse_json
+from ._weights import fetch_weights
 
 _OWN = "own"  # the wild type of the model
 
@@ -114,6 +117,7 @@ def predict_command(
                 f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
                 "it out."
             )
+        _fetch_weights_of(trained, quiet)
     else:
         wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
         if wild_type is None:
@@ -121,6 +125,7 @@ def predict_command(
                 "The model was trained on sequences of several lengths, so it has no wild type; "
                 "give the sequence, as in --saturate wild_type.fasta, or a file of variants."
             )
+        _fetch_weights_of(trained, quiet)
         table = (
             _singles(wild_type, card) if combine is None else _combined(trained, combine, top, how)
         )
@@ -143,6 +148,12 @@ def predict_command(
         click.echo(json.dumps(report, indent=2))
         return
     _say(report, output)
+
+
+def _fetch_weights_of(trained: VariantModel, quiet: bool) -> None:
+    parts = embedders_of(trained.estimator)
+    embedders = [part._embedder() if isinstance(part, ESMScorer) else part for part in parts]
+    fetch_weights(*embedders, quiet=quiet)
 
 
 def _read(path, sequence_column, mutant_column, trained) -> tuple[pd.DataFrame, list[str]]:
@@ -188,6 +199,11 @@ def _combined(trained, combine, top, how) -> pd.DataFrame:
     )
     best = singles["mutant"][order.index[:top]].tolist()
     mutants = as_usage(combine_mutants, best, combine)
+    if not mutants:
+        raise click.UsageError(
+            f"The best {len(best)} substitutions are at fewer than {combine} positions; combine "
+            "more of them (--top)."
+        )
     sequences = mutate(card["wild_type"], mutants, first_position=card["first_position"])
     return pd.DataFrame({"mutant": mutants, "sequence": sequences})
 

@@ -1,6 +1,7 @@
 """Command `revdist score`: score variants without measurements."""
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,6 +28,7 @@ from ._layer_options import read_reference
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
     json_option,
     keep_option,
     quiet_option,
@@ -34,7 +36,7 @@ from ._options import (
     unknown_option,
 )
 from ._outputs import refuse_clashes, refuse_json, report
-from ._sequence_inputs import copied_columns
+from ._sequence_inputs import copied_columns, place_in, placing
 from ._weights import fetch_weights
 
 
@@ -75,6 +77,7 @@ from ._weights import fetch_weights
 )
 @store_option("A store (.sqlite) to keep what has been computed in.")
 @device_option
+@dtype_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
@@ -134,7 +137,7 @@ def score_command(
         **settings,
     )
     columns = list(scorer.get_feature_names_out())
-    copied = NO_COLUMNS
+    copied, place = NO_COLUMNS, None
     with local_copy(variants) if variants else nullcontext() as path, failing(INPUT):
         if all_singles:
             names = mutants = single_substitutions(reference, first_position=first_position)
@@ -145,13 +148,16 @@ def score_command(
             copied = copied_columns(path, found, keep, column, own=own)
             refuse_clashes(copied.types, ["name", "mutant", *columns])
             names, mutants = zip(*read_records(path, found, sequence_column=column), strict=True)
+            place = partial(place_in, path, found, sequence_column=column)
         kept = copied.reader()(len(names))
-        if all_singles or mutant_column:
-            sequences = mutate(reference, list(mutants), first_position=first_position)
-        else:
-            sequences, mutants = mutants, _named(reference, mutants, first_position)
-        scorer.fit(list(sequences))
-    fetch_weights(scorer._embedder(), quiet=quiet)
+        with placing(place) if place else nullcontext():
+            if all_singles or mutant_column:
+                sequences = mutate(reference, list(mutants), first_position=first_position)
+            else:
+                sequences, mutants = mutants, _named(reference, mutants, first_position)
+            scorer.fit(list(sequences))
+    embedder = scorer._embedder()
+    fetch_weights(embedder, quiet=quiet)
     with embedding():
         scores = scorer.transform(list(sequences))
     if output_format == "csv":
@@ -164,11 +170,11 @@ def score_command(
         writing(target, columns, output_format, types=copied.types) as write,
     ):
         write(labels, scores)
-    models = list(dict.fromkeys(known_entry.name for known_entry in scorer._embedder()._entries()))
-    done = {"output": str(output), "n_scores": len(scores), "columns": columns}
+    done = {"output": str(output), "n_variants": len(scores), "columns": columns}
+    names = [entry.name for entry in embedder._entries()]
     where = "" if output == STDIO else f"{output}: "
-    of_kinds = f"{' and '.join(kinds)} of {' + '.join(models)}"
-    report(done, f"{where}{len(scores)} variants scored by {of_kinds}", as_json)
+    line = f"{len(scores)} variants scored by {' and '.join(kinds)} of {' + '.join(names)}"
+    report(done, f"{where}{line}", as_json)
 
 
 def _named(reference, sequences, first_position):

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -97,15 +98,9 @@ class Records:
         columns = {"sequence_column": sequence_column, "name_column": name_column}
         self.copied = copied_columns(path, found, keep, **columns)
         self._read = partial(read_records, path, found, **columns)
-        self._place = partial(place_of, path=path, name=found, **columns)
-        self._path = path
+        self.place = partial(place_in, path, found, **columns)
         self._remove_gaps = self._count_gaps = remove_gaps
         self._keep_stop = keep_stop
-
-    def place(self, index: int) -> str:
-        """Say where a record is: the file, and the line or the name."""
-        name = next(name for i, (name, _) in enumerate(self._read()) if i == index)
-        return self._place(index) or f"{str(self._path)!r}, record {name!r}"
 
     def __call__(self) -> Iterator[tuple[str, str]]:
         n_records = n_with_gaps = n_gaps = 0
@@ -236,14 +231,30 @@ class Sequences(NamedTuple):
 
 def checked_sequences(records: Records, embedder: BaseEmbedder, instead: str = "") -> Sequences:
     """Check the sequences of a file; errors say where in the file the record is."""
-    with failing(INPUT):
-        try:
-            return Sequences.checked(records, embedder, instead)
-        except ValueError as error:
-            number = re.match(r"Record (\d+) ", str(error))
-            if not number:
-                raise
-            raise ValueError(f"{records.place(int(number[1]))}: {error}") from error
+    with failing(INPUT), placing(records.place):
+        return Sequences.checked(records, embedder, instead)
+
+
+def place_in(path: Path, found: str, index: int, **columns: str | None) -> str:
+    """Say where a record of a file is: its line or, in a format without lines, its name."""
+    if place := place_of(index, path, found, **columns):
+        return place
+    name, _ = next(islice(read_records(path, found, **columns), index, None))
+    return f"{str(path)!r}, record {name!r}"
+
+
+@contextmanager
+def placing(place: Callable[[int], str]) -> Iterator[None]:
+    """Say where in a file the record, or the mutant, is that an error is about."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        number = re.match(r"(?:Record |mutants\[)(\d+)", text)
+        if not number:
+            raise
+        text = re.sub(r"^mutants\[\d+\]=", "the mutant ", text)
+        raise ValueError(f"{place(int(number[1]))}: {text}") from error
 
 
 def label_names(residues: bool) -> list[str]:

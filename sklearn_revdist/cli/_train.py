@@ -30,6 +30,7 @@ from ._layer_options import read_reference
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
     json_option,
     quiet_option,
     store_option,
@@ -94,6 +95,7 @@ _SPLITS = {
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
 @device_option
+@dtype_option
 @unknown_option("What to do with ambiguous residues.")
 @json_option("of scores on standard output")
 @quiet_option
@@ -115,6 +117,7 @@ def train_command(
     plot,
     store,
     device,
+    dtype,
     unknown,
     as_json,
     quiet,
@@ -148,7 +151,7 @@ def train_command(
     for line in _described(read, reference is not None):
         note(line)
     kept = Kept.beside(output)
-    settings = {"device": device, "unknown": unknown, "store": store or kept.store}
+    settings = {"device": device, "dtype": dtype, "unknown": unknown, "store": store or kept.store}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None

@@ -23,6 +23,10 @@ _PHRASES = {
     r"(but|where|from|than) reference\b(?= has| at| only)": r"\1 --reference",
     r"\bIn reference the\b": "In --reference the",
     r"^reference (?=has|is)": "--reference ",
+    r"\bof pooling(?=;)": "of --pooling",
+    r"\bX has(?= \d)": "there are",
+    r"\bfeatures has\b": "--features has",
+    r"remove gaps, by .* --remove-gaps": "remove gaps",
     r"\bcorrect the path in chain\b": "correct the path (-m)",
     r", or name the format\b": ", or name the format (--output-format)",
     r"say which column it is, by its name in the header": "say which one it is (--target, "

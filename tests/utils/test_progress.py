@@ -89,7 +89,8 @@ def test_in_a_notebook_one_line_of_output_changes(capsys, monkeypatch):
     shown = []
 
     def display(content, *, raw, display_id):
-        assert raw and display_id
+        assert raw
+        assert display_id
         shown.append([content["text/plain"]])
         return SimpleNamespace(update=lambda new, raw: shown[-1].append(new["text/plain"]))
 

@@ -133,10 +133,10 @@ def _checked(table: Table, path: Path) -> Iterator[Batch]:
         if wrong.any():
             row = int(wrong.argmax())
             column = int(np.argmin(np.isfinite(rows[row])))
+            name = table.columns[column] if table.columns else column
             raise ValueError(
                 f"Row {start + row} (counting from 0) of {str(path)!r} has {rows[row, column]} in "
-                f"column {table.columns[column] if table.columns else column}; embed its sequence again, "
-                "or drop it."
+                f"column {name}; embed its sequence again, or drop it."
             )
         yield Batch(labels, rows)
         start += len(rows)

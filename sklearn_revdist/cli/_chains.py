@@ -11,7 +11,6 @@ import click
 
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
-from ..embedding._pooling import resolve_poolings
 from ..embedding._transformers_embedder import TransformersEmbedder
 from ..matrix._residue_moments import residue_columns
 from ..utils._models import DEMO, ESM2, known_model
@@ -89,9 +88,7 @@ def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> Ba
         with embedding():
             embedder.layer_numbers()  # reads the depth of a checkpoint, whose errors are its own
         as_usage(embedder.set_params(layer=given["layer"]).layer_numbers)
-    embedder.set_params(**given)
-    as_usage(resolve_poolings, embedder.pooling, embedder.reference, embedder.unknown)
-    return embedder
+    return embedder.set_params(**given)
 
 
 def embedding_columns(embedder: BaseEmbedder, residues: bool) -> list[str]:

@@ -46,12 +46,12 @@ def read_prefix(text: str, names: Sequence[str]) -> int | str:
     """Read a number of columns, or the full name of one of some models."""
     if text.isdecimal():
         return int(text)
-    short = known_name(text)
     if text in names:
         return text
-    if found := [name for name in names if (known := known_model(name)) and known.short == short]:
-        return found[0]
-    of_names = [short_names(name) for name in names]
+    models = [model_and_layer(name)[0] for name in names]
+    of_names = [known.short if (known := known_model(model)) else model for model in models]
+    if (short := known_name(text)) in of_names:
+        return short
     raise click.UsageError(
         f"-n {text} is neither a number of columns nor a model of the chain, "
         f"{', '.join(of_names)}.{names_like(text, of_names)}"

@@ -29,7 +29,7 @@ from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
 from ._distillers import read_distiller
 from ._layer_options import layer_options
 from ._options import (
@@ -232,7 +232,7 @@ def evaluate_command(
             write_scores(table, output / f"{name}.csv")
         drawn = _draw(means, output / "scaling.png")
     if not drawn:
-        note(NO_PICTURE)
+        say(NO_PICTURE)
     if as_json:
         contents = {name: _content(table) for name, table in tables.items()}
         click.echo(json.dumps({"output": str(output), **contents}, indent=2))

@@ -19,7 +19,7 @@ from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
 from ._layer_options import layer_options, layers_option
 from ._options import (
     chain_option,
@@ -130,7 +130,7 @@ def layers_command(
             output.mkdir(parents=True, exist_ok=True)
             write_scores(pd.concat(tables, ignore_index=True), output / "layers.csv")
             if not _draw(tables, output / "layers.png"):
-                note(NO_PICTURE)
+                say(NO_PICTURE)
 
 
 def _folds(task: Task, split: str, n_folds: int):

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embedding._base import BaseEmbedder
+from ..embedding._pooling import resolve_poolings
 from ..embedding._store import EmbeddingStore
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
@@ -28,7 +29,7 @@ from ..tables._table import Batch, Table
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import embedding_columns
-from ._console import INPUT, OUTPUT, STDIO, embedding, failing, note, say
+from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, say
 from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
@@ -231,6 +232,7 @@ class Sequences(NamedTuple):
 
 def checked_sequences(records: Records, embedder: BaseEmbedder, instead: str = "") -> Sequences:
     """Check the sequences of a file; errors say where in the file the record is."""
+    as_usage(resolve_poolings, embedder.pooling, embedder.reference, embedder.unknown)
     with failing(INPUT), placing(records.place):
         return Sequences.checked(records, embedder, instead)
 

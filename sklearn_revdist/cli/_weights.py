@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..embedding._base import BaseEmbedder
 from ..embedding._entries import ESM2Entry
 from ..utils._messages import first_line
 from ..utils._models import DEMO, ESM2, Model
-from ._console import MISSING, OUTPUT, embedding, failing, failure, note
+from ._console import MISSING, OUTPUT, embedding, failure, note
 
 
 def spelled_size(n_bytes: float) -> str:
@@ -56,19 +57,13 @@ def download(models: Sequence[Model], *, quiet: bool) -> None:
 
     folder = places(models[0])[1].path.parent
     needed = sum(map(download_size, models))
-    with failing(OUTPUT):
-        os.makedirs(folder, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise failure(
-            f"{str(folder)!r} has {spelled_size(free)} free, but the weights take about "
-            f"{about(needed)}; make room, or choose another folder by the variable TORCH_HOME.",
-            OUTPUT,
-        )
     for model in models:
         try:
+            if model is models[0]:
+                os.makedirs(folder, exist_ok=True)
+                _check_room(folder, needed)
             locate(model, verbose=not quiet)
-        except FileNotFoundError as error:
+        except OSError as error:
             raise failure(
                 f"The weights of {model.short} ({model.name}.pt) are not on this machine, and "
                 f"cannot be downloaded ({first_line(error.__cause__ or error)}); where there is a "
@@ -76,6 +71,17 @@ def download(models: Sequence[Model], *, quiet: bool) -> None:
                 f"{str(folder)!r}; -m demo needs no download.",
                 MISSING,
             ) from error
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Refuse a download that the disk has no room for."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise failure(
+            f"{str(folder)!r} has {spelled_size(free)} free, but the weights take about "
+            f"{about(needed)}; make room, or choose another folder by the variable TORCH_HOME.",
+            OUTPUT,
+        )
 
 
 def fetch_weights(*embedders: BaseEmbedder, quiet: bool) -> None:

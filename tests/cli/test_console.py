@@ -36,6 +36,7 @@ from sklearn_revdist.cli._console import (
     say,
     writable,
 )
+from sklearn_revdist.utils import _progress
 
 
 def run(function, *arguments, **keywords):
@@ -170,13 +171,14 @@ def test_warnings_are_one_line_on_standard_error():
     assert result.stdout == "result\n"
 
 
-def test_progress_is_on_standard_error_unless_it_is_to_be_quiet(capfd):
+def test_progress_is_on_standard_error_unless_it_is_to_be_quiet(capfd, monkeypatch):
+    monkeypatch.setattr(_progress, "_QUICK", 0)
     for quiet in (False, True):
         with progress(3, quiet) as bar:
             bar.update(3)
         out, err = capfd.readouterr()
         assert out == ""
-        assert ("3/3" in err) is not quiet
+        assert ("100 % of 3 rows" in err) is not quiet
 
 
 def test_standard_input_can_be_read_twice():

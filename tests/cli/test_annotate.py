@@ -159,7 +159,7 @@ def test_a_folder_of_distinct_rows_has_labels_of_all_its_records(in_process, mad
     embed_to_parquet(ESMEmbedder("demo"), 2 * records["sequence"].tolist(), "twice", names=names)
     labels = [*records["label"], *["copied"] * len(records)]
     pd.DataFrame({"name": names, "label": labels}).to_csv("labels.csv", index=False)
-    ask = ("twice", folder / "q.fasta", "--labels", "labels.csv", "-k", 1, "-q")
+    ask = ("twice", folder / "q.fasta", "--labels", "labels.csv", "-k", 1)
     ended = in_process("annotate", *ask, "--neighbors", "votes.csv")
     found = table_of(ended)
     assert "by 40 sequences with 3 labels" in ended.err

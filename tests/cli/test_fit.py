@@ -275,7 +275,7 @@ def test_errors_of_embeddings(in_process, tmp_path, residues, names):
     for more, message in [
         (DEMO, "'x.parquet' holds embeddings; -m and --sequences are for sequences."),
         (("--sequences", "3"), "-m and --sequences are for sequences"),
-        (("--dims", "3,4"), "add up to 7 columns, but X has 144"),
+        (("--dims", "3,4"), "add up to 7 columns, but there are 144"),
         (("--n-new", "1,2"), "--n-new has 2 entries"),
     ]:
         ended = in_process(*ask, *more)
@@ -286,9 +286,7 @@ def test_errors_of_embeddings(in_process, tmp_path, residues, names):
     frame.to_parquet("x.parquet")
     ended = in_process(*ask)
     assert ended.code == INPUT
-    assert (
-        "Row 17 (counting from 0) of 'x.parquet' has nan in column esm2_t3_100K_demo_3" in ended.err
-    )
+    assert "Row 17 (counting from 0) of 'x.parquet' has nan in column " in ended.err
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     assert in_process(*ask).code == INPUT
     assert in_process("fit", "none.npy", "-o", "x.safetensors").code == INPUT

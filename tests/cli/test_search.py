@@ -265,7 +265,7 @@ def test_names_are_data(in_process, tmp_path):
         (
             ("db", "q", "--distiller", "demo", "-n", "650M"),
             2,
-            "is neither a number of columns nor a model of the chain",
+            "nor a model of the chain, demo-48, ",
         ),
         (("db", "q", "--distiller", "none.safetensors"), INPUT, "No saved distiller"),
         (("db.npz", "q.fasta"), 2, "do not name their model, by which sequences have to be embed"),

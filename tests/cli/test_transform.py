@@ -181,8 +181,8 @@ def test_models_that_are_files_must_be_given(in_process, tmp_path, tiny, rng):
     np.testing.assert_array_equal(np.load("x.npy"), whole[:, :48])
     assert in_process(*ask, "-n", "48", "-m", tiny).code == 0
     ended = in_process(*ask, "-m", "demo-96")
-    assert ended.code == INPUT
-    assert "add up to 72 columns, but X has 144" in ended.err
+    assert ended.code == 2
+    assert "fitted on demo-48, tiny, and not on demo-96; leave out -m demo-96." in ended.err
 
 
 @pytest.mark.filterwarnings("ignore:.*(fewer than its|beyond the numerical rank)")
@@ -229,7 +229,7 @@ def test_a_distiller_of_folders(
         (
             ("demo", "x.npy", "-o", "y.npy", "-n", "650M"),
             2,
-            "is neither a number of columns nor a model of the chain",
+            "nor a model of the chain, demo-48, ",
         ),
         (("demo", "x.npy", "-o", "y.npy", "-n", "161"), 2, "-n 161 is not between 1 and 160"),
         (("demo", "x.npy", "-o", "y.npy", "-n", "0"), 2, "-n 0 is not between 1 and 160"),
@@ -258,9 +258,7 @@ def test_rows_of_another_chain_are_refused(in_process, H):
     broken.to_parquet("y.parquet")
     ended = in_process("transform", "demo", "y.parquet", "-o", "y.npy")
     assert ended.code == INPUT
-    assert (
-        "Row 2 (counting from 0) of 'y.parquet' has inf in column esm2_t4_500K_demo_2" in ended.err
-    )
+    assert "Row 2 (counting from 0) of 'y.parquet' has inf in column " in ended.err
 
 
 @pytest.mark.usefixtures("_inputs")

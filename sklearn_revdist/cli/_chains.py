@@ -68,10 +68,10 @@ def known_name(text: str) -> str | None:
 def names_like(text: str, names: Sequence[str] = tuple(dict.fromkeys(_CALLED.values()))) -> str:
     """Ask whether one of some names of models is meant by a text."""
     size = _size(text)
+    if size and (same := [name for name in names if _size(name) == size]):
+        return did_you_mean(same)
     close = get_close_matches(text.lower(), [name.lower() for name in names], n=2)
-    return did_you_mean(
-        [name for name in names if name.lower() in close or (size and size == _size(name))][:2]
-    )
+    return did_you_mean([name for name in names if name.lower() in close])
 
 
 def sources(chain: str | list[str | Path]) -> dict[str, str | Path]:

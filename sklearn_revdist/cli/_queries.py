@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from ._comparison import Asked, Side, read_alike
+from ._alike_embedders import Asked
+from ._comparison import Side, read_alike
 from ._console import local_copy, readable
 from ._databases import Database
 from ._frames import list_path

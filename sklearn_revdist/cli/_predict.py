@@ -10,9 +10,7 @@ import pandas as pd
 
 from ..assays._assay import read_variants, sequences_of_table
 from ..assays._model import VariantModel
-from ..assays._variant_model import embedders_of
 from ..displays._substitution_map import SubstitutionMapDisplay, figure_size
-from ..embedding._scorer import ESMScorer
 from ..probes._metrics import spearman
 from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
@@ -23,7 +21,7 @@ from ._frames import frame_path, measured_figure, picture_path, write_frame, wri
 from ._layer_options import read_reference
 from ._options import device_option, json_option, quiet_option, store_option
 from ._outputs import refuse_json
-from ._weights import fetch_weights
+from ._weights import fetch_weights_of
 
 _OWN = "own"  # the wild type of the model
 
@@ -117,7 +115,7 @@ def predict_command(
                 f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
                 "it out."
             )
-        _fetch_weights_of(trained, quiet)
+        fetch_weights_of(trained.estimator, quiet=quiet)
     else:
         wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
         if wild_type is None:
@@ -125,7 +123,7 @@ def predict_command(
                 "The model was trained on sequences of several lengths, so it has no wild type; "
                 "give the sequence, as in --saturate wild_type.fasta, or a file of variants."
             )
-        _fetch_weights_of(trained, quiet)
+        fetch_weights_of(trained.estimator, quiet=quiet)
         table = (
             _singles(wild_type, card) if combine is None else _combined(trained, combine, top, how)
         )
@@ -148,12 +146,6 @@ def predict_command(
         click.echo(json.dumps(report, indent=2))
         return
     _say(report, output)
-
-
-def _fetch_weights_of(trained: VariantModel, quiet: bool) -> None:
-    parts = embedders_of(trained.estimator)
-    embedders = [part._embedder() if isinstance(part, ESMScorer) else part for part in parts]
-    fetch_weights(*embedders, quiet=quiet)
 
 
 def _read(path, sequence_column, mutant_column, trained) -> tuple[pd.DataFrame, list[str]]:

@@ -37,7 +37,7 @@ from ._options import (
     unknown_option,
 )
 from ._sequence_inputs import Kept
-from ._weights import fetch_weights
+from ._weights import fetch_weights_of
 
 _SPLITS = {
     "random": "at random",
@@ -155,8 +155,10 @@ def train_command(
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None
-    as_usage(partial(make_variant_model, embedder, features=names, reference=read.wild_type))
-    fetch_weights(embedder, quiet=quiet)
+    model = as_usage(
+        partial(make_variant_model, embedder, features=names, reference=read.wild_type)
+    )
+    fetch_weights_of(model, quiet=quiet)
     how: dict[str, Any] = {"features": names, "distiller": chosen}
     with embedding():
         compared = compare_features(read, embedder, n_folds=n_folds, verbose=not quiet, **how)

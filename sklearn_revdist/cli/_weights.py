@@ -5,8 +5,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from sklearn.base import BaseEstimator
+
 from ..embedding._base import BaseEmbedder
 from ..embedding._entries import ESM2Entry
+from ..embedding._scorer import ESMScorer
 from ..utils._messages import first_line
 from ..utils._models import DEMO, ESM2, Model
 from ._console import MISSING, OUTPUT, embedding, failure, note
@@ -96,3 +99,12 @@ def fetch_weights(*embedders: BaseEmbedder, quiet: bool) -> None:
     with embedding():
         for entry in entries:
             entry.files()
+
+
+def fetch_weights_of(model: BaseEstimator, *, quiet: bool) -> None:
+    """Find or download the weights that a model of an assay needs."""
+    from ..assays._variant_model import embedders_of
+
+    parts = embedders_of(model)
+    embedders = [part._embedder() if isinstance(part, ESMScorer) else part for part in parts]
+    fetch_weights(*embedders, quiet=quiet)

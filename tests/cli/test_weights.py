@@ -34,6 +34,15 @@ def test_without_a_network_the_error_says_how_to_go_on(in_process, cache, tmp_pa
     assert not (tmp_path / "x.npy").exists()
 
 
+def test_features_that_need_no_model_need_no_weights(in_process, cache, tmp_path):
+    rows = [f"{letter}KTAYIAKQR,{i / 10}" for i, letter in enumerate("ACDEFGHIKLMNPQRSTVWY")]
+    (tmp_path / "x.csv").write_text("\n".join(["sequence,y", *rows]))
+    line = ("train", "x.csv", "--target", "y", "-o", "x.model", "-m", "8M", "--features")
+    assert in_process(*line, "mean", "-q").code == MISSING
+    ended = in_process(*line, "one_hot", "-q")
+    assert ended.code == 0, ended.err
+
+
 def test_a_disk_without_room_is_refused_before_the_download(in_process, cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
     ended = in_process("download", "-m", "15B")

@@ -20,9 +20,10 @@ from ._console import (
     failing,
     local_copy,
     local_output,
+    note,
     progress,
     readable,
-    say,
+    refuse_input,
 )
 from ._embedding_inputs import holds_sequences, is_text
 from ._frames import list_path, writing_frames
@@ -156,6 +157,8 @@ def annotate_command(
     """  # noqa: D301
     start = time.monotonic()
     refuse_json(output, "annotations", as_json)
+    for path in (output, neighbors):
+        refuse_input(path, database, queries, labels)
     if neighbors is not None and neighbors in (output, STDIO):
         raise click.UsageError("--neighbors needs a file of its own; name another one.")
     if outlier_label is not None and max_distance is None:
@@ -176,7 +179,7 @@ def annotate_command(
             with failing(INPUT):
                 known = find(alike.database.names)
             for line in _left_out(known, labels):
-                say(line)
+                note(line)
             labelled = Labelled.of(alike.database, known, model, alike.folder)
             copy = copied.reader()
             with (

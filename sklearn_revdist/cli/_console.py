@@ -8,11 +8,15 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from ._words import in_words, short_names
 
 INPUT, OUTPUT, MISSING, INTERRUPTED, TERMINATED = 3, 4, 5, 130, 143
 
@@ -20,7 +24,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    failed in another way than these
-  2    the command line is wrong: an unknown option, model or format
+  2    the command line is wrong: an unknown option, model, device or format
   3    the input is missing, damaged or not valid
   4    the output cannot be written
   5    weights of a model, or an optional package, are missing
@@ -31,6 +35,7 @@ Exit codes:
 NO_PICTURE = 'No picture without matplotlib; for one, run `pip install "sklearn-revdist[plot]"`.'
 
 STDIO = Path("-")
+_SQLITE = b"SQLite format 3\0"
 _STANDARD_INPUT = (STDIO, Path("/dev/stdin"), Path("/dev/fd/0"))
 
 
@@ -58,6 +63,24 @@ class Commands(click.Group):
             return super().get_command(ctx, cmd_name)
         return getattr(import_module(f"._{cmd_name}", __package__), f"{cmd_name}_command")
 
+    def resolve_command(self, ctx, args):
+        """Find the command that is named, or else the ones that may be meant."""
+        name = args[0].lower()
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            meant = get_close_matches(name, self.list_commands(ctx))
+            ctx.fail(f"No such command {args[0]!r}.{did_you_mean(meant)}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx, incomplete):
+        """Complete the name of a command without importing any, or that of an option."""
+        own = {name: command.get_short_help_str() for name, command in self.commands.items()}
+        names = [
+            CompletionItem(name, help=line)
+            for name, line in {**self.lines, **own}.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx, formatter):
         """Write the line of each command, without importing them."""
         with formatter.section("Commands"):
@@ -70,11 +93,19 @@ class Commands(click.Group):
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = short_names(error.message)
+            raise
         except KeyboardInterrupt:
             say("Interrupted; run the same command to go on.")
             sys.exit(INTERRUPTED)
         finally:
             signal.signal(signal.SIGTERM, previous)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Ask whether one of some names is meant, or nothing if there are none."""
+    return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
 def failing(code: int) -> AbstractContextManager[None]:
@@ -97,7 +128,7 @@ def as_usage(function: Callable, *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except (ValueError, TypeError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(in_words(str(error))) from error
 
 
 def progress(total: int, quiet: bool, unit: str = "row") -> Any:
@@ -145,11 +176,13 @@ def local_output(path: Path) -> Iterator[Path]:
             sys.stdout.buffer.flush()
 
 
-def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+def writable(
+    _context: click.Context | None, _parameter: click.Parameter | None, path: Path | None
+) -> Path | None:
     """Refuse an output that cannot be written, before the work."""
-    folder, name = path.absolute().parent, repr(str(path))
-    if path == STDIO:
+    if path is None or path == STDIO:
         return path
+    folder, name = path.absolute().parent, repr(str(path))
     if not folder.is_dir():
         problem = f"There is no folder {str(folder)!r}; make it first."
     elif path.is_dir():
@@ -163,7 +196,54 @@ def writable(_context: click.Context, _parameter: click.Parameter, path: Path) -
         problem = f"The file {name} is read-only; choose another."
     else:
         return path
-    raise _failure(problem, OUTPUT)
+    raise failure(problem, OUTPUT)
+
+
+def file_only(
+    context: click.Context | None, parameter: click.Parameter | None, path: Path | None
+) -> Any:
+    """Refuse an output that cannot be written, or is standard output, before the work."""
+    if path == STDIO:
+        raise click.BadParameter("'-' is standard output, which is for text; name a file.")
+    return writable(context, parameter, path)
+
+
+def folder_only(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Any:
+    """Refuse a folder for outputs that cannot be made or written to, before the work."""
+    if path is None:
+        return path
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise failure(f"{str(there)!r} is a file; name a folder.", OUTPUT)
+    if not os.access(there, os.W_OK):
+        raise failure(f"The folder {str(there)!r} is not writable; choose another.", OUTPUT)
+    return path
+
+
+def store_only(
+    context: click.Context | None, parameter: click.Parameter | None, path: Path | None
+) -> Any:
+    """Refuse a store that cannot be written, or another kind of file, before the work."""
+    path = file_only(context, parameter, path)
+    if path is not None and path.is_file() and path.stat().st_size:
+        with failing(INPUT), path.open("rb") as file:
+            if file.read(len(_SQLITE)) != _SQLITE:
+                raise failure(
+                    f"{str(path)!r} is not a SQLite file; choose another path for the store.",
+                    OUTPUT,
+                )
+    return path
+
+
+def refuse_input(output: Path | None, *inputs: Path | None) -> None:
+    """Refuse to write over what is read."""
+    if output is None or output == STDIO or not output.exists():
+        return
+    for path in inputs:
+        if path is not None and path.exists() and os.path.samefile(output, path):
+            raise click.UsageError(
+                f"{str(output)!r} is read, and would be written over; name another file (-o)."
+            )
 
 
 def readable(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
@@ -171,15 +251,22 @@ def readable(_context: click.Context, _parameter: click.Parameter, value: Any) -
     for path in value if isinstance(value, tuple) else filter(None, [value]):
         name = repr(str(path))
         if not path.exists():
-            raise _failure(f"There is no file or folder {name}; check the path.", INPUT)
+            raise failure(f"There is no file or folder {name}; check the path.", INPUT)
         if not os.access(path, os.R_OK):
-            raise _failure(f"{name} may not be read by this user; change its permissions.", INPUT)
+            raise failure(f"{name} may not be read by this user; change its permissions.", INPUT)
     return value
 
 
 def say(message: str) -> None:
     """Write to standard error; standard output is for results."""
-    click.echo(message, err=True)
+    click.echo(short_names(message), err=True)
+
+
+def note(message: str) -> None:
+    """Say what was done, unless the command is to be quiet."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.params.get("quiet"):
+        say(message)
 
 
 def print_table(lines: Sequence[Sequence[str]], n_left: int) -> None:
@@ -195,6 +282,13 @@ def _stream(path):
     return nullcontext(sys.stdin.buffer) if path == STDIO else path.open("rb")
 
 
+def failure(error: Exception | str, code: int) -> click.ClickException:
+    """Make the exception that ends the command with a sentence and an exit code."""
+    exception = click.ClickException(in_words(str(error)))
+    exception.exit_code = code
+    return exception
+
+
 @contextmanager
 def _ending(codes):
     """End the command with the code of the first class that an error belongs to."""
@@ -202,17 +296,11 @@ def _ending(codes):
         yield
     except tuple(codes) as error:
         code = next(code for kind, code in codes.items() if isinstance(error, kind))
-        raise _failure(error, code) from error
-
-
-def _failure(error, code):
-    exception = click.ClickException(str(error))
-    exception.exit_code = code
-    return exception
+        raise failure(error, code) from error
 
 
 def _show_warning(message, *_):
-    say(f"Warning: {message}")
+    say(f"Warning: {in_words(str(message))}")
 
 
 def _terminate(_number, _frame):

@@ -18,8 +18,9 @@ from ..evaluation._prefix_scores import prefix_scores
 from ..probes._metrics import spearman
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
-from ._console import NO_PICTURE, writable
-from ._options import json_option
+from ._console import NO_PICTURE, file_only
+from ._options import json_option, quiet_option
+from ._words import short_names
 
 _NOT_ESM2 = (
     "The demo chain is not ESM-2: it is three tiny models of the same architecture, trained by "
@@ -34,14 +35,16 @@ _REPRESENTATIONS = {
 
 @click.command()
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path),
     default="demo.png",
-    callback=writable,
+    callback=file_only,
     help="Where to write the picture, a PNG.",
 )
 @json_option("instead of a table")
-def demo_command(output, as_json):
+@quiet_option
+def demo_command(output, as_json, quiet):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 
     Needs neither a network nor a GPU. Prints, for every model of the chain, the 5-fold
@@ -50,12 +53,13 @@ def demo_command(output, as_json):
     all prefixes, as PrefixRidgeCV chooses it, and baselines that need no model: one-hot encoding
     and the mean of each site. The picture has all, and the score of every prefix.
     """
-    click.echo(_NOT_ESM2, err=as_json)
+    if not as_json:
+        click.echo(_NOT_ESM2)
     assay = load_if1_ecoli()
-    embeddings = ESMEmbedder("demo", verbose=True).transform(assay.data)
+    embeddings = ESMEmbedder("demo", verbose=not quiet).transform(assay.data)
     distiller = ReverseDistiller.from_pretrained("demo")
     of_rows = {"sequences": assay.data, "reference": assay.wild_type}
-    scores = prefix_scores(distiller, embeddings, assay.target, **of_rows, verbose=True)
+    scores = prefix_scores(distiller, embeddings, assay.target, **of_rows, verbose=not quiet)
     nested = distiller.transform(embeddings)
     probe, best = _best_prefix(nested, assay.target)
     models = dict(zip(distiller.model_names_, distiller.prefix_lengths_.tolist(), strict=True))
@@ -135,6 +139,7 @@ def _table(scores: pd.DataFrame, best: dict) -> str:
     table = rows.pivot(index="model", columns="representation", values="cell")[[*_REPRESENTATIONS]]
     lines = rows[rows["representation"] == "distilled"][["model", "n_columns"]]
     lines = lines.join(table, on="model")
+    lines["model"] = lines["model"].map(short_names)
     lines = lines.rename(columns={"n_columns": "columns", **_REPRESENTATIONS})
     return lines.to_string(index=False, na_rep="")
 

@@ -7,7 +7,8 @@ import click
 
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES
-from ._console import local_copy, local_output
+from ._chains import chain_of, embedding_columns, make_embedder
+from ._console import local_copy, local_output, refuse_input, store_only
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
@@ -15,19 +16,11 @@ from ._options import (
     output_option,
     quiet_option,
     sequence_options,
+    store_option,
     table_options,
 )
 from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
-from ._sequence_inputs import (
-    Kept,
-    Records,
-    chain_of,
-    checked_sequences,
-    embedded,
-    embedding_columns,
-    label_names,
-    make_embedder,
-)
+from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_names
 
 
 @click.command()
@@ -35,11 +28,7 @@ from ._sequence_inputs import (
 @output_option("A .parquet, .csv, .csv.gz, .h5 or .npy file, a store (.sqlite)")
 @chain_option()
 @click.option("--residues", is_flag=True, help="Write one row per residue, not per sequence.")
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to take embeddings from and to keep new ones in.",
-)
+@store_option("A store (.sqlite) to take embeddings from and to keep new ones in.")
 @table_options
 @sequence_options
 @json_option("about what was done")
@@ -89,9 +78,12 @@ def embed_command(
     if residues:
         refuse_pooling(settings)
     refuse_json(output, "embeddings", as_json)
-    if not to_store:
+    refuse_input(output, sequences)
+    if to_store:
+        store_only(None, None, output)
+    else:
         check_keep(reading["keep"], output, output_format)
-    elif reading["keep"]:
+    if to_store and reading["keep"]:
         raise click.UsageError("A store holds no columns of a table; leave out --keep.")
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     kept = Kept.beside(output)
@@ -101,9 +93,11 @@ def embed_command(
         columns = embedding_columns(embedder, residues)
         refuse_clashes(records.copied.types, [*label_names(residues), *columns])
         checked = checked_sequences(records, embedder)
-        table = embedded(checked, embedder, kept, copied=records.copied, residues=residues)
+        how = {"copied": records.copied, "residues": residues, "quiet": quiet}
+        table = embedded(checked, embedder, kept, **how)
         # a store is filled by the embedder
-        n_rows = write_table(table, None if to_store else target, output_format, quiet)
+        hidden = quiet or checked.shows_progress(residues)
+        n_rows = write_table(table, None if to_store else target, output_format, hidden)
     kept.remove()
     widths = dict(zip(*blocks_of_names(table.columns), strict=True))
     done = {

@@ -95,7 +95,7 @@ def open_embeddings(
         else:
             as_usage(format_of, path, input_format, READ)
             table = open_table(path, input_format, choose)
-    return table._replace(batches=lambda: _checked(table))
+    return table._replace(batches=lambda: _checked(table, path))
 
 
 def keep_labels(table: Table, keep: Sequence[str], where: str) -> tuple[Table, list[str]]:
@@ -124,7 +124,7 @@ def rows_of(batch: Batch, columns: list[str] | None) -> Any:
     return batch.rows if columns is None else pd.DataFrame(batch.rows, columns=columns)
 
 
-def _checked(table: Table) -> Iterator[Batch]:
+def _checked(table: Table, path: Path) -> Iterator[Batch]:
     start = 0
     for labels, rows in table.batches():
         # moments and maps are of single or double precision
@@ -133,10 +133,10 @@ def _checked(table: Table) -> Iterator[Batch]:
         if wrong.any():
             row = int(wrong.argmax())
             column = int(np.argmin(np.isfinite(rows[row])))
+            name = table.columns[column] if table.columns else column
             raise ValueError(
-                f"Row {start + row} (counting from 0) has {rows[row, column]} in column "
-                f"{table.columns[column] if table.columns else column}; embed its sequence again, "
-                "or drop it."
+                f"Row {start + row} (counting from 0) of {str(path)!r} has {rows[row, column]} in "
+                f"column {name}; embed its sequence again, or drop it."
             )
         yield Batch(labels, rows)
         start += len(rows)

@@ -28,20 +28,25 @@ from ..tasks._task_list import task_readers
 from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, readable, say
+from ._chains import chain_of, make_embedder
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
+from ._distillers import read_distiller
 from ._layer_options import layer_options
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
+    folder_option,
     jobs_option,
     json_option,
     quiet_option,
     regressor_option,
+    store_option,
     task_columns_options,
     unknown_option,
 )
-from ._sequence_inputs import chain_of, make_embedder
 from ._summary import print_summary
+from ._weights import fetch_weights
 
 _KIND = ["rows", "metric", "split"]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat", *MODEL_FREE)
@@ -77,6 +82,7 @@ def _listed(known):
 @click.option(
     "--fit-sequences",
     type=click.IntRange(min=1),
+    metavar="NUMBER",
     default=1000,
     help="How many of them are drawn, as with `revdist fit --sequences`.",
 )
@@ -107,17 +113,14 @@ def _listed(known):
     default=5,
     help="Number of folds.",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+@folder_option(
+    "tables, figure, embeddings and what is needed to go on after a stop",
     default=Path("evaluation"),
-    help="Folder for tables, figure, embeddings and what is needed to go on after a stop.",
 )
-@click.option(
-    "--store", type=click.Path(path_type=Path), help="Store of embeddings; default: in --output."
-)
+@store_option("Store of embeddings; default: in --output.")
 @layer_options()
 @device_option
+@dtype_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
@@ -146,6 +149,7 @@ def evaluate_command(
     pooling,
     reference,
     device,
+    dtype,
     max_length,
     unknown,
     skip_invalid,
@@ -180,6 +184,7 @@ def evaluate_command(
             "pooling": pooling,
             "reference": reference,
             "device": device,
+            "dtype": dtype,
             "max_length": max_length,
             "unknown": unknown,
             "verbose": not quiet,
@@ -193,7 +198,7 @@ def evaluate_command(
             task = reader()
             read.append(task)
             if task.excluded:
-                say(f"Left out of {task.name!r}: {_left_out(task)}.")
+                note(f"Left out of {task.name!r}: {_left_out(task)}.")
         described = pd.DataFrame([_described(task) for task in read])
         read = list(checked_tasks(read, scoring["splits"], scoring["n_folds"]))
     with failing(OUTPUT):
@@ -203,11 +208,12 @@ def evaluate_command(
     fitted = ReverseDistiller(regressor=regressor)
     if distiller:
         with failing(INPUT):
-            fitted = ReverseDistiller.from_pretrained(distiller)
+            fitted = read_distiller(distiller)
         with embedding():
             for task in read:
                 as_usage(check_models, task, embedder, fitted)
-    elif fit_on:
+    fetch_weights(embedder, quiet=quiet)
+    if fit_on:
         moments = _natural_moments(fit_on, fit_sequences, embedder, output)
         fitted.fit_moments(moments, residue_columns(embedder))
     with embedding():
@@ -238,7 +244,7 @@ def evaluate_command(
 def _announced(tasks):
     """Yield the tasks, and name each when it begins."""
     for i, task in enumerate(tasks, start=1):
-        say(f"{i}/{len(tasks)} {task.name}")
+        note(f"{i}/{len(tasks)} {task.name}")
         yield task
 
 
@@ -250,7 +256,7 @@ def _natural_moments(files, n_proteins, embedder, folder) -> Moments:
     with embedding():
         kept = Parts(folder / "moments", fingerprint(embedder, draw.proteins)[:32])
         if not kept.numbers():
-            say(f"Residues of {draw}")
+            note(f"Residues of {draw}")
         return sum_residues([draw.proteins], embedder, kept)
 
 

@@ -16,6 +16,7 @@ from ..sequences._records import in_parts
 from ..tables._columns import Choice, columns_to_fit
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
+from ._chains import chain_of, make_embedder
 from ._console import (
     INPUT,
     OUTPUT,
@@ -24,7 +25,9 @@ from ._console import (
     failing,
     local_copy,
     local_output,
+    note,
     progress,
+    refuse_input,
     say,
 )
 from ._embedding_inputs import holds_sequences, is_store, open_embeddings
@@ -33,6 +36,7 @@ from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
     json_option,
+    models_option,
     output_option,
     quiet_option,
     regressor_option,
@@ -44,11 +48,11 @@ from ._sequence_inputs import (
     Kept,
     Records,
     Sequences,
-    chain_of,
     checked_sequences,
     long_sequences_unmentioned,
-    make_embedder,
 )
+from ._weights import fetch_weights
+from ._words import in_words
 
 
 def _widths(_context, _parameter, text: str | None) -> list[int] | None:
@@ -68,18 +72,15 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
 @click.command()
 @click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
 @output_option("The distiller, usually a .safetensors file")
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    help=f"For sequences: the chain up to this model (default: 650M), or {FAMILIES}; given "
-    "several times, exactly those models.",
+@models_option(
+    f"For sequences: the chain up to this model (default: 650M), or {FAMILIES}; given several "
+    "times, exactly those models."
 )
 @click.option(
     "--sequences",
     "n_sequences",
     type=click.IntRange(min=1),
+    metavar="NUMBER",
     help="For sequences: how many distinct proteins to draw, of at most 1022 residues and with "
     "only the 20 standard letters; default: all records.",
 )
@@ -142,6 +143,7 @@ def fit_command(
     """  # noqa: D301
     refuse_pooling(settings)
     refuse_json(output, "distiller", as_json)
+    refuse_input(output, input)
     distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new, residual=residual)
     kept = Kept.beside(output)
     input_format = reading["input_format"]
@@ -160,11 +162,12 @@ def fit_command(
                 )
             else:
                 checked = _drawn(records, embedder, n_sequences, seed)
+            fetch_weights(embedder, quiet=quiet)
             moments = _of_sequences(checked, embedder, kept.folder, quiet)
         else:
             if models or n_sequences:
                 raise click.UsageError(
-                    f"{str(input)!r} holds embeddings; --model and --sequences are for sequences."
+                    f"{str(input)!r} holds embeddings; -m and --sequences are for sequences."
                 )
             columns, moments = _of_embeddings(path, input_format, distiller, quiet)
         with failing(INPUT):
@@ -200,7 +203,7 @@ def _of_embeddings(path, input_format, distiller, quiet):
             "many as a known chain has; say the widths of the models with --dims."
         )
     for warning in caught:
-        say("Warning: " + str(warning.message).replace("`dims`", "--dims"))
+        say(f"Warning: {in_words(str(warning.message))}")
     as_usage(new_columns, blocks, distiller.n_new, distiller.residual)
     moments = Moments.zeros(table.n_columns)
     with failing(INPUT), progress(table.n_rows, quiet) as bar:
@@ -238,7 +241,7 @@ def _drawn(records: Records, embedder: BaseEmbedder, n_sequences: int, seed: int
             longest=min(LONGEST, limit or LONGEST),
         )
     n_drawn = len(draw.proteins)
-    say(str(draw))
+    note(str(draw))
     if n_drawn < n_sequences:
         say(f"Warning: there are only {n_drawn} such proteins; all of them are taken.")
     return Sequences.checked(lambda: [("", protein) for protein in draw.proteins], embedder)

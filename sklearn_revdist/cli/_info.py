@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..assays._saved_model import is_model, read_card
-from ..distillation._reverse_distiller import ReverseDistiller
 from ..distillation._saved_chain import read_description
 from ._console import INPUT, failing, print_table
-from ._options import json_option
+from ._distillers import distiller_name, read_distiller
+from ._options import json_option, quiet_option
+from ._words import short_names
 
 _HEADS = {
     "model": "model",
@@ -28,7 +29,8 @@ _HEADS = {
 @click.command()
 @click.argument("file")
 @json_option("instead of a table")
-def info_command(file, as_json):
+@quiet_option
+def info_command(file, as_json, quiet):
     """Show what is in FILE, a distiller or a model of an assay.
 
     A model is what `revdist train` wrote: its measurements, features and scores. A distiller is a
@@ -37,7 +39,7 @@ def info_command(file, as_json):
     predict it (training R2), and the share of the residual variance that its new columns keep.
     """
     with failing(INPUT):
-        is_assay = file != "demo" and is_model(file)
+        is_assay = os.path.exists(file) and is_model(file)
         report = read_card(file) if is_assay else report_of(file)
     if is_assay and not as_json:
         _show_card(report)
@@ -61,7 +63,7 @@ def _show_card(card: dict[str, Any]) -> None:
     embedders = ", ".join(card["embedders"]) or "no language model"
     wild_type = card["wild_type"]
     lengths = "of several lengths" if wild_type is None else f"of {len(wild_type)} residues"
-    click.echo(f"Model of {card['target']!r} in {card['assay']!r}, {embedders}")
+    click.echo(f"Model of {card['target']!r} in {card['assay']!r}, {short_names(embedders)}")
     click.echo(f"{card['n_variants']} measurements of proteins {lengths}\n")
     table = pd.DataFrame.from_dict(card.get("spearman", {}), orient="index")
     cells = [["Spearman correlation", *table.columns]]
@@ -73,7 +75,8 @@ def _show_card(card: dict[str, Any]) -> None:
 
 def report_of(path: str | os.PathLike) -> dict[str, Any]:
     """What is in a distiller, as plain values."""
-    distiller = ReverseDistiller.from_pretrained(path)
+    path = distiller_name(os.fspath(path))
+    distiller = read_distiller(path)
     described = {} if path != "demo" and os.path.isdir(path) else read_description(path)
     parameters = described.get("parameters", {})
     levels = {
@@ -127,4 +130,4 @@ def _known(number: Any) -> float | None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else short_names(str(value))

@@ -10,6 +10,7 @@ import click
 
 from ..embedding._pooling import POOLINGS
 from ..sequences._fasta import read_fasta
+from ..sequences._tokens import encode_reference
 from ._console import as_usage
 
 LAYER_SETTINGS = ("layer", "pooling", "reference")
@@ -30,11 +31,14 @@ def _layers(_context, _parameter, text: str | None) -> list[int | float] | None:
 
 def _numbers(text: str, more: str) -> list[int | float]:
     try:
-        return [float(n) if "." in n else int(n) for n in text.split(",")]
+        layers = [float(n) if "." in n else int(n) for n in text.split(",")]
+        if any(isinstance(n, float) and not 0 <= n <= 1 for n in layers):
+            raise ValueError("more than the depth")
+        return layers
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is not a layer; give its number, as in 6 or -1, a fraction of the depth, as "
-            f"in 0.75, or {more}."
+            f"{text!r} is not a layer; give its number, as in 6 or -1, a fraction of the depth, "
+            f"from 0 to 1, as in 0.75, or {more}."
         ) from None
 
 
@@ -60,20 +64,30 @@ def positions_of(text: str) -> list[int]:
     return [position for first, last in spans for position in range(first, last + 1)]
 
 
-def read_reference(_context, _parameter, text: str | None) -> str | None:
+def read_reference(_context, parameter: click.Parameter, text: str | None) -> str | None:
     """Read a sequence, or the only one in a file."""
     if text is None:
         return None
     if not Path(text).is_file():
         if "." in text or "/" in text or os.sep in text:
             raise click.BadParameter(f"There is no file {text!r}; check the path.")
-        return text
+        return _checked(text, parameter)
     _, sequences = as_usage(read_fasta, text)
     if len(sequences) != 1:
         raise click.BadParameter(
             f"{text!r} has {len(sequences)} sequences; give a file of the wild type alone."
         )
-    return sequences[0]
+    return _checked(sequences[0], parameter)
+
+
+def _checked(reference: str, parameter: click.Parameter) -> str:
+    """Refuse a reference with letters that no residue has; ambiguous ones are checked later."""
+    try:
+        encode_reference(reference, "mask")
+    except ValueError as error:
+        what = str(error).removeprefix("reference ")
+        raise click.UsageError(f"{parameter.opts[0]} {what}") from error
+    return reference
 
 
 _OPTIONS = (

@@ -18,18 +18,22 @@ from ..evaluation._task_embeddings import comparing
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, readable, say
+from ._chains import chain_of, make_embedder
+from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
 from ._layer_options import layer_options, layers_option
 from ._options import (
     chain_option,
     device_option,
+    dtype_option,
+    folder_option,
     jobs_option,
     json_option,
     quiet_option,
+    store_option,
     task_columns_options,
     unknown_option,
 )
-from ._sequence_inputs import chain_of, make_embedder
+from ._weights import fetch_weights
 
 _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
@@ -48,15 +52,10 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
     help="Split of tasks that have none of their own.",
 )
 @click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for layers.csv and layers.png."
-)
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to take embeddings from and to keep those of all layers in.",
-)
+@folder_option("layers.csv and layers.png")
+@store_option("A store (.sqlite) to take embeddings from and to keep those of all layers in.")
 @device_option
+@dtype_option
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @jobs_option
@@ -104,10 +103,10 @@ def layers_command(
         policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
         read = [reader() for reader in task_readers(tasks, data=data, **columns, **policy)]
         folds = [_folds(task, split, n_folds) for task in read]
+    fetch_weights(embedder, quiet=quiet)
     tables = []
     for task, of_task in zip(read, folds, strict=True):
-        if not quiet:
-            say(task.name)
+        note(task.name)
         with embedding():
             table = layer_scores(
                 comparing(embedder, task),
@@ -163,6 +162,7 @@ def _report(table: pd.DataFrame, metric: str) -> None:
     """Print a table, and what the best layer of each model gains."""
     best_rows = _best(table)
     shown = table.drop(columns=["n_columns", "n_folds"])
+    shown["model"] = shown["model"].map(short_name)
     shown = shown.rename(columns={"score_mean": metric, "score_std": "SD"})
     shown = shown.round(3).replace(-0.0, 0.0)
     shown[""] = ["best" if row in best_rows.values() else "" for row in table.index]

@@ -21,6 +21,7 @@ _COMMANDS = {
     "layers": "Score every layer of every model on tasks.",
     "score": "Score variants by how likely the models find them, without labels.",
     "models": "List the models and where their weights are.",
+    "download": "Download the weights of models.",
     "verify": "Compare embeddings on your weights with those of fair-esm.",
     "demo": "Try everything offline on bundled data, in two minutes.",
 }
@@ -30,9 +31,9 @@ _COMMANDS = {
     cls=Commands,
     lines=_COMMANDS,
     epilog=EXIT_CODES,
-    context_settings={"show_default": True},
+    context_settings={"show_default": True, "help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="revdist")
+@click.version_option(__version__, "-V", "--version", prog_name="revdist")
 def main():
     """Nested protein embeddings by Reverse Distillation.
 

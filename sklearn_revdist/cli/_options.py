@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from ._console import writable
+from ..utils._models import DEMO, ESM2
+from ._console import folder_only, store_only, writable
 from ._layer_options import LAYER_SETTINGS, layer_options
 
 # What a --model may be, beside the name of one.
@@ -37,6 +40,36 @@ def output_option(content: str) -> Callable:
     )
 
 
+def complete_models(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:
+    """Complete the name of a model in a shell, in whatever case, or else a path."""
+    names = ["demo", *(model.short for model in DEMO + ESM2)]
+    found = [name for name in names if name.lower().startswith(incomplete.lower())]
+    return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
+
+
+def models_option(help: str, *more_names: str, **settings: Any) -> Callable:
+    """Make the option for models; what they are for is in the help."""
+    return click.option(
+        *("-m", "--model", *more_names, "models"),
+        multiple=True,
+        metavar="MODEL",
+        shell_complete=complete_models,
+        help=help,
+        **settings,
+    )
+
+
+def prefix_option(help: str) -> Callable:
+    """Make the option for a prefix of nested embeddings."""
+    return click.option(
+        "-n",
+        "--n-components",
+        metavar="NUMBER|MODEL",
+        shell_complete=complete_models,
+        help=help,
+    )
+
+
 def chain_option(*more_names: str, families: bool = True) -> Callable:
     """Make the options for the models that embed, where no distiller names them.
 
@@ -44,12 +77,10 @@ def chain_option(*more_names: str, families: bool = True) -> Callable:
     """
     kinds = FAMILIES if families else CHECKPOINTS
     return together(
-        click.option(
-            *("-m", "--model", *more_names, "models"),
-            multiple=True,
+        models_option(
+            f"The chain up to this model, or {kinds}; given several times, exactly those models.",
+            *more_names,
             default=["650M"],
-            help=f"The chain up to this model, or {kinds}; given several times, exactly those "
-            "models.",
         ),
         click.option("--alone", is_flag=True, help="Use only the model, not the chain up to it."),
     )
@@ -82,7 +113,54 @@ task_columns_options = together(
     ),
 )
 
-device_option = click.option("--device", help="PyTorch device, such as cuda:1; default: the best.")
+
+def _device(_context, _parameter, name: str | None) -> str | None:
+    """Refuse a device that torch cannot use, before the work."""
+    if name is not None:
+        from ..embedding._inference import resolve_device
+
+        try:
+            resolve_device(name)
+        except ValueError as error:
+            raise click.UsageError(
+                f"--device {name} cannot be used with this machine and installation of torch; give "
+                "--device cpu, or leave it out to take the best there is."
+            ) from error
+    return name
+
+
+def folder_option(content: str, **settings: Any) -> Callable:
+    """Make the option for the folder to write to; the help says what is in it."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        callback=folder_only,
+        help=f"Folder for {content}.",
+        **settings,
+    )
+
+
+def store_option(help: str) -> Callable:
+    """Make the option for a store of embeddings."""
+    return click.option(
+        "--store",
+        type=click.Path(path_type=Path),
+        callback=store_only,
+        help=help,
+    )
+
+
+device_option = click.option(
+    "--device", callback=_device, help="PyTorch device, such as cuda:1; default: the best."
+)
+
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
+    default="auto",
+    help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
+)
 
 regressor_option = click.option(
     "--regressor",
@@ -107,7 +185,9 @@ jobs_option = click.option(
     help="Number of probes to fit in parallel; -1 for all processors.",
 )
 
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Write nothing to standard error but warnings and errors."
+)
 
 keep_option = click.option(
     "--keep",
@@ -141,12 +221,7 @@ _input_options = together(
     ),
     layer_options(),
     device_option,
-    click.option(
-        "--dtype",
-        type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
-        default="auto",
-        help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
-    ),
+    dtype_option,
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),

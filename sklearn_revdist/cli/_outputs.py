@@ -10,7 +10,7 @@ import click
 
 from ..tables._files import format_of, writing
 from ..tables._table import Table
-from ._console import OUTPUT, STDIO, as_usage, failing, progress, say
+from ._console import OUTPUT, STDIO, as_usage, failing, note, progress
 
 
 def refuse_json(output: Path, content: str, as_json: bool) -> None:
@@ -21,6 +21,8 @@ def refuse_json(output: Path, content: str, as_json: bool) -> None:
 
 def check_keep(keep: Sequence[str], output: Path, output_format: str | None) -> None:
     """Refuse --keep where the output has no columns for text."""
+    if output == STDIO and output_format is None:
+        raise click.UsageError("Standard output has no suffix; name the format (--output-format).")
     name = as_usage(format_of, output, output_format)
     if keep and name not in ("parquet", "csv"):
         raise click.UsageError(
@@ -61,4 +63,4 @@ def report(content: dict[str, Any], line: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(content, indent=2))
     else:
-        say(line)
+        note(line)

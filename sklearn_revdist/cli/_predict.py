@@ -16,10 +16,12 @@ from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
 from ..sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from ..tasks._targets import as_numbers
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
+from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, refuse_input
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import device_option, json_option, quiet_option
+from ._options import device_option, json_option, quiet_option, store_option
+from ._outputs import refuse_json
+from ._weights import fetch_weights_of
 
 _OWN = "own"  # the wild type of the model
 
@@ -62,11 +64,7 @@ def _wild_type(context, parameter, text):
     help="A picture (.png, .svg or .pdf): with --saturate a map of all substitutions, else "
     "measurements in the table against predictions.",
 )
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to keep embeddings in.",
-)
+@store_option("A store (.sqlite) to keep embeddings in.")
 @device_option
 @json_option("of counts on standard output")
 @quiet_option
@@ -101,8 +99,9 @@ def predict_command(
         raise click.UsageError("Give one of a file of variants, --saturate and --combine.")
     if plot and combine is not None:
         raise click.UsageError("--plot needs --saturate, or measurements; leave it out.")
-    if as_json and output == STDIO:
-        raise click.UsageError("Standard output takes the predictions; leave out --json.")
+    refuse_json(output, "predictions", as_json)
+    for path in (output, plot):
+        refuse_input(path, model, variants)
     with failing(INPUT):
         trained = VariantModel.load(model)
     card = trained.card
@@ -116,6 +115,7 @@ def predict_command(
                 f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
                 "it out."
             )
+        fetch_weights_of(trained.estimator, quiet=quiet)
     else:
         wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
         if wild_type is None:
@@ -123,6 +123,7 @@ def predict_command(
                 "The model was trained on sequences of several lengths, so it has no wild type; "
                 "give the sequence, as in --saturate wild_type.fasta, or a file of variants."
             )
+        fetch_weights_of(trained.estimator, quiet=quiet)
         table = (
             _singles(wild_type, card) if combine is None else _combined(trained, combine, top, how)
         )
@@ -190,6 +191,11 @@ def _combined(trained, combine, top, how) -> pd.DataFrame:
     )
     best = singles["mutant"][order.index[:top]].tolist()
     mutants = as_usage(combine_mutants, best, combine)
+    if not mutants:
+        raise click.UsageError(
+            f"The best {len(best)} substitutions are at fewer than {combine} positions; combine "
+            "more of them (--top)."
+        )
     sequences = mutate(card["wild_type"], mutants, first_position=card["first_position"])
     return pd.DataFrame({"mutant": mutants, "sequence": sequences})
 
@@ -255,9 +261,9 @@ def _figure(trained, table, saturate, measured, how) -> Any:
 def _say(report, output) -> None:
     n_unlike = f"; {report['n_unlike']} are unlike the training (column unlike)"
     where = "" if output == STDIO else f"{output}: "
-    say(f"{where}{report['n_predicted']} predictions{n_unlike if report['n_unlike'] else ''}")
+    note(f"{where}{report['n_predicted']} predictions{n_unlike if report['n_unlike'] else ''}")
     if "spearman" in report:
-        say(
+        note(
             f"Of {report['n_measured']} measurements in the table, {report['within_90']:.0%} lie "
             f"within their 90 % intervals; Spearman correlation {report['spearman']:.3f}"
         )

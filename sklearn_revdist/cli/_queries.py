@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from ._comparison import Asked, Side, read_alike
+from ._alike_embedders import Asked
+from ._comparison import Side, read_alike
 from ._console import local_copy, readable
 from ._databases import Database
 from ._frames import list_path
-from ._options import together
+from ._options import models_option, prefix_option, together
 from ._sequence_inputs import Kept
 
 two_files = together(
@@ -22,25 +23,19 @@ two_files = together(
 )
 
 comparison_options = together(
-    click.option(
-        "-m",
-        "--model",
-        "models",
-        multiple=True,
-        help="The model that is compared, by name or as a file or folder; default: the largest "
-        "one of the embeddings, or 650M where both are sequences. With --distiller: those of its "
-        "models that are not known by name.",
+    models_option(
+        "The model that is compared, by name or as a file or folder; default: the largest one of "
+        "the embeddings, or 650M where both are sequences. With --distiller: those of its models "
+        "that are not known by name."
     ),
     click.option(
         "--distiller",
         help="Nest embeddings that are not nested by this: a file that revdist fit wrote, a folder "
         "of published weights, or demo.",
     ),
-    click.option(
-        "-n",
-        "--n-components",
-        help="Prefix of nested embeddings: a number of columns, or the model that they end with, "
-        "such as 35M; default: all.",
+    prefix_option(
+        "Prefix of nested embeddings: a number of columns, or the model that they end with, such "
+        "as 35M; default: all."
     ),
     click.option(
         "--metric",

@@ -1,6 +1,7 @@
 """Command `revdist score`: score variants without measurements."""
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from ..sequences._copied_columns import NO_COLUMNS
 from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
 from ..tables._files import format_of, writing
+from ._chains import chain_of
 from ._console import (
     INPUT,
     OUTPUT,
@@ -19,12 +21,23 @@ from ._console import (
     failing,
     local_copy,
     local_output,
+    refuse_input,
     writable,
 )
 from ._layer_options import read_reference
-from ._options import chain_option, device_option, keep_option, quiet_option, unknown_option
-from ._outputs import refuse_clashes
-from ._sequence_inputs import chain_of, copied_columns
+from ._options import (
+    chain_option,
+    device_option,
+    dtype_option,
+    json_option,
+    keep_option,
+    quiet_option,
+    store_option,
+    unknown_option,
+)
+from ._outputs import refuse_clashes, refuse_json, report
+from ._sequence_inputs import copied_columns, place_in, placing
+from ._weights import fetch_weights
 
 
 @click.command()
@@ -62,18 +75,16 @@ from ._sequence_inputs import chain_of, copied_columns
     callback=writable,
     help="A .csv, .csv.gz or .parquet file, or - for standard output.",
 )
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to keep what has been computed in.",
-)
+@store_option("A store (.sqlite) to keep what has been computed in.")
 @device_option
+@dtype_option
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
     help="Residues around a position that a model sees; default: all.",
 )
 @unknown_option("What to do with ambiguous residues.")
+@json_option("about what was done")
 @quiet_option
 def score_command(
     variants,
@@ -87,6 +98,7 @@ def score_command(
     models,
     alone,
     output,
+    as_json,
     quiet,
     **settings,
 ):
@@ -114,6 +126,8 @@ def score_command(
         raise click.UsageError(
             f"{str(output)!r} ends in none of .csv, .csv.gz and .parquet; choose one."
         )
+    refuse_json(output, "scores", as_json)
+    refuse_input(output, variants)
     output_format = "csv" if output == STDIO else format_of(output)
     scorer = ESMScorer(
         chain_of(models, alone=alone, families=False),
@@ -123,7 +137,7 @@ def score_command(
         **settings,
     )
     columns = list(scorer.get_feature_names_out())
-    copied = NO_COLUMNS
+    copied, place = NO_COLUMNS, None
     with local_copy(variants) if variants else nullcontext() as path, failing(INPUT):
         if all_singles:
             names = mutants = single_substitutions(reference, first_position=first_position)
@@ -134,12 +148,16 @@ def score_command(
             copied = copied_columns(path, found, keep, column, own=own)
             refuse_clashes(copied.types, ["name", "mutant", *columns])
             names, mutants = zip(*read_records(path, found, sequence_column=column), strict=True)
+            place = partial(place_in, path, found, sequence_column=column)
         kept = copied.reader()(len(names))
-        if all_singles or mutant_column:
-            sequences = mutate(reference, list(mutants), first_position=first_position)
-        else:
-            sequences, mutants = mutants, _named(reference, mutants, first_position)
-        scorer.fit(list(sequences))
+        with placing(place) if place else nullcontext():
+            if all_singles or mutant_column:
+                sequences = mutate(reference, list(mutants), first_position=first_position)
+            else:
+                sequences, mutants = mutants, _named(reference, mutants, first_position)
+            scorer.fit(list(sequences))
+    embedder = scorer._embedder()
+    fetch_weights(embedder, quiet=quiet)
     with embedding():
         scores = scorer.transform(list(sequences))
     if output_format == "csv":
@@ -152,8 +170,11 @@ def score_command(
         writing(target, columns, output_format, types=copied.types) as write,
     ):
         write(labels, scores)
-    if output != STDIO:
-        click.echo(f"{output}: {len(scores)} scores of {', '.join(columns)}")
+    done = {"output": str(output), "n_variants": len(scores), "columns": columns}
+    names = [entry.name for entry in embedder._entries()]
+    where = "" if output == STDIO else f"{output}: "
+    line = f"{len(scores)} variants scored by {' and '.join(kinds)} of {' + '.join(names)}"
+    report(done, f"{where}{line}", as_json)
 
 
 def _named(reference, sequences, first_position):

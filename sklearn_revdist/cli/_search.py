@@ -6,7 +6,7 @@ import click
 import pandas as pd
 
 from ..neighbors._prefix_neighbors import PrefixNeighbors
-from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress
+from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress, refuse_input
 from ._databases import Database
 from ._frames import writing_frames
 from ._hits import Hits, find_hits
@@ -102,6 +102,7 @@ def search_command(
     """  # noqa: D301
     start = time.monotonic()
     refuse_json(output, "hits", as_json)
+    refuse_input(output, database, queries)
     asked = asked_of(context, models, distiller, n_components, settings)
     kept = Kept.beside(output)
     with (

@@ -4,7 +4,6 @@ Embedded sequences are a table like any other. Its batches are computed, and kep
 until that is complete.
 """
 
-import os
 import re
 import shutil
 import warnings
@@ -12,31 +11,29 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from ..embedding._base import BaseEmbedder
-from ..embedding._embedder import ESMEmbedder
+from ..embedding._pooling import resolve_poolings
 from ..embedding._store import EmbeddingStore
-from ..embedding._transformers_embedder import TransformersEmbedder
-from ..matrix._residue_moments import residue_columns
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, in_parts, place_of, read_records
 from ..sequences._tokens import AMBIGUOUS, GAPS, STOP, Encoder, WrongLetter, remove_gaps
 from ..tables._table import Batch, Table
 from ..utils._fingerprint import fingerprint
-from ..utils._models import known_model
 from ..utils._parts import Parts
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, say
+from ._chains import embedding_columns
+from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, say
+from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
 _SEQUENCES, RESIDUES = 2**16, 2**13
-
-_OTHER = "hf:"  # before a model of another family than ESM-2
 
 
 class Kept(NamedTuple):
@@ -102,7 +99,7 @@ class Records:
         columns = {"sequence_column": sequence_column, "name_column": name_column}
         self.copied = copied_columns(path, found, keep, **columns)
         self._read = partial(read_records, path, found, **columns)
-        self.place = partial(place_of, path=path, name=found, **columns)
+        self.place = partial(place_in, path, found, **columns)
         self._remove_gaps = self._count_gaps = remove_gaps
         self._keep_stop = keep_stop
 
@@ -122,7 +119,7 @@ class Records:
             n_records += 1
             yield name, sequence
         if self._count_gaps:
-            say(f"Removed {n_gaps} gaps from {n_with_gaps} of {n_records} sequences")
+            note(f"Removed {n_gaps} gaps from {n_with_gaps} of {n_records} sequences")
             self._count_gaps = False
 
 
@@ -187,6 +184,10 @@ class Sequences(NamedTuple):
         """Number of sequences."""
         return len(self.lengths)
 
+    def shows_progress(self, residues: bool) -> bool:
+        """Whether the embedder's own bar shows all progress, since all are embedded at a time."""
+        return not residues and self.n_residues <= _SEQUENCES
+
     @classmethod
     def checked(cls, read: Callable, embedder: BaseEmbedder, instead: str = "") -> Self:
         """Check that an embedder can embed every sequence.
@@ -219,8 +220,8 @@ class Sequences(NamedTuple):
             all_lengths.extend(lengths)
             n_residues += int(sum(cut))
             n_long += n_too_long
-        for note in encoder.notes():
-            say(f"Warning: {note}")
+        for dropped in encoder.notes():
+            say(f"Warning: {dropped}")
         if n_long and embedder.long == "truncate":
             say(
                 f"Warning: {n_long} of {len(all_lengths)} sequences exceed {limit} residues; the "
@@ -229,86 +230,38 @@ class Sequences(NamedTuple):
         return cls(read, np.array(all_lengths), n_residues)
 
 
-def chain_of(
-    models: Sequence[str], *, alone: bool = False, families: bool = True
-) -> str | list[str | Path]:
-    """Find the chain of the models that are named on the command line.
-
-    Parameters
-    ----------
-    models : sequence of str
-        Names of models, paths of checkpoints, or models of other families, as "hf:owner/name". One
-        name is the chain up to that model.
-    alone : bool, default=False
-        Whether one name is only that model.
-    families : bool, default=True
-        Whether other families are allowed.
-    """
-    entries = [_entry(model) for model in models]
-    others = [entry for entry in entries if _is_other(entry)]
-    if others and not families:
-        raise click.UsageError(
-            f"{others[0]!r} is a model of another family than ESM-2, which this command does not "
-            "take; choose one of ESM-2."
-        )
-    is_one_name = entries == list(models[:1]) and not others
-    chain = entries[0] if is_one_name and not alone else entries
-    as_usage(_plain(chain)._entries)
-    return chain
-
-
-def sources(chain: str | list[str | Path]) -> dict[str, str | Path]:
-    """Entries of a chain, each by itself, by the names in columns."""
-    names = [entry.name for entry in _plain(chain)._entries()]
-    return dict(zip(names, names if isinstance(chain, str) else chain, strict=True))
-
-
-def make_embedder(chain: str | list[str | Path], settings: dict[str, Any]) -> BaseEmbedder:
-    """Make the embedder of a chain; settings that are None have their defaults."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    embedder = _plain(chain)
-    if "layer" in given:
-        with embedding():
-            embedder.layer_numbers()  # reads the depth of a checkpoint, whose errors are its own
-        as_usage(embedder.set_params(layer=given["layer"]).layer_numbers)
-    return embedder.set_params(**given)
-
-
-def _plain(chain: str | list[str | Path]) -> BaseEmbedder:
-    """The embedder of a chain, with default settings."""
-    if isinstance(chain, list) and any(map(_is_other, chain)):
-        return TransformersEmbedder(
-            [entry.removeprefix(_OTHER) if _is_other(entry) else entry for entry in chain]
-        )
-    return ESMEmbedder(chain)
-
-
-def _is_other(entry: str | Path) -> bool:
-    return isinstance(entry, str) and entry.startswith(_OTHER)
-
-
 def checked_sequences(records: Records, embedder: BaseEmbedder, instead: str = "") -> Sequences:
     """Check the sequences of a file; errors say where in the file the record is."""
-    with failing(INPUT):
-        try:
-            return Sequences.checked(records, embedder, instead)
-        except ValueError as error:
-            number = re.match(r"Record (\d+) ", str(error))
-            where = records.place(int(number[1])) if number else ""
-            if not where:
-                raise
-            raise ValueError(f"{where}: {error}") from error
+    as_usage(resolve_poolings, embedder.pooling, embedder.reference, embedder.unknown)
+    with failing(INPUT), placing(records.place):
+        return Sequences.checked(records, embedder, instead)
+
+
+def place_in(path: Path, found: str, index: int, **columns: str | None) -> str:
+    """Say where a record of a file is: its line or, in a format without lines, its name."""
+    if place := place_of(index, path, found, **columns):
+        return place
+    name, _ = next(islice(read_records(path, found, **columns), index, None))
+    return f"{str(path)!r}, record {name!r}"
+
+
+@contextmanager
+def placing(place: Callable[[int], str]) -> Iterator[None]:
+    """Say where in a file the record, or the mutant, is that an error is about."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        number = re.match(r"(?:Record |mutants\[)(\d+)", text)
+        if not number:
+            raise
+        text = re.sub(r"^mutants\[\d+\]=", "the mutant ", text)
+        raise ValueError(f"{place(int(number[1]))}: {text}") from error
 
 
 def label_names(residues: bool) -> list[str]:
     """Names of the columns beside an embedding and those that are copied."""
     return ["name", "record", "position"] if residues else ["name"]
-
-
-def embedding_columns(embedder: BaseEmbedder, residues: bool) -> list[str]:
-    """Names of the columns of an embedding."""
-    with embedding():
-        return residue_columns(embedder) if residues else list(embedder.get_feature_names_out())
 
 
 def embedded(
@@ -318,14 +271,16 @@ def embedded(
     *,
     copied: CopiedColumns,
     residues: bool,
+    quiet: bool,
 ) -> Table:
-    """Make a table that embeds sequences as it is read.
+    """Make a table that embeds sequences as it is read, once all weights are there.
 
     An embedder without a store gets the one beside the output.
     """
     columns = embedding_columns(embedder, residues)
-    if not residues and not embedder.store:
-        embedder.set_params(store=kept.store)
+    fetch_weights(embedder, quiet=quiet)
+    if not residues:
+        embedder.set_params(store=embedder.store or kept.store, verbose=not quiet)
 
     def batches() -> Iterator[Batch]:
         if embedder.store and not residues:
@@ -353,18 +308,6 @@ def long_sequences_unmentioned() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
-
-
-def _entry(model: str) -> str | Path:
-    """Keep a name as it is; anything else is the path of a checkpoint."""
-    if model == "demo" or known_model(model) or _is_other(model):
-        return model
-    if os.path.exists(model) or os.sep in model or "/" in model or model.endswith(".pt"):
-        return Path(model)
-    raise click.UsageError(
-        f"{model!r} is not a known model, and there is no such file or folder; `revdist models` "
-        "lists the names."
-    )
 
 
 def _remedy(error: WrongLetter) -> str:

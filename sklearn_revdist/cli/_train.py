@@ -12,12 +12,32 @@ from ..assays._assay import Assay, read_assay
 from ..assays._comparison import Comparison, compare_features
 from ..assays._model import VariantModel
 from ..assays._variant_model import FEATURES, make_variant_model
-from ..distillation._reverse_distiller import ReverseDistiller
-from ._console import INPUT, OUTPUT, as_usage, embedding, failing, print_table, say, writable
+from ._chains import chain_of, make_embedder
+from ._console import (
+    INPUT,
+    OUTPUT,
+    as_usage,
+    embedding,
+    failing,
+    file_only,
+    note,
+    print_table,
+    refuse_input,
+)
+from ._distillers import read_distiller
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import chain_option, device_option, json_option, quiet_option, unknown_option
-from ._sequence_inputs import Kept, chain_of, make_embedder
+from ._options import (
+    chain_option,
+    device_option,
+    dtype_option,
+    json_option,
+    quiet_option,
+    store_option,
+    unknown_option,
+)
+from ._sequence_inputs import Kept
+from ._weights import fetch_weights_of
 
 _SPLITS = {
     "random": "at random",
@@ -57,7 +77,7 @@ _SPLITS = {
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    callback=writable,
+    callback=file_only,
     help="File of the model.",
 )
 @click.option(
@@ -73,12 +93,9 @@ _SPLITS = {
     callback=picture_path,
     help="A picture (.png, .svg or .pdf) of cross-validated predictions against measurements.",
 )
-@click.option(
-    "--store",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A store (.sqlite) to keep embeddings in.",
-)
+@store_option("A store (.sqlite) to keep embeddings in.")
 @device_option
+@dtype_option
 @unknown_option("What to do with ambiguous residues.")
 @json_option("of scores on standard output")
 @quiet_option
@@ -100,6 +117,7 @@ def train_command(
     plot,
     store,
     device,
+    dtype,
     unknown,
     as_json,
     quiet,
@@ -117,6 +135,8 @@ def train_command(
       revdist predict activity.model new_variants.csv -o predictions.csv
       revdist predict activity.model --saturate -o singles.csv --plot singles.png
     """  # noqa: D301
+    for path in (output, predictions, plot):
+        refuse_input(path, assay)
     with failing(INPUT):
         read = read_assay(
             assay,
@@ -127,15 +147,18 @@ def train_command(
             first_position=first_position,
             unknown=unknown,
         )
-        chosen = ReverseDistiller.from_pretrained(distiller) if distiller else None
+        chosen = read_distiller(distiller) if distiller else None
     for line in _described(read, reference is not None):
-        say(line)
+        note(line)
     kept = Kept.beside(output)
-    settings = {"device": device, "unknown": unknown, "store": store or kept.store}
+    settings = {"device": device, "dtype": dtype, "unknown": unknown, "store": store or kept.store}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None
-    as_usage(partial(make_variant_model, embedder, features=names, reference=read.wild_type))
+    model = as_usage(
+        partial(make_variant_model, embedder, features=names, reference=read.wild_type)
+    )
+    fetch_weights_of(model, quiet=quiet)
     how: dict[str, Any] = {"features": names, "distiller": chosen}
     with embedding():
         compared = compare_features(read, embedder, n_folds=n_folds, verbose=not quiet, **how)

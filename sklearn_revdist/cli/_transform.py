@@ -9,14 +9,16 @@ import click
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..tables._columns import columns_to_transform
 from ..tables._table import Table
-from ._console import INPUT, as_usage, failing, local_copy, local_output
-from ._distillers import embedder_of, prefix_of
+from ._console import INPUT, as_usage, failing, local_copy, local_output, refuse_input
+from ._distillers import embedder_of, prefix_of, read_distiller
 from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, rows_of
 from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
     json_option,
+    models_option,
     output_option,
+    prefix_option,
     quiet_option,
     sequence_options,
     table_options,
@@ -35,19 +37,11 @@ from ._sequence_inputs import (
 @click.argument("distiller")
 @click.argument("input", type=click.Path(path_type=Path, allow_dash=True))
 @output_option("A .parquet, .csv, .csv.gz, .h5 or .npy file")
-@click.option(
-    "-n",
-    "--n-components",
-    help="Number of columns, or the model that they end with, such as 35M; default: all.",
-)
+@prefix_option("Number of columns, or the model that they end with, such as 35M; default: all.")
 @click.option("--residues", is_flag=True, help="For sequences: write one row per residue.")
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    help="For sequences: the models that the distiller was fitted on and that are not known by "
-    f"name, each {FAMILIES}.",
+@models_option(
+    "For sequences: the models that the distiller was fitted on and that are not known by name, "
+    f"each {FAMILIES}."
 )
 @table_options
 @sequence_options
@@ -87,11 +81,12 @@ def transform_command(
     """  # noqa: D301
     start = time.monotonic()
     refuse_json(output, "embeddings", as_json)
+    refuse_input(output, input, Path(distiller))
     check_keep(reading["keep"], output, output_format)
     with failing(INPUT):
-        fitted = ReverseDistiller.from_pretrained(distiller)
+        fitted = read_distiller(distiller)
     n_columns, prefix = as_usage(prefix_of, fitted, n_components)
-    kept = Kept.beside(output)
+    kept, hidden = Kept.beside(output), quiet
     input_format = reading["input_format"]
     with local_copy(input) as path, local_output(output) as target:
         names = fitted.get_feature_names_out()
@@ -105,10 +100,12 @@ def transform_command(
             records = Records(path, **reading)
             refuse_clashes(records.copied.types, [*label_names(residues), *names])
             checked = checked_sequences(records, embedder)
-            table = embedded(checked, embedder, kept, copied=records.copied, residues=residues)
+            how = {"copied": records.copied, "residues": residues, "quiet": quiet}
+            table = embedded(checked, embedder, kept, **how)
+            hidden = hidden or checked.shows_progress(residues)
         elif models or residues:
             raise click.UsageError(
-                f"{str(input)!r} holds embeddings; --model and --residues are for sequences."
+                f"{str(input)!r} holds embeddings; -m and --residues are for sequences."
             )
         else:
             chains = [(c.model_names_, c.dims_.tolist()) for c in (fitted, prefix)]
@@ -119,7 +116,7 @@ def transform_command(
         # embeddings of the models that are needed are enough
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)
-        n_rows = write_table(_nested(table, chain), target, output_format, quiet)
+        n_rows = write_table(_nested(table, chain), target, output_format, hidden)
     kept.remove()
     done = {
         "output": str(output),

@@ -8,19 +8,20 @@ from typing import Any
 import click
 
 from ..embedding._verify import verify_embeddings
+from ._chains import chain_of, make_embedder
 from ._console import embedding, print_table
-from ._options import chain_option, json_option, quiet_option
-from ._sequence_inputs import chain_of
+from ._options import chain_option, device_option, json_option, quiet_option
+from ._weights import fetch_weights
+from ._words import short_names
 
 
 @click.command()
 @chain_option(families=False)
-@click.option("--device", help="Device of torch, as in cuda:1; default: the best.")
+@device_option
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16", "bfloat16"]),
     default="float32",
-    show_default=True,
     help="Precision of our computation; fair-esm's is float32, judged by float64.",
 )
 @json_option("instead of a table")
@@ -43,6 +44,7 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
       revdist verify -m ./my_model --json
     """  # noqa: D301
     chain = chain_of(models, alone=alone, families=False)
+    fetch_weights(make_embedder(chain, {}), quiet=quiet)
     with embedding():
         table = verify_embeddings(chain, device=device, dtype=dtype, verbose=not quiet)
     rows = table.to_dict("records")
@@ -76,7 +78,7 @@ def _lines(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
             f"x {row['speed']:.1f}",
             "yes" if row["holds"] else "NO",
         )
-        lines.append((row["model"], *cells, _published(row)))
+        lines.append((short_names(row["model"]), *cells, _published(row)))
     return lines
 
 

@@ -19,6 +19,7 @@ from ..sequences._windows import limit_length
 from ..utils._compat import Interval, RealNotInt, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
+from ..utils._models import known_model
 from ._assembly import records_of_sequences, residue_blocks
 from ._blocks import Block, columns_of, resolve_blocks
 from ._entries import Entry
@@ -376,8 +377,10 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         from ..utils._progress import ProgressBar
         from ._inference import could_be_faster
 
+        known = known_model(what)
+        what = what if known is None else known.short
         if self.verbose and could_be_faster(self.dtype, self.device):
-            what += ' (dtype="fast" is faster here)'
+            what += " (dtype fast is faster here)"
         return ProgressBar(
             desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
         )

@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +25,7 @@ from ..utils._file_states import FileState, file_digest, found_once
 from ..utils._hub import check_fetched
 from ..utils._messages import first_line
 from ..utils._models import ESM2, Model
+from ..utils._progress import ProgressBar
 from ..utils._torch_settings import default_settings
 from ._hugging_face import check_vocabulary, fair_esm_name, read_config, shards
 
@@ -34,6 +36,7 @@ _OLDER = {  # models whose tokens may be others, by fair-esm's names of architec
     "roberta_large": "ESM-1b or ESM-1v",
     "msa_transformer": "the MSA Transformer",
 }
+_READ = 2**20  # bytes of a download at a time
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 # By path, since what a file is compared with depends on the name it is found under.
 _intact: defaultdict[Path, dict[tuple[FileState, ...], None]] = defaultdict(dict)
@@ -74,12 +77,23 @@ def places(model: Model) -> list[Place]:
     ]
 
 
-def locate(entry: Model | Path) -> Path:
+def download_size(model: Model) -> int:
+    """About how many bytes are downloaded for a published model.
+
+    There are 12 times the square of the width in each layer, and few other parameters; those of 3B
+    and 15B are stored in half precision.
+    """
+    n_parameters = (12 * model.n_layers + 1) * model.width**2
+    return n_parameters * (4 if model.width <= 1280 else 2)
+
+
+def locate(entry: Model | Path, *, verbose: bool = True) -> Path:
     """Find the checkpoint of a known model, or check that the file or folder `entry` is there.
 
     A known model is taken from the package itself, else from fair-esm's cache
     (``torch.hub.get_dir()/checkpoints``), else from Hugging Face's, else downloaded into
-    fair-esm's cache from its address, whole or not at all.
+    fair-esm's cache from its address, whole or not at all; with `verbose`, a bar on standard error
+    shows how much of it is there.
 
     Raises
     ------
@@ -111,7 +125,7 @@ def locate(entry: Model | Path) -> Path:
     _, cached, snapshot = (place.path for place in places(entry))
     address = f"{DOWNLOAD_ADDRESS}/{entry.name}.pt"
     try:
-        _download(address, cached)
+        _download(address, cached, verbose)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
@@ -214,17 +228,34 @@ def _snapshot(repository: Path) -> Path:
     return next(complete, repository)
 
 
-def _download(address: str, target: Path) -> None:
+def _download(address: str, target: Path, verbose: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=target.stem, dir=target.parent) as folder:
         download = Path(folder, target.name)
         try:
-            torch.hub.download_url_to_file(address, str(download))
+            _fetch(address, download, verbose)
         except HTTPError as error:
-            error.close()  # and with it the connection, which torch leaves open
+            error.close()
             raise
-        read_checkpoint(download)  # torch does not notice a connection that breaks off
+        read_checkpoint(download)  # a connection may break off
         os.replace(download, target)
+
+
+def _fetch(address: str, file: Path, verbose: bool) -> None:
+    with (
+        urlopen(Request(address, headers={"User-Agent": "sklearn-revdist"})) as response,
+        file.open("wb") as written,
+        ProgressBar(
+            desc=file.name,
+            total=int(response.headers.get("Content-Length", 0)) or None,
+            unit="B",
+            unit_scale=True,
+            disable=not verbose,
+        ) as bar,
+    ):
+        while part := response.read(_READ):
+            written.write(part)
+            bar.update(len(part))
 
 
 def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:

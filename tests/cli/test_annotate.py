@@ -71,7 +71,7 @@ def annotate(in_process, made):
             folder / argument if (folder / str(argument)).exists() else argument
             for argument in arguments
         ]
-        return in_process("annotate", *given, "-q")
+        return in_process("annotate", *given)
 
     return run
 
@@ -159,7 +159,7 @@ def test_a_folder_of_distinct_rows_has_labels_of_all_its_records(in_process, mad
     embed_to_parquet(ESMEmbedder("demo"), 2 * records["sequence"].tolist(), "twice", names=names)
     labels = [*records["label"], *["copied"] * len(records)]
     pd.DataFrame({"name": names, "label": labels}).to_csv("labels.csv", index=False)
-    ask = ("twice", folder / "q.fasta", "--labels", "labels.csv", "-k", 1, "-q")
+    ask = ("twice", folder / "q.fasta", "--labels", "labels.csv", "-k", 1)
     ended = in_process("annotate", *ask, "--neighbors", "votes.csv")
     found = table_of(ended)
     assert "by 40 sequences with 3 labels" in ended.err
@@ -261,8 +261,7 @@ def test_the_report_says_what_to_expect(annotate, made):
     ended = annotate("db.parquet", "q.parquet", "--labels", "labels.csv", "-o", "x.tsv")
     assert ended.out == b""
     assert ended.err.splitlines() == [
-        "x.tsv: 6 of 6 queries annotated by 40 sequences with 2 labels, by 160 columns of "
-        "esm2_t6_2M_demo",
+        "x.tsv: 6 of 6 queries annotated by 40 sequences with 2 labels, by 160 columns of demo-160",
         f"Expect {expected.mean():.0%} of the labels to be right, the mean reliability; "
         f"{(expected > 0.9).sum()} have one above 0.9",
     ]
@@ -276,7 +275,7 @@ def test_nested_embeddings_are_compared_by_a_prefix(annotate, made):
     ask = ("db.parquet", "q.fasta", "--label-column", "label", "--distiller", "demo", "-n", 70)
     ended = annotate(*ask)
     assert_same(table_of(ended), expected_of(made, X=nested[:, :70])[0])
-    assert "by 70 columns of esm2_t3_100K_demo + esm2_t4_500K_demo" in ended.err
+    assert "by 70 columns of demo-48 + demo-96" in ended.err
 
 
 def test_columns_of_the_queries_are_kept(annotate, made):

@@ -29,13 +29,19 @@ from sklearn_revdist.cli._console import (
     as_usage,
     embedding,
     failing,
+    file_only,
+    folder_only,
     local_copy,
     local_output,
+    note,
     progress,
     readable,
+    refuse_input,
     say,
+    store_only,
     writable,
 )
+from sklearn_revdist.utils import _progress
 
 
 def run(function, *arguments, **keywords):
@@ -170,13 +176,14 @@ def test_warnings_are_one_line_on_standard_error():
     assert result.stdout == "result\n"
 
 
-def test_progress_is_on_standard_error_unless_it_is_to_be_quiet(capfd):
+def test_progress_is_on_standard_error_unless_it_is_to_be_quiet(capfd, monkeypatch):
+    monkeypatch.setattr(_progress, "_QUICK", 0)
     for quiet in (False, True):
         with progress(3, quiet) as bar:
             bar.update(3)
         out, err = capfd.readouterr()
         assert out == ""
-        assert ("3/3" in err) is not quiet
+        assert ("100 % of 3 rows" in err) is not quiet
 
 
 def test_standard_input_can_be_read_twice():
@@ -247,6 +254,54 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, mo
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(click.ClickException, match="is not writable; choose another"):
         writable(None, None, tmp_path / "x")
+
+
+def test_folders_files_and_stores_are_checked_before_the_work(tmp_path, monkeypatch):
+    file = tmp_path / "x"
+    file.write_text("text")
+    (tmp_path / "s.sqlite").write_bytes(b"SQLite format 3\0 and more")
+    for path in (None, tmp_path, tmp_path / "new" / "folder"):
+        assert folder_only(None, None, path) == path
+    for path in (None, tmp_path / "s.sqlite", tmp_path / "new.sqlite"):
+        assert store_only(None, None, path) == path
+    for check, path, message in [
+        (folder_only, file, "x' is a file; name a folder"),
+        (folder_only, file / "in", "x' is a file; name a folder"),
+        (store_only, file, "x' is not a SQLite file; choose another"),
+        (store_only, tmp_path, "is a folder; name a file"),
+        (file_only, tmp_path / "no" / "x", "There is no folder"),
+    ]:
+        with pytest.raises(click.ClickException, match=message) as caught:
+            check(None, None, path)
+        assert caught.value.exit_code == OUTPUT
+    with pytest.raises(click.BadParameter, match="'-' is standard output"):
+        file_only(None, None, STDIO)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(click.ClickException, match="is not writable; choose another"):
+        folder_only(None, None, tmp_path / "new")
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    file = tmp_path / "x"
+    file.touch()
+    (tmp_path / "link").symlink_to(file)
+    refuse_input(tmp_path / "new", file)
+    refuse_input(STDIO, file)
+    refuse_input(file, None, tmp_path / "new")
+    for path in (file, tmp_path / "link"):
+        with pytest.raises(click.UsageError, match=r"is read, .*; name another file \(-o\)"):
+            refuse_input(path, tmp_path / "new", file)
+
+
+def test_a_note_is_silenced_and_a_warning_is_not():
+    for flags, expected in (([], "Done with 8M.\n"), (["-q"], "")):
+
+        @click.option("-q", "--quiet", is_flag=True)
+        def command(quiet):
+            note("Done with esm2_t6_8M_UR50D.")
+            say("Warning: It is doubtful.")
+
+        assert run(command, *flags).stderr == f"{expected}Warning: It is doubtful.\n"
 
 
 def test_inputs_that_cannot_be_read_are_refused_before_the_work(tmp_path, monkeypatch):

@@ -105,6 +105,7 @@ def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path
     assert "two.csv', line 42: 'M1W' does not lead to its mutated_sequence" in ended.err
     assert not (tmp_path / "out").exists()
 
+    line.remove("-q")
     ended = in_process(*line, "--skip-invalid")
     assert ended.code == 0, ended.err
     assert "Left out of 'two': a mutant that does not match its sequence: 1." in ended.err
@@ -116,7 +117,7 @@ def test_all_input_is_checked_before_any_is_embedded(in_process, scans, tmp_path
 
 def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
     path = fasta(tmp_path / "natural.fasta", natural())
-    line = ["evaluate", scans / "one.csv", "-m", "demo", "-q", "--fit-on", path]
+    line = ["evaluate", scans / "one.csv", "-m", "demo", "--fit-on", path]
     line += ["--fit-sequences", "10", "--representations", "distilled,naive", "--output", "out"]
     first = in_process(*line)
     assert first.code == 0, first.err
@@ -130,7 +131,7 @@ def test_what_to_fit_on_is_embedded_once(in_process, scans, variants, tmp_path):
 def test_proteins_to_fit_on_are_drawn_as_fit_draws_them(in_process, scans, tmp_path):
     proteins = natural()
     pd.DataFrame({"sequence": [*proteins, "MKX", proteins[0]]}).to_csv("n.csv", index=False)
-    line = ["-m", "demo", "-q", "--representations", "distilled", "--fitted-on", "natural"]
+    line = ["-m", "demo", "--representations", "distilled", "--fitted-on", "natural"]
     line += ["--fit-sequences", "10", "--output"]
     ended = in_process("evaluate", scans / "one.csv", *line, "a", "--fit-on", "n.csv")
     assert ended.code == 0, ended.err
@@ -162,7 +163,7 @@ def test_a_checkpoint_that_was_replaced_is_fitted_on_and_scored_anew(
         write_checkpoint(tmp_path / f"{name}.pt", width=w) for name, w in (("a", 12), ("b", 24))
     ]
     path = fasta(tmp_path / "natural.fasta", natural())
-    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "-q", "--fit-on", path]
+    line = ["evaluate", scans / "one.csv", "-m", chain[0], "-m", chain[1], "--fit-on", path]
     line += ["--representations", "plain,distilled", "--output"]
     summing = "Residues of 12 proteins drawn from 12 records"
     assert summing in in_process(*line, "out").err
@@ -197,9 +198,9 @@ def test_without_matplotlib_there_is_no_picture(in_process, scans, tmp_path, mon
         (
             ["-m", "8M", "--distiller", "demo"],
             2,
-            "of 'one' are of esm2_t6_8M_UR50D;",
+            "of 'one' are of 8M;",
         ),
-        (["--layer", "1", "--distiller", "demo"], 2, "are of esm2_t3_100K_demo_layer1, "),
+        (["--layer", "1", "--distiller", "demo"], 2, "are of demo-48 layer 1, "),
         (["-m", "9M"], 2, "9M"),
         (["--target", "y"], 3, "has no table with the columns y that are asked for; check"),
         (["--distiller", "no-such-file"], 3, "no-such-file"),
@@ -288,6 +289,7 @@ def test_what_is_skipped_is_named_with_the_reason(in_process, scans, variants, t
     frame.to_csv(tmp_path / "p.csv", index=False)
     entry += '[[task]]\nformat = "table"\npath = "p.csv"\n'
     (tmp_path / "tasks.toml").write_text(entry)
+    line.remove("-q")
     line = ["evaluate", "tasks.toml", *line[2:], "--splits", "contiguous,modulo"]
     ended = in_process(*line, "--output", "other")
     assert ended.code == 0, ended.err

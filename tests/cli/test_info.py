@@ -48,9 +48,9 @@ def test_the_table_has_one_line_per_model(revdist):
     assert "training R2" in lines[3]
     assert [line.split()[:3] for line in lines[3:7]] == [
         ["model", "width", "prefix"],
-        [DEMO[0].name, "48", "48"],
-        [DEMO[1].name, "96", "68"],
-        [DEMO[2].name, "160", "98"],
+        [DEMO[0].short, "48", "48"],
+        [DEMO[1].short, "96", "68"],
+        [DEMO[2].short, "160", "98"],
     ]
     assert lines[-1].startswith("Written by sklearn-revdist ")
 

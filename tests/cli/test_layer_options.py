@@ -54,13 +54,13 @@ def test_options_are_the_embedders_parameters(in_process, options, parameters):
     ("options", "message"),
     [
         (("--layer", "last"), "'last' is not a layer; give its number"),
-        (("--layer", "9"), "layer=9 is not a layer of esm2_t3_100K_demo, which has 3"),
+        (("--layer", "9"), "--layer 9 is not a layer of demo-48, which has 3"),
         (("--layer", "1,2"), "has 2 entries, but the chain has 3 models"),
         (("--pooling", "31-24"), "'31-24' is not positions, which count from 1"),
         (("--pooling", "0,3"), "'0,3' is not positions, which count from 1"),
         (("--pooling", "sites", "--reference", "no.fasta"), "There is no file 'no.fasta'"),
         (("--pooling", "median"), "'median' is neither one of mean, max"),
-        (("--pooling", "sites"), "give its sequence as reference"),
+        (("--pooling", "sites"), "give its sequence by --reference"),
         (("--pooling", "sites", "--reference", "x.fasta"), "'x.fasta' has 3 sequences"),
         (("--pooling", "sites", "--reference", WILD_TYPE[1:]), "Record 0 .* 22 residues"),
         (("--pooling", "23"), "none at position 23"),
@@ -94,7 +94,7 @@ def test_a_distiller_of_layers_embeds_these_layers(in_process, tmp_path, rng):
     for option in (("--layer", "-1"), ("--pooling", "max")):  # names decide
         ended = in_process(*ask, *option)
         assert ended.code == 2
-        assert "The distiller was fitted on esm2_t3_100K_demo_layer2, " in ended.err
+        assert "The distiller was fitted on demo-48 layer 2, " in ended.err
     assert in_process("fit", "n.fasta", *CHAIN, "--pooling", "max", "-o", "e.safetensors").code == 2
 
 
@@ -108,5 +108,5 @@ def test_a_checkpoint_that_is_named_like_a_model_is_not_taken_for_it(in_process,
     ask = ("transform", "d.safetensors", "x.fasta", "-q", "-o", "y.npy")
     ended = in_process(*ask)
     assert ended.code == 2
-    assert "would be embedded as esm2_t3_100K_demo; give files of other models" in ended.err
+    assert "would be embedded as demo-48; give files of other models" in ended.err
     assert in_process(*ask, "-m", checkpoint).code == 0

@@ -54,7 +54,7 @@ def test_some_layers_are_compared_with_the_last_as_json(in_process, variants):
     assert task["best"] == {"esm2_t4_500K_demo": best["layer"]}
     ended = in_process(*ASK, "--layers", "9")
     assert ended.code == 2
-    assert "is not a layer of esm2_t4_500K_demo" in ended.err
+    assert "--layers 9 is not a layer of demo-96" in ended.err
 
 
 def test_of_one_fold_there_is_no_interval(in_process, tmp_path, variants):

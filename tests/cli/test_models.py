@@ -1,9 +1,9 @@
 """The command `revdist models`."""
 
-import pytest
+import json
+
 import torch
 
-from sklearn_revdist.cli._models import _size
 from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.utils._models import DEMO
 
@@ -28,14 +28,15 @@ def test_models_are_listed_with_their_places(
     assert lines[3][3:] == ["fair-esm", "0.1", "MB", str(file)]
     assert lines[4][3:6] + lines[4][-1:] == ["Hugging", "Face", "0.1", str(folder)]
     missing = tmp_path / "checkpoints" / "esm2_t48_15B_UR50D.pt"
-    assert lines[-1] == ["15B", "esm2_t48_15B_UR50D", "5120", "missing", str(missing)]
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "text"), [(200_899, "0.2 MB"), (593_000_000, "593.0 MB"), (30e9, "30.0 GB")]
-)
-def test_sizes(n_bytes, text):
-    assert _size(n_bytes) == text
+    about = ["(30", "GB)"]
+    assert lines[-1] == ["15B", "esm2_t48_15B_UR50D", "5120", "missing", *about, str(missing)]
+    of_file, of_folder = (
+        row
+        for row in json.loads(in_process("models", "--json").out)["models"]
+        if row["bytes"] and row["model"] == "8M"
+    )
+    assert of_file["path"] == str(file)
+    assert of_folder["where"] == "Hugging Face"
 
 
 def test_a_bundled_model_that_is_missing_is_shown_with_its_place(in_process, monkeypatch, tmp_path):

@@ -57,7 +57,10 @@ def test_all_singles_to_files(in_process, tmp_path):
     [
         ((), "either a file of variants or --all-singles"),
         (("v.csv", "--all-singles"), "either a file of variants or --all-singles"),
-        (("v.csv", "--mutant-column", "mutant"), "where reference has I; set first_position"),
+        (
+            ("v.csv", "--mutant-column", "mutant"),
+            "line 2: the mutant 'K12R' has K at position 12, where --",
+        ),
         (("v.csv", "-o", "x.txt"), "ends in none of .csv, .csv.gz and .parquet"),
         (("none.csv",), "none.csv"),
     ],

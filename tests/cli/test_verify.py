@@ -20,7 +20,7 @@ def test_people_read_a_line_a_model(revdist):
     assert (ended.code, ended.err) == (0, "")
     head, line, blank, summary = ended.text.splitlines()
     assert head.split("  ")[0] == "model"
-    assert line.split()[0] == "esm2_t3_100K_demo"
+    assert line.split()[0] == "demo-48"
     assert line.split()[-4:] == ["yes", "no", "published", "outputs"]
     assert head.endswith("published outputs")
     assert len(head) == len(line)
@@ -32,7 +32,7 @@ def test_people_read_a_line_a_model(revdist):
 def test_a_program_reads_all_that_is_found(in_process, checkpoint):
     ended = in_process("verify", "-m", checkpoint, "--device", "cpu", "--json")
     assert ended.code == 0
-    assert "mine: 100%" in ended.err
+    assert ended.err == ""
     assert ended.json["holds"] is True
     assert ended.json["dtype"] == "float32"
     assert ended.json["fair_esm"].startswith("2.")
@@ -85,7 +85,7 @@ def test_published_outputs_are_shown_with_what_is_allowed():
 def test_missing_weights(revdist):
     ended = revdist("verify", "-m", "./nosuch.pt", "-q")
     assert (ended.code, ended.out) == (MISSING, b"")
-    assert "There is no checkpoint" in ended.err
+    assert "There is no file or folder './nosuch.pt'" in ended.err
 
 
 def test_damaged_weights(revdist, checkpoint, load):

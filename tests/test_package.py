@@ -1,14 +1,17 @@
 """The package as a whole: a quiet import, one version, a README that runs."""
 
 import ast
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
 import textwrap
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_overloads
 
 import numpy as np
 import pandas as pd
@@ -79,6 +82,39 @@ def test_what_is_exported_is_what_type_checkers_read():
     assert imported <= set(dir(sklearn_revdist))
     with pytest.raises(AttributeError, match="Distiller"):
         sklearn_revdist.Distiller  # noqa: B018
+
+
+def test_types_of_all_that_is_public_are_checked():
+    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    package = Path(sklearn_revdist.__file__).parent
+    stub = ast.parse((package / "__init__.pyi").read_text(encoding="utf-8"))
+    modules = {
+        f"sklearn_revdist/{node.module.replace('.', '/')}.py"
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert modules <= set(settings["tool"]["mypy"]["files"])
+    assert (package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", sklearn_revdist.__all__)
+def test_every_public_parameter_and_result_has_a_type(name):
+    made = getattr(sklearn_revdist, name)
+    functions = {name: made} if inspect.isfunction(made) else {}
+    for each in made.__mro__ if inspect.isclass(made) else []:
+        for attribute, member in vars(each).items():
+            member = getattr(member, "__func__", getattr(member, "fget", member))
+            public = not attribute.startswith("_") or attribute == "__init__"
+            ours = getattr(member, "__module__", None) == each.__module__
+            if public and ours and inspect.isfunction(member) and "revdist" in each.__module__:
+                functions[attribute] = member
+    for attribute, function in functions.items():
+        if get_overloads(function):
+            continue
+        signature = inspect.signature(function)
+        taken = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+        assert all(p.annotation is not p.empty for p in taken), attribute
+        assert attribute == "__init__" or signature.return_annotation is not signature.empty
 
 
 def shown(page):

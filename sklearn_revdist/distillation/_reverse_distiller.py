@@ -173,15 +173,15 @@ class ReverseDistiller(BaseChain):
 
     def __init__(
         self,
-        dims=None,
+        dims: ArrayLike | None = None,
         *,
-        n_components=None,
-        n_new=None,
-        residual="model",
-        regressor="ridge",
-        alpha=None,
-        rank=None,
-        memory=None,
+        n_components: int | str | None = None,
+        n_new: ArrayLike | str | None = None,
+        residual: str = "model",
+        regressor: Any = "ridge",
+        alpha: float | None = None,
+        rank: int | None = None,
+        memory: Any = None,
     ):
         self.dims = dims
         self.n_components = n_components
@@ -240,7 +240,7 @@ class ReverseDistiller(BaseChain):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
+    def fit_residues(self, sequences: ArrayLike, embedder: Any) -> Self:
         """Fit the chain on the residues of protein sequences, block by block.
 
         Parameters

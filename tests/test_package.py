@@ -71,6 +71,8 @@ def test_import_has_no_side_effects(python):
 
 def test_the_version_is_the_installed_one():
     assert sklearn_revdist.__version__ == version("sklearn-revdist")
+    citation = (README.parent / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sklearn_revdist.__version__}\n" in citation
 
 
 def test_what_is_exported_is_what_type_checkers_read():

@@ -17,8 +17,8 @@ import pytest
 
 NARROW, WIDE = 420, 1400
 
-# What is wrong with the page that is open. Elements that scroll by themselves, as wide tables do, do
-# not widen the page; what is only cut off would be lost to the reader.
+# What is wrong with the page that is open. Elements that scroll by themselves, such as wide tables,
+# do not widen the page; what is only cut off is lost to the reader.
 FAULTS = """
 const [width, done] = arguments;
 const name = e => `${e.tagName.toLowerCase()}.${e.className} ${e.textContent.trim().slice(0, 60)}`;

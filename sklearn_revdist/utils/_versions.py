@@ -72,8 +72,8 @@ def _torch() -> Iterator[tuple[str, str]]:
 
 def _thread_pools() -> Iterator[tuple[str, str]]:
     """What threadpoolctl finds of the libraries that NumPy, SciPy, scikit-learn and torch load."""
-    import scipy.linalg
-    import sklearn.utils._openmp_helpers  # noqa: F401
+    import scipy.linalg  # noqa: F401
+    import sklearn  # noqa: F401
     from threadpoolctl import threadpool_info
 
     for pool in threadpool_info():

@@ -17,22 +17,26 @@ import pytest
 
 NARROW, WIDE = 420, 1400
 
-# What is wrong with the page that is open. Elements that scroll by themselves, such as wide tables,
-# do not widen the page; what is only cut off is lost to the reader.
+# What is wrong with the page that is open. Tables, code and formulas that scroll by themselves do not
+# widen it; an article that scrolls as a whole does. What is only cut off is lost to the reader.
 FAULTS = """
 const [width, done] = arguments;
 const name = e => `${e.tagName.toLowerCase()}.${e.className} ${e.textContent.trim().slice(0, 60)}`;
+const faults = {wide: [], cut: [], formulas: [], images: []};
+const article = document.querySelector("article") || document.querySelector("main");
+const frames = new Set([document.scrollingElement]);
+for (let e = article; e; e = e.parentElement) frames.add(e);
+for (const frame of frames)
+  if (frame.scrollWidth > Math.min(frame.clientWidth + 1, width)) faults.wide.push(name(frame));
 const scrolls = e => {
-  for (let p = e.parentElement; p; p = p.parentElement)
-    if (/auto|scroll/.test(getComputedStyle(p).overflowX)) return true;
+  for (; !frames.has(e); e = e.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(e).overflowX)) return true;
   return false;
 };
-const faults = {wide: [], cut: [], formulas: [], images: []};
-if (document.scrollingElement.scrollWidth > width) {
-  faults.wide.push(document.scrollingElement.scrollWidth);
-  for (const e of document.querySelectorAll("body *"))
-    if (e.getBoundingClientRect().right > width + 1 && !scrolls(e)) faults.wide.push(name(e));
-}
+if (faults.wide.length)
+  for (const e of article.querySelectorAll("*"))
+    if (e.getBoundingClientRect().right > article.getBoundingClientRect().right + 1
+        && !scrolls(e.parentElement)) faults.wide.push(name(e));
 for (const e of document.querySelectorAll("article *"))
   if (/hidden|clip/.test(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1
       && e.clientWidth > 1) faults.cut.push(name(e));

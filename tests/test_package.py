@@ -119,6 +119,15 @@ def test_every_public_parameter_and_result_has_a_type(name):
         assert attribute == "__init__" or signature.return_annotation is not signature.empty
 
 
+def test_the_conda_recipe_needs_what_the_package_needs():
+    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    recipe = (README.parent / ".ci" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    (run,) = re.findall(r"^  run:\n((?:    - .*\n)+)", recipe, re.MULTILINE)
+    needed = {line.removeprefix("    - ").replace(" ", "") for line in run.splitlines()}
+    declared = {name.replace("torch", "pytorch") for name in settings["project"]["dependencies"]}
+    assert needed == declared | {"python>=${{python_min}}"}
+
+
 def shown(page):
     """The Python of a page, block by block, and what the page says that each prints."""
     text = page.read_text(encoding="utf-8")

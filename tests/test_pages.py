@@ -17,8 +17,8 @@ import pytest
 
 NARROW, WIDE = 420, 1400
 
-# What is wrong with the page that is open. Tables, code and formulas that scroll by themselves do not
-# widen it; an article that scrolls as a whole does. What is only cut off is lost to the reader.
+# What is wrong with the page that is open. Tables, code and formulas that scroll by themselves do
+# not widen it; an article that scrolls as a whole does. What is only cut off is lost to the reader.
 FAULTS = """
 const [width, done] = arguments;
 const name = e => `${e.tagName.toLowerCase()}.${e.className} ${e.textContent.trim().slice(0, 60)}`;

@@ -44,6 +44,7 @@ from .tasks._bundled import load_if1_ecoli, load_secondary_structure
 from .tasks._proteingym import fetch_proteingym
 from .tasks._task import Task
 from .tasks._task_list import read_tasks
+from .utils._versions import show_versions
 
 __all__ = [
     "AnnotationTransferClassifier",
@@ -99,6 +100,7 @@ __all__ = [
     "read_fasta",
     "read_tasks",
     "recall_at_k",
+    "show_versions",
     "simulate_campaign",
     "single_substitutions",
     "top_k_recall",

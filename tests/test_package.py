@@ -1,14 +1,17 @@
 """The package as a whole: a quiet import, one version, a README that runs."""
 
 import ast
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
 import textwrap
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_overloads
 
 import numpy as np
 import pandas as pd
@@ -74,6 +77,8 @@ def test_import_has_no_side_effects(python):
 
 def test_the_version_is_the_installed_one():
     assert sklearn_revdist.__version__ == version("sklearn-revdist")
+    citation = (README.parent / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sklearn_revdist.__version__}\n" in citation
 
 
 def test_what_is_exported_is_what_type_checkers_read():
@@ -85,6 +90,48 @@ def test_what_is_exported_is_what_type_checkers_read():
     assert imported <= set(dir(sklearn_revdist))
     with pytest.raises(AttributeError, match="Distiller"):
         sklearn_revdist.Distiller  # noqa: B018
+
+
+def test_types_of_all_that_is_public_are_checked():
+    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    package = Path(sklearn_revdist.__file__).parent
+    stub = ast.parse((package / "__init__.pyi").read_text(encoding="utf-8"))
+    modules = {
+        f"sklearn_revdist/{node.module.replace('.', '/')}.py"
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert modules <= set(settings["tool"]["mypy"]["files"])
+    assert (package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", sklearn_revdist.__all__)
+def test_every_public_parameter_and_result_has_a_type(name):
+    made = getattr(sklearn_revdist, name)
+    functions = {name: made} if inspect.isfunction(made) else {}
+    for each in made.__mro__ if inspect.isclass(made) else []:
+        for attribute, member in vars(each).items():
+            member = getattr(member, "__func__", getattr(member, "fget", member))
+            public = not attribute.startswith("_") or attribute == "__init__"
+            ours = getattr(member, "__module__", None) == each.__module__
+            if public and ours and inspect.isfunction(member) and "revdist" in each.__module__:
+                functions[attribute] = member
+    for attribute, function in functions.items():
+        if get_overloads(function):
+            continue
+        signature = inspect.signature(function)
+        taken = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+        assert all(p.annotation is not p.empty for p in taken), attribute
+        assert attribute == "__init__" or signature.return_annotation is not signature.empty
+
+
+def test_the_conda_recipe_needs_what_the_package_needs():
+    settings = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    recipe = (README.parent / ".ci" / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+    (run,) = re.findall(r"^  run:\n((?:    - .*\n)+)", recipe, re.MULTILINE)
+    needed = {line.removeprefix("    - ").replace(" ", "") for line in run.splitlines()}
+    declared = {name.replace("torch", "pytorch") for name in settings["project"]["dependencies"]}
+    assert needed == declared | {"python>=${{python_min}}"}
 
 
 def shown(page):

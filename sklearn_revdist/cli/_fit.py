@@ -164,14 +164,16 @@ def fit_command(
                 checked = _drawn(records, embedder, n_sequences, seed)
             fetch_weights(embedder, quiet=quiet)
             moments = _of_sequences(checked, embedder, kept.folder, quiet)
+            fit = distiller._fit_residue_moments
         else:
             if models or n_sequences:
                 raise click.UsageError(
                     f"{str(input)!r} holds embeddings; -m and --sequences are for sequences."
                 )
             columns, moments = _of_embeddings(path, input_format, distiller, quiet)
+            fit = distiller.fit_moments
         with failing(INPUT):
-            distiller.fit_moments(moments, columns)
+            fit(moments, columns)
         with failing(OUTPUT):
             distiller.save_pretrained(target)
         content = report_of(target)

@@ -54,7 +54,7 @@ class LayerCurveDisplay(Display):
     ['esm2_t3_100K_demo', 'esm2_t4_500K_demo', 'esm2_t6_2M_demo']
     """
 
-    def __init__(self, scores):
+    def __init__(self, scores: pd.DataFrame):
         self.scores = scores
 
     @classmethod

@@ -67,7 +67,7 @@ class NestedVarianceDisplay(Display):
            [0.02, 0.6 ]])
     """
 
-    def __init__(self, explained, models):
+    def __init__(self, explained: NDArray, models: dict[str, int]):
         self.explained = explained
         self.models = models
 

@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -74,7 +75,14 @@ class PrefixCurveDisplay(Display):
     """
 
     def __init__(
-        self, prefixes, scores, standard_errors, n_prefix, *, models=None, score_name="score"
+        self,
+        prefixes: NDArray,
+        scores: NDArray,
+        standard_errors: NDArray,
+        n_prefix: int,
+        *,
+        models: dict[str, int] | None = None,
+        score_name: str = "score",
     ):
         self.prefixes = prefixes
         self.scores = scores

@@ -60,7 +60,7 @@ class PrefixScoreDisplay(Display):
     ('block1', 'distilled')
     """
 
-    def __init__(self, scores):
+    def __init__(self, scores: pd.DataFrame):
         self.scores = scores
 
     @classmethod

@@ -79,7 +79,7 @@ class ScalingDisplay(Display):
     [('distilled', 'natural'), ('plain', '')]
     """
 
-    def __init__(self, means, *, representations=_DRAWN):
+    def __init__(self, means: pd.DataFrame, *, representations: Sequence[str] = _DRAWN):
         self.means = means
         self.representations = representations
 

@@ -98,7 +98,7 @@ class NaiveChain(BaseChain):
 
     _read = staticmethod(read_published_naive)
 
-    def __init__(self, dims=None):
+    def __init__(self, dims: ArrayLike | None = None):
         self.dims = dims
 
     def transform(self, X: ArrayLike) -> NDArray:

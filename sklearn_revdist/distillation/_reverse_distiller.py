@@ -1,6 +1,7 @@
 """ReverseDistiller: the chain as a scikit-learn transformer."""
 
 import os
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -184,16 +185,16 @@ class ReverseDistiller(MomentsChain):
 
     def __init__(
         self,
-        dims=None,
+        dims: ArrayLike | Mapping[str, int] | None = None,
         *,
-        pretrained=None,
-        n_components=None,
-        n_new=None,
-        residual="model",
-        regressor="ridge",
-        alpha=None,
-        rank=None,
-        memory=None,
+        pretrained: Any = None,
+        n_components: int | str | None = None,
+        n_new: ArrayLike | str | None = None,
+        residual: str = "model",
+        regressor: Any = "ridge",
+        alpha: float | None = None,
+        rank: int | None = None,
+        memory: Any = None,
     ):
         self.dims = dims
         self.pretrained = pretrained

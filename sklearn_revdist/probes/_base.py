@@ -9,10 +9,10 @@ from collections.abc import Callable
 from inspect import signature
 from itertools import pairwise
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -47,13 +47,13 @@ class BasePrefixRidgeCV(BaseEstimator):
 
     def __init__(
         self,
-        alphas=_ALPHAS,
+        alphas: ArrayLike = _ALPHAS,
         *,
-        prefixes="all",
-        scale=True,
-        cv=None,
-        scoring=None,
-        one_standard_error=False,
+        prefixes: str | ArrayLike = "all",
+        scale: bool = True,
+        cv: Any = None,
+        scoring: str | Callable | None = None,
+        one_standard_error: bool = False,
     ):
         self.alphas = alphas
         self.prefixes = prefixes

@@ -1,6 +1,6 @@
 """PrefixRidgeCV, PrefixRidgeClassifierCV: ridge on the prefix and penalty that predict best."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -156,7 +156,7 @@ class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefix
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
     ) -> Self:
         """Choose prefix and penalty, then fit them on all rows.
 
@@ -267,7 +267,7 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any
     ) -> Self:
         """Choose prefix and penalty, then fit them on all rows.
 

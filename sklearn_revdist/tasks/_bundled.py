@@ -3,6 +3,7 @@
 import csv
 import gzip
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ _BUNDLED = resources.files("sklearn_revdist") / "bundled"
 
 
 @validate_params({"return_X_y": ["boolean"], "as_frame": ["boolean"]})
-def load_if1_ecoli(*, return_X_y=False, as_frame=False):
+def load_if1_ecoli(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load the deep mutational scan IF1_ECOLI_Kelsic_2016 (regression).
 
     All single amino-acid substitutions but one of translation initiation factor IF-1 of
@@ -104,7 +105,7 @@ def load_if1_ecoli(*, return_X_y=False, as_frame=False):
 
 
 @validate_params({"subset": [StrOptions({"train", "test"})], "return_X_y": ["boolean"]})
-def load_secondary_structure(*, subset="train", return_X_y=False):
+def load_secondary_structure(*, subset: str = "train", return_X_y: bool = False) -> Any:
     """Load chains of the PDB with the secondary structure of their residues (classification).
 
     A part of FLIP's task of three classes [1]_, from NetSurfP-2.0 [2]_.

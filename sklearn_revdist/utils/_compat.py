@@ -1,5 +1,4 @@
 """Parts of scikit-learn that are not public: imported here alone, so that one module follows it."""
-# ruff: noqa: F401
 
 from functools import partial
 
@@ -20,3 +19,19 @@ from sklearn.utils.validation import (
 )
 
 validate_params = partial(_param_validation.validate_params, prefer_skip_nested_validation=True)
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "RealNotInt",
+    "StrOptions",
+    "_check_feature_names_in",
+    "_check_method_params",
+    "_fit_context",
+    "_get_feature_names",
+    "_raise_for_params",
+    "_routing_enabled",
+    "_safe_indexing",
+    "validate_parameter_constraints",
+    "validate_params",
+]

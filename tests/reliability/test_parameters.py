@@ -554,6 +554,7 @@ CALLS = {
         ],
     },
     "EmbeddingStore.weights_digest": {"files": [5, None, "a.pt", [], ["a.pt"], [5]]},
+    "show_versions": {},
 }
 # Data and names of columns or files; what is chosen by the columns of a store.
 OPEN = {

@@ -65,9 +65,6 @@ class Level:
     amplification : float
         Norm of the terms that a new column is the sum of, divided by the norm of the column;
         the largest over the new columns.
-    correlation : float
-        Largest correlation of new columns with the prefix that least squares leaves, along axes of
-        the prefix that cannot be told from rounding; zero for other regressors.
     """
 
     components: NDArray[np.float64]
@@ -80,7 +77,6 @@ class Level:
     alpha: float
     n_prefix_components: int
     amplification: float
-    correlation: float = 0.0
 
     @property
     def directions(self) -> NDArray[np.float64]:
@@ -177,9 +173,6 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
     components[:, : len(carried.to_left)] += of_carried @ carried.to_left.T
     components[:n_kept, start:] = basis.T
     terms = np.linalg.norm(components[:n_kept] * space.scale[: own.stop], axis=1)
-    left_over = 0.0
-    if regression["regressor"] == "ols":
-        left_over = np.abs(spectrum.beyond(fit.n_components) @ basis) / np.sqrt(variances)
     level = Level(
         components=components,
         coef=fit.coef,
@@ -191,7 +184,6 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
         alpha=fit.alpha,
         n_prefix_components=fit.n_components,
         amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
-        correlation=float(np.max(left_over, initial=0.0)),
     )
     return level, carried, residual, factor
 

@@ -50,15 +50,6 @@ class Spectrum:
             return 0
         return int(np.sum(self.values > 4 * len(self.vectors) * EPS * self.values[0]))
 
-    def beyond(self, n_components: int) -> NDArray[np.float64]:
-        """Products of the prefix's columns, of unit norm, with the embedding along further axes.
-
-        Of fewer axes than columns the products may be too large, never too small.
-        """
-        norms = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        axes = np.divide(self.vectors, norms, out=np.zeros_like(self.vectors), where=norms > 0)
-        return axes[:, n_components:] @ self.cross[n_components:]
-
     @property
     def condition(self) -> float:
         """Condition number of the prefix on its numerical rank."""

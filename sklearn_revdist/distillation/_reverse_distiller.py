@@ -72,8 +72,9 @@ class ReverseDistiller(MomentsChain):
     regressor : {"ols", "ridge", "pcr"} or estimator, default="ridge"
         The regression of an embedding on the prefix. "ols": least squares; on the data of the fit
         no other columns reconstruct the embedding better, and correlations of new columns with the
-        prefix are below 1e-10, or a warning gives their bound. "ridge": shrunk, with no more new
-        columns than the rows support. "pcr": least squares on the leading principal components of
+        prefix are below 1e-10, or a warning gives their bound (of embeddings in single precision
+        below 1e-7, along combinations of the prefix's columns that are constant but for rounding,
+        as a layer norm makes). "ridge": shrunk, with no more new columns than the rows support. "pcr": least squares on the leading principal components of
         the prefix, as in the paper. An estimator: a clone is fitted on the rows of each level; the
         prefix is kept, but the map need not be affine (see the :ref:`User Guide <any_regressor>`).
     alpha : float, default=None

@@ -100,10 +100,7 @@ def _warn_of_zeros(few, n_zero, model_names, zero, remedy):
 
 
 def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
-    """Warn if new columns of least squares may correlate with the prefix.
-
-    They do where rounding errors of large terms remain in small differences of them, and along
-    directions of the prefix that are as small as rounding errors, which no regression can use.
+    """Warn if rounding makes new columns of least squares correlate with the prefix.
 
     Parameters
     ----------
@@ -113,17 +110,7 @@ def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
     """
     before = np.maximum.accumulate(np.r_[1.0, chain.amplifications[:-1]])
     rounding = np.finfo(np.float64).eps * before * chain.amplifications
-    unused = np.array([level.correlation for level in chain.levels])
-    if (unused > np.maximum(rounding, _ORTHOGONAL)).any():
-        level = int(np.argmax(unused))
-        warnings.warn(
-            f"The new columns of {model_names[level + 1]} may correlate with the prefix by up to "
-            f"{unused[level]:.0e}, along combinations of its columns that are constant but for "
-            'rounding; use regressor="ridge", unless this is little enough.',
-            UserWarning,
-            stacklevel=5,
-        )
-    elif (rounding > _ORTHOGONAL).any():
+    if (rounding > _ORTHOGONAL).any():
         level = int(np.argmax(rounding))
         warnings.warn(
             f"Rounding may correlate the new columns of {model_names[level + 1]}, small "

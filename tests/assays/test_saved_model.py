@@ -90,7 +90,6 @@ def test_predictions_of_all_features_are_kept_bit_for_bit(scan, path, features, 
     assert_same(path, model, scan.data[5:100:10])
 
 
-@pytest.mark.filterwarnings("ignore:.* constant but for rounding")
 @pytest.mark.parametrize("regressor", ["ridge", "ols", "pcr", "demo"])
 def test_a_distiller_is_kept_without_moments_and_folders(scan, path, tmp_path, regressor):
     if regressor == "demo":

@@ -78,11 +78,11 @@ def test_embeddings_are_fitted_as_they_are(revdist, tmp_path, residues, names, f
             h5["embeddings"], h5["columns"] = residues, names.astype("S")
     else:
         pd.DataFrame(residues, columns=names).to_parquet(file)
-    asked = ("--regressor", "ols", "--n-new", "30")
+    asked = ("--regressor", "pcr", "--n-new", "30")
     ended = revdist("fit", file, "-o", "x.safetensors", *asked)
     assert (ended.code, ended.out) == (0, b""), ended.err
-    assert ended.err == "x.safetensors: 2 models, 144 columns to 78, ols, fitted on 360 rows\n"
-    expected = ReverseDistiller(dims=[48, 96], regressor="ols", n_new=[30]).fit(residues)
+    assert ended.err == "x.safetensors: 2 models, 144 columns to 78, pcr, fitted on 360 rows\n"
+    expected = ReverseDistiller(dims=[48, 96], regressor="pcr", n_new=[30]).fit(residues)
     assert_same("x.safetensors", expected)
 
 
@@ -120,13 +120,13 @@ def test_sequences_are_drawn_with_a_seed(revdist, tmp_path):
     for seed, output in ((0, "a"), (0, "b"), (1, "c")):
         ended = revdist(*ask, output, "--seed", seed)
         assert ended.code == 0, ended.err
-        assert "fitted on 140 rows" in ended.err
+        assert "fitted on 140 residues" in ended.err
     a, b, c = ((tmp_path / output).read_bytes() for output in "abc")
     assert a == b != c
     ended = revdist(*ask[:-2], 31, "-o", "d")
     assert ended.code == 0
     assert "Warning: there are only 30 such proteins; all of them are taken." in ended.err
-    assert "fitted on 600 rows" in ended.err
+    assert "fitted on 600 residues" in ended.err
 
 
 def test_what_cannot_be_drawn_is_left_out_and_counted(in_process, tmp_path):

@@ -74,9 +74,10 @@ class ReverseDistiller(MomentsChain):
         no other columns reconstruct the embedding better, and correlations of new columns with the
         prefix are below 1e-10, or a warning gives their bound (of embeddings in single precision
         below 1e-7, along combinations of the prefix's columns that are constant but for rounding,
-        as a layer norm makes). "ridge": shrunk, with no more new columns than the rows support. "pcr": least squares on the leading principal components of
-        the prefix, as in the paper. An estimator: a clone is fitted on the rows of each level; the
-        prefix is kept, but the map need not be affine (see the :ref:`User Guide <any_regressor>`).
+        as a layer norm makes). "ridge": shrunk, with no more new columns than the rows support.
+        "pcr": least squares on the leading principal components of the prefix, as in the paper. An
+        estimator: a clone is fitted on the rows of each level; the prefix is kept, but the map need
+        not be affine (see the :ref:`User Guide <any_regressor>`).
     alpha : float, default=None
         Penalty of the ridge, as in :class:`sklearn.linear_model.Ridge`. None minimises generalised
         cross-validation, among penalties whose degrees of freedom are at most 15 % of the rows.

@@ -67,7 +67,7 @@ class Commands(click.Group):
         """Find the command that is named, or else the ones that may be meant."""
         name = args[0].lower()
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            meant = get_close_matches(name, self.list_commands(ctx))
+            meant = get_close_matches(name, [*self.list_commands(ctx), "--help"])
             ctx.fail(f"No such command {args[0]!r}.{did_you_mean(meant)}")
         return super().resolve_command(ctx, args)
 

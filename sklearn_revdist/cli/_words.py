@@ -27,6 +27,8 @@ _PHRASES = {
     r"\bX has(?= \d)": "there are",
     r"\bfeatures has\b": "--features has",
     r"remove gaps, by .* --remove-gaps": "remove gaps",
+    r"\bpooling\[\d+\] and pooling\[\d+\] are\b": "Two --pooling are",
+    r"\bchain\[\d+\] and chain\[\d+\] are\b": "Two -m are",
     r"\bcorrect the path in chain\b": "correct the path (-m)",
     r", or name the format\b": ", or name the format (--output-format)",
     r"say which column it is, by its name in the header": "say which one it is (--target, "

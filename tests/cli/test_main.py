@@ -73,7 +73,12 @@ def test_every_option_has_a_help():
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("embd", " Did you mean embed?"), ("Fit", " Did you mean fit?"), ("distil", "")],
+    [
+        ("embd", " Did you mean embed?"),
+        ("Fit", " Did you mean fit?"),
+        ("distil", ""),
+        ("help", " Did you mean --help?"),
+    ],
 )
 def test_an_unknown_command_is_an_error_of_usage(revdist, typed, meant):
     ended = revdist(typed)

@@ -92,7 +92,7 @@ def test_saturation_has_every_single_substitution_and_a_map(in_process, tmp_path
     pd.testing.assert_frame_equal(again, found)
 
 
-def test_combinations_are_of_the_best_substitutions(in_process, model):
+def test_combinations_are_of_the_best_substitutions(in_process, model, monkeypatch):
     trained, path = model
     found = table_of(in_process("predict", path, "--combine", "2", "--top", "5", "-q"))
     predicted = trained.predict(mutate(WILD_TYPE, ALL, first_position=11))
@@ -100,6 +100,17 @@ def test_combinations_are_of_the_best_substitutions(in_process, model):
     familiar = predicted[predicted["unlike"] == ""]
     best = familiar.sort_values("predicted", ascending=False)["mutant"].tolist()[:5]
     assert sorted(found["mutant"]) == sorted(combine_mutants(best, 2))
+    # at one position there are none
+    monkeypatch.setattr(VariantModel, "predict", of_first_position)
+    ended = in_process("predict", path, "--combine", "2", "--top", "5", "-q")
+    assert ended.code == 2
+    assert "The best 5 substitutions are at fewer than 2 positions; combine more" in ended.err
+
+
+def of_first_position(_, sequences, **how):
+    """Predictions by which the best substitutions are all of the first residue."""
+    others = [sequence[0] != WILD_TYPE[0] for sequence in sequences]
+    return pd.DataFrame({"predicted": np.array(others, dtype=float), "unlike": ""})
 
 
 def test_measurements_in_the_table_are_compared(in_process, model):

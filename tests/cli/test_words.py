@@ -35,6 +35,8 @@ def translated(message):
         ("exceed max_length=5 residues", "exceed --max-length 5 residues"),
         ("raise max_length or set long='window'.", "raise --max-length or set --long window."),
         ("choose another `unknown`.", "choose another --unknown."),
+        ("chain[0] and chain[1] are both named 'x'", "Two -m are both named 'x'"),
+        ("pooling[0] and pooling[1] are the same", "Two --pooling are the same"),
         ("correct the path in chain.", "correct the path (-m)."),
         ("but reference has 3", "but --reference has 3"),
         ("the layer of a reference", "the layer of a reference"),

@@ -74,7 +74,7 @@ class MomentsChain(BaseChain):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_residues(self, sequences: ArrayLike, embedder) -> Self:
+    def fit_residues(self, sequences: ArrayLike, embedder: Any) -> Self:
         """Fit the chain on the residues of protein sequences, block by block.
 
         Parameters

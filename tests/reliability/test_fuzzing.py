@@ -42,7 +42,7 @@ def test_a_piece_of_a_file_is_replaced(group, prepared, number, span, put):
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_mutated_files(group):
-    n_tried, n_read = FUZZ["fuzz"](group, n_cases=150, seconds=60, seed=1)
+    n_tried, n_read = FUZZ["fuzz"](group, n_cases=400, seconds=60, seed=1)
     assert 0 < n_read < n_tried
 
 

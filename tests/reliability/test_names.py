@@ -1,6 +1,7 @@
 """Hostile names of sequences are data: they come back as they were, and lead nowhere."""
 
 import csv
+import re
 
 import h5py
 import numpy as np
@@ -142,7 +143,7 @@ def test_a_line_break_in_a_header_of_fasta_is_an_error(in_process, work, tmp_pat
     before = listing(tmp_path)
     ended = in_process("embed", "in.fasta", "-o", "out.parquet", *CHAIN)
     assert ended.code == INPUT
-    assert ended.err.startswith("Error: Record 1 (counting from 0) ")
+    assert re.match(r"Error: 'in\.fasta', record '.*': Record 1 \(counting from 0\) ", ended.err)
     assert ended.err.count("\n") == 1
     assert listing(tmp_path) == before
 

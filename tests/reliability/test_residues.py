@@ -181,7 +181,9 @@ def test_a_bad_residue_of_a_file_is_an_error_before_any_output(in_process, tmp_p
             (tmp_path / "x.npy").unlink()
             continue
         assert ended.code == INPUT
-        says(ended.err.removeprefix("Error: ").rstrip("\n"), first, *told[first])
+        place, message = ended.err.rstrip("\n").split(": Record ")
+        assert re.fullmatch(r"Error: 'x\.fasta', record '.*'", place)
+        says(f"Record {message}", first, *told[first])
         assert [path.name for path in tmp_path.iterdir()] == ["x.fasta"]
 
 

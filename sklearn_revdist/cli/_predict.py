@@ -140,6 +140,7 @@ def predict_command(
         y, of_known = measured[known], table[known]
         within = (of_known["lower_90"] <= y) & (y <= of_known["upper_90"])
         report["n_measured"] = int(known.sum())
+        report["n_trained_on"] = int(of_known["sequence"].isin(trained.sequences).sum())
         report["spearman"] = spearman(y, of_known["predicted"])
         report["within_90"] = float(within.mean())
     if as_json:
@@ -267,3 +268,8 @@ def _say(report, output) -> None:
             f"Of {report['n_measured']} measurements in the table, {report['within_90']:.0%} lie "
             f"within their 90 % intervals; Spearman correlation {report['spearman']:.3f}"
         )
+        if report["n_trained_on"]:
+            note(
+                f"{report['n_trained_on']} of them were trained on and are predicted close to what was "
+                "measured, so they do not test the model"
+            )

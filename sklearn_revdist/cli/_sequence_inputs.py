@@ -315,7 +315,7 @@ def _remedy(error: WrongLetter) -> str:
     if error.letter in GAPS:
         return "remove gaps by --remove-gaps"
     if error.letter.upper() in AMBIGUOUS:
-        return "replace it, or choose another --unknown"
+        return "replace it, or give --unknown X (any residue), mask or keep"
     return error.remedy
 
 

@@ -160,7 +160,7 @@ def test_what_cannot_be_drawn_is_left_out_and_counted(in_process, tmp_path):
 @pytest.mark.parametrize(
     ("letter", "remedy"),
     [
-        ("X", "replace it, or choose another --unknown"),
+        ("X", "replace it, or give --unknown X (any residue), mask or keep"),
         ("-", "remove gaps by --remove-gaps"),
         ("7", "remove or replace it"),
     ],
@@ -169,9 +169,7 @@ def test_without_a_draw_every_record_is_used(in_process, tmp_path, letter, remed
     fasta(tmp_path / "x.fasta", [*proteins(9, 20), f"MK{letter}W"])
     ended = in_process("fit", "x.fasta", *DEMO, "-o", "x")
     assert ended.code == INPUT
-    message = (
-        rf"at position 3 .*; {remedy}, or draw proteins without such letters by --sequences\.$"
-    )
+    message = rf"at position 3 .*; {re.escape(remedy)}, or draw proteins without such letters by --sequences\.$"
     assert re.search(message, ended.err.strip())
     if letter == "X":
         assert in_process("fit", "x.fasta", *DEMO, "-o", "x", "--unknown", "keep").code == 0

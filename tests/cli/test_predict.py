@@ -114,7 +114,7 @@ def of_first_position(_, sequences, **how):
 
 
 def test_measurements_in_the_table_are_compared(in_process, model):
-    _, path = model
+    trained, path = model
     table = pd.DataFrame({"mutant": MUTANTS[:9], "activity": np.arange(9.0)})
     table.to_csv("new.csv", index=False)
     ended = in_process("predict", path, "new.csv", "-q", "-o", "p.csv", "--json")
@@ -124,6 +124,8 @@ def test_measurements_in_the_table_are_compared(in_process, model):
     assert report["spearman"] == pytest.approx(rho)
     within = found["activity"].between(found["lower_90"], found["upper_90"])
     assert report["within_90"] == pytest.approx(within.mean())
+    trained_on = set(trained.sequences) & set(found["sequence"])
+    assert 0 < report["n_trained_on"] == len(trained_on)
 
 
 def test_lower_is_better_turns_the_ranks(in_process, tmp_path, model):

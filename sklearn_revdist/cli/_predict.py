@@ -270,6 +270,6 @@ def _say(report, output) -> None:
         )
         if report["n_trained_on"]:
             note(
-                f"{report['n_trained_on']} of them were trained on and are predicted close to what was "
-                "measured, so they do not test the model"
+                f"{report['n_trained_on']} of them were trained on, and are predicted close to "
+                "what was measured, so they do not test the model"
             )

@@ -169,7 +169,10 @@ def test_without_a_draw_every_record_is_used(in_process, tmp_path, letter, remed
     fasta(tmp_path / "x.fasta", [*proteins(9, 20), f"MK{letter}W"])
     ended = in_process("fit", "x.fasta", *DEMO, "-o", "x")
     assert ended.code == INPUT
-    message = rf"at position 3 .*; {re.escape(remedy)}, or draw proteins without such letters by --sequences\.$"
+    message = (
+        rf"at position 3 .*; {re.escape(remedy)}, "
+        r"or draw proteins without such letters by --sequences\.$"
+    )
     assert re.search(message, ended.err.strip())
     if letter == "X":
         assert in_process("fit", "x.fasta", *DEMO, "-o", "x", "--unknown", "keep").code == 0

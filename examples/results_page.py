@@ -24,13 +24,14 @@ BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low
 def write_page(output, tables):
     """Write all tables of the page."""
     tables.mkdir(parents=True, exist_ok=True)
-    means, wins, grows = (read(output / f"{name}.csv") for name in ("means", "wins", "growth"))
+    tables_of = (read(output / f"{name}.csv") for name in ("means", "wins", "growth", "scores"))
+    means, wins, grows, scores = map(with_a_size, tables_of)
     experiments = read(output / "experiments.csv")
     write(sizes_of_scans(means), tables / "scans.csv")
     write(gains_of_scans(wins), tables / "gains.csv")
     write(growth_of_scans(wins, grows), tables / "growth.csv")
     write(counts_of_scans(means, wins), tables / "counts.csv")
-    write(other_tasks(read(output / "scores.csv")), tables / "other_tasks.csv")
+    write(other_tasks(scores), tables / "other_tasks.csv")
     write(exclusions(read(output / "tasks.csv")), tables / "tasks.csv")
     write(recipe(read(output / "tasks.csv")), tables / "recipe.csv")
     for experiment, table in experiments.groupby("experiment", sort=False):
@@ -44,6 +45,12 @@ def read(path):
         na_values={key: [""] for key in BOUNDS},
         dtype=dict.fromkeys(TEXT, str),
     )
+
+
+def with_a_size(table):
+    """Leave out baselines without a model, which the first table of the page has."""
+    columns = table.columns.intersection(["model", "rival_model"])
+    return table[(table[columns] != "").all(axis=1)]
 
 
 def write(table, path):

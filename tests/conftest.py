@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import hypothesis
@@ -21,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 # Imported first, so that modules that are named to pytest are not loaded beside it.
 from sklearn_revdist import Moments
+from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.embedding._checkpoints import locate
 from sklearn_revdist.utils._models import resolve_chain
 
@@ -362,6 +365,37 @@ def _python(*arguments, stdin=b"", **settings):
     command = [sys.executable, *map(str, arguments)]
     ended = subprocess.run(command, input=stdin, capture_output=True, **settings)
     return _Ended(ended.returncode, ended.stdout, ended.stderr.decode())
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """fair-esm's cache, empty like Hugging Face's, and an address that refuses connections."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, hub):
+    """Folder whose files a server on this machine offers at the download address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        monkeypatch.setattr(
+            _checkpoints, "DOWNLOAD_ADDRESS", f"http://127.0.0.1:{http.server_port}"
+        )
+        yield folder
+        http.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ _OLDER = {  # models whose tokens may be others, by fair-esm's names of architec
     "msa_transformer": "the MSA Transformer",
 }
 _READ = 2**20  # bytes of a download at a time
+_TIMEOUT = 60  # seconds without an answer, after which a download is given up
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 # By path, since what a file is compared with depends on the name it is found under.
 _intact: defaultdict[Path, dict[tuple[FileState, ...], None]] = defaultdict(dict)
@@ -242,8 +243,9 @@ def _download(address: str, target: Path, verbose: bool) -> None:
 
 
 def _fetch(address: str, file: Path, verbose: bool) -> None:
+    request = Request(address, headers={"User-Agent": "sklearn-revdist"})
     with (
-        urlopen(Request(address, headers={"User-Agent": "sklearn-revdist"})) as response,
+        urlopen(request, timeout=_TIMEOUT) as response,
         file.open("wb") as written,
         ProgressBar(
             desc=file.name,

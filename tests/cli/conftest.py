@@ -1,14 +1,9 @@
 """What tests of commands share."""
 
 import os
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import torch
 
-from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.utils._models import ESM2
 
 
@@ -29,30 +24,8 @@ def assert_fails(revdist):
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """fair-esm's cache, empty like Hugging Face's, and an address that refuses connections."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    return tmp_path / "hub" / "checkpoints"
-
-
-@pytest.fixture
-def served(tmp_path, monkeypatch, cache, write_checkpoint):
+def served(server, write_checkpoint):
     """The smallest model of ESM-2, random, at the download address."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    folder = tmp_path / "served"
-    write_checkpoint(folder / f"{ESM2[0].name}.pt", *ESM2[0][2:])
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        address = f"http://127.0.0.1:{http.server_port}"
-        monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", address)
-        yield folder / f"{ESM2[0].name}.pt"
-        http.shutdown()
-        thread.join()
+    path = server / f"{ESM2[0].name}.pt"
+    write_checkpoint(path, *ESM2[0][2:])
+    return path

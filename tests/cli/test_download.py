@@ -7,23 +7,23 @@ FILE = f"{ESM2[0].name}.pt"
 
 
 def test_what_is_missing_is_announced_and_downloaded_and_what_is_there_is_not(
-    in_process, served, cache
+    in_process, served, hub
 ):
     ended = in_process("download", "-m", "8m")
     assert ended.code == 0, ended.err
     assert ended.err.splitlines() == [
-        f"1 file, about 30 MB in all, from {_checkpoints.DOWNLOAD_ADDRESS} to {str(cache)!r}:",
+        f"1 file, about 30 MB in all, from {_checkpoints.DOWNLOAD_ADDRESS} to {str(hub)!r}:",
         f"  {FILE} (8M), about 30 MB",
     ]
-    assert ended.text.split() == ["8M", "30", "MB", "downloaded", str(cache / FILE)]
-    assert (cache / FILE).read_bytes() == served.read_bytes()
+    assert ended.text.split() == ["8M", "30", "MB", "downloaded", str(hub / FILE)]
+    assert (hub / FILE).read_bytes() == served.read_bytes()
     served.unlink()
     again = in_process("download", "-m", "8M")
     assert (again.code, again.err) == (0, "")
     assert again.text.split()[3:5] == ["already", "here"]
 
 
-def test_a_dry_run_only_says_what_it_would_do(in_process, cache):
+def test_a_dry_run_only_says_what_it_would_do(in_process, hub):
     ended = in_process("download", "-m", "35M", "--dry-run", "--json")
     assert ended.code == 0, ended.err
     assert ended.err.startswith("2 files, about 160 MB in all, from ")
@@ -31,7 +31,7 @@ def test_a_dry_run_only_says_what_it_would_do(in_process, cache):
         ("8M", "missing"),
         ("35M", "missing"),
     ]
-    assert not cache.exists()
+    assert not hub.exists()
 
 
 def test_bundled_models_are_there_and_others_are_not_downloaded(in_process, tmp_path, tiny):

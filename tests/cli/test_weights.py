@@ -13,16 +13,16 @@ from sklearn_revdist.utils._models import ESM2
 FILE = f"{ESM2[0].name}.pt"
 
 
-def test_a_command_announces_its_download_unless_it_is_to_be_quiet(in_process, served, cache):
+def test_a_command_announces_its_download_unless_it_is_to_be_quiet(in_process, served, hub):
     ask = ("score", "--all-singles", "--reference", "MKT", "-m", "8M")
     first = in_process(*ask)
     assert first.code == 0, first.err
     assert first.err.startswith("Weights are missing and are downloaded now.\n1 file, about 30 MB")
-    (cache / FILE).unlink()
+    (hub / FILE).unlink()
     assert in_process(*ask, "-q").err == ""
 
 
-def test_without_a_network_the_error_says_how_to_go_on(in_process, cache, tmp_path):
+def test_without_a_network_the_error_says_how_to_go_on(in_process, hub, tmp_path):
     (tmp_path / "x.fasta").write_text(">a\nMKT\n")
     for command in (("download",), ("embed", "x.fasta", "-o", "x.npy"), ("verify",)):
         ended = in_process(*command, "-m", "35M", "-q")
@@ -34,7 +34,7 @@ def test_without_a_network_the_error_says_how_to_go_on(in_process, cache, tmp_pa
     assert not (tmp_path / "x.npy").exists()
 
 
-def test_features_that_need_no_model_need_no_weights(in_process, cache, tmp_path):
+def test_features_that_need_no_model_need_no_weights(in_process, hub, tmp_path):
     rows = [f"{letter}KTAYIAKQR,{i / 10}" for i, letter in enumerate("ACDEFGHIKLMNPQRSTVWY")]
     (tmp_path / "x.csv").write_text("\n".join(["sequence,y", *rows]))
     line = ("train", "x.csv", "--target", "y", "-o", "x.model", "-m", "8M", "--features")
@@ -43,7 +43,7 @@ def test_features_that_need_no_model_need_no_weights(in_process, cache, tmp_path
     assert ended.code == 0, ended.err
 
 
-def test_a_disk_without_room_is_refused_before_the_download(in_process, cache, monkeypatch):
+def test_a_disk_without_room_is_refused_before_the_download(in_process, hub, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
     ended = in_process("download", "-m", "15B")
     assert ended.code == OUTPUT

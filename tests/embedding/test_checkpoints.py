@@ -3,11 +3,10 @@
 import argparse
 import inspect
 import pickle
+import socket
 import threading
 import time
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import esm
@@ -213,35 +212,14 @@ def test_settings_of_torch_do_not_change_what_is_read(setting, kind, tmp_path, t
 # --------------------------------------------------------------------------- finding
 
 
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """fair-esm's cache, empty like Hugging Face's, and an address that refuses connections."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    return tmp_path / "hub" / "checkpoints"
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch, hub):
-    """Folder whose files a server on this machine offers at the download address."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        monkeypatch.setattr(
-            _checkpoints, "DOWNLOAD_ADDRESS", f"http://127.0.0.1:{http.server_port}"
-        )
-        yield folder
-        http.shutdown()
-        thread.join()
+def test_a_server_that_does_not_answer_is_given_up(hub, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", address)
+        monkeypatch.setattr(_checkpoints, "_TIMEOUT", 0.1)
+        with pytest.raises(FileNotFoundError, match=r"failed .*timed out"):
+            locate(SMALLEST)
+    assert list(hub.iterdir()) == []
 
 
 def test_a_path_is_taken_as_it_is(tiny):

@@ -364,9 +364,7 @@ def test_feature_names(chain):
     assert names.tolist() == [f"a_{j}" for j in range(12)] + [f"b_{j}" for j in range(24)]
 
 
-def test_feature_names_of_known_models_need_no_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", "http://127.0.0.1:9")
+def test_feature_names_of_known_models_need_no_weights(hub):
     names = ESMEmbedder().get_feature_names_out(["sequence"])
     assert len(names) == 320 + 480 + 640 + 1280
     assert names[[0, 320, -1]].tolist() == [

@@ -295,14 +295,21 @@ def test_a_store_keeps_the_same_under_any_setting(name, tmp_path, monkeypatch):
 # ------------------------------------------------------------------ settings of the process
 
 
-def test_contexts_may_overlap_and_the_last_one_restores():
-    first, second = default_settings(CPU), default_settings(CPU)
-    with deterministic(1):
-        first.__enter__()
-        second.__enter__()
-        first.__exit__(None, None, None)
+def test_contexts_of_two_threads_may_overlap_and_the_last_one_restores():
+    entered, leave = threading.Event(), threading.Event()
+
+    def until_asked():
+        with default_settings(CPU):
+            entered.set()
+            assert leave.wait(60)
+
+    with deterministic(1), ThreadPoolExecutor(1) as other:
+        with default_settings(CPU):
+            left = other.submit(until_asked)
+            assert entered.wait(60)
         assert torch.get_deterministic_debug_mode() == 0
-        second.__exit__(None, None, None)
+        leave.set()
+        left.result()
         assert torch.get_deterministic_debug_mode() == 1
 
 

@@ -10,7 +10,7 @@ import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import hypothesis
@@ -387,13 +387,48 @@ def server(tmp_path, monkeypatch, hub):
 
     folder = tmp_path / "served"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
+    with _served(partial(Handler, directory=str(folder))) as address:
+        monkeypatch.setattr(_checkpoints, "DOWNLOAD_ADDRESS", address)
+        yield folder
+
+
+@pytest.fixture
+def file_server():
+    """A server of one file; `breaks` says after how many bytes each answer ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        content, breaks, takes_ranges, code, ranges = b"", [], True, 200, []
+
+        def do_GET(self):
+            asked = self.headers.get("Range") if self.takes_ranges else None
+            self.ranges.append(asked)
+            if self.code != 200:
+                self.send_error(self.code)
+                return
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if start and start >= len(self.content):
+                self.send_error(416)
+                return
+            body = self.content[start:]
+            self.send_response(206 if asked else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: self.breaks.pop(0)] if self.breaks else body)
+
+        def log_message(self, *_):
+            pass
+
+    with _served(Handler) as address:
+        Handler.url = f"{address}/p.zip"
+        yield Handler
+
+
+@contextmanager
+def _served(handler):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
-        monkeypatch.setattr(
-            _checkpoints, "DOWNLOAD_ADDRESS", f"http://127.0.0.1:{http.server_port}"
-        )
-        yield folder
+        yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
         thread.join()
 

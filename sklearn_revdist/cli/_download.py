@@ -21,10 +21,10 @@ from ._weights import about, announced, download, is_here
 def download_command(models, alone, dry_run, as_json, quiet):
     """Download the weights of a chain into the cache that fair-esm uses, too.
 
-    Weights that are there already, also in the cache of Hugging Face, are not downloaded again. An
-    interrupted download leaves nothing, and what is complete stays. The folder is
-    hub/checkpoints in that of the variable TORCH_HOME, by default ~/.cache/torch. To use weights on
-    a machine without a network, copy the files to that folder there.
+    Weights that are there already, also in the cache of Hugging Face, are not downloaded again. A
+    download that breaks off is resumed when the command is repeated. The folder is hub/checkpoints
+    in that of the variable TORCH_HOME, by default ~/.cache/torch. To use weights on a machine
+    without a network, copy the files to that folder there.
 
     \b
       revdist download -m 650M --dry-run

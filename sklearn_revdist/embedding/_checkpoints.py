@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 import threading
 import zipfile
 from collections import defaultdict
@@ -14,18 +13,16 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ..utils._download import download
 from ..utils._file_states import FileState, file_digest, found_once
 from ..utils._hub import check_fetched
 from ..utils._messages import first_line
 from ..utils._models import ESM2, Model
-from ..utils._progress import ProgressBar
 from ..utils._torch_settings import default_settings
 from ._hugging_face import check_vocabulary, fair_esm_name, read_config, shards
 
@@ -36,8 +33,6 @@ _OLDER = {  # models whose tokens may be others, by fair-esm's names of architec
     "roberta_large": "ESM-1b or ESM-1v",
     "msa_transformer": "the MSA Transformer",
 }
-_READ = 2**20  # bytes of a download at a time
-_TIMEOUT = 60  # seconds without an answer, after which a download is given up
 _read_lock = threading.Lock()  # torch's list of safe globals belongs to the process
 # By path, since what a file is compared with depends on the name it is found under.
 _intact: defaultdict[Path, dict[tuple[FileState, ...], None]] = defaultdict(dict)
@@ -93,8 +88,8 @@ def locate(entry: Model | Path, *, verbose: bool = True) -> Path:
 
     A known model is taken from the package itself, else from fair-esm's cache
     (``torch.hub.get_dir()/checkpoints``), else from Hugging Face's, else downloaded into
-    fair-esm's cache from its address, whole or not at all; with `verbose`, a bar on standard error
-    shows how much of it is there.
+    fair-esm's cache from its address. A download that breaks off is resumed by the next call; with
+    `verbose`, a bar on standard error shows how much of it is there.
 
     Raises
     ------
@@ -126,7 +121,7 @@ def locate(entry: Model | Path, *, verbose: bool = True) -> Path:
     _, cached, snapshot = (place.path for place in places(entry))
     address = f"{DOWNLOAD_ADDRESS}/{entry.name}.pt"
     try:
-        _download(address, cached, verbose)
+        download(address, cached, check=read_checkpoint, verbose=verbose)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"No weights of {entry.name}: there is no file {str(cached)!r}, nothing in "
@@ -227,37 +222,6 @@ def _snapshot(repository: Path) -> Path:
         revisions.insert(0, (repository / "refs" / "main").read_text(encoding="ascii").strip())
     complete = (snapshots / name for name in revisions if is_complete(snapshots / name))
     return next(complete, repository)
-
-
-def _download(address: str, target: Path, verbose: bool) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=target.stem, dir=target.parent) as folder:
-        download = Path(folder, target.name)
-        try:
-            _fetch(address, download, verbose)
-        except HTTPError as error:
-            error.close()
-            raise
-        read_checkpoint(download)  # a connection may break off
-        os.replace(download, target)
-
-
-def _fetch(address: str, file: Path, verbose: bool) -> None:
-    request = Request(address, headers={"User-Agent": "sklearn-revdist"})
-    with (
-        urlopen(request, timeout=_TIMEOUT) as response,
-        file.open("wb") as written,
-        ProgressBar(
-            desc=file.name,
-            total=int(response.headers.get("Content-Length", 0)) or None,
-            unit="B",
-            unit_scale=True,
-            disable=not verbose,
-        ) as bar,
-    ):
-        while part := response.read(_READ):
-            written.write(part)
-            bar.update(len(part))
 
 
 def read_checkpoint(path: Path, expected: Model | None = None) -> Checkpoint:

@@ -4,19 +4,15 @@ import hashlib
 import os
 import re
 import shutil
-import time
-import warnings
 import zipfile
-from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
 from ..utils._compat import Interval, validate_params
+from ..utils._download import download, is_refusal
 from ..utils._files import replaced
 from ..utils._messages import first_line
 
@@ -28,7 +24,6 @@ _PROTEINGYM = (
 _LARGEST_FOLDER = 8 * 2**30
 _LARGEST_ARCHIVE = 4 * 2**30
 _CHUNK = 2**20
-_TIMEOUT = 60
 
 
 @validate_params(
@@ -162,51 +157,19 @@ Cite the papers of the assays that you use as well; ProteinGym lists them.
 """
 
 
-def _download(url: str, path: Path, n_retries: int, delay: float) -> None:
-    """Download a file; resume a download that broke off, in this call or an earlier one."""
-    part = path.with_suffix(".zip.part")
-    for attempt in range(n_retries + 1):
-        try:
-            _append(url, part)
-            break
-        except HTTPError as error:
-            if error.code == 416 and part.exists():  # the part is at least as long as the file
-                part.unlink()
-                reason = "the file has changed"
-            elif error.code < 500 and error.code != 429:
-                raise OSError(
-                    f"{url} cannot be downloaded ({error.code} {error.reason}); check the address."
-                ) from error
-            else:
-                reason = f"{error.code} {error.reason}"
-        except (HTTPException, OSError) as error:  # URLError is an OSError
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        if attempt == n_retries:
-            raise OSError(
-                f"{url} cannot be downloaded ({reason}); check the network and call again, which "
-                f"resumes from {str(part)!r}, or copy a folder of scans from another machine."
-            )
-        warnings.warn(f"{url}: {reason}; trying again.", UserWarning, stacklevel=4)
-        time.sleep(delay)
-    part.replace(path)
-
-
-def _append(url, part):
-    """Append what a part lacks, or begin anew if the server cannot send the rest alone."""
-    start = part.stat().st_size if part.exists() else 0
-    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    with urlopen(request, timeout=_TIMEOUT) as response:
-        if response.status != 206:
-            start = 0
-        total = start + int(response.headers.get("Content-Length", 0))
-        with open(part, "ab" if start else "wb") as file:
-            while chunk := response.read(_CHUNK):
-                file.write(chunk)
-                if file.tell() > _LARGEST_ARCHIVE:
-                    part.unlink()
-                    raise ValueError(f"{url} is larger than 4 GiB; check the address.")
-            if file.tell() < total:
-                raise HTTPException(f"it ended after {file.tell()} of {total} bytes")
+def _download(url: str, archive: Path, n_retries: int, delay: float) -> None:
+    try:
+        download(url, archive, n_retries=n_retries, delay=delay, largest=_LARGEST_ARCHIVE)
+    except OSError as error:
+        remedy = (
+            "check the address"
+            if is_refusal(error)
+            else "check the network and call again, which resumes the download, or copy a folder "
+            "of scans from another machine"
+        )
+        raise OSError(f"{url} cannot be downloaded ({first_line(error)}); {remedy}.") from error
+    except ValueError as error:
+        raise ValueError(f"{error}; check the address.") from error
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -79,8 +79,9 @@ def _write_line(bar: ProgressBar) -> None:
         return
     bar._tenth = tenth
     parts = [f"{10 * tenth} % of {_counted(bar)}", f"{bar.format_interval(elapsed)} elapsed"]
-    if bar.n < bar.total:
-        parts.append(f"{bar.format_interval(elapsed * (bar.total - bar.n) / bar.n)} left")
+    if bar.initial < bar.n < bar.total:
+        left = elapsed * (bar.total - bar.n) / (bar.n - bar.initial)
+        parts.append(f"{bar.format_interval(left)} left")
     what = bar.desc.removesuffix(": ")
     bar.fp.write(f"{what}: {', '.join(parts)}\n" if what else f"{', '.join(parts)}\n")
     bar.fp.flush()

@@ -52,8 +52,7 @@ def _log_likelihood(estimator, X, y):
 
 
 def _ridge():
-    # Same penalties and coefficients as by the default, two to three times faster (measured).
-    return make_pipeline(StandardScaler(), RidgeCV(RIDGE_ALPHAS, gcv_mode="svd"))
+    return make_pipeline(StandardScaler(), RidgeCV(RIDGE_ALPHAS))
 
 
 def _logistic():
@@ -124,7 +123,8 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
     groups : ndarray of shape (n_rows,)
         Group of each row; the search for the penalty keeps groups whole. This holds for a grid
         search and a RidgeCV (also as the last step of a pipeline) whose `cv` is None, and for a
-        grid search also if it is a number.
+        grid search also if it is a number. Else a RidgeCV whose `gcv_mode` is not set computes its
+        leave-one-out errors in the way that is the fastest for this shape.
 
     Returns
     -------
@@ -136,6 +136,9 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
         if len(np.unique(groups)) < len(groups):
             folds = list(GroupedFolds().split(X, y, groups))
             search.set_params(cv=folds, scoring=search.scoring or "neg_mean_squared_error")
+        elif search.gcv_mode in (None, "auto") and len(X) > X.shape[1]:
+            # Same errors as by X'X, two to three times faster; for few rows XX' is (measured).
+            search.set_params(gcv_mode="svd")
     elif isinstance(search, GridSearchCV):
         cv = search.cv
         if cv is None or isinstance(cv, int | GroupedFolds):

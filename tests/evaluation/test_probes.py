@@ -36,6 +36,15 @@ def test_ridge_chooses_and_predicts_as_by_scikit_learns_default_method(shape):
     np.testing.assert_allclose(probe.predict(X), expected.predict(X), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("mode", ["auto", "svd", "eigen"])
+def test_a_decomposition_that_is_set_stays(mode, rng):
+    X, rows = rng.normal(size=(20, 3)), np.arange(20)
+    fitted = fit_probe(RidgeCV(RIDGE_ALPHAS, gcv_mode=mode), X, X[:, 0], rows)
+    assert fitted.gcv_mode == {"auto": "svd"}.get(mode, mode)
+    wide = fit_probe(RidgeCV(RIDGE_ALPHAS, gcv_mode=mode), X[:2], X[:2, 0], rows[:2])
+    assert wide.gcv_mode == mode
+
+
 def test_the_scale_of_columns_is_no_matter(rng):
     X = rng.normal(size=(100, 5))
     scaled = X * np.geomspace(1e-3, 1e3, 5) + 50

@@ -11,7 +11,6 @@ scan is read from the folder of campaigns.
 """
 
 import argparse
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from results_page import interval, number, write
+from scans import drawn, kept, scan_readers
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -31,9 +31,7 @@ from sklearn_revdist import (
     SequenceOneHotEncoder,
     simulate_campaign,
 )
-from sklearn_revdist.tasks._task_list import task_readers
 
-HERE = Path(__file__).parent
 SCANS = [
     "metl_avgfp",
     "metl_ube4b",
@@ -63,16 +61,13 @@ def main():
     parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
     args = parser.parse_args()
     args.campaigns.mkdir(parents=True, exist_ok=True)
-    readers = task_readers(HERE / "all_tasks.toml", data=args.data)
-    scans = {read.keywords["name"]: read for read in readers if "scan" in read.func.__name__}
+    scans = scan_readers(args.data)
     store = args.campaigns / "embeddings.sqlite"
     tables = []
     for scan in SCANS:
-        path = args.campaigns / f"{scan}.csv"
-        if not path.exists():
-            print(scan, file=sys.stderr, flush=True)
-            campaigns_of(drawn(scans[scan]()), store).to_csv(path, index=False)
-        tables.append(pd.read_csv(path).assign(scan=scan))
+        path, read = args.campaigns / f"{scan}.csv", scans[scan]
+        table = kept(path, lambda r=read: campaigns_of(drawn(r(), N_VARIANTS), store))
+        tables.append(table.assign(scan=scan))
     campaigns = pd.concat(tables, ignore_index=True)
     table = summary(campaigns)
     print(table.to_string(index=False))
@@ -80,14 +75,6 @@ def main():
         write(table, args.output)
         write(of_scans(campaigns), args.output.with_stem(args.output.stem + "_by_scan"))
         draw(campaigns, args.output.with_suffix(".png"))
-
-
-def drawn(task):
-    """At most so many variants."""
-    if len(task.target) > N_VARIANTS:
-        rows = np.random.default_rng(0).choice(len(task.target), N_VARIANTS, replace=False)
-        task = task.take(np.sort(rows))
-    return task
 
 
 def campaigns_of(task, store):

@@ -12,12 +12,11 @@ interrupted run goes on.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from results import correlation
+from scans import correlation, drawn, give_out, kept, scan_readers
 from scipy.linalg import eigh
 from sklearn.ensemble import RandomForestRegressor
 
@@ -31,9 +30,7 @@ from sklearn_revdist import (
     SiteMean,
 )
 from sklearn_revdist.evaluation._splits import make_folds
-from sklearn_revdist.tasks._task_list import task_readers
 
-HERE = Path(__file__).parent
 N_VARIANTS, N_FOLDS, SCORED = 1000, 5, (1, 2)
 LABELS = (48, 96, 400, None)
 WIDTHS = (48, 96, 160)
@@ -69,30 +66,19 @@ def main():
     args = parser.parse_args()
     args.scores.mkdir(parents=True, exist_ok=True)
     tables = []
-    for read in task_readers(HERE / "all_tasks.toml", data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
-        path = args.scores / f"{read.keywords['name']}.csv"
-        if not path.exists():
-            print(path.stem, file=sys.stderr, flush=True)
-            task = drawn(read())
-            kept = path.with_suffix(".npz")
-            if not kept.exists():
-                np.savez(kept, **features_of(task))
-            scores_of(task, dict(np.load(kept))).to_csv(path, index=False)
-        tables.append(pd.read_csv(path))
-    table = summary(pd.concat(tables, ignore_index=True))
-    print(table.to_string(index=False))
-    if args.output:
-        table.to_csv(args.output, index=False, lineterminator="\n")
+    for name, read in scan_readers(args.data).items():
+        path = args.scores / f"{name}.csv"
+        tables.append(kept(path, lambda r=read, p=path: scores_of(*with_features(r, p.parent))))
+    give_out(summary(pd.concat(tables, ignore_index=True)), args.output)
 
 
-def drawn(task):
-    """At most so many variants."""
-    if len(task.target) > N_VARIANTS:
-        rows = np.random.default_rng(0).choice(len(task.target), N_VARIANTS, replace=False)
-        task = task.take(np.sort(rows))
-    return task
+def with_features(read, folder):
+    """A scan, and those of its features that no fold changes, which are kept in the folder."""
+    task = drawn(read(), N_VARIANTS)
+    path = folder / f"{task.name}.npz"
+    if not path.exists():
+        np.savez(path, **features_of(task))
+    return task, dict(np.load(path))
 
 
 def features_of(task):

@@ -14,17 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from results import correlation
+from scans import correlation, drawn, give_out, of_single_substitutions, scan_readers
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from zero_shot import N_FOLDS, SPLITS, drawn
+from zero_shot import N_FOLDS, N_VARIANTS, SPLITS
 
 from sklearn_revdist import ESMEmbedder, GroupRidgeCV, SequenceOneHotEncoder
 from sklearn_revdist.evaluation._splits import make_folds
-from sklearn_revdist.tasks._task_list import task_readers
-
-HERE = Path(__file__).parent
 
 
 def main():
@@ -33,19 +30,14 @@ def main():
     parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
     args = parser.parse_args()
     rows = []
-    for read in task_readers(HERE / "all_tasks.toml", data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
+    for name, read in scan_readers(args.data).items():
         task = read()
-        if task.position is not None and len(set(map(len, task.sequences))) == 1:
-            print(task.name, file=sys.stderr, flush=True)
-            rows += scores_of(drawn(task))
+        if of_single_substitutions(task):
+            print(name, file=sys.stderr, flush=True)
+            rows += scores_of(drawn(task, N_VARIANTS))
     scores = pd.DataFrame(rows, columns=["scan", "split", "features", "score"])
     grouped = scores.groupby(["split", "features"], sort=False)["score"]
-    table = grouped.agg(["mean", "sem", "count"]).round(3).reset_index()
-    print(table.to_string(index=False))
-    if args.output:
-        table.to_csv(args.output, index=False, lineterminator="\n")
+    give_out(grouped.agg(["mean", "sem", "count"]).round(3).reset_index(), args.output)
 
 
 def scores_of(task):

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from zero_shot import N_FOLDS, SPLITS, drawn
+from scans import drawn, give_out, of_single_substitutions, scan_readers
+from zero_shot import N_FOLDS, N_VARIANTS, SPLITS
 
 from sklearn_revdist import ESMEmbedder, GroupRidgeCV, PrefixRidgeCV, SequenceOneHotEncoder
 from sklearn_revdist.evaluation._splits import make_folds
-from sklearn_revdist.tasks._task_list import task_readers
 
-HERE = Path(__file__).parent
 COVERAGE, N_DEVIATIONS = 0.9, 1.645
 KEY = ["split", "probe", "interval"]
 
@@ -32,17 +31,13 @@ def main():
     parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
     args = parser.parse_args()
     rows = []
-    for read in task_readers(HERE / "all_tasks.toml", data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
+    for name, read in scan_readers(args.data).items():
         task = read()
-        if task.position is not None and len(set(map(len, task.sequences))) == 1:
-            print(task.name, file=sys.stderr, flush=True)
-            rows += intervals_of(drawn(task))
-    table = summary(pd.DataFrame(rows, columns=["scan", *KEY, "coverage", "width"]))
-    print(table.to_string(index=False))
-    if args.output:
-        table.to_csv(args.output, index=False, lineterminator="\n")
+        if of_single_substitutions(task):
+            print(name, file=sys.stderr, flush=True)
+            rows += intervals_of(drawn(task, N_VARIANTS))
+    scans = pd.DataFrame(rows, columns=["scan", *KEY, "coverage", "width"])
+    give_out(summary(scans), args.output)
 
 
 def intervals_of(task):

@@ -20,8 +20,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 from results_figures import draw_figures
 from results_page import write_page
+from scans import TASKS, correlation, scan_readers
 from scipy import linalg
-from scipy.stats import spearmanr
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,9 +31,7 @@ from sklearn_revdist.evaluation._probes import RIDGE_ALPHAS
 from sklearn_revdist.evaluation._score_files import write_scores
 from sklearn_revdist.evaluation._task_embeddings import embed_task
 from sklearn_revdist.sequences._draw import draw_proteins
-from sklearn_revdist.tasks._task_list import task_readers
 
-HERE = Path(__file__).parent
 PROTEOMES = "E.coli", "S.cerevisiae", "Synechocystis"
 DIMS = [48, 96, 160]
 WIDTH, ALL = DIMS[-1], sum(DIMS)
@@ -58,7 +56,7 @@ def main():
         "--output", type=Path, default=Path("results"), help="folder of all results"
     )
     parser.add_argument("--tables", type=Path, help="folder for the page's tables and figures")
-    parser.add_argument("--tasks", type=Path, default=HERE / "all_tasks.toml")
+    parser.add_argument("--tasks", type=Path, default=TASKS)
     args = parser.parse_args()
     proteomes = sorted(args.data.glob("sequences/uniprot_proteomes/*.fasta.gz"))
     command = [sys.executable, "-m", "sklearn_revdist", "evaluate", args.tasks]
@@ -72,11 +70,7 @@ def main():
 
     embedder = ESMEmbedder("demo", store=args.output / "embeddings.sqlite")
     natural = natural_moments(proteomes, embedder, args.output)
-    scans = [
-        read
-        for read in task_readers(args.tasks, data=args.data)
-        if read.func.__name__ == "read_scan"
-    ]
+    scans = scan_readers(args.data, args.tasks).values()
     folder = args.output / "experiments"
     folder.mkdir(exist_ok=True)
     scores = Parallel(n_jobs=2)(delayed(score_scan)(r, embedder, natural, folder) for r in scans)
@@ -351,10 +345,6 @@ def chosen_prefix(columns, y, train, test, prefixes=None):
     )
     model = make_pipeline(StandardScaler(), search).fit(columns[train], y[train])
     return correlation(y[test], model.predict(columns[test]))
-
-
-def correlation(y, predicted):
-    return 0.0 if np.ptp(predicted) == 0 else float(spearmanr(y, predicted).statistic)
 
 
 if __name__ == "__main__":

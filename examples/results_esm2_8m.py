@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from results import correlation
 from results_page import number, write
 from safetensors.numpy import load_file
+from scans import correlation
 from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegressionCV, Ridge, RidgeCV

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from features_and_probes import CHAIN, HERE, LABELS, N_FOLDS, SCORED, SPLITS, drawn, features_of
+from features_and_probes import CHAIN, LABELS, N_FOLDS, SCORED, SPLITS, with_features
+from scans import give_out, scan_readers
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_revdist import GroupRidgeCV, LeftOutVotingRegressor, SequenceOneHotEncoder, SiteMean
 from sklearn_revdist.evaluation._splits import make_folds
-from sklearn_revdist.tasks._task_list import task_readers
 
 
 def main():
@@ -30,24 +30,15 @@ def main():
     args = parser.parse_args()
     args.scores.mkdir(parents=True, exist_ok=True)
     rows = []
-    for read in task_readers(HERE / "all_tasks.toml", data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
-        kept = args.scores / f"{read.keywords['name']}.npz"
-        print(kept.stem, file=sys.stderr, flush=True)
-        task = drawn(read())
-        if not kept.exists():
-            np.savez(kept, **features_of(task))
-        rows += intervals_of(task, dict(np.load(kept)))
+    for name, read in scan_readers(args.data).items():
+        print(name, file=sys.stderr, flush=True)
+        rows += intervals_of(*with_features(read, args.scores))
     scans = pd.DataFrame(rows, columns=["scan", "split", "labels", "coverage", "width"])
     scans["within 87 to 93 %"] = scans["coverage"].between(0.87, 0.93)
     grouped = scans.groupby(["split", "labels"], sort=False)
     table = grouped["coverage"].agg(["mean", "sem", "min", "max"])
     table[["width", "within 87 to 93 %"]] = grouped[["width", "within 87 to 93 %"]].mean()
-    table = table.round(3).reset_index()
-    print(table.to_string(index=False))
-    if args.output:
-        table.to_csv(args.output, index=False, lineterminator="\n")
+    give_out(table.round(3).reset_index(), args.output)
 
 
 def intervals_of(task, fixed):

@@ -9,18 +9,16 @@ every fifth position, or of neighbouring positions.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from results import correlation, probe
+from results import probe
+from scans import correlation, drawn, give_out, kept, scan_readers
 
 from sklearn_revdist import ESMEmbedder, ESMScorer
 from sklearn_revdist.evaluation._splits import make_folds
-from sklearn_revdist.tasks._task_list import task_readers
 
-HERE = Path(__file__).parent
 N_VARIANTS, N_FOLDS = 500, 5
 SPLITS = ["random", "modulo", "contiguous"]
 MODELS = ["demo-48", "demo-96", "demo-160"]
@@ -33,27 +31,11 @@ def main():
     parser.add_argument("--output", type=Path, help="file for the table; default: only print it")
     args = parser.parse_args()
     args.scores.mkdir(parents=True, exist_ok=True)
-    tables = []
-    for read in task_readers(HERE / "all_tasks.toml", data=args.data):
-        if read.func.__name__ != "read_scan":
-            continue
-        path = args.scores / f"{read.keywords['name']}.csv"
-        if not path.exists():
-            print(path.stem, file=sys.stderr, flush=True)
-            scores_of(drawn(read())).to_csv(path, index=False)
-        tables.append(pd.read_csv(path))
-    table = summary(pd.concat(tables, ignore_index=True))
-    print(table.to_string(index=False))
-    if args.output:
-        table.to_csv(args.output, index=False, lineterminator="\n")
-
-
-def drawn(task):
-    """At most so many variants."""
-    if len(task.target) > N_VARIANTS:
-        rows = np.random.default_rng(0).choice(len(task.target), N_VARIANTS, replace=False)
-        task = task.take(np.sort(rows))
-    return task
+    tables = [
+        kept(args.scores / f"{name}.csv", lambda read=read: scores_of(drawn(read(), N_VARIANTS)))
+        for name, read in scan_readers(args.data).items()
+    ]
+    give_out(summary(pd.concat(tables, ignore_index=True)), args.output)
 
 
 def scores_of(task):

@@ -16,6 +16,7 @@ from sklearn_revdist.utils._models import ESM2
 
 SIZES = {"esm2_t3_100K_demo": "48", "esm2_t4_500K_demo": "96", "esm2_t6_2M_demo": "160"}
 LARGEST = list(SIZES)[-1]
+IN_COUNTS = "plain", "distilled", "concat_pca", "concat", "one_hot", "site_mean"
 TEXT = ["subset", "fitted_on", "rival_fitted_on", "setting"]
 # Empty for a single task.
 BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low", "high")]
@@ -25,7 +26,8 @@ def write_page(output, tables):
     """Write all tables of the page."""
     tables.mkdir(parents=True, exist_ok=True)
     tables_of = (read(output / f"{name}.csv") for name in ("means", "wins", "growth", "scores"))
-    means, wins, grows, scores = map(with_a_size, tables_of)
+    means, wins, grows, scores = tables_of
+    means, scores = at_every_size(means), at_every_size(scores)
     experiments = read(output / "experiments.csv")
     write(sizes_of_scans(means), tables / "scans.csv")
     write(gains_of_scans(wins), tables / "gains.csv")
@@ -47,10 +49,11 @@ def read(path):
     )
 
 
-def with_a_size(table):
-    """Leave out baselines without a model, which the first table of the page has."""
-    columns = table.columns.intersection(["model", "rival_model"])
-    return table[(table[columns] != "").all(axis=1)]
+def at_every_size(table):
+    """Baselines without a model have no size, and are repeated at every one."""
+    without = table[table["model"] == ""]
+    repeated = [without.assign(model=model, fitted_on="") for model in SIZES]
+    return pd.concat([table[table["model"] != ""], *repeated], ignore_index=True)
 
 
 def write(table, path):
@@ -92,16 +95,14 @@ def sizes_of_scans(means):
 def gains_of_scans(wins):
     """Distilled embeddings compared with every baseline of the same size, all variants."""
     table = wins[(wins["rows"] == "variants") & (wins["subset"] == "all")]
-    table = table[
-        (table["representation"] == "distilled") & (table["model"] == table["rival_model"])
-    ]
+    same_size = (table["rival_model"] == "") | (table["rival_model"] == table["model"])
+    table = table[(table["representation"] == "distilled") & same_size]
     rows = [
         {
             "split": row["split"],
             "columns": SIZES[row["model"]],
             "fitted on": row["fitted_on"],
-            "rival": row["rival"]
-            + (f" ({row['rival_fitted_on']})" if row["rival_fitted_on"] else ""),
+            "rival": named(row["rival"], row["rival_model"] and row["rival_fitted_on"]),
             "scans": row["n_tasks"],
             "wins": percent(row),
             "gain": with_interval(row, "gain", "gain_low", "gain_high"),
@@ -122,7 +123,8 @@ def order_of(column):
 
 def growth_of_scans(wins, grows):
     """How often a size beats the next smaller one, and how often scores grow with every model."""
-    own = wins[(wins["rows"] == "variants") & (wins["model"] != wins["rival_model"])]
+    own = wins[(wins["rows"] == "variants") & (wins["rival_model"] != "")]
+    own = own[own["model"] != own["rival_model"]]
     rows = []
     for key, table in own.groupby(["subset", "split", "representation", "fitted_on"], sort=False):
         subset, split, representation, fitted_on = key
@@ -157,7 +159,7 @@ def counts_of_scans(means, wins):
     for subset, table in of[of["subset"] != "all"].groupby("subset"):
         row = {"substitutions": subset, "scans": table["n_tasks"].max()}
         for _, mean in table.iterrows():
-            if mean["representation"] in ("plain", "distilled", "concat_pca", "concat"):
+            if mean["representation"] in IN_COUNTS:
                 row[named(mean["representation"], mean["fitted_on"])] = number(mean["score"])
         for _, gain in gains[(gains["subset"] == subset) & (gains["rival"] == "plain")].iterrows():
             cell = with_interval(gain, "gain", "gain_low", "gain_high")

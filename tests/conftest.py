@@ -426,7 +426,7 @@ def file_server():
 @contextmanager
 def _served(handler):
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, args=[0.01])  # else half a second
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()

@@ -662,9 +662,10 @@ def published(variant):
     return {"name_or_path": Path(__file__).parents[1] / "published", "variant": variant}
 
 
-@pytest.fixture
-def good(tmp_path):
-    """Arguments that are right, by what is called, and what it is called on."""
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """Right arguments, by what is called, and what it is called on; no error changes them."""
+    tmp_path = tmp_path_factory.mktemp("good")
     distiller, moments = ReverseDistiller(DIMS).fit(X), Moments.of(X)
     chain = NaiveChain(DIMS).fit(X)
     few = {"distiller": distiller, "X": X, "y": Y}

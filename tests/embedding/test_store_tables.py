@@ -59,6 +59,17 @@ def test_the_frame_is_what_transform_gives(path):
     assert part.shape == (4, 48 + 160)
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"layer": 1}, {"pooling": "max"}, {"layer": 0, "pooling": "cls"}], ids=str
+)
+def test_columns_of_a_layer_or_pooling_are_named_as_by_the_embedder(path, parameters):
+    embedder = demo(path, **parameters).set_output(transform="pandas")
+    expected = embedder.transform(SEQUENCES)
+    with EmbeddingStore(path) as store:
+        frame = store.to_frame()
+    pd.testing.assert_frame_equal(frame.loc[SEQUENCES].reset_index(drop=True), expected)
+
+
 def test_what_one_model_has_not_embedded_is_missing(path):
     ESMEmbedder("demo-96", store=path).transform(SEQUENCES[:1])
     demo(path).transform(SEQUENCES[:2])

@@ -25,9 +25,8 @@ BOUNDS = [f"{name}{end}" for name in ("", "win_rate_", "gain_") for end in ("low
 def write_page(output, tables):
     """Write all tables of the page."""
     tables.mkdir(parents=True, exist_ok=True)
-    tables_of = (read(output / f"{name}.csv") for name in ("means", "wins", "growth", "scores"))
-    means, wins, grows, scores = tables_of
-    means, scores = at_every_size(means), at_every_size(scores)
+    means, scores = (at_every_size(read(output / f"{name}.csv")) for name in ("means", "scores"))
+    wins, grows = (read(output / f"{name}.csv") for name in ("wins", "growth"))
     experiments = read(output / "experiments.csv")
     write(sizes_of_scans(means), tables / "scans.csv")
     write(gains_of_scans(wins), tables / "gains.csv")

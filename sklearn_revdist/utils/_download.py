@@ -107,7 +107,7 @@ def _complete(
             answered = isinstance(error.__cause__, HTTPError)
             if attempt == n_retries or not (answered or file.tell()):
                 raise OSError(str(error)) from error.__cause__
-            warnings.warn(f"{address}: {error}; trying again.", UserWarning, stacklevel=5)
+            warnings.warn(f"{address}: {error}; trying again.", UserWarning, stacklevel=6)
         time.sleep(delay)
 
 

@@ -71,8 +71,9 @@ def test_it_is_downloaded_once(fetch, serve, tmp_path):
 
 def test_a_download_that_breaks_off_is_resumed(fetch, serve, archive):
     serve.breaks = [100, 50]
-    with pytest.warns(UserWarning, match="it ended after 1[05]0 of"):
+    with pytest.warns(UserWarning, match="it ended after 1[05]0 of") as caught:
         data = fetch()
+    assert {warning.filename for warning in caught} == {__file__}
     assert serve.ranges == [None, "bytes=100-", "bytes=150-"]
     assert data.sha256 == hashlib.sha256(archive).hexdigest()
 

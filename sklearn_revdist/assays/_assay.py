@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..sequences._mutants import parse_mutant
 from ..sequences._packed import Unreadable
 from ..sequences._tokens import RESIDUES, drop_stop, wrong_letter
-from ..sequences._variants import mutate
+from ..sequences._variants import mutated_sequence
 from ..tasks._targets import MISSING, as_numbers
 from ..tasks._task import Task
 from ..tasks._text_rows import read_text, task_name, without_stops
@@ -391,10 +391,7 @@ def _checked_reference(reference: str, unknown: str) -> str:
 def _mutant(text: str, reference: str, first_position: int, unknown: str) -> str:
     if not text.strip() or parse_mutant(text) == ():
         return reference
-    try:
-        sequence = mutate(reference, [text], first_position=first_position)[0]
-    except ValueError as error:
-        raise ValueError(str(error).replace("mutants[0]=", "the mutant ", 1)) from None
+    sequence = mutated_sequence(reference, text, f"the mutant {text!r}", first_position)
     if wrong := wrong_letter(sequence, unknown):
         raise ValueError(f"in the mutant {text!r} {wrong}; correct it.")
     return sequence

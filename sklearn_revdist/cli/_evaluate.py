@@ -161,10 +161,11 @@ def evaluate_command(
 
     TASKS is a folder of ProteinGym scans, one such file (CSV, TSV, Excel or Parquet), or a TOML
     file that lists tasks of any kind. --target and --sequence-column name the columns of other
-    tables: those with mutants are scans, and the others proteins. Everything is read and checked
-    before anything is embedded; files and tasks that are skipped are named on standard error, and
-    rows that are left out are counted. Each task is done by itself: after an interruption the same
-    command goes on where it was, and once all is done it only prints.
+    tables: those with mutants are scans, and the others proteins. Mutants without sequences need
+    the wild type (--reference). Everything is read and checked before anything is embedded; files
+    and tasks that are skipped are named on standard error, and rows that are left out are counted.
+    Each task is done by itself: after an interruption the same command goes on where it was, and
+    once all is done it only prints.
 
     In --output: scores.csv has every score; means.csv, wins.csv and growth.csv summarise them with
     95 % bootstrap intervals over tasks; tasks.csv describes each task, and how many rows were
@@ -191,10 +192,12 @@ def evaluate_command(
         },
     )
     with failing(INPUT):
-        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
+        named = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
+        if tasks.suffix != ".toml":
+            named["reference"] = reference
         policy = {"unknown": unknown, "skip_invalid": skip_invalid}
         read = []
-        for reader in task_readers(tasks, data=data, **columns, **policy):
+        for reader in task_readers(tasks, data=data, **named, **policy):
             task = reader()
             read.append(task)
             if task.excluded:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..embedding._pooling import POOLINGS
-from ..sequences._fasta import read_fasta
+from ..sequences._fasta import only_sequence
 from ..sequences._tokens import encode_reference
 from ._console import as_usage
 
@@ -72,12 +72,7 @@ def read_reference(_context, parameter: click.Parameter, text: str | None) -> st
         if "." in text or "/" in text or os.sep in text:
             raise click.BadParameter(f"There is no file {text!r}; check the path.")
         return _checked(text, parameter)
-    _, sequences = as_usage(read_fasta, text)
-    if len(sequences) != 1:
-        raise click.BadParameter(
-            f"{text!r} has {len(sequences)} sequences; give a file of the wild type alone."
-        )
-    return _checked(sequences[0], parameter)
+    return _checked(as_usage(only_sequence, text), parameter)
 
 
 def _checked(reference: str, parameter: click.Parameter) -> str:

@@ -83,10 +83,11 @@ def layers_command(
 
     TASKS is what `revdist evaluate` takes: a table with a column of sequences and one of
     measurements, which --target names, a folder of such tables or of ProteinGym scans, or a TOML
-    file that lists tasks, of proteins here. Each model is scored alone, on the same folds, and all
-    its layers are embedded in one pass. The gain of a layer is its difference to the last one, with
-    a 95 % interval over folds, which does not know that the best was chosen; use a layer by --layer
-    of the other commands.
+    file that lists tasks, of proteins here. Mutants without sequences need the wild type
+    (--reference). Each model is scored alone, on the same folds, and all its layers are embedded in
+    one pass. The gain of a layer is its difference to the last one, with a 95 % interval over
+    folds, which does not know that the best was chosen; use a layer by --layer of the other
+    commands.
 
     \b
       revdist layers variants.csv --target fitness -m 650M
@@ -99,9 +100,11 @@ def layers_command(
         with embedding():
             as_usage(make_embedder(chain, {}).layer_numbers, layers)
     with failing(INPUT):
-        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
+        named = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
+        if tasks.suffix != ".toml":
+            named["reference"] = settings["reference"]
         policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
-        read = [reader() for reader in task_readers(tasks, data=data, **columns, **policy)]
+        read = [reader() for reader in task_readers(tasks, data=data, **named, **policy)]
         folds = [_folds(task, split, n_folds) for task in read]
     fetch_weights(embedder, quiet=quiet)
     tables = []

@@ -128,6 +128,16 @@ def iter_fasta(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
         yield from _records_of(file, os.fspath(path))
 
 
+def only_sequence(path: str | os.PathLike) -> str:
+    """Read a FASTA file of one sequence, such as a wild type; see :func:`read_fasta`."""
+    _, sequences = read_fasta(path)
+    if len(sequences) != 1:
+        raise ValueError(
+            f"{str(path)!r} has {len(sequences)} sequences; give a file of the wild type alone."
+        )
+    return sequences[0]
+
+
 def identifier(header: str) -> str:
     """Return the first word of a header."""
     return header.split(maxsplit=1)[0] if header else ""

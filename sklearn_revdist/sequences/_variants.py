@@ -73,7 +73,12 @@ def mutate(reference: str, mutants: Iterable[str], *, first_position: int = 1) -
     ['MRTAY', 'MRTGY', 'MKTAY', 'MAY', 'MKTTAY']
     """
     reference = reference.strip().upper()
-    return [_mutated(reference, text, i, first_position) for i, text in enumerate(mutants)]
+    mutated = []
+    for i, text in enumerate(mutants):
+        where = f"mutants[{i}]={text!r}"
+        _check_text(text, where)
+        mutated.append(mutated_sequence(reference, text, where, first_position))
+    return mutated
 
 
 @_checked("reference", "sequences", "first_position", "notation")
@@ -234,16 +239,25 @@ def _check_text(text, where):
         raise TypeError(f"{where} is not a string; change its type.")
 
 
-def _mutated(reference: str, text: str, i: int, first_position: int) -> str:
-    where = f"mutants[{i}]={text!r}"
-    _check_text(text, where)
+def mutated_sequence(reference: str, text: str, where: str, first_position: int) -> str:
+    """Make the sequence of one mutant of a reference in upper case; see :func:`mutate`.
+
+    `where` is what an error calls the mutant.
+    """
     parsed = parse_mutant(text)
     if parsed == INDEL and (change := _CHANGE.fullmatch(text.strip())):
         return _changed(reference, change, where, first_position)
     if isinstance(parsed, str):
         raise ValueError(f"{where} is {parsed}; give substitutions, such as 'A24G:L30K'.")
+    return substituted(reference, parsed, where, first_position)
+
+
+def substituted(
+    reference: str, substitutions: Iterable[Substitution], where: str, first_position: int
+) -> str:
+    """Exchange residues of a reference in upper case; `where` is what an error calls the mutant."""
     residues = list(reference)
-    for old, position, new in parsed:
+    for old, position, new in substitutions:
         at = _index(reference, old, position, where, first_position)
         if residues[at] != reference[at]:
             raise ValueError(f"{where} changes position {position} twice; remove one change.")

@@ -66,6 +66,30 @@ def find_first_position(variants: Sequence[tuple[Mutant, str]]) -> int | None:
     return winners[0] if best >= 2 and 2 * best > len(variants) and len(winners) == 1 else None
 
 
+def find_numbering(mutants: Sequence[Mutant], wild_type: str) -> int | None:
+    """Find the number of the first residue of a wild type with which most substitutions fit it.
+
+    Parameters
+    ----------
+    mutants : sequence of tuple of Substitution
+    wild_type : str
+
+    Returns
+    -------
+    first_position : int or None
+        None unless most of the residues that are replaced, and at least two, agree on one alone.
+    """
+    replaced = {(old, position) for mutant in mutants for old, position, _ in mutant}
+    votes = Counter(
+        position - i
+        for old, position in replaced
+        for i, residue in enumerate(wild_type)
+        if residue == old
+    )
+    (first, n), (_, n_next) = [*votes.most_common(2), (None, 0), (None, 0)][:2]
+    return first if n >= 2 and 2 * n > len(replaced) and n > n_next else None
+
+
 def misfit(mutant: Mutant, sequence: str, wild_type: str, first_position: int) -> str:
     """Say what does not fit in a variant, as the end of a sentence.
 

@@ -11,8 +11,9 @@ from ..sequences._mutants import WHOLE_SEQUENCE, parse_mutant
 from ..sequences._packed import plain_name, plain_suffix
 from ..sequences._table_rows import table_columns
 from ..sequences._text_tables import FORMATS
-from ..sequences._tokens import wrong_letter
-from ..sequences._wild_type import find_first_position, misfit, undo
+from ..sequences._tokens import drop_stop, wrong_letter
+from ..sequences._variants import substituted
+from ..sequences._wild_type import find_first_position, find_numbering, misfit, undo
 from ..utils._messages import warn_of_skipped
 from ._targets import as_numbers
 from ._task import Task
@@ -20,6 +21,10 @@ from ._text_rows import Rejects, read_text, task_name, without_stops
 
 COLUMNS = ("mutant", "mutated_sequence", "DMS_score")
 
+_REMEDY = (
+    "name the columns to read (`target`, `sequence`; --target, --sequence-column), give the wild "
+    "type if there are mutants without sequences (`reference`), or list the task in TOML"
+)
 _TABLES = (*FORMATS, ".parquet")
 _LONGEST = 60  # letters of a mutant in a message
 _FEW = 10  # fewer than one variant in ten
@@ -129,14 +134,16 @@ def read_scan(
     target: str = COLUMNS[2],
     first_position: int = 1,
     max_per_count: int | None = None,
+    wild_type: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Task:
     """Read a mutational scan: a table of mutants, their sequences and what was measured.
 
     The wild type is the sequence to which most variants return when their substitutions are
-    undone; other variants are rejected. Rows of the wild type itself and of synonymous variants
-    are left out and counted as "the wild type", since they have no position to split by.
+    undone; other variants are rejected. In a table without sequences, as of MaveDB, these are made
+    from the mutants and `wild_type`. Rows of the wild type itself and of synonymous variants are
+    left out and counted as "the wild type", since they have no position to split by.
 
     Parameters
     ----------
@@ -159,6 +166,8 @@ def read_scan(
     max_per_count : int, default=None
         From a scan with multiple substitutions, draw at most this many variants of each number of
         substitutions at random, with a fixed seed. Scans of single substitutions stay whole.
+    wild_type : str, default=None
+        Its sequence, for a table that has no column `sequence`.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -180,16 +189,23 @@ def read_scan(
     """
     if max_per_count is not None and max_per_count < 1:
         raise ValueError(f"{str(path)!r}: {max_per_count=} is too small; give 1 or more.")
-    columns = (mutant, sequence, target)
-    table = read_text(path, columns)
+    by_mutants = wild_type is not None and sequence not in table_columns(path, [mutant, target])
+    columns = (mutant, target) if by_mutants else (mutant, target, sequence)
+    table = read_text(path, columns, remedy=_REMEDY)
     lines = table.index.tolist()
-    texts, sequences, scores = (table[column].str.strip().tolist() for column in columns)
-    sequences = without_stops(list(map(str.upper, sequences)), path)
+    texts, scores, *given = (table[column].str.strip().tolist() for column in columns)
     measured = as_numbers(scores)
     mutants = [parse_mutant(text or "WT") for text in texts]
     _check_substitutions(path, mutants)
-    wild_type, fits = _wild_type(mutants, sequences, first_position)
-    _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid)
+    if by_mutants:
+        wild_type = drop_stop(wild_type.strip().upper())
+        sequences, misfits = _made(mutants, wild_type, first_position)
+        fits = [not each for each in misfits]
+    else:
+        sequences, misfits = without_stops(list(map(str.upper, given[0])), path), [""] * len(texts)
+        wild_type, fits = _wild_type(mutants, sequences, first_position)
+    start = wild_type if by_mutants else None
+    _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid, start)
     if wild_type and (wrong := wrong_letter(wild_type, unknown)):
         raise ValueError(f"{str(path)!r}: in the wild type {wrong}; fix it, or set `unknown`.")
     rejects = Rejects(skip_invalid)
@@ -207,7 +223,7 @@ def read_scan(
         elif wrong := wrong_letter(protein, unknown):
             rejects.add(line, f"in {written} {wrong}", "unknown letters")
         elif not fits[row]:
-            what = misfit(changes, protein, wild_type or "", first_position)
+            what = misfits[row] or misfit(changes, protein, wild_type or "", first_position)
             rejects.add(line, f"{written} {what}", "a mutant that does not match its sequence")
         elif protein in seen:
             what = f"{written} has the sequence of {seen[protein]}, again"
@@ -247,6 +263,26 @@ def _wild_type(mutants, sequences, first_position):
     return wild_type, [sequence is not None and sequence == wild_type for sequence in undone]
 
 
+def _made(mutants, wild_type, first_position):
+    """Make sequences of mutants, and say what is wrong with those that do not fit.
+
+    The wild type stands for those, and for mutants that are not substitutions.
+    """
+    sequences, misfits = [], []
+    for mutant in mutants:
+        sequence, wrong = wild_type, ""
+        if isinstance(mutant, str):
+            wrong = mutant
+        else:
+            try:
+                sequence = substituted(wild_type, mutant, "", first_position)
+            except ValueError as error:
+                wrong = str(error).partition(";")[0].strip()
+        sequences.append(sequence)
+        misfits.append(wrong)
+    return sequences, misfits
+
+
 def _sample_by_count(task, max_per_count):
     """Draw at most this many variants of each number of substitutions."""
     rng = np.random.default_rng(0)
@@ -269,24 +305,32 @@ def _check_substitutions(path, mutants):
         )
 
 
-def _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid):
-    """Refuse a scan that is numbered in another way, or of which nearly nothing fits."""
+def _check_numbering(path, mutants, sequences, fits, first_position, skip_invalid, start):
+    """Refuse a scan that is numbered in another way, or of which nearly nothing fits.
+
+    `start` is the wild type if the sequences were made from it, else None.
+    """
     rows = [row for row, each in enumerate(mutants) if each and not isinstance(each, str)]
     n_fitting = sum(fits[row] for row in rows)
     if 2 * n_fitting >= len(rows):
         return
-    first = find_first_position([(mutants[row], sequences[row]) for row in rows])
+    if start is None:
+        fit, lead = "fit their sequences", "lead from one wild type to their mutated_sequence"
+        first = find_first_position([(mutants[row], sequences[row]) for row in rows])
+    else:
+        fit = lead = "fit the reference"
+        first = find_numbering([mutants[row] for row in rows], start)
     if first not in (None, first_position):
         raise ValueError(
-            f"{str(path)!r}: {n_fitting} of {len(rows)} rows fit their sequences if numbering "
-            f"starts at {first_position}, but most rows fit if numbering starts at {first}; set "
+            f"{str(path)!r}: {n_fitting} of {len(rows)} rows {fit} if numbering starts at "
+            f"{first_position}, but most rows fit if numbering starts at {first}; set "
             f"first_position={first} (in a list of tasks, TOML)."
         )
     if skip_invalid and _FEW * n_fitting < len(rows):
         raise ValueError(
-            f"{str(path)!r}: {n_fitting} of {len(rows)} mutants lead from one wild type to their "
-            "mutated_sequence, and no other numbering fits more; check that the columns belong "
-            "together, and that the file has variants of one protein."
+            f"{str(path)!r}: {n_fitting} of {len(rows)} mutants {lead}, and no other numbering "
+            "fits more; check that the columns belong together, and that the file has variants of "
+            "one protein."
         )
 
 

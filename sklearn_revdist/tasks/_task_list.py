@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from ..sequences._fasta import only_sequence
 from ..sequences._table_rows import table_columns
 from ..sequences._tokens import RESIDUES
 from ..utils._compat import StrOptions, validate_params
@@ -36,7 +37,7 @@ _TYPES = {
     "skip_invalid": (bool, "true or false"),
 }
 _CHOICES = {"kind": KINDS, "unknown": tuple(RESIDUES)}
-_PATHS = ("path", "sequences", "labels", "mask", "reference")
+_PATHS = ("path", "sequences", "labels", "mask", "reference", "wild_type")
 
 
 @validate_params(
@@ -46,6 +47,7 @@ _PATHS = ("path", "sequences", "labels", "mask", "reference")
         "target": [str, None],
         "sequence": [str, None],
         "mutant": [str, None],
+        "reference": [str, None],
         "unknown": [StrOptions(set(RESIDUES))],
         "skip_invalid": ["boolean"],
     }
@@ -57,6 +59,7 @@ def read_tasks(
     target: str | None = None,
     sequence: str | None = None,
     mutant: str | None = None,
+    reference: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> Iterator[Task]:
@@ -98,6 +101,8 @@ def read_tasks(
         as a scan, and another as proteins. The target is "DMS_score" for scans and "target" for
         proteins by default, the sequence the first that a table has of "mutated_sequence" and
         "sequence".
+    reference : str, default=None
+        The wild type of a scan without a column of sequences, which are made from its mutants.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -120,9 +125,8 @@ def read_tasks(
         For each file of a folder that is no task; of more than ten, the others are counted.
     """
     columns = {"target": target, "sequence": sequence, "mutant": mutant}
-    for read in task_readers(
-        path, data=data, **columns, unknown=unknown, skip_invalid=skip_invalid
-    ):
+    policy = {"unknown": unknown, "skip_invalid": skip_invalid}
+    for read in task_readers(path, data=data, **columns, reference=reference, **policy):
         yield read()
 
 
@@ -133,22 +137,24 @@ def task_readers(
     target: str | None = None,
     sequence: str | None = None,
     mutant: str | None = None,
+    reference: str | None = None,
     unknown: str = "error",
     skip_invalid: bool = False,
 ) -> list[Callable[[], Task]]:
     """Check a list, and return functions that read its tasks; see :func:`read_tasks`."""
     path = Path(path)
     defaults = {"unknown": unknown, "skip_invalid": skip_invalid}
-    named = {"target": target, "sequence": sequence, "mutant": mutant}
-    named = {key: column for key, column in named.items() if column is not None}
+    named = {"target": target, "sequence": sequence, "mutant": mutant, "reference": reference}
+    named = {key: value for key, value in named.items() if value is not None}
     if path.suffix != ".toml":
+        start = {"wild_type": named.pop("reference")} if reference is not None else {}
         if named:
-            return _readers_of_tables(path, named, defaults)
-        return _readers_of({"format": "scan", "path": path}, defaults, str(path))
+            return _readers_of_tables(path, named, start, defaults)
+        return _readers_of({"format": "scan", "path": path}, {**defaults, **start}, str(path))
     if named:
         raise ValueError(
-            f"{str(path)!r} lists tasks, whose entries name columns of their own; leave out "
-            f"{next(iter(named))}={next(iter(named.values()))!r}."
+            f"{str(path)!r} lists tasks, whose entries name columns and wild types of their own; "
+            f"leave out {next(iter(named))}={next(iter(named.values()))!r}."
         )
     folder = path.parent if data is None else Path(data)
     with path.open("rb") as file:
@@ -177,7 +183,7 @@ def task_readers(
     return readers
 
 
-def _readers_of_tables(path, named, defaults):
+def _readers_of_tables(path, named, start, defaults):
     """Return functions that read tables by names of columns that the user gives."""
     files, skipped = table_files(path)
     readers = []
@@ -191,12 +197,14 @@ def _readers_of_tables(path, named, defaults):
             **({"mutant": mutant} if is_scan else {}),
             **named,
         }
-        missing = [column for column in columns.values() if column not in found]
+        of_scans = start if is_scan else {}
+        needed = [column for key, column in columns.items() if key != "sequence" or not of_scans]
+        missing = [column for column in needed if column not in found]
         if missing and path.is_dir():  # of one file, reading says what is missing
             skipped[file.name] = f"it has no column {missing[0]!r}"
             continue
         read = read_scan if is_scan else read_table
-        readers.append(partial(read, file, name=name, **columns, **defaults))
+        readers.append(partial(read, file, name=name, **columns, **of_scans, **defaults))
     if not readers:
         raise ValueError(
             f"{str(path)!r} has no table with the columns {', '.join(named.values())} that are "
@@ -229,6 +237,8 @@ def _readers_of(entry, defaults, where):
         if file is not None and not os.path.exists(file):
             raise FileNotFoundError(f"{where}: there is no {str(file)!r}; check the path.")
     settings = {**defaults, **entry}
+    if "wild_type" in entry:
+        settings["wild_type"] = only_sequence(entry["wild_type"])
     if chosen != "scan":
         return [partial(reader, **settings)]
     columns = dict(zip(("mutant", "sequence", "target"), COLUMNS, strict=True))

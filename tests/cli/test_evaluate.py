@@ -273,6 +273,23 @@ def test_spreadsheets_by_the_names_of_their_columns(in_process, variants, tmp_pa
     assert "site_mean" in set(scores["representation"])
 
 
+def test_a_scan_without_sequences_by_its_wild_type(in_process, variants, tmp_path):
+    """The scores are those of the same scan with its sequences."""
+    wild_type = load_if1_ecoli().wild_type
+    (tmp_path / "wild.fasta").write_text(f">wild type\n{wild_type}\n")
+    line = ["scan.csv", "-m", "demo-48", "--representations", "plain,one_hot", "-q", "--output"]
+    variants[:40].to_csv("scan.csv", index=False)
+    whole = in_process("evaluate", *line, "whole")
+    assert whole.code == 0, whole.err
+    variants[:40].drop(columns="mutated_sequence").to_csv("scan.csv", index=False)
+    without = in_process("evaluate", *line, "without")
+    assert without.code == 3
+    assert "give the wild type if there are mutants without sequences (--reference)" in without.err
+    made = in_process("evaluate", *line, "made", "--reference", "wild.fasta")
+    assert made.code == 0, made.err
+    assert contents(tmp_path / "made") == contents(tmp_path / "whole")
+
+
 @pytest.mark.filterwarnings("default:.* skipped")
 def test_what_is_skipped_is_named_with_the_reason(in_process, scans, variants, tmp_path):
     for i in range(12):

@@ -404,6 +404,7 @@ CALLS = {
         "target": [5, ["y"]],
         "sequence": [5, ["y"]],
         "mutant": [5, ["y"]],
+        "reference": [5, ["MKT"]],
         "unknown": ["x", None, True],
         "skip_invalid": NO_BOOLEAN,
     },

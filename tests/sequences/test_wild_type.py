@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist.sequences._mutants import Substitution, parse_mutant
-from sklearn_revdist.sequences._wild_type import find_first_position, misfit, undo
+from sklearn_revdist.sequences._wild_type import find_first_position, find_numbering, misfit, undo
 
 WILD = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVK"
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -48,6 +48,20 @@ def test_the_numbering_of_a_few_variants_or_of_one_position_is_found():
     assert find_first_position(scan) == 11
     site = [((Substitution("K", 12, a),), f"M{a}{WILD[2:]}") for a in LETTERS if a != "K"]
     assert find_first_position(site) == 11
+
+
+@pytest.mark.parametrize("n_substitutions", [1, 3])
+@pytest.mark.parametrize("first", [-6, 0, 1, 331])
+def test_the_numbering_of_mutants_of_a_wild_type_is_found(first, n_substitutions):
+    scan = variants(200, n_substitutions, first, np.random.default_rng(0))
+    assert find_numbering([mutant for mutant, _ in scan], WILD) == first
+
+
+def test_no_numbering_of_mutants_is_found_where_several_fit_or_one_residue_votes():
+    assert find_numbering([parse_mutant("K2A"), parse_mutant("K2C")], "MKTAY") is None
+    assert find_numbering([parse_mutant("K2A"), parse_mutant("K3C")], "KKK") is None
+    assert find_numbering([parse_mutant("W2A"), parse_mutant("W3C")], "MKTAY") is None
+    assert find_numbering([], "MKTAY") is None
 
 
 def test_no_numbering_is_found_where_there_is_none():

@@ -156,6 +156,57 @@ def test_another_numbering_is_recognised_and_may_be_set(write, first, skip_inval
         read_scan(path, first_position=first + 3, skip_invalid=True)
 
 
+MUTANTS = ("mutant", "DMS_score")
+
+
+def test_sequences_that_a_scan_lacks_are_made_from_its_wild_type(write):
+    task = read_scan(write([(m, score) for m, _, score in GOOD], columns=MUTANTS), wild_type=WILD)
+    assert task.fingerprint() == read_scan(write(GOOD)).fingerprint()
+    assert task.wild_type == WILD
+    # a column of sequences is read, whatever the wild type
+    other = read_scan(write(GOOD), wild_type="W" + WILD[1:])
+    assert other.fingerprint() == task.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("reason", "mutant", "what"),
+    [
+        ("a mutant that does not match its sequence", "W2C", "has W at position 2, .* has K"),
+        ("a mutant that does not match its sequence", "R11C", "position 11, .* positions 1 to 10"),
+        ("a mutant that does not match its sequence", "K2C:K2A", "changes position 2 twice"),
+        ("an unknown notation of substitutions", "nonsense", "is an unknown notation"),
+        ("a stop", "p.Lys2Ter", "is a stop"),
+        ("an insertion or a deletion", "p.Lys2del", "is an insertion or a deletion"),
+        ("unknown letters", "K2X", "in 'K2X' the sequence has .* 'X' at position 2"),
+        ("a duplicate", "p.Lys2Ala", "has the sequence of .*line 3, again"),
+    ],
+)
+def test_mutants_without_sequences_are_named_or_counted(write, reason, mutant, what):
+    rows = [(m, score) for m, _, score in GOOD]
+    path = write([("p.=", ""), *rows[1:], (mutant, "1")], columns=MUTANTS)
+    with pytest.raises(ValueError, match=rf"scan\.csv', line 6: .*{what}"):
+        read_scan(path, wild_type=WILD)
+    task = read_scan(path, wild_type=WILD, skip_invalid=True)
+    assert task.excluded == {"the wild type": 1, reason: 1}
+    assert task.sequences == [row[1] for row in GOOD[1:]]
+
+
+def test_the_numbering_of_mutants_without_sequences_is_recognised(write):
+    path = write([(f"{old}{i}C", i) for i, old in enumerate(WILD, start=331)], columns=MUTANTS)
+    for skip_invalid in (False, True):
+        with pytest.raises(ValueError, match=r"0 of 10 rows fit the reference .* set .*=331 "):
+            read_scan(path, wild_type=WILD, skip_invalid=skip_invalid)
+    with pytest.raises(ValueError, match=r"0 of 10 mutants fit the reference, and no other"):
+        read_scan(path, wild_type=10 * "W", skip_invalid=True)
+    task = read_scan(path, wild_type=WILD, first_position=331)
+    assert task.position.tolist() == list(range(1, 11))
+
+
+def test_a_scan_without_sequences_asks_for_its_wild_type(write):
+    with pytest.raises(ValueError, match=r"no column 'mutated_sequence' but .* \(`reference`\)"):
+        read_scan(write([("K2A", "1")], columns=MUTANTS))
+
+
 def test_a_scan_of_which_nearly_nothing_fits_is_refused(write):
     mutants = [f"{old}{i}{new}" for i, old in enumerate(WILD, start=1) for new in "CDW"]
     rows = [(m, variant(mutants[i - 4]), "1") for i, m in enumerate(mutants)]

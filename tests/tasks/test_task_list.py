@@ -1,6 +1,7 @@
 """Lists of tasks: every format is read, and a mistake in the list is named before the work."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,26 @@ def test_the_numbering_of_a_scan_may_be_set(write, folder):
     assert task.position.tolist() == [1] * 4
     with pytest.raises(ValueError, match="first_position='24' is not a whole number"):
         task_readers(write(text + 'first_position = "24"\n'))
+
+
+def test_a_wild_type_makes_sequences_that_a_scan_lacks(write, folder):
+    (folder / "one.csv").write_text(re.sub(",[^,]*,", ",", SCAN))
+    (folder / "wild.fasta").write_text(">wild\nMKT\n")
+    (task,) = read_tasks(folder / "dms" / "one.csv")
+    text = '[[task]]\nformat = "scan"\npath = "one.csv"\nwild_type = "wild.fasta"\n'
+    for again in (
+        *read_tasks(folder / "one.csv", reference="MKT"),
+        *read_tasks(folder / "one.csv", reference="MKT", mutant="mutant", target="DMS_score"),
+        *read_tasks(write(text)),
+    ):
+        assert again.fingerprint() == task.fingerprint()
+    with pytest.raises(ValueError, match=r"wild types of their own; leave out reference='MKT'"):
+        task_readers(write(text), reference="MKT")
+    with pytest.raises(FileNotFoundError, match=r"there is no .*none\.fasta"):
+        task_readers(write(text.replace("wild.fasta", "none.fasta")))
+    (folder / "wild.fasta").write_text(">a\nMKT\n>b\nMKT\n")
+    with pytest.raises(ValueError, match=r"wild\.fasta' has 2 sequences; give .* the wild type"):
+        task_readers(write(text))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -37,17 +37,6 @@ _QUERIES_SIZE = 2**24
 class NeighborSearch(BaseEstimator):
     """Base class of estimators that search rows; parameters are those of PrefixNeighbors."""
 
-    n_neighbors: int
-    n_components: int | str | None
-    prefixes: Any
-    level_scale: Any
-    metric: str
-    exclude: str
-    engine: str
-    index: str
-    shortlist: int
-    n_jobs: int | None
-
     _parameter_constraints: dict = {
         "n_neighbors": COUNT,
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
@@ -64,6 +53,31 @@ class NeighborSearch(BaseEstimator):
             None,
         ],
     }
+
+    def __init__(
+        self,
+        n_neighbors: int = 16,
+        *,
+        n_components: int | str | None = None,
+        prefixes: ArrayLike | None = None,
+        level_scale: str | ArrayLike | None = None,
+        metric: str = "euclidean",
+        exclude: str = "identical",
+        engine: str = "exact",
+        index: str = "HNSW32",
+        shortlist: int = 10,
+        n_jobs: int | None = None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.prefixes = prefixes
+        self.level_scale = level_scale
+        self.metric = metric
+        self.exclude = exclude
+        self.engine = engine
+        self.index = index
+        self.shortlist = shortlist
+        self.n_jobs = n_jobs
 
     def _fit_rows(self, X: Any, n_labels: int | None = None) -> None:
         """Prepare the training rows; nothing is changed if they, or so many labels, are refused."""

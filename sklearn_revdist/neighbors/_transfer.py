@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..utils._compat import Interval
 from ._neighbor_search import NeighborSearch
@@ -33,8 +33,6 @@ class Voters(NamedTuple):
 class AnnotationTransfer(NeighborSearch):
     """What the transfer of classes and of numbers share."""
 
-    temperature: float
-    max_distance: float | None
     distance_scale_: float
     _known: NDArray
     _names: NDArray | None
@@ -51,6 +49,27 @@ class AnnotationTransfer(NeighborSearch):
         "temperature": [Interval(Real, 0, None, closed="both")],
         "max_distance": [Interval(Real, 0, None, closed="left"), None],
     }
+
+    def __init__(
+        self,
+        n_neighbors: int = 16,
+        *,
+        n_components: int | str | None = None,
+        temperature: float = 0.2,
+        max_distance: float | None = None,
+        prefixes: ArrayLike | None = None,
+        level_scale: str | ArrayLike | None = None,
+        metric: str = "euclidean",
+        n_jobs: int | None = None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.temperature = temperature
+        self.max_distance = max_distance
+        self.prefixes = prefixes
+        self.level_scale = level_scale
+        self.metric = metric
+        self.n_jobs = n_jobs
 
     def neighbors_table(self, X: Any) -> pd.DataFrame:
         """List the neighbours whose labels are transferred.

@@ -36,12 +36,6 @@ class Nearest:
         """Distances beyond which a row is not wanted."""
         return self.distances[:, -1]
 
-    def apart(self) -> "Nearest":
-        """What another search begins with, whose result is to be merged."""
-        copy = Nearest(*self.rows.shape)
-        copy.distances[:], copy.rows[:], copy.n_seen = self.distances, self.rows, self.n_seen
-        return copy
-
     def merge(self, other: "Nearest") -> None:
         """Add what another search has found."""
         of, rank = np.nonzero(other.rows >= 0)
@@ -88,10 +82,6 @@ class Within:
         self.limits = np.full(n_queries, float(radius))
         self.n_seen = 0
         self._pairs: list[tuple[NDArray, NDArray, NDArray]] = []
-
-    def apart(self) -> "Within":
-        """What another search begins with, whose result is to be merged."""
-        return Within(len(self.limits), self.limits[0])
 
     def merge(self, other: "Within") -> None:
         """Add what another search has found."""

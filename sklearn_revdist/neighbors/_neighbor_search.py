@@ -334,6 +334,5 @@ def _ragged(arrays: Iterable[NDArray]) -> NDArray:
     """An array of arrays, also if all are equally long."""
     given = list(arrays)
     ragged = np.empty(len(given), dtype=object)
-    for i, array in enumerate(given):
-        ragged[i] = array
+    ragged[:] = given
     return ragged

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,27 +21,6 @@ from ..tables._files import open_table
 from ..utils._files import local_path
 
 _FLOATS = (np.float32, np.float64)
-
-
-class Rows(Protocol):
-    """Rows that are read in blocks.
-
-    Attributes
-    ----------
-    n_rows, n_columns : int
-    """
-
-    @property
-    def n_rows(self) -> int: ...
-
-    @property
-    def n_columns(self) -> int: ...
-
-    def sample(self, numbers: NDArray[np.int64]) -> NDArray:
-        """Rows of some numbers, in ascending order."""
-
-    def blocks(self, size: int) -> Iterator[NDArray]:
-        """All rows, at most so many at a time."""
 
 
 class ArrayRows(NamedTuple):
@@ -232,6 +211,10 @@ class DaskRows(NamedTuple):
         firsts = self.firsts[:-1].tolist()
         tasks = [of_block(*place) for place in zip(self.parts, firsts, strict=True)]
         return in_tree(combine, tasks)
+
+
+# Rows that are read in blocks: wherever they are, they have the same methods.
+Rows = ArrayRows | ParquetRows | DaskRows
 
 
 def rows_of(X: Any, estimator: BaseEstimator) -> tuple[Rows, list[str] | None]:

@@ -40,7 +40,7 @@ class Familiarity:
         self._lengths = min(map(len, sequences)), max(map(len, sequences))
         self._std = np.nanmax(std)
         if wild_type is not None:
-            self._training = _Mutations.of(wild_type, sorted(set(sequences)))
+            self._training = _Mutations(wild_type, sorted(set(sequences)))
             self._varied = np.asarray(self._training.positions.sum(axis=0)) > 0
 
     def compare(self, sequences: Sequence[str], std: NDArray[np.float64]) -> pd.DataFrame:
@@ -64,7 +64,7 @@ class Familiarity:
         notes = [self._length(len(sequence)) for sequence in sequences]
         columns = {}
         if self._wild_type is not None:
-            new = _Mutations.of(self._wild_type, sequences)
+            new = _Mutations(self._wild_type, sequences)
             columns["substitutions"] = new.counts
             columns["identity"] = 1 - self._training.least_distance(new) / len(self._wild_type)
             most = int(self._training.counts.max())
@@ -105,22 +105,17 @@ class _Mutations:
         1 at each position and new residue.
     """
 
-    def __init__(self, counts, positions, residues):
-        self.counts, self.positions, self.residues = counts, positions, residues
-
-    @classmethod
-    def of(cls, wild_type, sequences):
+    def __init__(self, wild_type, sequences):
         differ = differences(wild_type, sequences)
         row, position = np.nonzero(differ)
         letters = np.array(list(sequences)).view("U1").reshape(differ.shape).astype("S1")
         code = letters[row, position].view(np.uint8)
         ones = np.ones(len(row), dtype=np.float32)
         shape = differ.shape
-        return cls(
-            differ.sum(axis=1),
-            csr_array((ones, (row, position)), shape),
-            csr_array((ones, (row, 128 * position + code)), (shape[0], 128 * shape[1])),
-        )
+        columns = 128 * position + code
+        self.counts = differ.sum(axis=1)
+        self.positions = csr_array((ones, (row, position)), shape)
+        self.residues = csr_array((ones, (row, columns)), (shape[0], 128 * shape[1]))
 
     def least_distance(self, new):
         """Number of residues in which each new sequence differs from the closest of these.

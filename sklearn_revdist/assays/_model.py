@@ -3,8 +3,6 @@
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -21,12 +19,7 @@ from ._assay import Assay
 from ._comparison import PREDICTED, predict_intervals, stored
 from ._familiarity import Familiarity
 from ._saved_model import read_model, write_model
-from ._variant_model import (
-    default_features,
-    embedders_of,
-    make_variant_model,
-    parameters_of,
-)
+from ._variant_model import default_features, embedders_of, make_variant_model, parameters_of
 
 _LIBRARIES = ("sklearn-revdist", "numpy", "scipy", "scikit-learn", "torch", "skops")
 
@@ -84,7 +77,6 @@ class VariantModel:
             "features": ["array-like", None],
             "distiller": [ReverseDistiller, None],
         },
-        prefer_skip_nested_validation=True,
     )
     def train(
         cls,
@@ -120,7 +112,7 @@ class VariantModel:
         if not isinstance(embedder.chain, str):  # in a file, paths are texts
             chain = [os.fspath(x) if isinstance(x, os.PathLike) else x for x in embedder.chain]
             embedder.set_params(chain=chain)
-        with stored(embedder):
+        with stored([embedder], embedder.store):
             estimator = make_variant_model(
                 embedder, features=features, reference=assay.wild_type, distiller=distiller
             )
@@ -143,8 +135,7 @@ class VariantModel:
         return cls(estimator, card, sorted(set(assay.sequences)))
 
     @validate_params(
-        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]},
-        prefer_skip_nested_validation=True,
+        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]}
     )
     def predict(
         self,
@@ -203,15 +194,8 @@ class VariantModel:
         self._check_weights()
         texts = np.array(list(map(as_text, tokens)), dtype=object)
         parts = embedders_of(self.estimator)
-        with TemporaryDirectory() as folder:  # parts share embeddings
-            shared = Path(folder, "embeddings.sqlite") if store is None else store
-            for part in parts:
-                part.set_params(store=shared, device=device, verbose=verbose)
-            try:
-                predicted = predict_intervals(self.estimator, texts)
-            finally:
-                for part in parts:
-                    part.set_params(store=None, device=None, verbose=False)
+        with stored(parts, store, device=device, verbose=verbose):
+            predicted = predict_intervals(self.estimator, texts)
         table = pd.DataFrame(predicted, columns=PREDICTED)
         known = Familiarity(
             self._letters(self.sequences),
@@ -221,7 +205,7 @@ class VariantModel:
         )
         return table.join(known.compare(list(map(_letters_of, tokens)), predicted[:, 1]))
 
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file, without pickle; it holds the training sequences.
 
@@ -243,7 +227,7 @@ class VariantModel:
         write_model(path, self.estimator, self.card, self.sequences)
 
     @classmethod
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def load(cls, path: str | os.PathLike) -> Self:
         """Read a model; nothing in the file is executed, and no weights are read.
 

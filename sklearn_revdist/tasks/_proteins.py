@@ -155,13 +155,13 @@ def _protein_task(path, records, name, kind, retrieval, unknown, rejects):
     places, sequences, labels, names, clusters = zip(*records, strict=True) if records else [[]] * 5
     first_file = _files(path)[0][1]
     sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
-    targets = as_targets(labels, kind, places)
+    targets, wrong_targets = as_targets(labels, kind, places)
     sets = as_sets(names)
     seen: dict[str, str] = {}
     rows = []
     for row, (place, sequence) in enumerate(zip(places, sequences, strict=True)):
-        if targets.wrong[row]:
-            rejects.add(place, *targets.wrong[row])
+        if wrong := wrong_targets[row]:
+            rejects.add(place, *wrong)
         elif sets is not None and sets[row] is None:
             rejects.add(place, *wrong_set(names[row]))
         elif wrong := wrong_letter(sequence, unknown):
@@ -175,7 +175,7 @@ def _protein_task(path, records, name, kind, retrieval, unknown, rejects):
     task = Task(
         name=name or task_name(first_file),
         sequences=[sequences[row] for row in rows],
-        target=targets.values[rows],
+        target=targets[rows],
         protein=np.arange(len(rows)),
         split=None if sets is None else np.array([sets[row] for row in rows]),
         retrieval=retrieval,

@@ -90,7 +90,7 @@ def read_residue_table(
                 "out."
             )
         kind = "regression"
-    targets = as_targets(table[target].tolist(), kind, table.index)
+    targets, wrong_targets = as_targets(table[target].tolist(), kind, table.index)
     lines = _lines(table, protein, position, residue)
     residues = sequences_by_name(sequences)
     known = [line for line in lines if line.protein in residues and line.position is not None]
@@ -104,7 +104,7 @@ def read_residue_table(
         for name in residues.keys() & {line.protein for line in lines}
     }
     found: dict[tuple[str, int], int] = {}  # rows by protein and residue
-    for row, (line, wrong_target) in enumerate(zip(lines, targets.wrong, strict=True)):
+    for row, (line, wrong_target) in enumerate(zip(lines, wrong_targets, strict=True)):
         if wrong_target:
             what, reason = wrong_target
             rejects.add(line.place, f"of column {target!r} {what}", reason)
@@ -126,7 +126,7 @@ def read_residue_table(
     task = Task(
         name=name or target,
         sequences=[residues[name] for name in index_of],
-        target=targets.values[rows],
+        target=targets[rows],
         protein=np.array([index_of[name] for name, _ in found]),
         residue=np.array([number - first_position for _, number in found]),
         retrieval=retrieval,

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
-from ..sequences._tokens import TOKENS, Encoder, as_text
+from ..sequences._tokens import Encoder, as_text
 from ..utils._compat import validate_params
 from ..utils._fingerprint import fingerprint
 from ._assay import Assay
@@ -197,13 +197,14 @@ class VariantModel:
         with stored(parts, store, device=device, verbose=verbose):
             predicted = predict_intervals(self.estimator, texts)
         table = pd.DataFrame(predicted, columns=PREDICTED)
+        encode = Encoder(self.unknown).encode
         known = Familiarity(
-            self._letters(self.sequences),
-            None if wild_type is None else self._letters([wild_type])[0],
+            _letters(encode(self.sequences)),
+            None if wild_type is None else _letters(encode([wild_type]))[0],
             self.estimator._left_out_std,
             self.card.get("first_position", 1),
         )
-        return table.join(known.compare(list(map(_letters_of, tokens)), predicted[:, 1]))
+        return table.join(known.compare(_letters(tokens), predicted[:, 1]))
 
     @validate_params({"path": [str, os.PathLike]})
     def save(self, path: str | os.PathLike) -> None:
@@ -257,10 +258,6 @@ class VariantModel:
         parameters = parameters_of(self.estimator)
         return next(value for name, value in parameters if name.endswith("__unknown"))
 
-    def _letters(self, sequences):
-        """Sequences as the model sees them."""
-        return list(map(_letters_of, Encoder(self.unknown).encode(sequences)))
-
     def _check_weights(self):
         """Refuse weights other than those of the training."""
         for name, digest in _weights_of(self.estimator).items():
@@ -271,9 +268,9 @@ class VariantModel:
                 )
 
 
-def _letters_of(tokens) -> str:
-    """One letter for each residue; "<" is a mask."""
-    return "".join([TOKENS[token][0] for token in tokens.tolist()])
+def _letters(encoded) -> list[str]:
+    """Sequences as the model sees them, one letter for each residue; "<" is a mask."""
+    return [as_text(tokens).replace("<mask>", "<") for tokens in encoded]
 
 
 def _weights_of(estimator) -> dict[str, str]:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import TransformerMixin
-from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._rows import check_classes, check_targets, names_in
 from ..utils._compat import Interval, StrOptions, _fit_context
+from ..utils._group_folds import group_folds
 from ._prefix_neighbors import PrefixNeighbors
 from ._retrieval import BaseRetrieval, Found, Searched, checked
 from ._sources import Rows
@@ -207,7 +207,11 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         training = embedded if self.database is None else labelled
         together = None if training is None else training.find_groups(rows, groups)
         if labelled is not None:
-            labels = self._labels_of_other_folds(labelled, fitted.targets, together)
+            fold = np.empty(len(rows), np.int64)
+            folds = group_folds(together, self.cv, self.random_state, "rows")
+            for number, (_, test) in enumerate(folds):
+                fold[test] = number
+            labels = labelled.find_others(fold).mean_of(fitted.targets.values)
         if fitted.embedded_are_used:
             is_own = self.database is None
             found = embedded.find_others(together) if is_own else embedded.find(X, rows)
@@ -330,21 +334,6 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         if targets.ndim != 2:
             raise ValueError(f"y is of shape {targets.shape}; give one row for each of X.")
         return _Targets(targets, [f"label_{i}" for i in range(targets.shape[1])])
-
-    def _labels_of_other_folds(
-        self, labelled: Searched, targets: "_Targets", groups: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        n_groups = len(np.unique(groups))
-        if n_groups < self.cv:
-            raise ValueError(
-                f"There are {n_groups} groups of rows, fewer than cv={self.cv}; give a smaller cv, "
-                "or more rows."
-            )
-        folds = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-        fold = np.empty(len(groups), np.int64)
-        for number, (_, test) in enumerate(folds.split(groups, groups=groups)):
-            fold[test] = number
-        return labelled.find_others(fold).mean_of(targets.values)
 
 
 class _Targets(NamedTuple):

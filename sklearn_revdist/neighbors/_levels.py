@@ -58,15 +58,14 @@ def find_levels(
     ValueError
         If `prefixes` do not increase up to the number of columns, or columns are out of order.
     """
+    found = model_prefixes(names) or {}
     if prefixes is not None:
         ends = _checked(prefixes, n_features)
-        found = {} if names is None else model_prefixes(names) or {}
         known = list(found) if list(found.values()) == ends else None
         return Levels(known or [f"level{i}" for i in range(len(ends))], np.array(ends))
+    if found:
+        return Levels(list(found), np.array(list(found.values())))
     if names is not None:
-        found = model_prefixes(names)
-        if found:
-            return Levels(list(found), np.array(list(found.values())))
         check_order(names)
     models = next(
         (f[: f.index(m) + 1] for f in (ESM2, DEMO) for m in f if m.width == n_features), ()

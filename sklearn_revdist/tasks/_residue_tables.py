@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..sequences._tokens import wrong_letter
 from ._classes import class_name, finish
@@ -122,12 +123,12 @@ def read_residue_table(
             found[line.protein, line.position] = row
     rejects.check_any_left(path, len(found))
     rows = list(found.values())
-    index_of = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in found))}
+    of_protein, names = pd.factorize(np.array([name for name, _ in found], dtype=object))
     task = Task(
         name=name or target,
-        sequences=[residues[name] for name in index_of],
+        sequences=[residues[name] for name in names],
         target=targets[rows],
-        protein=np.array([index_of[name] for name, _ in found]),
+        protein=of_protein,
         residue=np.array([number - first_position for _, number in found]),
         retrieval=retrieval,
     )

@@ -105,7 +105,7 @@ class Index(NamedTuple):
         """
         sample = source.sample(evenly(source.n_rows, _N_SAMPLED))
         widest = None
-        if isinstance(source, ArrayRows) and source.is_mapped:
+        if isinstance(source, ArrayRows) and source.memory_map is not None:
             widest = max(_HEAD_BYTES // (4 * source.n_rows), NARROWEST)
         # of larger files nothing is kept
         is_kept = factory or widest is None or 4 * widest * source.n_rows <= _HEAD_BYTES

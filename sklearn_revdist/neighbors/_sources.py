@@ -39,9 +39,13 @@ class ArrayRows(NamedTuple):
         return self.rows.shape[1]
 
     @property
-    def is_mapped(self) -> bool:
-        """Whether the rows are in a file."""
-        return _map_of(self.rows) is not None
+    def memory_map(self) -> np.memmap | None:
+        """The memory map that the rows are a view of, or None."""
+        rows = self.rows
+        while rows is not None and not isinstance(rows, np.memmap):
+            rows = getattr(rows, "base", None)
+        # a memory map turns into an array that it still calls so when it is copied
+        return None if rows is None or rows._mmap is None else rows
 
     def sample(self, numbers: NDArray[np.int64]) -> NDArray:
         """Rows of some numbers."""
@@ -55,7 +59,7 @@ class ArrayRows(NamedTuple):
 
     def release(self) -> None:
         """Forget the pages of the file that were read."""
-        found = _map_of(self.rows)
+        found = self.memory_map
         # pages of a copy may have been written to
         if found is not None and found.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
             found._mmap.madvise(mmap.MADV_DONTNEED)
@@ -254,14 +258,6 @@ def evenly(n_rows: int, n_wanted: int) -> NDArray[np.int64]:
     """Numbers of rows, evenly apart, so that they do not depend on how rows are stored."""
     n_wanted = min(n_rows, n_wanted)
     return np.arange(n_wanted) * n_rows // max(n_wanted, 1)
-
-
-def _map_of(rows):
-    """The memory map that an array is a view of, or None."""
-    while rows is not None and not isinstance(rows, np.memmap):
-        rows = getattr(rows, "base", None)
-    # a memory map turns into an array that it still calls so when it is copied
-    return None if rows is None or rows._mmap is None else rows
 
 
 def _take(rows, numbers):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tables._parquet import parquet_batches
 from ..tables._table import import_parquet, reading_as
 from ._packed import plain_suffix
 from ._text_tables import Rows, check_columns, open_rows
@@ -112,15 +113,9 @@ def parquet_schema(path: Path) -> tuple[list[str], dict[str, Any]]:
     return names, {field.name: field.type for field in schema}
 
 
-def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Read some columns of a Parquet file, some rows at a time."""
-    with reading_as("Parquet", path), import_parquet().ParquetFile(path) as file:
-        yield from file.iter_batches(_BATCH, columns=list(columns))
-
-
 def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Read the cells of some columns of a Parquet file as text, row by row."""
-    for part in parquet_batches(path, columns):
+    for part in parquet_batches(path, _BATCH, columns):
         yield from zip(*(_texts(part.column(column)) for column in columns), strict=True)
 
 

@@ -48,15 +48,11 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
     gaps = {name for name in labels if _has_gaps(path, schema, name, renamed)}
 
-    def parts() -> Iterator[Any]:
-        with _opened(path, pre_buffer=False) as file:
-            yield from file.iter_batches(step)
-
     def batches() -> Iterator[Batch]:
         from pyarrow.lib import ArrowException
 
         start = 0
-        for part in parts():
+        for part in parquet_batches(path, step, pre_buffer=False):
             with reading_as("Parquet", path, ArrowException):  # of bytes that are not text
                 kept = {renamed[name]: label_of(part[name], name in gaps) for name in labels}
             pieces = [
@@ -90,6 +86,14 @@ def parquet_columns(path: Path) -> tuple[list[str], bool]:
 def _opened(path, **options):
     with reading_as("Parquet", path), import_parquet().ParquetFile(path, **options) as file:
         yield file
+
+
+def parquet_batches(
+    path: Path, n_rows: int = 2**16, columns: Sequence[str] | None = None, **options: Any
+) -> Iterator[Any]:
+    """Read some columns of a file, so many rows at a time; options are those of opening it."""
+    with _opened(path, **options) as file:
+        yield from file.iter_batches(n_rows, columns=columns)
 
 
 def _list_widths(file, schema):
@@ -132,12 +136,11 @@ def _has_gaps(path, schema, name, renamed):
     if not whole and not (kind in _FLOATS and renamed[name] == "name"):
         return False
     n_gaps = 0
-    with _opened(path) as file:
-        for part in file.iter_batches(columns=[name]):
-            values = part[0].drop_null().to_numpy(zero_copy_only=False)
-            if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
-                return False
-            n_gaps += part[0].null_count
+    for part in parquet_batches(path, columns=[name]):
+        values = part[0].drop_null().to_numpy(zero_copy_only=False)
+        if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
+            return False
+        n_gaps += part[0].null_count
     return n_gaps > 0
 
 

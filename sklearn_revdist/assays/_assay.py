@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -253,14 +254,11 @@ def read_variants(
     FileNotFoundError, ValueError
         As :func:`read_text` does.
     """
-    given = [column for column in (sequence_column, mutant_column) if column]
-    usual = [[name] for name in _USUAL_COLUMNS]
-    for columns in [given] if given else usual:
-        try:  # by the column, the delimiter is known as well
-            return read_text(path, columns, remedy=_REMEDY)
-        except Unreadable:
-            if given:
-                raise
+    if given := [column for column in (sequence_column, mutant_column) if column]:
+        return read_text(path, given, remedy=_REMEDY)
+    for column in _USUAL_COLUMNS:
+        with suppress(Unreadable):  # by the column, the delimiter is known as well
+            return read_text(path, [column])
     return read_text(path, [])
 
 

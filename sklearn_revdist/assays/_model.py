@@ -17,7 +17,7 @@ from ..utils._compat import validate_params
 from ..utils._fingerprint import fingerprint
 from ._assay import Assay
 from ._comparison import PREDICTED, predict_intervals, stored
-from ._familiarity import Familiarity
+from ._familiarity import familiarity
 from ._saved_model import read_model, write_model
 from ._variant_model import default_features, embedders_of, make_variant_model, parameters_of
 
@@ -198,13 +198,15 @@ class VariantModel:
             predicted = predict_intervals(self.estimator, texts)
         table = pd.DataFrame(predicted, columns=PREDICTED)
         encode = Encoder(self.unknown).encode
-        known = Familiarity(
+        notes = familiarity(
+            _letters(tokens),
+            predicted[:, 1],
             _letters(encode(self.sequences)),
             None if wild_type is None else _letters(encode([wild_type]))[0],
             self.estimator._left_out_std,
             self.card.get("first_position", 1),
         )
-        return table.join(known.compare(_letters(tokens), predicted[:, 1]))
+        return table.join(notes)
 
     @validate_params({"path": [str, os.PathLike]})
     def save(self, path: str | os.PathLike) -> None:

@@ -88,13 +88,14 @@ class NeighborSearch(BaseEstimator):
             )
         needed = self.level_scale is not None or isinstance(self.n_components, str)
         levels = find_levels(self.prefixes, names, rows.n_columns, needed=needed)
-        scale = scale_of_columns(self.level_scale, levels, rows)
-        n_columns = prefix_length(self.n_components, levels.names, levels.ends)
+        ends = np.array(list(levels.values()))
+        scale = scale_of_columns(self.level_scale, ends.tolist(), rows)
+        n_columns = prefix_length(self.n_components, list(levels), ends)
         index = self._prepared(rows, scale, n_columns)
         self._check_columns(X, names, reset=True)
         self.n_samples_fit_ = rows.n_rows
-        self.model_names_, self.prefix_lengths_ = levels
-        self.level_scale_ = np.ones(len(levels.ends)) if scale is None else scale[levels.ends - 1]
+        self.model_names_, self.prefix_lengths_ = list(levels), ends
+        self.level_scale_ = np.ones(len(ends)) if scale is None else scale[ends - 1]
         self._scale, self._index = scale, index
 
     @validate_params({"n_neighbors": [*COUNT, None], "return_distance": _FLAG})

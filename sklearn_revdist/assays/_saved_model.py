@@ -17,6 +17,9 @@ from sklearn.tree import DecisionTreeRegressor
 from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..utils._files import local_path, replaced
 from ..utils._messages import first_line
+from ..utils._optional import import_optional
+
+_skops = partial(import_optional, "skops.io", "Models are kept by skops", "cli", "install it with")
 
 _CARD, _SEQUENCES, _SCHEMA = "card.json", "training_sequences.txt", "schema.json"
 _FORMAT = "sklearn_revdist variant model"
@@ -298,15 +301,3 @@ def _reading(path: Path) -> Iterator[None]:
             f"{str(path)!r} is damaged ({first_line(error)}); copy it again, or train the model "
             "again."
         ) from error
-
-
-def _skops() -> Any:
-    """Import skops.io; its error says how to install it."""
-    try:
-        import skops.io as skops
-    except ImportError as error:
-        raise ImportError(
-            "Models are kept by skops, which is not installed; install it with "
-            '`pip install "sklearn-revdist[cli]"`.'
-        ) from error
-    return skops

@@ -109,13 +109,12 @@ class Labelled(NamedTuple):
             part = slice(first, first + step)
             with failing(INPUT):
                 judged = model._judged(queries.rows[queries.of_row[part]])
-            found, labels, share, reliability = judged
-            n_votes = found.votes.sum(axis=1)
+            found, n_votes = judged.found, judged.found.votes.sum(axis=1)
             annotations = {
                 "query": names[part],
-                "label": np.where(n_votes > 0, labels, None),
-                "reliability": reliability,
-                "share": share,
+                "label": np.where(n_votes > 0, judged.labels, None),
+                "reliability": judged.reliability,
+                "share": judged.share,
                 "target": self.names[found.rows[:, 0]],
                 "distance": found.distances[:, 0],
                 "n_neighbors": n_votes,

@@ -1,6 +1,6 @@
 """AnnotationTransferClassifier: a vote of the nearest neighbours, and how reliable it is."""
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,24 @@ from ._votes import usual_distance
 
 # Training rows by which the reliability is calibrated, and the least number of their neighbours.
 _N_CALIBRATION, _N_SEEN = 4096, 16
+
+
+class Judged(NamedTuple):
+    """Classes of queries; of those without votes, any class, with share and reliability zero.
+
+    Attributes
+    ----------
+    found : Voters
+        Neighbours, also such as do not vote.
+    labels : ndarray of shape (n_queries,)
+    share, reliability : ndarray of shape (n_queries,), float64
+        Share of the votes for the class, and the probability that it is right.
+    """
+
+    found: Voters
+    labels: NDArray
+    share: NDArray[np.float64]
+    reliability: NDArray[np.float64]
 
 
 class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
@@ -273,25 +291,14 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
         ValueError
             If X does not have the columns of the fit.
         """
-        *_, reliability = self._judged(X)
-        return reliability
+        return self._judged(X).reliability
 
-    def _judged(self, X: Any) -> tuple[Voters, NDArray, NDArray[np.float64], NDArray[np.float64]]:
-        """Classes of queries; of those without votes, any class, with share and reliability zero.
-
-        Returns
-        -------
-        found : Voters
-            Neighbours, also such as do not vote.
-        labels : ndarray of shape (n_queries,)
-        share, reliability : ndarray of shape (n_queries,), float64
-            Share of the votes for the class, and the probability that it is right.
-        """
+    def _judged(self, X):
         found = self._found(X, _N_SEEN)
         chosen, evidence = self._chosen(found)
         is_right = self._reliability.probability(evidence)
         reliability = np.where(found.votes.any(axis=1), is_right, 0.0)
-        return found, self.classes_[chosen], evidence[:, -1], reliability
+        return Judged(found, self.classes_[chosen], evidence[:, -1], reliability)
 
     def _check_outlier_label(self, classes):
         kinds = "iuf" if classes.dtype.kind in "iuf" else classes.dtype.kind

@@ -1,10 +1,9 @@
 """Parquet files: the embedding in columns of numbers or of lists; all else are labels."""
 
-import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -180,7 +179,7 @@ def parquet_writer(path, columns, *, types):
     parquet = import_parquet()
     import pyarrow
 
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         writers = []
 
         def write(batch):

@@ -4,7 +4,7 @@ import importlib
 from types import ModuleType
 
 
-def import_optional(module: str, purpose: str, extra: str) -> ModuleType:
+def import_optional(module: str, purpose: str, extra: str, remedy: str = "run") -> ModuleType:
     """Import a module of a package that an extra installs.
 
     Parameters
@@ -14,6 +14,8 @@ def import_optional(module: str, purpose: str, extra: str) -> ModuleType:
         What needs the package, as the beginning of a message: "HDF5 files need h5py".
     extra : str
         Extra of this package that has it.
+    remedy : str, default="run"
+        What comes before the command that installs it, in the message.
 
     Returns
     -------
@@ -28,5 +30,5 @@ def import_optional(module: str, purpose: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f'{purpose}, which is not installed; run `pip install "sklearn-revdist[{extra}]"`.'
+            f'{purpose}, which is not installed; {remedy} `pip install "sklearn-revdist[{extra}]"`.'
         ) from error

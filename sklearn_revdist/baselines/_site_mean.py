@@ -123,8 +123,7 @@ class SiteMean(SequenceTransformer):
             If a record is not a protein or of another length, or `y` is not one finite number for
             each.
         """
-        self._fit(*self._check(X, y))
-        return self
+        return self._fit(*self._check(X, y))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any, groups: Any = None) -> NDArray[np.float64]:

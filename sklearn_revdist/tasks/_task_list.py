@@ -208,7 +208,6 @@ def _readers_of_tables(path, named, defaults):
 
 def _readers_of(entry, defaults, where):
     """Check an entry of a list, and bind its settings to the function that reads it."""
-    entry = dict(entry)
     chosen = entry.pop("format", None)
     if not isinstance(chosen, str) or chosen not in _READERS:
         raise ValueError(

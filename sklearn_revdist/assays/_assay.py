@@ -289,18 +289,19 @@ def sequences_of_table(
     ValueError
         As :func:`read_assay` does.
     """
-    has_sequences = sequence_column or (not mutant_column and _found(table, _SEQUENCE_COLUMNS))
-    if not has_sequences:
+    has_sequences = any(name in table.columns for name in _SEQUENCE_COLUMNS)
+    if not sequence_column and (mutant_column or not has_sequences):
+        names = [mutant_column] if mutant_column else _MUTANT_COLUMNS
         kind = "sequences (sequence_column) or of mutants"
-        mutants = _column(table, path, mutant_column, _MUTANT_COLUMNS, kind, "mutant_column")
+        mutants = _column(table, path, names, kind, "mutant_column")
         if reference is None:
             raise ValueError(
                 f"{str(path)!r} has mutants, which need the wild type; give its sequence as "
                 "reference."
             )
         return _each(table, mutants, lambda text: _mutant(text, reference, first_position, unknown))
-    usual = _SEQUENCE_COLUMNS
-    column = _column(table, path, sequence_column, usual, "sequences", "sequence_column")
+    names = [sequence_column] if sequence_column else _SEQUENCE_COLUMNS
+    column = _column(table, path, names, "sequences", "sequence_column")
     texts = without_stops([text.strip().upper() for text in column], path)
 
     def checked(sequence):
@@ -324,16 +325,12 @@ def consensus(sequences: Sequence[str]) -> str:
     return "".join(of_position.most_common(1)[0][0] for of_position in counts)
 
 
-def _found(table, names):
-    return next((name for name in names if name in table.columns), None)
-
-
-def _column(table, path, name, usual, what, parameter):
-    """Cells of a column that is there."""
-    found = name if name in table.columns else None if name else _found(table, usual)
+def _column(table, path, names, what, parameter):
+    """Cells of the first of these columns that is there."""
+    found = next((name for name in names if name in table.columns), None)
     if found is None:
         listed = ", ".join(map(repr, table.columns[:_LISTED]))
-        missing = repr(name) if name else " or ".join(map(repr, usual))
+        missing = " or ".join(map(repr, names))
         raise ValueError(
             f"{str(path)!r} has no column {missing} of {what}, but {listed}; name one of these "
             f"({parameter})."

@@ -300,13 +300,12 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             self.classes_ = fitted.targets.classes
 
     def _checked_features(self) -> list[str]:
-        given = self.features
-        features = [] if isinstance(given, str) else [*given]
+        features = [*self.features]
         known = all(isinstance(name, str) and name in FEATURES for name in features)
         if not features or not known or len(set(features)) < len(features):
             raise ValueError(
-                f"features={given!r} must be a list of one or more of {', '.join(FEATURES)}, each "
-                "once; correct it."
+                f"features={self.features!r} must be a list of one or more of "
+                f"{', '.join(FEATURES)}, each once; correct it."
             )
         return features
 

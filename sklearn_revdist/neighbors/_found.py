@@ -17,6 +17,8 @@ class Nearest:
         Infinite where there are fewer rows.
     rows : ndarray of shape (n_queries, n_neighbors), int64
         Their numbers, -1 where there are fewer.
+    n_wanted : int
+        Number of rows that each query should have.
     n_seen : int
         Number of rows that were searched.
     """
@@ -24,12 +26,8 @@ class Nearest:
     def __init__(self, n_queries: int, n_neighbors: int) -> None:
         self.distances = np.full((n_queries, n_neighbors), np.inf)
         self.rows = np.full((n_queries, n_neighbors), -1)
+        self.n_wanted = n_neighbors
         self.n_seen = 0
-
-    @property
-    def n_wanted(self) -> int:
-        """Number of rows that each query should have."""
-        return self.rows.shape[1]
 
     @property
     def limits(self) -> NDArray[np.float64]:

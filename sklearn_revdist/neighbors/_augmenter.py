@@ -16,8 +16,9 @@ from ..matrix._rows import check_classes, check_targets, names_in
 from ..utils._compat import Interval, StrOptions, _fit_context
 from ..utils._group_folds import group_folds
 from ._prefix_neighbors import PrefixNeighbors
-from ._retrieval import BaseRetrieval, Found, Searched, checked
+from ._retrieval import BaseRetrieval, Searched, checked
 from ._sources import Rows
+from ._votes import Voters
 
 FEATURES = ("embedding", "mean", "labels", "distances")
 
@@ -377,7 +378,7 @@ class _Fitted(NamedTuple):
         return "mean" in self.features or "distances" in self.features
 
     def columns(
-        self, rows: NDArray, found: Found | None, labels: NDArray[np.float64] | None
+        self, rows: NDArray, found: Voters | None, labels: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         """Put the features side by side."""
         made = {
@@ -396,7 +397,7 @@ def _filled(distances):
     return np.where(are_there, distances, largest)
 
 
-def _weighted_means(source: Rows, found: Found, rows: NDArray) -> NDArray[np.float64]:
+def _weighted_means(source: Rows, found: Voters, rows: NDArray) -> NDArray[np.float64]:
     """Weighted means of neighbours, which are read once; of a row without any, the row itself."""
     lacking = ~found.weights.any(axis=1, keepdims=True)
     means = np.where(lacking, rows.astype(np.float64), 0)

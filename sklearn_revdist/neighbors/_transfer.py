@@ -1,7 +1,7 @@
 """Annotation transfer: a query takes over what is known of its nearest neighbours."""
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,25 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..utils._compat import Interval
 from ._neighbor_search import NeighborSearch
-from ._votes import vote_weights
-
-
-class Voters(NamedTuple):
-    """Neighbours of queries, nearest first, and which of them vote.
-
-    Attributes
-    ----------
-    distances, weights : ndarray of shape (n_queries, n_neighbors), float64
-        Infinite, and zero, where there are fewer.
-    rows : ndarray of shape (n_queries, n_neighbors), int64
-        Numbers of training rows; -1 where there are fewer.
-    votes : ndarray of shape (n_queries, n_neighbors), bool
-    """
-
-    distances: NDArray[np.float64]
-    rows: NDArray[np.int64]
-    votes: NDArray[np.bool_]
-    weights: NDArray[np.float64]
+from ._votes import Voters, vote_weights
 
 
 class AnnotationTransfer(NeighborSearch):

@@ -12,8 +12,8 @@ from ..utils._compat import _fit_context
 from ._groups import numbered
 from ._reliability import Reliability, evidence_of
 from ._sources import evenly
-from ._transfer import AnnotationTransfer, Voters
-from ._votes import usual_distance
+from ._transfer import AnnotationTransfer
+from ._votes import Voters, usual_distance
 
 # Training rows by which the reliability is calibrated, and the least number of their neighbours.
 _N_CALIBRATION, _N_SEEN = 4096, 16

@@ -196,7 +196,9 @@ def read_assay(
     left_out = Counter({"no measurement": int((~measured).sum())})
     table, numbers, of_wild_type = table[measured], numbers[measured], None
     if reference is not None:
-        reference = _checked_reference(reference, unknown)
+        reference = drop_stop(reference.strip().upper())
+        if wrong := wrong_letter(reference, unknown):
+            raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
@@ -368,13 +370,6 @@ def _check_numbers(column: pd.Series, wrong: NDArray[np.bool_]) -> None:
     raise ValueError(
         f"{column.index[row]}: the measurement {column.iloc[row]!r} in column {name!r} {what}."
     )
-
-
-def _checked_reference(reference: str, unknown: str) -> str:
-    reference = drop_stop(reference.strip().upper())
-    if wrong := wrong_letter(reference, unknown):
-        raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
-    return reference
 
 
 def _mutant(text: str, reference: str, first_position: int, unknown: str) -> str:

@@ -283,7 +283,7 @@ class Frame(NamedTuple):
             # rounding of the distances, and squares that are too small for double precision
             reach = reach * (1 + (self.space.n_columns + 8) * 2.0**-50)
             reach = reach + np.square(self.unit * 2.0**-530 * self.space.n_columns)
-            half = 0.5 * (1 - self._shortening(stage)) * squares
+            half = self._half(squares, stage)
             dtype = np.dtype(np.float32) if stage < len(self.lengths) else self.dtype
             least = (half - reach / 2 - _TINY).astype(dtype)
         # excluded pairs are at minus infinity, and stay excluded

@@ -42,7 +42,10 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     taken = [sources[column] for column in columns]
     embedding = set(taken)
     labels = [name for name in schema.names if name not in embedding]
-    renamed = _renamed(labels, index)
+    renamed = {name: name for name in labels}
+    unnamed = [name for name in index if _INDEX.fullmatch(name) and name in renamed]
+    if unnamed and "name" not in renamed:  # an index without a name holds names
+        renamed[unnamed[0]] = "name"
     # labels may be larger than the embedding
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
     gaps = {name for name in labels if _has_gaps(path, schema, name, renamed)}
@@ -119,13 +122,6 @@ def _index_columns(schema):
     found = [name for name in described.get("index_columns", []) if isinstance(name, str)]
     unnamed = [name for name in schema.names if _INDEX.fullmatch(name)]
     return list(dict.fromkeys([*found, *unnamed]))
-
-
-def _renamed(labels, index):
-    """New names of labels: an index without a name holds names."""
-    unnamed = [name for name in index if _INDEX.fullmatch(name) and name in labels]
-    renamed = {name: name for name in labels}
-    return renamed if "name" in labels or not unnamed else renamed | {unnamed[0]: "name"}
 
 
 def _has_gaps(path, schema, name, renamed):

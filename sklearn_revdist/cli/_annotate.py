@@ -28,7 +28,7 @@ from ._console import (
 from ._embedding_inputs import holds_sequences, is_text
 from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
-from ._options import json_option, keep_option, quiet_option, sequence_options
+from ._options import keep_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
 from ._queries import (
     asked_of,
@@ -102,8 +102,7 @@ _RELIABLE = 0.9
 @keep_option
 @query_name_option
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 @click.pass_context
 def annotate_command(
     context,

@@ -19,7 +19,7 @@ from ..probes._metrics import spearman
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
 from ._console import NO_PICTURE, file_only
-from ._options import json_option, quiet_option
+from ._options import report_options
 from ._words import short_names
 
 _NOT_ESM2 = (
@@ -42,8 +42,7 @@ _REPRESENTATIONS = {
     callback=file_only,
     help="Where to write the picture, a PNG.",
 )
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def demo_command(output, as_json, quiet):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 

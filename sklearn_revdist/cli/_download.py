@@ -9,15 +9,14 @@ from ..embedding._embedder import ESMEmbedder
 from ..utils._models import ESM2, Model
 from ._chains import chain_of
 from ._console import note, print_table
-from ._options import chain_option, json_option, quiet_option
+from ._options import chain_option, report_options
 from ._weights import about, announced, download, is_here
 
 
 @click.command()
 @chain_option(families=False)
 @click.option("--dry-run", is_flag=True, help="Only say what would be downloaded.")
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def download_command(models, alone, dry_run, as_json, quiet):
     """Download the weights of a chain into the cache that fair-esm uses, too.
 

@@ -12,9 +12,8 @@ from ._console import local_copy, local_output, refuse_input, store_only
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
-    json_option,
     output_option,
-    quiet_option,
+    report_options,
     sequence_options,
     store_option,
     table_options,
@@ -31,8 +30,7 @@ from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_
 @store_option("A store (.sqlite) to take embeddings from and to keep new ones in.")
 @table_options
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def embed_command(
     sequences,
     output,

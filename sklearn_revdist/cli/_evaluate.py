@@ -38,9 +38,8 @@ from ._options import (
     dtype_option,
     folder_option,
     jobs_option,
-    json_option,
-    quiet_option,
     regressor_option,
+    report_options,
     store_option,
     task_columns_options,
     unknown_option,
@@ -129,8 +128,7 @@ def _listed(known):
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @jobs_option
-@json_option("with the tables, instead of a summary")
-@quiet_option
+@report_options("with the tables, instead of a summary")
 def evaluate_command(
     tasks,
     data,

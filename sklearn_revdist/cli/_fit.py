@@ -35,11 +35,10 @@ from ._info import described, report_of
 from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
-    json_option,
     models_option,
     output_option,
-    quiet_option,
     regressor_option,
+    report_options,
     sequence_options,
 )
 from ._outputs import refuse_json, report
@@ -106,8 +105,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "number of the columns tell them.",
 )
 @sequence_options
-@json_option("about the distiller")
-@quiet_option
+@report_options("about the distiller")
 def fit_command(
     input,
     output,

@@ -12,7 +12,7 @@ from ..assays._saved_model import is_model, read_card
 from ..distillation._saved_chain import read_description
 from ._console import INPUT, failing, print_table
 from ._distillers import distiller_name, read_distiller
-from ._options import json_option, quiet_option
+from ._options import report_options
 from ._words import short_names
 
 _HEADS = {
@@ -28,8 +28,7 @@ _HEADS = {
 
 @click.command()
 @click.argument("file")
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def info_command(file, as_json, quiet):
     """Show what is in FILE, a distiller or a model of an assay.
 

@@ -27,8 +27,7 @@ from ._options import (
     dtype_option,
     folder_option,
     jobs_option,
-    json_option,
-    quiet_option,
+    report_options,
     store_option,
     task_columns_options,
     unknown_option,
@@ -59,8 +58,7 @@ _INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 @unknown_option("What to do with ambiguous residues.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
 @jobs_option
-@json_option("with the tables")
-@quiet_option
+@report_options("with the tables")
 def layers_command(
     tasks,
     data,

@@ -8,13 +8,12 @@ import click
 
 from ..utils._models import DEMO, ESM2, Model
 from ._console import print_table
-from ._options import json_option, quiet_option
+from ._options import report_options
 from ._weights import about, spelled_size
 
 
 @click.command()
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def models_command(as_json, quiet):
     """List the models, where their weights are and their sizes.
 

@@ -86,9 +86,13 @@ def chain_option(*more_names: str, families: bool = True) -> Callable:
     )
 
 
-def json_option(what: str) -> Callable:
-    """Make the option for output that programs read."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}.")
+def report_options(what: str) -> Callable:
+    """Make the options for output that programs read, and for silence."""
+    quiet = "Write nothing to standard error but warnings and errors."
+    return together(
+        click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}."),
+        click.option("-q", "--quiet", is_flag=True, help=quiet),
+    )
 
 
 def unknown_option(help: str) -> Callable:
@@ -183,10 +187,6 @@ jobs_option = click.option(
     default=1,
     callback=_not_zero,
     help="Number of probes to fit in parallel; -1 for all processors.",
-)
-
-quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Write nothing to standard error but warnings and errors."
 )
 
 keep_option = click.option(

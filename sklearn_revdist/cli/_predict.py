@@ -19,7 +19,7 @@ from ..tasks._targets import as_numbers
 from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, refuse_input
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import device_option, json_option, quiet_option, store_option
+from ._options import device_option, report_options, store_option
 from ._outputs import refuse_json
 from ._weights import fetch_weights_of
 
@@ -66,8 +66,7 @@ def _wild_type(context, parameter, text):
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
 @device_option
-@json_option("of counts on standard output")
-@quiet_option
+@report_options("of counts on standard output")
 def predict_command(
     model,
     variants,

@@ -29,9 +29,8 @@ from ._options import (
     chain_option,
     device_option,
     dtype_option,
-    json_option,
     keep_option,
-    quiet_option,
+    report_options,
     store_option,
     unknown_option,
 )
@@ -84,8 +83,7 @@ from ._weights import fetch_weights
     help="Residues around a position that a model sees; default: all.",
 )
 @unknown_option("What to do with ambiguous residues.")
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def score_command(
     variants,
     reference,

@@ -10,7 +10,7 @@ from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress, ref
 from ._databases import Database
 from ._frames import writing_frames
 from ._hits import Hits, find_hits
-from ._options import json_option, quiet_option, sequence_options
+from ._options import report_options, sequence_options
 from ._outputs import refuse_json, report
 from ._queries import (
     asked_of,
@@ -53,8 +53,7 @@ _TYPES = {
 )
 @query_name_option
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 @click.pass_context
 def search_command(
     context,

@@ -31,8 +31,7 @@ from ._options import (
     chain_option,
     device_option,
     dtype_option,
-    json_option,
-    quiet_option,
+    report_options,
     store_option,
     unknown_option,
 )
@@ -97,8 +96,7 @@ _SPLITS = {
 @device_option
 @dtype_option
 @unknown_option("What to do with ambiguous residues.")
-@json_option("of scores on standard output")
-@quiet_option
+@report_options("of scores on standard output")
 def train_command(
     assay,
     target,

@@ -15,11 +15,10 @@ from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, ro
 from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
-    json_option,
     models_option,
     output_option,
     prefix_option,
-    quiet_option,
+    report_options,
     sequence_options,
     table_options,
 )
@@ -45,8 +44,7 @@ from ._sequence_inputs import (
 )
 @table_options
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def transform_command(
     distiller,
     input,

@@ -10,7 +10,7 @@ import click
 from ..embedding._verify import verify_embeddings
 from ._chains import chain_of, make_embedder
 from ._console import embedding, print_table
-from ._options import chain_option, device_option, json_option, quiet_option
+from ._options import chain_option, device_option, report_options
 from ._weights import fetch_weights
 from ._words import short_names
 
@@ -24,8 +24,7 @@ from ._words import short_names
     default="float32",
     help="Precision of our computation; fair-esm's is float32, judged by float64.",
 )
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def verify_command(models, alone, device, dtype, as_json, quiet):
     """Prove on your weights and machine that the embeddings are right.
 

@@ -13,23 +13,14 @@ from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled
-from ._console import (
-    INPUT,
-    OUTPUT,
-    STDIO,
-    failing,
-    local_copy,
-    local_output,
-    note,
-    progress,
-    readable,
-    refuse_input,
-)
+from ._console import note, progress
 from ._embedding_inputs import holds_sequences, is_text
+from ._endings import INPUT, OUTPUT, failing
 from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
 from ._options import keep_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
+from ._paths import STDIO, checked_path, local_copy, local_output, readable, refuse_input
 from ._queries import (
     asked_of,
     comparison_options,
@@ -48,8 +39,7 @@ _RELIABLE = 0.9
 @two_files
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
-    callback=readable,
+    **checked_path(readable),
     help="A table (CSV, TSV, Excel, Parquet) with names of sequences of DATABASE, and their "
     "labels.",
 )
@@ -81,8 +71,7 @@ _RELIABLE = 0.9
 @list_option
 @click.option(
     "--neighbors",
-    type=click.Path(path_type=Path),
-    callback=list_path,
+    **checked_path(list_path),
     help="A .tsv, .csv or .parquet file for the neighbours that labels are taken from.",
 )
 @comparison_options

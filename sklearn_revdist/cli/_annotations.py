@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..tables._files import writing
 from ..tables._table import slices
-from ._console import INPUT, OUTPUT, failing
 from ._databases import Database
+from ._endings import INPUT, OUTPUT, failing
 from ._labels import Labels
 
 TYPES = {

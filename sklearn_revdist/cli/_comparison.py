@@ -11,10 +11,10 @@ import click
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ._alike_embedders import Asked, embedder_of_one, last_of, origin_of, settings_like
-from ._console import INPUT, failing
 from ._databases import Database, Source, embedded_source, open_database
 from ._distillers import embedder_of, read_distiller
 from ._embedding_inputs import holds_sequences
+from ._endings import INPUT, failing
 from ._origins import Origin
 from ._sequence_inputs import Kept, Records, checked_sequences, embedded
 from ._spaces import Space, distilled_space, nested_space, plain_space

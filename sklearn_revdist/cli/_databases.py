@@ -18,8 +18,9 @@ from ..tables._columns import columns_to_compare
 from ..tables._files import writing
 from ..tables._table import Batch, Table, batch_rows, import_parquet, reading_as
 from ..utils._models import known_model
-from ._console import INPUT, OUTPUT, failing, progress
+from ._console import progress
 from ._embedding_inputs import is_store, is_text, open_embeddings
+from ._endings import INPUT, OUTPUT, failing
 from ._origins import Origin, blocks_in
 from ._sequence_inputs import Sequences
 

@@ -1,6 +1,5 @@
 """Command `revdist download`: the weights of a chain, before they are needed."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,7 +7,7 @@ import click
 from ..embedding._embedder import ESMEmbedder
 from ..utils._models import ESM2, Model
 from ._chains import chain_of
-from ._console import note, print_table
+from ._console import note, print_json, print_table
 from ._options import chain_option, report_options
 from ._weights import about, announced, download, is_here
 
@@ -52,7 +51,7 @@ def download_command(models, alone, dry_run, as_json, quiet):
             }
         )
     if as_json:
-        click.echo(json.dumps({"models": rows}, indent=2))
+        print_json({"models": rows})
         return
     lines = []
     for row in rows:

@@ -8,7 +8,6 @@ import click
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES
 from ._chains import chain_of, embedding_columns, make_embedder
-from ._console import local_copy, local_output, refuse_input, store_only
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
@@ -19,6 +18,7 @@ from ._options import (
     table_options,
 )
 from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
+from ._paths import local_copy, local_output, refuse_input, store_only
 from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_names
 
 
@@ -78,7 +78,7 @@ def embed_command(
     refuse_json(output, "embeddings", as_json)
     refuse_input(output, sequences)
     if to_store:
-        store_only(None, None, output)
+        store_only(output)
     else:
         check_keep(reading["keep"], output, output_format)
     if to_store and reading["keep"]:

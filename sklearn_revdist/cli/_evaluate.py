@@ -1,6 +1,5 @@
 """Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
 
-import json
 from functools import partial
 from itertools import chain as flatten
 from pathlib import Path
@@ -29,8 +28,9 @@ from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
+from ._console import NO_PICTURE, note, print_json, say
 from ._distillers import read_distiller
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._layer_options import layer_options
 from ._options import (
     chain_option,
@@ -44,12 +44,12 @@ from ._options import (
     task_columns_options,
     unknown_option,
 )
+from ._paths import checked_path, readable
 from ._summary import print_summary
 from ._weights import fetch_weights
 
 _KIND = ["rows", "metric", "split"]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat", *MODEL_FREE)
-_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 def _listed(known):
@@ -66,14 +66,18 @@ def _listed(known):
 
 
 @click.command()
-@click.argument("tasks", **_INPUT)
-@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
+@click.argument("tasks", **checked_path(readable))
+@click.option(
+    "--data",
+    **checked_path(readable),
+    help="Folder that the paths in TASKS are relative to.",
+)
 @task_columns_options
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
-    **_INPUT,
+    **checked_path(readable),
     multiple=True,
     help="File of natural proteins (FASTA, CSV, TSV or Parquet): the distiller and the baselines "
     "are fitted on their residues; may be given several times.",
@@ -233,7 +237,7 @@ def evaluate_command(
         say(NO_PICTURE)
     if as_json:
         contents = {name: _content(table) for name, table in tables.items()}
-        click.echo(json.dumps({"output": str(output), **contents}, indent=2))
+        print_json({"output": str(output), **contents})
         return
     print_summary(means, wins)
     click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")

@@ -17,20 +17,9 @@ from ..tables._columns import Choice, columns_to_fit
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import (
-    INPUT,
-    OUTPUT,
-    as_usage,
-    embedding,
-    failing,
-    local_copy,
-    local_output,
-    note,
-    progress,
-    refuse_input,
-    say,
-)
+from ._console import note, progress, say
 from ._embedding_inputs import holds_sequences, is_store, open_embeddings
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._info import described, report_of
 from ._layer_options import refuse_pooling
 from ._options import (
@@ -42,6 +31,7 @@ from ._options import (
     sequence_options,
 )
 from ._outputs import refuse_json, report
+from ._paths import local_copy, local_output, refuse_input
 from ._sequence_inputs import (
     RESIDUES,
     Kept,

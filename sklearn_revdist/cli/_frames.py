@@ -11,44 +11,39 @@ import pandas as pd
 
 from ..tables._table import import_parquet
 from ..utils._files import replaced
-from ._console import STDIO, writable
+from ._paths import STDIO, writable
 
-FRAMES = (".csv", ".parquet")
-LISTS = (".tsv", *FRAMES)
-_PICTURES = (".png", ".svg", ".pdf")
+_FRAMES = (".csv", ".parquet")
 
 
-def frame_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
-    """Refuse a file for a table that cannot be written, before the work."""
-    return _checked(context, parameter, path, FRAMES)
+def frame_path(path: Path) -> Path:
+    """Refuse a file for a table that cannot be written."""
+    return _checked(path, _FRAMES)
 
 
-def list_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
+def list_path(path: Path) -> Path:
     """Refuse a file for a table that is written in parts, as :func:`frame_path` does."""
-    return _checked(context, parameter, path, LISTS)
+    return _checked(path, (".tsv", *_FRAMES))
 
 
-def picture_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
-    """Refuse a file for a picture that cannot be written or drawn, before the work."""
-    path = _checked(context, parameter, path, _PICTURES)
-    if path is not None:
-        from ..displays._axes import check_axes
+def picture_path(path: Path) -> Path:
+    """Refuse a file for a picture that cannot be written or drawn."""
+    from ..displays._axes import check_axes
 
-        try:
-            check_axes(None)
-        except ImportError as error:
-            raise click.BadParameter(str(error)) from error
+    _checked(path, (".png", ".svg", ".pdf"))
+    try:
+        check_axes(None)
+    except ImportError as error:
+        raise click.BadParameter(str(error)) from error
     return path
 
 
-def _checked(context, parameter, path: Path | None, suffixes: Sequence[str]) -> Path | None:
-    if path is None or path == STDIO:
-        return path
-    if path.suffix not in suffixes:
+def _checked(path: Path, suffixes: Sequence[str]) -> Path:
+    if path != STDIO and path.suffix not in suffixes:
         raise click.BadParameter(
             f"{str(path)!r} ends in none of {', '.join(suffixes)}; choose one of these formats."
         )
-    return writable(context, parameter, path)
+    return writable(path)
 
 
 def write_frame(table: pd.DataFrame, path: Path) -> None:

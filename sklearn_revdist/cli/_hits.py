@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..neighbors._found import Nearest
 from ..neighbors._prefix_neighbors import PrefixNeighbors
-from ._console import INPUT, failing
 from ._databases import Database
+from ._endings import INPUT, failing
 
 # Numbers of the queries that are searched together, 64 MB in single precision.
 _QUERIES_SIZE = 2**24

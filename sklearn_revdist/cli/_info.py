@@ -1,6 +1,5 @@
 """Command `revdist info`: what is in a distiller, or in a model of an assay."""
 
-import json
 import os
 from typing import Any
 
@@ -10,8 +9,9 @@ import pandas as pd
 
 from ..assays._saved_model import is_model, read_card
 from ..distillation._saved_chain import read_description
-from ._console import INPUT, failing, print_table
+from ._console import print_json, print_table
 from ._distillers import distiller_name, read_distiller
+from ._endings import INPUT, failing
 from ._options import report_options
 from ._words import short_names
 
@@ -44,7 +44,7 @@ def info_command(file, as_json, quiet):
         _show_card(report)
         return
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     click.echo(described(report))
     if report["weight"] is not None and report["rows"] is None:

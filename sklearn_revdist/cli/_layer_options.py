@@ -11,7 +11,7 @@ import click
 from ..embedding._pooling import POOLINGS
 from ..sequences._fasta import read_fasta
 from ..sequences._tokens import encode_reference
-from ._console import as_usage
+from ._endings import as_usage
 
 LAYER_SETTINGS = ("layer", "pooling", "reference")
 

@@ -1,6 +1,5 @@
 """Command `revdist layers`: which layer of each model predicts best."""
 
-import json
 from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,8 @@ from ..tasks._task import Task
 from ..tasks._task_list import task_readers
 from ..utils._files import replaced
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
+from ._console import NO_PICTURE, note, print_json, say
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._layer_options import layer_options, layers_option
 from ._options import (
     chain_option,
@@ -32,14 +32,17 @@ from ._options import (
     task_columns_options,
     unknown_option,
 )
+from ._paths import checked_path, readable
 from ._weights import fetch_weights
-
-_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 @click.command()
-@click.argument("tasks", **_INPUT)
-@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
+@click.argument("tasks", **checked_path(readable))
+@click.option(
+    "--data",
+    **checked_path(readable),
+    help="Folder that the paths in TASKS are relative to.",
+)
 @task_columns_options
 @chain_option()
 @layers_option
@@ -122,7 +125,7 @@ def layers_command(
             _report(table, task.metric)
     if as_json:
         contents = [_content(task, table) for task, table in zip(read, tables, strict=True)]
-        click.echo(json.dumps({"tasks": contents}, indent=2))
+        print_json({"tasks": contents})
     if output:
         with failing(OUTPUT):
             output.mkdir(parents=True, exist_ok=True)

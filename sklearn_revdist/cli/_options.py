@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..utils._models import DEMO, ESM2
-from ._console import folder_only, store_only, writable
 from ._layer_options import LAYER_SETTINGS, layer_options
+from ._paths import checked_path, folder_only, store_only, writable
 
 # What a --model may be, beside the name of one.
 CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
@@ -28,14 +28,19 @@ def together(*options: Callable) -> Callable:
     return decorate
 
 
-def output_option(content: str) -> Callable:
-    """Make the option for the file to write; the help says what is in it."""
+def output_option(
+    content: str, check: Callable[[Path], Path] = writable, *, default: str | None = None
+) -> Callable:
+    """Make the option for the file to write, which is required unless it has a default.
+
+    The help says what is in it.
+    """
     return click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, allow_dash=True),
-        required=True,
-        callback=writable,
+        **checked_path(check, dash=True),
+        default=default,
+        required=default is None,
         help=f"{content}, or - for standard output.",
     )
 
@@ -138,8 +143,7 @@ def folder_option(content: str, **settings: Any) -> Callable:
     return click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path),
-        callback=folder_only,
+        **checked_path(folder_only),
         help=f"Folder for {content}.",
         **settings,
     )
@@ -149,8 +153,7 @@ def store_option(help: str) -> Callable:
     """Make the option for a store of embeddings."""
     return click.option(
         "--store",
-        type=click.Path(path_type=Path),
-        callback=store_only,
+        **checked_path(store_only),
         help=help,
     )
 

@@ -1,6 +1,5 @@
 """What commands that write a file share: rows to the file, and a report when it is complete."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +9,9 @@ import click
 
 from ..tables._files import format_of, writing
 from ..tables._table import Table
-from ._console import OUTPUT, STDIO, as_usage, failing, note, progress
+from ._console import note, print_json, progress
+from ._endings import OUTPUT, as_usage, failing
+from ._paths import STDIO
 
 
 def refuse_json(output: Path, content: str, as_json: bool) -> None:
@@ -61,6 +62,6 @@ def write_table(table: Table, path: Path | None, output_format: str | None, quie
 def report(content: dict[str, Any], line: str, as_json: bool) -> None:
     """Print a JSON object on standard output, or a line on standard error."""
     if as_json:
-        click.echo(json.dumps(content, indent=2))
+        print_json(content)
     else:
         note(line)

@@ -1,6 +1,5 @@
 """Command `revdist predict`: predict new variants by a trained model, ranked."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,13 @@ from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
 from ..sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from ..tasks._targets import as_numbers
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, refuse_input
+from ._console import note, print_json
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import device_option, report_options, store_option
+from ._options import device_option, output_option, report_options, store_option
 from ._outputs import refuse_json
+from ._paths import STDIO, checked_path, refuse_input
 from ._weights import fetch_weights_of
 
 _OWN = "own"  # the wild type of the model
@@ -49,18 +50,10 @@ def _wild_type(context, parameter, text):
 @click.option("--top", default=50, type=click.IntRange(min=2), help="Substitutions to combine.")
 @click.option("--sequence-column", help="Column of the sequences in a table.")
 @click.option("--mutant-column", help="Column of mutants in a table without sequences.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    default="-",
-    callback=frame_path,
-    help="A .csv or .parquet file, or - for standard output.",
-)
+@output_option("A .csv or .parquet file", frame_path, default="-")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
-    callback=picture_path,
+    **checked_path(picture_path),
     help="A picture (.png, .svg or .pdf): with --saturate a map of all substitutions, else "
     "measurements in the table against predictions.",
 )
@@ -143,7 +136,7 @@ def predict_command(
         report["spearman"] = spearman(y, of_known["predicted"])
         report["within_90"] = float(within.mean())
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     _say(report, output)
 

@@ -11,14 +11,14 @@ from click.core import ParameterSource
 
 from ._alike_embedders import Asked
 from ._comparison import Side, read_alike
-from ._console import local_copy, readable
 from ._databases import Database
 from ._frames import list_path
 from ._options import models_option, prefix_option, together
+from ._paths import checked_path, local_copy, readable
 from ._sequence_inputs import Kept
 
 two_files = together(
-    click.argument("database", type=click.Path(path_type=Path), callback=readable),
+    click.argument("database", **checked_path(readable)),
     click.argument("queries", type=click.Path(path_type=Path, allow_dash=True)),
 )
 
@@ -54,9 +54,8 @@ query_name_option = click.option(
 list_option = click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
+    **checked_path(list_path, dash=True),
     default="-",
-    callback=list_path,
     help="A .tsv, .csv or .parquet file, or - for TSV on standard output.",
 )
 

@@ -13,28 +13,20 @@ from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
 from ..tables._files import format_of, writing
 from ._chains import chain_of
-from ._console import (
-    INPUT,
-    OUTPUT,
-    STDIO,
-    embedding,
-    failing,
-    local_copy,
-    local_output,
-    refuse_input,
-    writable,
-)
+from ._endings import INPUT, OUTPUT, embedding, failing
 from ._layer_options import read_reference
 from ._options import (
     chain_option,
     device_option,
     dtype_option,
     keep_option,
+    output_option,
     report_options,
     store_option,
     unknown_option,
 )
 from ._outputs import refuse_clashes, refuse_json, report
+from ._paths import STDIO, local_copy, local_output, refuse_input
 from ._sequence_inputs import copied_columns, place_in, placing
 from ._weights import fetch_weights
 
@@ -66,14 +58,7 @@ from ._weights import fetch_weights
     help="Kind of the score; may be given several times.",
 )
 @chain_option(families=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    default="-",
-    callback=writable,
-    help="A .csv, .csv.gz or .parquet file, or - for standard output.",
-)
+@output_option("A .csv, .csv.gz or .parquet file", default="-")
 @store_option("A store (.sqlite) to keep what has been computed in.")
 @device_option
 @dtype_option

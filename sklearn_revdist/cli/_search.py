@@ -6,12 +6,14 @@ import click
 import pandas as pd
 
 from ..neighbors._prefix_neighbors import PrefixNeighbors
-from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress, refuse_input
+from ._console import progress
 from ._databases import Database
+from ._endings import INPUT, OUTPUT, failing
 from ._frames import writing_frames
 from ._hits import Hits, find_hits
 from ._options import report_options, sequence_options
 from ._outputs import refuse_json, report
+from ._paths import STDIO, local_output, refuse_input
 from ._queries import (
     asked_of,
     comparison_options,

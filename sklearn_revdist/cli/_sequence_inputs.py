@@ -29,7 +29,9 @@ from ..tables._table import Batch, Table
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import embedding_columns
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, say
+from ._console import note, say
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._paths import STDIO
 from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.

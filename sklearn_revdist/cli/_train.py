@@ -13,18 +13,9 @@ from ..assays._comparison import Comparison, compare_features
 from ..assays._model import VariantModel
 from ..assays._variant_model import FEATURES, make_variant_model
 from ._chains import chain_of, make_embedder
-from ._console import (
-    INPUT,
-    OUTPUT,
-    as_usage,
-    embedding,
-    failing,
-    file_only,
-    note,
-    print_table,
-    refuse_input,
-)
+from ._console import note, print_json, print_table
 from ._distillers import read_distiller
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
 from ._options import (
@@ -35,6 +26,7 @@ from ._options import (
     store_option,
     unknown_option,
 )
+from ._paths import checked_path, file_only, refuse_input
 from ._sequence_inputs import Kept
 from ._weights import fetch_weights_of
 
@@ -74,22 +66,19 @@ _SPLITS = {
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    **checked_path(file_only),
     required=True,
-    callback=file_only,
     help="File of the model.",
 )
 @click.option(
     "--predictions",
-    type=click.Path(path_type=Path),
-    callback=frame_path,
+    **checked_path(frame_path),
     help="A .csv or .parquet file for the cross-validated prediction of each row, with all columns "
     "of the spreadsheet.",
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
-    callback=picture_path,
+    **checked_path(picture_path),
     help="A picture (.png, .svg or .pdf) of cross-validated predictions against measurements.",
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
@@ -183,7 +172,7 @@ def train_command(
     kept.remove()
     if as_json:
         report = {"model": str(output), "n_left_out": read.left_out, **model.card}
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     cells = [["features", *map(_SPLITS.get, table.columns)]]
     cells += [

@@ -9,9 +9,9 @@ import click
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..tables._columns import columns_to_transform
 from ..tables._table import Table
-from ._console import INPUT, as_usage, failing, local_copy, local_output, refuse_input
 from ._distillers import embedder_of, prefix_of, read_distiller
 from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, rows_of
+from ._endings import INPUT, as_usage, failing
 from ._layer_options import refuse_pooling
 from ._options import (
     FAMILIES,
@@ -23,6 +23,7 @@ from ._options import (
     table_options,
 )
 from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
+from ._paths import local_copy, local_output, refuse_input
 from ._sequence_inputs import (
     Kept,
     Records,

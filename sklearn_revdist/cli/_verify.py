@@ -1,6 +1,5 @@
 """Command `revdist verify`: embeddings beside those of fair-esm, on the user's weights."""
 
-import json
 import math
 from importlib.metadata import version
 from typing import Any
@@ -9,7 +8,8 @@ import click
 
 from ..embedding._verify import verify_embeddings
 from ._chains import chain_of, make_embedder
-from ._console import embedding, print_table
+from ._console import print_json, print_table
+from ._endings import embedding
 from ._options import chain_option, device_option, report_options
 from ._weights import fetch_weights
 from ._words import short_names
@@ -54,7 +54,7 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
             "holds": bool(table["holds"].all()),
             "models": [{key: _plain(value) for key, value in row.items()} for row in rows],
         }
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         print_table(_lines(rows), n_left=1)
     if findings := [row["finding"] for row in rows if not row["holds"]]:

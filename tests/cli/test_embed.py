@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, TransformersEmbedder
-from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
+from sklearn_revdist.cli._endings import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 RECORDS = [

@@ -12,7 +12,7 @@ import pytest
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _fit as _cli_fit
-from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
+from sklearn_revdist.cli._endings import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 CHAIN = ["demo-48", "demo-96"]

@@ -24,7 +24,6 @@ SEQUENCE = "sequence"  # column of the sequences in the table of an assay
 _SEQUENCE_COLUMNS = ("sequence", "mutated_sequence")
 _MUTANT_COLUMNS = ("mutant", "mutation", "mutations", "variant")
 _TARGET_COLUMN = "DMS_score"
-_REMEDY = "say which column it is, by its name in the header"
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -192,7 +191,7 @@ def read_assay(
         path,
         needed,
         wanted=(*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS),
-        remedy=_REMEDY,
+        remedy="say which one it is (`target`, `sequence_column`, `mutant_column`)",
     )
     numbers = _numbers(table[target])
     measured = ~table[target].str.strip().isin(MISSING).to_numpy()
@@ -265,9 +264,10 @@ def read_variants(
     """
     given = [column for column in (sequence_column, mutant_column) if column]
     usual = [[name] for name in (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)]
+    remedy = "say which one it is (`sequence_column`, `mutant_column`)"
     for columns in [given] if given else usual:
         try:  # by the column, the delimiter is known as well
-            return read_text(path, columns, remedy=_REMEDY)
+            return read_text(path, columns, remedy=remedy)
         except Unreadable:
             if given:
                 raise

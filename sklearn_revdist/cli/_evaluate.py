@@ -33,16 +33,18 @@ from ._distillers import read_distiller
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._layer_options import layer_options
 from ._options import (
+    LISTED,
+    SETTINGS,
     chain_option,
     device_option,
     dtype_option,
     folder_option,
-    jobs_option,
+    folds_option,
+    gathered,
     regressor_option,
-    report_options,
+    scoring_options,
     store_option,
-    task_columns_options,
-    unknown_option,
+    tasks_options,
 )
 from ._paths import checked_path, readable
 from ._summary import print_summary
@@ -66,13 +68,7 @@ def _listed(known):
 
 
 @click.command()
-@click.argument("tasks", **checked_path(readable))
-@click.option(
-    "--data",
-    **checked_path(readable),
-    help="Folder that the paths in TASKS are relative to.",
-)
-@task_columns_options
+@tasks_options
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
@@ -109,13 +105,7 @@ def _listed(known):
     callback=_listed(SPLITS[1:]),
     help="Splits of tasks that have none of their own: random, contiguous, modulo.",
 )
-@click.option(
-    "--folds",
-    "n_folds",
-    type=click.IntRange(min=2),
-    default=5,
-    help="Number of folds.",
-)
+@folds_option
 @folder_option(
     "tables, figure, embeddings and what is needed to go on after a stop",
     default=Path("evaluation"),
@@ -129,16 +119,11 @@ def _listed(known):
     type=click.IntRange(min=1),
     help="Residues beyond which a sequence is embedded in windows.",
 )
-@unknown_option("What to do with ambiguous residues.")
-@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
-@jobs_option
-@report_options("with the tables, instead of a summary")
+@scoring_options("with the tables, instead of a summary")
+@gathered(listed=LISTED, settings=SETTINGS)
 def evaluate_command(
     tasks,
-    data,
-    target,
-    sequence_column,
-    mutant_column,
+    listed,
     models,
     alone,
     distiller,
@@ -147,14 +132,7 @@ def evaluate_command(
     regressor,
     output,
     store,
-    layer,
-    pooling,
-    reference,
-    device,
-    dtype,
-    max_length,
-    unknown,
-    skip_invalid,
+    settings,
     as_json,
     quiet,
     **scoring,
@@ -179,24 +157,10 @@ def evaluate_command(
     """  # noqa: D301
     if distiller and fit_on:
         raise click.UsageError("--distiller is fitted already; leave out --distiller or --fit-on.")
-    embedder = make_embedder(
-        chain_of(models, alone=alone),
-        {
-            "layer": layer,
-            "pooling": pooling,
-            "reference": reference,
-            "device": device,
-            "dtype": dtype,
-            "max_length": max_length,
-            "unknown": unknown,
-            "verbose": not quiet,
-        },
-    )
+    embedder = make_embedder(chain_of(models, alone=alone), {**settings, "verbose": not quiet})
     with failing(INPUT):
-        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
-        policy = {"unknown": unknown, "skip_invalid": skip_invalid}
         read = []
-        for reader in task_readers(tasks, data=data, **columns, **policy):
+        for reader in task_readers(tasks, **listed, unknown=embedder.unknown):
             task = reader()
             read.append(task)
             if task.excluded:

@@ -22,28 +22,22 @@ from ._console import NO_PICTURE, note, print_json, say
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._layer_options import layer_options, layers_option
 from ._options import (
+    LISTED,
     chain_option,
     device_option,
     dtype_option,
     folder_option,
-    jobs_option,
-    report_options,
+    folds_option,
+    gathered,
+    scoring_options,
     store_option,
-    task_columns_options,
-    unknown_option,
+    tasks_options,
 )
-from ._paths import checked_path, readable
 from ._weights import fetch_weights
 
 
 @click.command()
-@click.argument("tasks", **checked_path(readable))
-@click.option(
-    "--data",
-    **checked_path(readable),
-    help="Folder that the paths in TASKS are relative to.",
-)
-@task_columns_options
+@tasks_options
 @chain_option()
 @layers_option
 @layer_options(layer=False)
@@ -53,28 +47,22 @@ from ._weights import fetch_weights
     default="random",
     help="Split of tasks that have none of their own.",
 )
-@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
+@folds_option
 @folder_option("layers.csv and layers.png")
 @store_option("A store (.sqlite) to take embeddings from and to keep those of all layers in.")
 @device_option
 @dtype_option
-@unknown_option("What to do with ambiguous residues.")
-@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
-@jobs_option
-@report_options("with the tables")
+@scoring_options("with the tables")
+@gathered(listed=LISTED)
 def layers_command(
     tasks,
-    data,
-    target,
-    sequence_column,
-    mutant_column,
+    listed,
     models,
     alone,
     layers,
     split,
     n_folds,
     output,
-    skip_invalid,
     n_jobs,
     as_json,
     quiet,
@@ -100,9 +88,8 @@ def layers_command(
         with embedding():
             as_usage(make_embedder(chain, {}).layer_numbers, layers)
     with failing(INPUT):
-        columns = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
-        policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
-        read = [reader() for reader in task_readers(tasks, data=data, **columns, **policy)]
+        readers = task_readers(tasks, **listed, unknown=embedder.unknown)
+        read = [reader() for reader in readers]
         folds = [_folds(task, split, n_folds) for task in read]
     fetch_weights(embedder, quiet=quiet)
     tables = []

@@ -1,6 +1,6 @@
 """Options that several commands have, each written once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from ..utils._models import DEMO, ESM2
 from ._layer_options import LAYER_SETTINGS, layer_options
-from ._paths import checked_path, folder_only, store_only, writable
+from ._paths import checked_path, folder_only, readable, store_only, writable
 
 # What a --model may be, beside the name of one.
 CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
@@ -24,6 +24,23 @@ def together(*options: Callable) -> Callable:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return decorate
+
+
+def gathered(**groups: Sequence[str]) -> Callable:
+    """Make a decorator of commands that take groups of options, those that they have, as dicts."""
+
+    def decorate(command):
+        @wraps(command)
+        def gathering(**given):
+            dicts = {
+                group: {name: given.pop(name) for name in names if name in given}
+                for group, names in groups.items()
+            }
+            return command(**dicts, **given)
+
+        return gathering
 
     return decorate
 
@@ -110,14 +127,25 @@ def unknown_option(help: str) -> Callable:
     )
 
 
-task_columns_options = together(
+# What readers of tasks are told, by the names that they have for it.
+LISTED = ("data", "target", "sequence", "mutant", "skip_invalid")
+
+tasks_options = together(
+    click.argument("tasks", **checked_path(readable)),
+    click.option(
+        "--data",
+        **checked_path(readable),
+        help="Folder that the paths in TASKS are relative to.",
+    ),
     click.option("--target", help="Column of a table that holds what is to be predicted."),
     click.option(
         "--sequence-column",
+        "sequence",
         help='Column of a table that holds sequences; default: "mutated_sequence" or "sequence".',
     ),
     click.option(
         "--mutant-column",
+        "mutant",
         help='Column of a table that holds mutants, such as A24G:L30K; default: "mutant".',
     ),
 )
@@ -184,12 +212,29 @@ def _not_zero(_context, _parameter, number):
     return number
 
 
-jobs_option = click.option(
+_jobs_option = click.option(
     "--jobs",
     "n_jobs",
     default=1,
     callback=_not_zero,
     help="Number of probes to fit in parallel; -1 for all processors.",
+)
+
+
+def scoring_options(what: str) -> Callable:
+    """Make the last options of commands that score tasks, which print one JSON object of these."""
+    return together(
+        unknown_option("What to do with ambiguous residues."),
+        click.option(
+            "--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them."
+        ),
+        _jobs_option,
+        report_options(what),
+    )
+
+
+folds_option = click.option(
+    "--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds."
 )
 
 keep_option = click.option(
@@ -254,7 +299,7 @@ _input_options = together(
 )
 
 _READING = ("input_format", "sequence_column", "name_column", "keep", "remove_gaps", "keep_stop")
-_SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
+SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
 
 
 def sequence_options(command: Callable) -> Callable:
@@ -263,13 +308,4 @@ def sequence_options(command: Callable) -> Callable:
     The command takes them as two dicts: ``reading``, of how sequences are read, with the name
     column and the columns to keep where it has these options, and ``settings`` of the embedder.
     """
-
-    @wraps(command)
-    def grouped(**given):
-        reading, settings = (
-            {name: given.pop(name) for name in names if name in given}
-            for names in (_READING, _SETTINGS)
-        )
-        return command(reading=reading, settings=settings, **given)
-
-    return _input_options(grouped)
+    return _input_options(gathered(reading=_READING, settings=SETTINGS)(command))

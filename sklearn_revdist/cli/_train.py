@@ -22,6 +22,7 @@ from ._options import (
     chain_option,
     device_option,
     dtype_option,
+    folds_option,
     report_options,
     store_option,
     unknown_option,
@@ -62,7 +63,7 @@ _SPLITS = {
 )
 @click.option("--distiller", help="A distiller that nests the embeddings: a file, or demo.")
 @click.option("--lower-is-better", is_flag=True, help="The best variants have the lowest values.")
-@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
+@folds_option
 @click.option(
     "-o",
     "--output",

@@ -31,13 +31,10 @@ _PHRASES = {
     r"\bchain\[\d+\] and chain\[\d+\] are\b": "Two -m are",
     r"\bcorrect the path in chain\b": "correct the path (-m)",
     r", or name the format\b": ", or name the format (--output-format)",
-    r"say which column it is, by its name in the header": "say which one it is (--target, "
-    "--sequence-column, --mutant-column)",
     r"save it again with ReverseDistiller\.save_pretrained": "`revdist fit` writes distillers, so "
     "give one",
     r"the path of a file that ReverseDistiller\.save_pretrained wrote, or the name of a bundled "
     r"one \('demo'\)": "a file that `revdist fit` wrote, or demo",
-    r"\(`target`, `sequence`; (.*?)\)": r"(\1)",
 }
 
 

@@ -247,7 +247,7 @@ def test_ambiguous_residues_are_kept_where_they_are_allowed(read):
 
 def test_columns_are_found_by_name_or_listed(read):
     rows = [["a", "1", "2"]]
-    with pytest.raises(ValueError, match=r"no column 'activity' but 'a', 'b', 'c'; say which col"):
+    with pytest.raises(ValueError, match=r"no column 'activity' but 'a', 'b', 'c'; say which one"):
         read(rows, ("a", "b", "c"))
     with pytest.raises(ValueError, match=r"no column 'mutant' or .* but 'a', 'activity', 'c'; nam"):
         read(rows, ("a", "activity", "c"))

@@ -13,6 +13,7 @@ from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
 from ..sequences._records import format_of_records, read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled
+from ._comparison import reading_alike
 from ._console import note, progress
 from ._embedding_inputs import holds_sequences, is_text
 from ._endings import INPUT, OUTPUT, failing
@@ -22,11 +23,10 @@ from ._options import keep_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
 from ._paths import STDIO, checked_path, local_copy, local_output, readable, refuse_input
 from ._queries import (
-    asked_of,
+    asking,
     comparison_options,
     list_option,
     query_name_option,
-    reading_alike,
     two_files,
 )
 from ._sequence_inputs import Kept, copied_columns
@@ -92,9 +92,8 @@ _RELIABLE = 0.9
 @query_name_option
 @sequence_options
 @report_options("about what was done")
-@click.pass_context
+@asking
 def annotate_command(
-    context,
     database,
     queries,
     labels,
@@ -105,9 +104,7 @@ def annotate_command(
     n_neighbors,
     output,
     neighbors,
-    models,
-    distiller,
-    n_components,
+    asked,
     metric,
     max_distance,
     outlier_label,
@@ -115,7 +112,6 @@ def annotate_command(
     as_json,
     quiet,
     reading,
-    settings,
 ):
     """Transfer labels from the nearest sequences of DATABASE to QUERIES.
 
@@ -157,7 +153,6 @@ def annotate_command(
     if not database.is_dir() and holds_sequences(database, None, None):
         with failing(INPUT):
             find([name for name, _ in read_records(database)])  # before they are embedded
-    asked = asked_of(context, models, distiller, n_components, settings)
     keep, kept = reading.pop("keep"), Kept.beside(output)
     model = AnnotationTransferClassifier(n_neighbors, metric=metric, max_distance=max_distance)
     judged = []

@@ -33,9 +33,6 @@ VOTE_TYPES = {
     "weight": "float64",
 }
 
-# Numbers of the queries that are searched together, 64 MB in single precision.
-_QUERIES_SIZE = 2**24
-
 
 class Labelled(NamedTuple):
     """The records of a database that have labels.
@@ -104,11 +101,9 @@ class Labelled(NamedTuple):
             If a row has no direction that the metric needs.
         """
         model, names = self.model, np.array(queries.names, dtype=object)
-        step = max(1, _QUERIES_SIZE // queries.rows.shape[1])
-        for first in range(0, len(names), step):
-            part = slice(first, first + step)
+        for part, of_part in queries.parts():
             with failing(INPUT):
-                judged = model._judged(queries.rows[queries.of_row[part]])
+                judged = model._judged(of_part)
             found, n_votes = judged.found, judged.found.votes.sum(axis=1)
             annotations = {
                 "query": names[part],

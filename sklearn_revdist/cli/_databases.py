@@ -24,6 +24,9 @@ from ._endings import INPUT, OUTPUT, failing
 from ._origins import Origin, blocks_in
 from ._sequence_inputs import Sequences
 
+# Numbers of the queries that are searched together, 64 MB in single precision.
+_QUERIES_SIZE = 2**24
+
 
 class Source(NamedTuple):
     """Embeddings that have been opened, but not read.
@@ -125,6 +128,13 @@ class Database(NamedTuple):
     lengths: NDArray[np.int64]
     of_row: NDArray[np.int64]
     origin: Origin
+
+    def parts(self) -> Iterator[tuple[slice, NDArray]]:
+        """Yield which records are searched for together, and their rows."""
+        step = max(1, _QUERIES_SIZE // self.rows.shape[1])
+        for first in range(0, len(self.names), step):
+            part = slice(first, first + step)
+            yield part, self.rows[self.of_row[part]]
 
 
 def open_database(

@@ -21,7 +21,7 @@ from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
 from ._options import keep_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
-from ._paths import STDIO, checked_path, local_copy, local_output, readable, refuse_input
+from ._paths import STDIO, checked_path, local_copy, readable, refuse_input
 from ._queries import (
     asking,
     comparison_options,
@@ -29,7 +29,7 @@ from ._queries import (
     query_name_option,
     two_files,
 )
-from ._sequence_inputs import Kept, copied_columns
+from ._sequence_inputs import copied_columns, finishing
 
 # Reliabilities above this are counted.
 _RELIABLE = 0.9
@@ -153,10 +153,10 @@ def annotate_command(
     if not database.is_dir() and holds_sequences(database, None, None):
         with failing(INPUT):
             find([name for name, _ in read_records(database)])  # before they are embedded
-    keep, kept = reading.pop("keep"), Kept.beside(output)
+    keep = reading.pop("keep")
     model = AnnotationTransferClassifier(n_neighbors, metric=metric, max_distance=max_distance)
     judged = []
-    with local_copy(queries) as path, local_output(output) as target:
+    with local_copy(queries) as path, finishing(output) as (target, kept):
         copied = _copied(path, keep, reading)
         with reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike:
             with failing(INPUT):
@@ -182,7 +182,6 @@ def annotate_command(
                     write(table)
                     write_votes(votes)
                     bar.update(len(table))
-    kept.remove()
     counts = _counted(pd.concat(judged))
     n_targets, n_labels = len(labelled.names), len(model.classes_)
     done = {

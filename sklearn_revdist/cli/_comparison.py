@@ -19,7 +19,7 @@ from ._distillers import embedder_of, read_distiller
 from ._embedding_inputs import holds_sequences
 from ._endings import INPUT, failing
 from ._origins import Origin
-from ._sequence_inputs import Kept, Records, checked_sequences, embedded
+from ._sequence_inputs import Kept, embedded
 from ._spaces import Space, distilled_space, nested_space, plain_space
 
 
@@ -118,9 +118,11 @@ def _opened_alike(
     opened = []
     for (path, reading), source in zip(sides, found, strict=True):
         if source is None:
+            where = repr(str(path))
             for other in plain:
-                _check_alike(repr(str(path)), origin, other, space)
-            source = _embedded(path, reading, embedder, origin, kept, quiet)
+                _check_alike(where, origin, other, space)
+            sequences, table = embedded(path, reading, embedder, kept, quiet=quiet)
+            source = embedded_source(where, sequences, table, origin)
         opened.append(source)
     return space, opened
 
@@ -138,21 +140,6 @@ def _opened(
         blocks = {last_of(asked.models)[0]: source.table.n_columns}
         return source._replace(origin=source.origin._replace(blocks=blocks))
     return source
-
-
-def _embedded(
-    path: Path,
-    reading: dict[str, Any],
-    embedder: BaseEmbedder,
-    origin: Origin,
-    kept: Kept,
-    quiet: bool,
-) -> Source:
-    records = Records(path, **reading)
-    sequences = checked_sequences(records, embedder)
-    how = {"copied": records.copied, "residues": False, "quiet": quiet}
-    table = embedded(sequences, embedder, kept, **how)
-    return embedded_source(repr(str(path)), sequences, table, origin)
 
 
 def _check_alike(where: str, origin: Origin, other: Source, space: Space) -> None:

@@ -7,7 +7,7 @@ import click
 
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES
-from ._chains import chain_of, embedding_columns, make_embedder
+from ._chains import chain_of, make_embedder
 from ._layer_options import refuse_pooling
 from ._options import (
     chain_option,
@@ -17,9 +17,9 @@ from ._options import (
     store_option,
     table_options,
 )
-from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
-from ._paths import local_copy, local_output, refuse_input, store_only
-from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_names
+from ._outputs import check_keep, refuse_json, report, write_table
+from ._paths import local_copy, refuse_input, store_only
+from ._sequence_inputs import embedded, finishing
 
 
 @click.command()
@@ -84,19 +84,13 @@ def embed_command(
     if to_store and reading["keep"]:
         raise click.UsageError("A store holds no columns of a table; leave out --keep.")
     embedder = make_embedder(chain_of(models, alone=alone), settings)
-    kept = Kept.beside(output)
-    with local_copy(sequences) as path, local_output(output) as target:
+    with local_copy(sequences) as path, finishing(output) as (target, kept):
         embedder.set_params(store=target if to_store else store)
-        records = Records(path, **reading)
-        columns = embedding_columns(embedder, residues)
-        refuse_clashes(records.copied.types, [*label_names(residues), *columns])
-        checked = checked_sequences(records, embedder)
-        how = {"copied": records.copied, "residues": residues, "quiet": quiet}
-        table = embedded(checked, embedder, kept, **how)
+        how = {"residues": residues, "quiet": quiet}
+        checked, table = embedded(path, reading, embedder, kept, **how)
         # a store is filled by the embedder
         hidden = quiet or checked.shows_progress(residues)
         n_rows = write_table(table, None if to_store else target, output_format, hidden)
-    kept.remove()
     widths = dict(zip(*blocks_of_names(table.columns), strict=True))
     done = {
         "output": str(output),

@@ -31,13 +31,13 @@ from ._options import (
     sequence_options,
 )
 from ._outputs import refuse_json, report
-from ._paths import local_copy, local_output, refuse_input
+from ._paths import local_copy, refuse_input
 from ._sequence_inputs import (
     RESIDUES,
-    Kept,
     Records,
     Sequences,
     checked_sequences,
+    finishing,
     long_sequences_unmentioned,
 )
 from ._weights import fetch_weights
@@ -133,9 +133,8 @@ def fit_command(
     refuse_json(output, "distiller", as_json)
     refuse_input(output, input)
     distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new, residual=residual)
-    kept = Kept.beside(output)
     input_format = reading["input_format"]
-    with local_copy(input) as path, local_output(output) as target:
+    with local_copy(input) as path, finishing(output) as (target, kept):
         if holds_sequences(path, input_format, reading["sequence_column"]):
             if dims:
                 raise click.UsageError("--dims is for embeddings; the models say their widths.")
@@ -165,7 +164,6 @@ def fit_command(
         with failing(OUTPUT):
             distiller.save_pretrained(target)
         content = report_of(target)
-    kept.remove()
     report({"output": str(output), **content}, f"{output}: {described(content)}", as_json)
 
 

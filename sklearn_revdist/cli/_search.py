@@ -18,7 +18,7 @@ from ._endings import INPUT, OUTPUT, failing
 from ._frames import writing_frames
 from ._options import report_options, sequence_options
 from ._outputs import refuse_json, report
-from ._paths import STDIO, local_copy, local_output, refuse_input
+from ._paths import STDIO, local_copy, refuse_input
 from ._queries import (
     asking,
     comparison_options,
@@ -26,7 +26,7 @@ from ._queries import (
     query_name_option,
     two_files,
 )
-from ._sequence_inputs import Kept
+from ._sequence_inputs import finishing
 
 _TYPES = {
     "query": "string",
@@ -104,11 +104,10 @@ def search_command(
     start = time.monotonic()
     refuse_json(output, "hits", as_json)
     refuse_input(output, database, queries)
-    kept = Kept.beside(output)
     with (
         local_copy(queries) as path,
+        finishing(output) as (target, kept),
         reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike,
-        local_output(output) as target,
     ):
         searched, given, models, _ = alike
         with failing(INPUT):
@@ -129,7 +128,6 @@ def search_command(
                 write(table)
                 n_found += len(table)
                 bar.update(n_queries)
-    kept.remove()
     done = {
         "output": str(output),
         "n_hits": n_found,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import click
 import numpy as np
@@ -31,7 +31,8 @@ from ..utils._parts import Parts
 from ._chains import embedding_columns
 from ._console import note, say
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
-from ._paths import STDIO
+from ._outputs import refuse_clashes
+from ._paths import STDIO, local_output
 from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
@@ -57,6 +58,15 @@ class Kept(NamedTuple):
         if self.store:
             self.store.unlink(missing_ok=True)
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def finishing(output: Path) -> Iterator[tuple[Path, Kept]]:
+    """Give a file to write to, and a place for unfinished work that is removed at the end."""
+    kept = Kept.beside(output)
+    with local_output(output) as target:
+        yield target, kept
+    kept.remove()
 
 
 class Records:
@@ -261,25 +271,40 @@ def placing(place: Callable[[int], str]) -> Iterator[None]:
         raise ValueError(f"{place(int(number[1]))}: {text}") from error
 
 
-def label_names(residues: bool) -> list[str]:
-    """Names of the columns beside an embedding and those that are copied."""
-    return ["name", "record", "position"] if residues else ["name"]
-
-
 def embedded(
-    sequences: Sequences,
+    path: Path,
+    reading: dict[str, Any],
     embedder: BaseEmbedder,
     kept: Kept,
     *,
-    copied: CopiedColumns,
-    residues: bool,
+    residues: bool = False,
+    nested: Sequence[str] | None = None,
     quiet: bool,
-) -> Table:
-    """Make a table that embeds sequences as it is read, once all weights are there.
+) -> tuple[Sequences, Table]:
+    """Check the sequences of a file, and make a table that embeds them as it is read.
 
-    An embedder without a store gets the one beside the output.
+    All weights are there then. An embedder without a store gets the one beside the output.
+
+    Parameters
+    ----------
+    path : Path
+    reading : dict
+        Other parameters of :class:`Records`.
+    embedder : BaseEmbedder
+    kept : Kept
+        Where unfinished embeddings are kept.
+    residues : bool, default=False
+        Whether rows are residues.
+    nested : sequence of str, default=None
+        Columns that the output has in place of those of the embedder.
+    quiet : bool
+        Whether to show no progress.
     """
-    columns = embedding_columns(embedder, residues)
+    records = Records(path, **reading)
+    copied, columns = records.copied, embedding_columns(embedder, residues)
+    labels = ["name", "record", "position"] if residues else ["name"]
+    refuse_clashes(copied.types, [*labels, *(nested or columns)])
+    sequences = checked_sequences(records, embedder)
     fetch_weights(embedder, quiet=quiet)
     if not residues:
         embedder.set_params(store=embedder.store or kept.store, verbose=not quiet)
@@ -301,7 +326,7 @@ def embedded(
             yield batch
 
     n_rows = sequences.n_residues if residues else sequences.n_sequences
-    return Table(n_rows, columns, len(columns), batches, copied.types)
+    return sequences, Table(n_rows, columns, len(columns), batches, copied.types)
 
 
 @contextmanager

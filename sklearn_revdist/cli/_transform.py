@@ -23,14 +23,8 @@ from ._options import (
     table_options,
 )
 from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
-from ._paths import local_copy, local_output, refuse_input
-from ._sequence_inputs import (
-    Kept,
-    Records,
-    checked_sequences,
-    embedded,
-    label_names,
-)
+from ._paths import local_copy, refuse_input
+from ._sequence_inputs import embedded, finishing
 
 
 @click.command()
@@ -85,10 +79,9 @@ def transform_command(
     with failing(INPUT):
         fitted = read_distiller(distiller)
     n_columns, prefix = as_usage(prefix_of, fitted, n_components)
-    kept, hidden = Kept.beside(output), quiet
-    input_format = reading["input_format"]
-    with local_copy(input) as path, local_output(output) as target:
-        names = fitted.get_feature_names_out()
+    input_format, hidden = reading["input_format"], quiet
+    with local_copy(input) as path, finishing(output) as (target, kept):
+        names = fitted.get_feature_names_out().tolist()
         sequence_column = reading["sequence_column"]
         if holds_sequences(path, input_format, sequence_column, fitted.model_names_):
             if residues:
@@ -96,11 +89,8 @@ def transform_command(
             embedder = embedder_of(
                 prefix.model_names_, fitted.model_names_, models, settings, residues=residues
             )
-            records = Records(path, **reading)
-            refuse_clashes(records.copied.types, [*label_names(residues), *names])
-            checked = checked_sequences(records, embedder)
-            how = {"copied": records.copied, "residues": residues, "quiet": quiet}
-            table = embedded(checked, embedder, kept, **how)
+            how = {"residues": residues, "nested": names, "quiet": quiet}
+            checked, table = embedded(path, reading, embedder, kept, **how)
             hidden = hidden or checked.shows_progress(residues)
         elif models or residues:
             raise click.UsageError(
@@ -116,7 +106,6 @@ def transform_command(
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)
         n_rows = write_table(_nested(table, chain), target, output_format, hidden)
-    kept.remove()
     done = {
         "output": str(output),
         "n_rows": n_rows,

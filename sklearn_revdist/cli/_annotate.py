@@ -1,7 +1,7 @@
 """Command `revdist annotate`: labels of the nearest sequences of a database, with a reliability."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
-from ..sequences._records import format_of_records, read_records
+from ..sequences._records import read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled
 from ._comparison import reading_alike
 from ._console import note, progress
@@ -29,7 +29,7 @@ from ._queries import (
     query_name_option,
     two_files,
 )
-from ._sequence_inputs import copied_columns, finishing
+from ._sequence_inputs import Records, finishing
 
 # Reliabilities above this are counted.
 _RELIABLE = 0.9
@@ -153,11 +153,11 @@ def annotate_command(
     if not database.is_dir() and holds_sequences(database, None, None):
         with failing(INPUT):
             find([name for name, _ in read_records(database)])  # before they are embedded
-    keep = reading.pop("keep")
     model = AnnotationTransferClassifier(n_neighbors, metric=metric, max_distance=max_distance)
     judged = []
     with local_copy(queries) as path, finishing(output) as (target, kept):
-        copied = _copied(path, keep, reading)
+        copied = _copied(path, reading)
+        reading["keep"] = ()  # of what is compared
         with reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike:
             with failing(INPUT):
                 known = find(alike.database.names)
@@ -253,19 +253,17 @@ def _source(
         return labels_of_columns(database, label_column, group_column)
 
 
-def _copied(path: Path, keep: Sequence[str], reading: dict[str, Any]) -> CopiedColumns:
+def _copied(path: Path, reading: dict[str, Any]) -> CopiedColumns:
     """Columns of queries that --keep names."""
-    if not keep:
+    if not reading["keep"]:
         return NO_COLUMNS
-    sequence_column = reading["sequence_column"]
-    if path.is_dir() or not holds_sequences(path, reading["input_format"], sequence_column):
+    kind = reading["input_format"], reading["sequence_column"]
+    if path.is_dir() or not holds_sequences(path, *kind):
         raise click.UsageError(
             f"--keep copies columns of a table of sequences, and {str(path)!r} holds embeddings; "
             "leave it out."
         )
-    with failing(INPUT):
-        found = format_of_records(path, reading["input_format"], sequence_column)
-    copied = copied_columns(path, found, keep, sequence_column, reading["name_column"])
+    copied = Records(path, **reading).copied
     refuse_clashes(copied.types, TYPES)
     return copied
 

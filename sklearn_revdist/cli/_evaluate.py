@@ -8,7 +8,6 @@ from typing import Any
 import click
 import pandas as pd
 
-from ..displays._legends import draw_panels
 from ..displays._scaling import ScalingDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._evaluate import checked_tasks, evaluate
@@ -24,20 +23,19 @@ from ..sequences._draw import draw_proteins
 from ..sequences._records import read_records
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
-from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import NO_PICTURE, note, print_json, say
+from ._console import note, print_json
 from ._distillers import read_distiller
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._frames import json_rows, write_panels
 from ._layer_options import layer_options
 from ._options import (
     LISTED,
     SETTINGS,
     chain_option,
-    device_option,
-    dtype_option,
+    device_options,
     folder_option,
     folds_option,
     gathered,
@@ -112,8 +110,7 @@ def _listed(known):
 )
 @store_option("Store of embeddings; default: in --output.")
 @layer_options()
-@device_option
-@dtype_option
+@device_options
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
@@ -196,11 +193,11 @@ def evaluate_command(
     with failing(OUTPUT):
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
-        drawn = _draw(means, output / "scaling.png")
-    if not drawn:
-        say(NO_PICTURE)
+        kinds = means[means["subset"] == "all"].groupby(_KIND, sort=False)
+        panels = (partial(_draw, kind) for _, kind in kinds)
+        drawn = write_panels(panels, output / "scaling.png", dpi=150)
     if as_json:
-        contents = {name: _content(table) for name, table in tables.items()}
+        contents = {name: json_rows(table) for name, table in tables.items()}
         print_json({"output": str(output), **contents})
         return
     print_summary(means, wins)
@@ -243,19 +240,6 @@ def _left_out(task: Task) -> str:
     return "; ".join(f"{reason}: {n}" for reason, n in task.excluded.items())
 
 
-def _draw(means: pd.DataFrame, path: Path) -> bool:
-    """Write the picture, with a panel for each kind of tasks; False without matplotlib."""
-    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
-    draw = partial(ScalingDisplay.from_table, representations=_DRAWN)
-    try:
-        figure = draw_panels(lambda ax, kind=kind: draw(kind, ax=ax) for kind in kinds)
-    except ImportError:
-        return False
-    with replaced(path) as part:
-        figure.savefig(part, format="png", dpi=150)
-    return True
-
-
-def _content(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table for JSON, in which what is not known is null."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+def _draw(means: pd.DataFrame, ax: Any) -> None:
+    """Draw the panel of a kind of tasks."""
+    ScalingDisplay.from_table(means, representations=_DRAWN, ax=ax)

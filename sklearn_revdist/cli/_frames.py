@@ -1,7 +1,7 @@
 """Tables and pictures that commands write whole."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import click
 import pandas as pd
 
+from ..displays._legends import draw_panels
 from ..tables._table import import_parquet
 from ..utils._files import replaced
+from ._console import NO_PICTURE, say
 from ._paths import STDIO, writable
 
 _FRAMES = (".csv", ".parquet")
@@ -105,6 +107,23 @@ def _parquet_writer(path: Path, types: Mapping[str, Any]) -> Iterator[Callable]:
     schema = as_arrow(pd.DataFrame(columns=list(types))).schema
     with import_parquet().ParquetWriter(path, schema) as writer:
         yield lambda table: writer.write_table(as_arrow(table).cast(schema))
+
+
+def write_panels(draws: Iterable[Callable[[Any], Any]], path: Path, dpi: int) -> bool:
+    """Write a PNG of displays side by side; without matplotlib, say so and return False."""
+    try:
+        figure = draw_panels(draws)
+    except ImportError:
+        say(NO_PICTURE)
+        return False
+    with replaced(path) as partial:
+        figure.savefig(partial, format="png", dpi=dpi)
+    return True
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Rows of a table for JSON, in which what is not known is null."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def write_picture(figure: Any, path: Path) -> None:

@@ -2,30 +2,28 @@
 
 from collections.abc import Hashable
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from ..displays._axes import short_name
 from ..displays._layer_curve import LayerCurveDisplay
-from ..displays._legends import draw_panels
 from ..evaluation._layer_scores import layer_scores
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS, checked_folds
 from ..evaluation._task_embeddings import comparing
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
-from ..utils._files import replaced
 from ._chains import chain_of, make_embedder
-from ._console import NO_PICTURE, note, print_json, say
+from ._console import note, print_json
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._frames import json_rows, write_panels
 from ._layer_options import layer_options, layers_option
 from ._options import (
     LISTED,
     chain_option,
-    device_option,
-    dtype_option,
+    device_options,
     folder_option,
     folds_option,
     gathered,
@@ -50,8 +48,7 @@ from ._weights import fetch_weights
 @folds_option
 @folder_option("layers.csv and layers.png")
 @store_option("A store (.sqlite) to take embeddings from and to keep those of all layers in.")
-@device_option
-@dtype_option
+@device_options
 @scoring_options("with the tables")
 @gathered(listed=LISTED)
 def layers_command(
@@ -117,8 +114,8 @@ def layers_command(
         with failing(OUTPUT):
             output.mkdir(parents=True, exist_ok=True)
             write_scores(pd.concat(tables, ignore_index=True), output / "layers.csv")
-            if not _draw(tables, output / "layers.png"):
-                say(NO_PICTURE)
+            panels = (partial(_draw, table) for table in tables)
+            write_panels(panels, output / "layers.png", dpi=200)
 
 
 def _folds(task: Task, split: str, n_folds: int):
@@ -140,8 +137,7 @@ def _best(table: pd.DataFrame) -> dict[Hashable, int]:
 
 def _content(task: Task, table: pd.DataFrame) -> dict:
     """Table of a task for JSON, in which what is not known is null."""
-    table = table.drop(columns="task")
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = json_rows(table.drop(columns="task"))
     best = {model: table.at[row, "layer"].item() for model, row in _best(table).items()}
     return {"task": task.name, "metric": task.metric, "best": best, "layers": rows}
 
@@ -170,17 +166,7 @@ def _report(table: pd.DataFrame, metric: str) -> None:
         click.echo(f"{short_name(str(model))}: layer {best['layer']} {what}")
 
 
-def _draw(tables: list[pd.DataFrame], path: Path) -> bool:
-    """Write the picture, with a panel for each task; False without matplotlib."""
-
-    def draw(table, ax):
-        LayerCurveDisplay.from_scores(table, ax=ax)
-        ax.set_title(table["task"].iloc[0])
-
-    try:
-        figure = draw_panels(partial(draw, table) for table in tables)
-    except ImportError:
-        return False
-    with replaced(path) as part:
-        figure.savefig(part, format="png", dpi=200)
-    return True
+def _draw(table: pd.DataFrame, ax: Any) -> None:
+    """Draw the panel of a task."""
+    LayerCurveDisplay.from_scores(table, ax=ax)
+    ax.set_title(table["task"].iloc[0])

@@ -190,12 +190,14 @@ device_option = click.option(
     "--device", callback=_device, help="PyTorch device, such as cuda:1; default: the best."
 )
 
-dtype_option = click.option(
+_dtype_option = click.option(
     "--dtype",
     type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
     default="auto",
     help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
 )
+
+device_options = together(device_option, _dtype_option)
 
 regressor_option = click.option(
     "--regressor",
@@ -268,8 +270,7 @@ _input_options = together(
         help='Column of a table that holds sequences; default: "sequence".',
     ),
     layer_options(),
-    device_option,
-    dtype_option,
+    device_options,
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),

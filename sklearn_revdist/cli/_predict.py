@@ -97,25 +97,23 @@ def predict_command(
     with failing(INPUT):
         trained = VariantModel.load(model)
     card = trained.card
+    wild_type = card["wild_type"] if saturate in (None, _OWN) else saturate
     how: dict[str, Any] = {"store": store, "device": device, "verbose": not quiet}
     if variants is not None:
         with failing(INPUT):
             table, sequences = _read(variants, sequence_column, mutant_column, trained)
-        measured = _measured(table, card["target"])
-        if plot and measured is None:
+        if plot and _measured(table, card["target"]) is None:
             raise click.UsageError(
                 f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
                 "it out."
             )
-        fetch_weights_of(trained.estimator, quiet=quiet)
-    else:
-        wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
-        if wild_type is None:
-            raise click.UsageError(
-                "The model was trained on sequences of several lengths, so it has no wild type; "
-                "give the sequence, as in --saturate wild_type.fasta, or a file of variants."
-            )
-        fetch_weights_of(trained.estimator, quiet=quiet)
+    elif wild_type is None:
+        raise click.UsageError(
+            "The model was trained on sequences of several lengths, so it has no wild type; give "
+            "the sequence, as in --saturate wild_type.fasta, or a file of variants."
+        )
+    fetch_weights_of(trained.estimator, quiet=quiet)
+    if variants is None:
         table = (
             _singles(wild_type, card) if combine is None else _combined(trained, combine, top, how)
         )
@@ -211,13 +209,8 @@ def _predicted(trained, table, sequences, how) -> pd.DataFrame:
         raise click.UsageError(
             f"The table has a column {clash[0]!r}, as the predictions have; rename it."
         )
-    predictions.index = table.index
-    joined = table.join(predictions) if table.index.is_unique else None
-    if joined is None:
-        joined = pd.concat(
-            [table.reset_index(drop=True), predictions.reset_index(drop=True)], axis=1
-        )
-    return joined.sort_values("rank", kind="stable").reset_index(drop=True)
+    joined = pd.concat([table.reset_index(drop=True), predictions], axis=1)
+    return joined.sort_values("rank", kind="stable", ignore_index=True)
 
 
 def _measured(table, target) -> Any:

@@ -17,8 +17,7 @@ from ._endings import INPUT, OUTPUT, embedding, failing
 from ._layer_options import read_reference
 from ._options import (
     chain_option,
-    device_option,
-    dtype_option,
+    device_options,
     keep_option,
     output_option,
     report_options,
@@ -60,8 +59,7 @@ from ._weights import fetch_weights
 @chain_option(families=False)
 @output_option("A .csv, .csv.gz or .parquet file", default="-")
 @store_option("A store (.sqlite) to keep what has been computed in.")
-@device_option
-@dtype_option
+@device_options
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),

@@ -20,9 +20,9 @@ from ._frames import frame_path, measured_figure, picture_path, write_frame, wri
 from ._layer_options import read_reference
 from ._options import (
     chain_option,
-    device_option,
-    dtype_option,
+    device_options,
     folds_option,
+    gathered,
     report_options,
     store_option,
     unknown_option,
@@ -30,6 +30,10 @@ from ._options import (
 from ._paths import checked_path, file_only, refuse_input
 from ._sequence_inputs import Kept
 from ._weights import fetch_weights_of
+
+# What readers of assays and embedders are told.
+_READING = ("target", "sequence_column", "mutant_column", "reference", "first_position", "unknown")
+_SETTINGS = ("device", "dtype")
 
 _SPLITS = {
     "random": "at random",
@@ -83,17 +87,12 @@ _SPLITS = {
     help="A picture (.png, .svg or .pdf) of cross-validated predictions against measurements.",
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
-@device_option
-@dtype_option
+@device_options
 @unknown_option("What to do with ambiguous residues.")
 @report_options("of scores on standard output")
+@gathered(reading=_READING, settings=_SETTINGS)
 def train_command(
     assay,
-    target,
-    sequence_column,
-    mutant_column,
-    reference,
-    first_position,
     models,
     alone,
     features,
@@ -104,11 +103,10 @@ def train_command(
     predictions,
     plot,
     store,
-    device,
-    dtype,
-    unknown,
     as_json,
     quiet,
+    reading,
+    settings,
 ):
     """Train a model on ASSAY, a spreadsheet of measured variants.
 
@@ -126,22 +124,13 @@ def train_command(
     for path in (output, predictions, plot):
         refuse_input(path, assay)
     with failing(INPUT):
-        read = read_assay(
-            assay,
-            target,
-            sequence_column=sequence_column,
-            mutant_column=mutant_column,
-            reference=reference,
-            first_position=first_position,
-            unknown=unknown,
-        )
+        read = read_assay(assay, **reading)
         chosen = read_distiller(distiller) if distiller else None
-    for line in _described(read, reference is not None):
+    for line in _described(read, reading["reference"] is not None):
         note(line)
     kept = Kept.beside(output)
-    settings = {"device": device, "dtype": dtype, "unknown": unknown, "store": store or kept.store}
+    settings |= {"store": store or kept.store, "unknown": reading["unknown"], "verbose": not quiet}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
-    embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None
     model = as_usage(
         partial(make_variant_model, embedder, features=names, reference=read.wild_type)
@@ -155,7 +144,7 @@ def train_command(
     model.card |= {
         "file": assay.name,
         "columns": read.table.columns.tolist(),
-        "first_position": first_position,
+        "first_position": reading["first_position"],
         "lower_is_better": lower_is_better,
         "n_folds": n_folds,
         "spearman": json.loads(table.to_json(orient="index")),

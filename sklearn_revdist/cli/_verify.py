@@ -10,6 +10,7 @@ from ..embedding._verify import verify_embeddings
 from ._chains import chain_of, make_embedder
 from ._console import print_json, print_table
 from ._endings import embedding
+from ._frames import json_rows
 from ._options import chain_option, device_option, report_options
 from ._weights import fetch_weights
 from ._words import short_names
@@ -52,7 +53,7 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
             "fair_esm": version("fair-esm"),
             "dtype": dtype,
             "holds": bool(table["holds"].all()),
-            "models": [{key: _plain(value) for key, value in row.items()} for row in rows],
+            "models": json_rows(table),
         }
         print_json(report)
     else:
@@ -94,8 +95,3 @@ def _summary(rows: list[dict[str, Any]]) -> str:
         f"{n} of {n} models agree with fair-esm {version('fair-esm')}, and {n_published} with "
         "published outputs."
     )
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it, which has no NaN."""
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -19,14 +19,13 @@ from ._embedding_inputs import holds_sequences, is_text
 from ._endings import INPUT, OUTPUT, failing
 from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
-from ._options import keep_option, report_options, sequence_options
+from ._options import keep_option, name_column_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
 from ._paths import STDIO, checked_path, local_copy, readable, refuse_input
 from ._queries import (
     asking,
     comparison_options,
     list_option,
-    query_name_option,
     two_files,
 )
 from ._sequence_inputs import Records, finishing
@@ -89,7 +88,7 @@ _RELIABLE = 0.9
     help="Leave labels empty that are less reliable.",
 )
 @keep_option
-@query_name_option
+@name_column_option("QUERIES")
 @sequence_options
 @report_options("about what was done")
 @asking

@@ -8,7 +8,8 @@ from ..embedding._embedder import ESMEmbedder
 from ..utils._models import ESM2, Model
 from ._chains import chain_of
 from ._console import note, print_json, print_table
-from ._options import chain_option, report_options
+from ._model_options import chain_option
+from ._options import report_options
 from ._weights import about, announced, download, is_here
 
 

@@ -30,20 +30,16 @@ from ._console import note, print_json
 from ._distillers import read_distiller
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import json_rows, write_panels
-from ._layer_options import layer_options
-from ._options import (
-    LISTED,
-    SETTINGS,
+from ._layer_options import layer_option, pooling_options
+from ._model_options import (
     chain_option,
     device_options,
-    folder_option,
-    folds_option,
-    gathered,
+    max_length_option,
     regressor_option,
-    scoring_options,
     store_option,
-    tasks_options,
 )
+from ._option_groups import gathered
+from ._options import LISTED, SETTINGS, folder_option, folds_option, scoring_options, tasks_options
 from ._paths import checked_path, readable
 from ._summary import print_summary
 from ._weights import fetch_weights
@@ -109,13 +105,10 @@ def _listed(known):
     default=Path("evaluation"),
 )
 @store_option("Store of embeddings; default: in --output.")
-@layer_options()
+@layer_option
+@pooling_options
 @device_options
-@click.option(
-    "--max-length",
-    type=click.IntRange(min=1),
-    help="Residues beyond which a sequence is embedded in windows.",
-)
+@max_length_option("Residues beyond which a sequence is embedded in windows.")
 @scoring_options("with the tables, instead of a summary")
 @gathered(listed=LISTED, settings=SETTINGS)
 def evaluate_command(

@@ -22,14 +22,8 @@ from ._embedding_inputs import holds_sequences, is_store, open_embeddings
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._info import described, report_of
 from ._layer_options import refuse_pooling
-from ._options import (
-    FAMILIES,
-    models_option,
-    output_option,
-    regressor_option,
-    report_options,
-    sequence_options,
-)
+from ._model_options import FAMILIES, models_option, regressor_option
+from ._options import output_option, report_options, sequence_options
 from ._outputs import refuse_json, report
 from ._paths import local_copy, refuse_input
 from ._sequence_inputs import (

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..embedding._pooling import POOLINGS
 from ..sequences._fasta import read_fasta
 from ..sequences._tokens import encode_reference
 from ._endings import as_usage
+from ._option_groups import together
 
 LAYER_SETTINGS = ("layer", "pooling", "reference")
 
@@ -90,13 +90,22 @@ def _checked(reference: str, parameter: click.Parameter) -> str:
     return reference
 
 
-_OPTIONS = (
-    click.option(
-        "--layer",
-        callback=_layer,
-        help="Layer of each model: a number (0 is the input, -1 the last), a fraction of the "
-        "depth (0.75), or one for each model (3,6,15); default: the last.",
-    ),
+layer_option = click.option(
+    "--layer",
+    callback=_layer,
+    help="Layer of each model: a number (0 is the input, -1 the last), a fraction of the depth "
+    "(0.75), or one for each model (3,6,15); default: the last.",
+)
+
+# For the command that compares layers.
+layers_option = click.option(
+    "--layers",
+    callback=_layers,
+    help="Layers to score, as in 0.25,0.5,0.75 or 0,1,2; the last is always one of them; default: "
+    "all.",
+)
+
+pooling_options = together(
     click.option(
         "--pooling",
         multiple=True,
@@ -110,26 +119,6 @@ _OPTIONS = (
         help="For the poolings of sites: the wild type, as a sequence or a FASTA file.",
     ),
 )
-
-
-# For the command that compares layers.
-layers_option = click.option(
-    "--layers",
-    callback=_layers,
-    help="Layers to score, as in 0.25,0.5,0.75 or 0,1,2; the last is always one of them; default: "
-    "all.",
-)
-
-
-def layer_options(*, layer: bool = True) -> Callable:
-    """Make a decorator that adds the options to a command, with or without that for the layer."""
-
-    def decorate(command: Callable) -> Callable:
-        for option in reversed(_OPTIONS if layer else _OPTIONS[1:]):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def refuse_pooling(settings: dict[str, Any]) -> None:

@@ -19,18 +19,10 @@ from ._chains import chain_of, make_embedder
 from ._console import note, print_json
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import json_rows, write_panels
-from ._layer_options import layer_options, layers_option
-from ._options import (
-    LISTED,
-    chain_option,
-    device_options,
-    folder_option,
-    folds_option,
-    gathered,
-    scoring_options,
-    store_option,
-    tasks_options,
-)
+from ._layer_options import layers_option, pooling_options
+from ._model_options import chain_option, device_options, store_option
+from ._option_groups import gathered
+from ._options import LISTED, folder_option, folds_option, scoring_options, tasks_options
 from ._weights import fetch_weights
 
 
@@ -38,7 +30,7 @@ from ._weights import fetch_weights
 @tasks_options
 @chain_option()
 @layers_option
-@layer_options(layer=False)
+@pooling_options
 @click.option(
     "--split",
     type=click.Choice(SPLITS[1:]),

@@ -1,48 +1,15 @@
 """Options that several commands have, each written once."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from ..utils._models import DEMO, ESM2
-from ._layer_options import LAYER_SETTINGS, layer_options
-from ._paths import checked_path, folder_only, readable, store_only, writable
-
-# What a --model may be, beside the name of one.
-CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
-FAMILIES = f"{CHECKPOINTS}, or hf: and the name of another family's model there"
-
-
-def together(*options: Callable) -> Callable:
-    """Combine options into one decorator, in the order in which the help shows them."""
-
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def gathered(**groups: Sequence[str]) -> Callable:
-    """Make a decorator of commands that take groups of options, those that they have, as dicts."""
-
-    def decorate(command):
-        @wraps(command)
-        def gathering(**given):
-            dicts = {
-                group: {name: given.pop(name) for name in names if name in given}
-                for group, names in groups.items()
-            }
-            return command(**dicts, **given)
-
-        return gathering
-
-    return decorate
+from ._layer_options import LAYER_SETTINGS, layer_option, pooling_options
+from ._model_options import device_options, max_length_option, unknown_option
+from ._option_groups import gathered, together
+from ._paths import checked_path, folder_only, readable, writable
 
 
 def output_option(
@@ -62,68 +29,12 @@ def output_option(
     )
 
 
-def complete_models(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:
-    """Complete the name of a model in a shell, in whatever case, or else a path."""
-    names = ["demo", *(model.short for model in DEMO + ESM2)]
-    found = [name for name in names if name.lower().startswith(incomplete.lower())]
-    return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
-
-
-def models_option(help: str, *more_names: str, **settings: Any) -> Callable:
-    """Make the option for models; what they are for is in the help."""
-    return click.option(
-        *("-m", "--model", *more_names, "models"),
-        multiple=True,
-        metavar="MODEL",
-        shell_complete=complete_models,
-        help=help,
-        **settings,
-    )
-
-
-def prefix_option(help: str) -> Callable:
-    """Make the option for a prefix of nested embeddings."""
-    return click.option(
-        "-n",
-        "--n-components",
-        metavar="NUMBER|MODEL",
-        shell_complete=complete_models,
-        help=help,
-    )
-
-
-def chain_option(*more_names: str, families: bool = True) -> Callable:
-    """Make the options for the models that embed, where no distiller names them.
-
-    Models of other families are mentioned unless `families` is false.
-    """
-    kinds = FAMILIES if families else CHECKPOINTS
-    return together(
-        models_option(
-            f"The chain up to this model, or {kinds}; given several times, exactly those models.",
-            *more_names,
-            default=["650M"],
-        ),
-        click.option("--alone", is_flag=True, help="Use only the model, not the chain up to it."),
-    )
-
-
 def report_options(what: str) -> Callable:
     """Make the options for output that programs read, and for silence."""
     quiet = "Write nothing to standard error but warnings and errors."
     return together(
         click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}."),
         click.option("-q", "--quiet", is_flag=True, help=quiet),
-    )
-
-
-def unknown_option(help: str) -> Callable:
-    """Make the option for what to do with ambiguous residues."""
-    return click.option(
-        "--unknown",
-        type=click.Choice(["error", "mask", "X", "keep"]),
-        default="error",
-        help=help,
     )
 
 
@@ -151,21 +62,6 @@ tasks_options = together(
 )
 
 
-def _device(_context, _parameter, name: str | None) -> str | None:
-    """Refuse a device that torch cannot use, before the work."""
-    if name is not None:
-        from ..embedding._inference import resolve_device
-
-        try:
-            resolve_device(name)
-        except ValueError as error:
-            raise click.UsageError(
-                f"--device {name} cannot be used with this machine and installation of torch; give "
-                "--device cpu, or leave it out to take the best there is."
-            ) from error
-    return name
-
-
 def folder_option(content: str, **settings: Any) -> Callable:
     """Make the option for the folder to write to; the help says what is in it."""
     return click.option(
@@ -175,36 +71,6 @@ def folder_option(content: str, **settings: Any) -> Callable:
         help=f"Folder for {content}.",
         **settings,
     )
-
-
-def store_option(help: str) -> Callable:
-    """Make the option for a store of embeddings."""
-    return click.option(
-        "--store",
-        **checked_path(store_only),
-        help=help,
-    )
-
-
-device_option = click.option(
-    "--device", callback=_device, help="PyTorch device, such as cuda:1; default: the best."
-)
-
-_dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
-    default="auto",
-    help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
-)
-
-device_options = together(device_option, _dtype_option)
-
-regressor_option = click.option(
-    "--regressor",
-    type=click.Choice(["ridge", "ols", "pcr"]),
-    default="ridge",
-    help="What predicts each model from the smaller ones in the distiller that is fitted.",
-)
 
 
 def _not_zero(_context, _parameter, number):
@@ -246,6 +112,17 @@ keep_option = click.option(
     help="Column of the input table to copy to the output, or all; may be given several times.",
 )
 
+sequence_column_option = click.option(
+    "--sequence-column", help='Column of a table that holds sequences; default: "sequence".'
+)
+
+
+def name_column_option(where: str) -> Callable:
+    """Make the option for the column of names in an input."""
+    names = f'Column of {where} that holds names; default: "name", if there is one.'
+    return click.option("--name-column", help=names)
+
+
 table_options = together(
     click.option(
         "--output-format",
@@ -253,10 +130,7 @@ table_options = together(
         help="Format of the output, if its suffix does not say it.",
     ),
     keep_option,
-    click.option(
-        "--name-column",
-        help='Column of a table that holds names; default: "name", if there is one.',
-    ),
+    name_column_option("a table"),
 )
 
 _input_options = together(
@@ -265,22 +139,16 @@ _input_options = together(
         type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy", "npz"]),
         help="Format of the input, if neither its suffix nor its first line says it.",
     ),
-    click.option(
-        "--sequence-column",
-        help='Column of a table that holds sequences; default: "sequence".',
-    ),
-    layer_options(),
+    sequence_column_option,
+    layer_option,
+    pooling_options,
     device_options,
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),
         help="Residues embedded at a time; fewer take less memory.",
     ),
-    click.option(
-        "--max-length",
-        type=click.IntRange(min=1),
-        help="Length in residues above which --long applies; default: no limit.",
-    ),
+    max_length_option("Length in residues above which --long applies; default: no limit."),
     click.option(
         "--long",
         type=click.Choice(["window", "truncate", "error"]),

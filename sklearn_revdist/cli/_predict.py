@@ -19,7 +19,8 @@ from ._console import note, print_json
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import device_option, output_option, report_options, store_option
+from ._model_options import device_option, store_option
+from ._options import output_option, report_options
 from ._outputs import refuse_json
 from ._paths import STDIO, checked_path, refuse_input
 from ._weights import fetch_weights_of

@@ -9,7 +9,8 @@ from click.core import ParameterSource
 
 from ._alike_embedders import Asked
 from ._frames import list_path
-from ._options import models_option, prefix_option, together
+from ._model_options import models_option, prefix_option
+from ._option_groups import together
 from ._paths import checked_path, readable
 
 two_files = together(
@@ -38,11 +39,6 @@ comparison_options = together(
         default="euclidean",
         help="Distance; the cosine distance is 1 minus the cosine.",
     ),
-)
-
-query_name_option = click.option(
-    "--name-column",
-    help='Column of QUERIES that holds names; default: "name", if there is one.',
 )
 
 

@@ -15,15 +15,14 @@ from ..tables._files import format_of, writing
 from ._chains import chain_of
 from ._endings import INPUT, OUTPUT, embedding, failing
 from ._layer_options import read_reference
-from ._options import (
+from ._model_options import (
     chain_option,
     device_options,
-    keep_option,
-    output_option,
-    report_options,
+    max_length_option,
     store_option,
     unknown_option,
 )
+from ._options import keep_option, output_option, report_options, sequence_column_option
 from ._outputs import refuse_clashes, refuse_json, report
 from ._paths import STDIO, local_copy, local_output, refuse_input
 from ._sequence_inputs import copied_columns, place_in, placing
@@ -43,9 +42,7 @@ from ._weights import fetch_weights
     "--mutant-column",
     help="Column of a table that holds mutants, such as A24G:L30K; default: sequences are read.",
 )
-@click.option(
-    "--sequence-column", help='Column of a table that holds sequences; default: "sequence".'
-)
+@sequence_column_option
 @keep_option
 @click.option("--first-position", default=1, help="Number of the first residue in mutants.")
 @click.option(
@@ -60,11 +57,7 @@ from ._weights import fetch_weights
 @output_option("A .csv, .csv.gz or .parquet file", default="-")
 @store_option("A store (.sqlite) to keep what has been computed in.")
 @device_options
-@click.option(
-    "--max-length",
-    type=click.IntRange(min=1),
-    help="Residues around a position that a model sees; default: all.",
-)
+@max_length_option("Residues around a position that a model sees; default: all.")
 @unknown_option("What to do with ambiguous residues.")
 @report_options("about what was done")
 def score_command(

@@ -16,14 +16,13 @@ from ._console import progress
 from ._databases import Database
 from ._endings import INPUT, OUTPUT, failing
 from ._frames import writing_frames
-from ._options import report_options, sequence_options
+from ._options import name_column_option, report_options, sequence_options
 from ._outputs import refuse_json, report
 from ._paths import STDIO, local_copy, refuse_input
 from ._queries import (
     asking,
     comparison_options,
     list_option,
-    query_name_option,
     two_files,
 )
 from ._sequence_inputs import finishing
@@ -57,7 +56,7 @@ _TYPES = {
     is_flag=True,
     help="Leave out hits with the same embedding, bit for bit, such as the query itself.",
 )
-@query_name_option
+@name_column_option("QUERIES")
 @sequence_options
 @report_options("about what was done")
 @asking

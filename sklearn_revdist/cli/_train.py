@@ -18,15 +18,9 @@ from ._distillers import read_distiller
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import (
-    chain_option,
-    device_options,
-    folds_option,
-    gathered,
-    report_options,
-    store_option,
-    unknown_option,
-)
+from ._model_options import chain_option, device_options, store_option, unknown_option
+from ._option_groups import gathered
+from ._options import folds_option, report_options
 from ._paths import checked_path, file_only, refuse_input
 from ._sequence_inputs import Kept
 from ._weights import fetch_weights_of

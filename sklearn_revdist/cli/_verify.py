@@ -11,7 +11,8 @@ from ._chains import chain_of, make_embedder
 from ._console import print_json, print_table
 from ._endings import embedding
 from ._frames import json_rows
-from ._options import chain_option, device_option, report_options
+from ._model_options import chain_option, device_option
+from ._options import report_options
 from ._weights import fetch_weights
 from ._words import short_names
 

@@ -19,17 +19,14 @@ from ._embedding_inputs import holds_sequences, is_text
 from ._endings import INPUT, OUTPUT, failing
 from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
+from ._option_groups import gathered
 from ._options import keep_option, name_column_option, report_options, sequence_options
 from ._outputs import refuse_clashes, refuse_json, report
 from ._paths import STDIO, checked_path, local_copy, readable, refuse_input
-from ._queries import (
-    asking,
-    comparison_options,
-    list_option,
-    two_files,
-)
+from ._queries import asking, comparison_options, list_option, two_files
 from ._sequence_inputs import Records, finishing
 
+_LABELLING = ("labels", "label_name_column", "label_column", "label_from_header", "group_column")
 # Reliabilities above this are counted.
 _RELIABLE = 0.9
 
@@ -91,15 +88,12 @@ _RELIABLE = 0.9
 @name_column_option("QUERIES")
 @sequence_options
 @report_options("about what was done")
+@gathered(labelling=_LABELLING)
 @asking
 def annotate_command(
     database,
     queries,
-    labels,
-    label_name_column,
-    label_column,
-    label_from_header,
-    group_column,
+    labelling,
     n_neighbors,
     output,
     neighbors,
@@ -141,14 +135,12 @@ def annotate_command(
     start = time.monotonic()
     refuse_json(output, "annotations", as_json)
     for path in (output, neighbors):
-        refuse_input(path, database, queries, labels)
+        refuse_input(path, database, queries, labelling["labels"])
     if neighbors is not None and neighbors in (output, STDIO):
         raise click.UsageError("--neighbors needs a file of its own; name another one.")
     if outlier_label is not None and max_distance is None:
         raise click.UsageError("Without --max-distance all queries have neighbours; give it, too.")
-    find = _source(
-        database, labels, label_name_column, label_column, label_from_header, group_column
-    )
+    find = _source(database, **labelling)
     if not database.is_dir() and holds_sequences(database, None, None):
         with failing(INPUT):
             find([name for name, _ in read_records(database)])  # before they are embedded
@@ -160,7 +152,7 @@ def annotate_command(
         with reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike:
             with failing(INPUT):
                 known = find(alike.database.names)
-            for line in _left_out(known, labels):
+            for line in _left_out(known, labelling["labels"]):
                 note(line)
             labelled = Labelled.of(alike.database, known, model, alike.folder)
             copy = copied.reader()
@@ -219,28 +211,28 @@ def annotate_command(
 def _source(
     database: Path,
     labels: Path | None,
-    name_column: str | None,
+    label_name_column: str | None,
     label_column: str | None,
-    key: str | None,
+    label_from_header: str | None,
     group_column: str | None,
 ) -> Find:
     """Read labels from where the options say that they are."""
-    if key is not None:
-        if {labels, name_column, label_column, group_column} != {None}:
+    if label_from_header is not None:
+        if {labels, label_name_column, label_column, group_column} != {None}:
             raise click.UsageError(
                 "--label-from-header takes labels from headers; leave out --labels and columns of "
                 "it, or the key."
             )
-        return labels_of_headers(key)
+        return labels_of_headers(label_from_header)
     if labels is not None:
         with failing(INPUT):
-            return labels_of_table(labels, name_column, label_column or "label", group_column)
+            return labels_of_table(labels, label_name_column, label_column or "label", group_column)
     if label_column is None:
         raise click.UsageError(
             "Say where labels are: in a table (--labels), in a column of DATABASE "
             "(--label-column), or in its headers (--label-from-header)."
         )
-    if name_column is not None:
+    if label_name_column is not None:
         raise click.UsageError("--label-name-column is a column of --labels; give that, too.")
     is_table = is_text(database, None) or database.suffix == ".parquet"
     if database.is_dir() or not is_table:

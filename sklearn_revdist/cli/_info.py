@@ -40,21 +40,24 @@ def info_command(file, as_json, quiet):
     with failing(INPUT):
         is_assay = os.path.exists(file) and is_model(file)
         report = read_card(file) if is_assay else report_of(file)
-    if is_assay and not as_json:
-        _show_card(report)
-        return
     if as_json:
         print_json(report)
         return
+    show = _show_card if is_assay else _show_distiller
+    show(report)
+    if report["versions"]:
+        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+        click.echo(f"\nWritten by {versions}.")
+
+
+def _show_distiller(report: dict[str, Any]) -> None:
+    """Print what is to be known of a distiller."""
     click.echo(described(report))
     if report["weight"] is not None and report["rows"] is None:
         click.echo("The file does not say whether the rows were residues or whole proteins.")
     click.echo()
     cells = [[_cell(model[key]) for key in _HEADS] for model in report["models"]]
     print_table([[*_HEADS.values()], *cells], n_left=1)
-    if report["versions"]:
-        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-        click.echo(f"\nWritten by {versions}.")
 
 
 def _show_card(card: dict[str, Any]) -> None:
@@ -68,8 +71,6 @@ def _show_card(card: dict[str, Any]) -> None:
     cells = [["Spearman correlation", *table.columns]]
     cells += [[name, *(f"{score:.3f}" for score in scores)] for name, *scores in table.itertuples()]
     print_table(cells, n_left=1)
-    versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    click.echo(f"\nWritten by {versions}.")
 
 
 def report_of(path: str | os.PathLike) -> dict[str, Any]:

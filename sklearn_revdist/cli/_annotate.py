@@ -1,8 +1,7 @@
 """Command `revdist annotate`: labels of the nearest sequences of a database, with a reliability."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +151,15 @@ def annotate_command(
         with reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike:
             with failing(INPUT):
                 known = find(alike.database.names)
-            for line in _left_out(known, labelling["labels"]):
-                note(line)
+            _note_left_out(known, labelling["labels"])
             labelled = Labelled.of(alike.database, known, model, alike.folder)
             copy = copied.reader()
             with (
                 failing(OUTPUT),
                 writing_frames(target, TYPES | _types(copied)) as write,
-                _writing_votes(neighbors) as write_votes,
+                writing_frames(neighbors, VOTE_TYPES)
+                if neighbors
+                else nullcontext() as write_votes,
                 progress(len(alike.queries.names), quiet, "query") as bar,
             ):
                 for table, votes in labelled.annotate(alike.queries):
@@ -171,12 +171,12 @@ def annotate_command(
                     with failing(INPUT):
                         table = table.assign(**copy(len(table)))
                     write(table)
-                    write_votes(votes)
+                    if neighbors:
+                        write_votes(votes)
                     bar.update(len(table))
     counts = _counted(pd.concat(judged))
     n_targets, n_labels = len(labelled.names), len(model.classes_)
     done = {
-        "output": str(output),
         **counts,
         "n_targets": n_targets,
         "n_labels": n_labels,
@@ -205,7 +205,7 @@ def annotate_command(
             f"Expect {counts['mean_reliability']:.0%} of the labels to be right, the mean "
             f"reliability; {counts['n_reliable']} have one above {_RELIABLE}"
         )
-    report(done, "\n".join(lines), as_json)
+    report(output, done, "\n".join(lines), as_json)
 
 
 def _source(
@@ -265,17 +265,12 @@ def _types(copied: CopiedColumns) -> dict[str, Any]:
     return {name: "string" if kind is None else pd.ArrowDtype(kind) for name, kind in kinds}
 
 
-def _writing_votes(path: Path | None) -> AbstractContextManager[Callable]:
-    """Write the table of neighbours, if there is to be one."""
-    return nullcontext(lambda _: None) if path is None else writing_frames(path, VOTE_TYPES)
-
-
-def _left_out(known: Labels, table: Path | None) -> Iterator[str]:
+def _note_left_out(known: Labels, table: Path | None) -> None:
     """Say what of the database has no label, and what of the labels is not in the database."""
     if n_without := int((known.labels == "").sum()):
-        yield f"{n_without} of {len(known.labels)} sequences of the database have no label"
+        note(f"{n_without} of {len(known.labels)} sequences of the database have no label")
     if known.n_unknown:
-        yield f"Not in the database: {known.n_unknown} of the names of {str(table)!r}"
+        note(f"Not in the database: {known.n_unknown} of the names of {str(table)!r}")
 
 
 def _counted(judged: pd.DataFrame) -> dict[str, Any]:

@@ -80,14 +80,12 @@ def embed_command(
     embedder = make_embedder(chain_of(models, alone=alone), settings)
     with local_copy(sequences) as path, finishing(output) as (target, kept):
         embedder.set_params(store=target if to_store else store)
-        how = {"residues": residues, "quiet": quiet}
-        checked, table = embedded(path, reading, embedder, kept, **how)
+        checked, table = embedded(path, reading, embedder, kept, residues=residues, quiet=quiet)
         # a store is filled by the embedder
         hidden = quiet or checked.shows_progress(residues)
         n_rows = write_table(table, None if to_store else target, output_format, hidden)
     widths = dict(zip(*blocks_of_names(table.columns), strict=True))
     done = {
-        "output": str(output),
         "n_sequences": checked.n_sequences,
         "n_residues": checked.n_residues,
         "n_rows": n_rows,
@@ -96,4 +94,4 @@ def embed_command(
     }
     models = " + ".join(f"{model} ({width})" for model, width in widths.items())
     line = f"{output}: {n_rows} rows of {models}, from {checked.n_sequences} sequences"
-    report(done, line, as_json)
+    report(output, done, line, as_json)

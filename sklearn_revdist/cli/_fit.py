@@ -158,7 +158,7 @@ def fit_command(
         with failing(OUTPUT):
             distiller.save_pretrained(target)
         content = report_of(target)
-    report({"output": str(output), **content}, f"{output}: {described(content)}", as_json)
+    report(output, content, f"{output}: {described(content)}", as_json)
 
 
 def _of_embeddings(path, input_format, distiller, quiet):

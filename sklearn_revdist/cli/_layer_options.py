@@ -68,21 +68,17 @@ def read_reference(_context, parameter: click.Parameter, text: str | None) -> st
     """Read a sequence, or the only one in a file."""
     if text is None:
         return None
-    if not Path(text).is_file():
-        if "." in text or "/" in text or os.sep in text:
-            raise click.BadParameter(f"There is no file {text!r}; check the path.")
-        return _checked(text, parameter)
-    _, sequences = as_usage(read_fasta, text)
-    if len(sequences) != 1:
-        raise click.BadParameter(
-            f"{text!r} has {len(sequences)} sequences; give a file of the wild type alone."
-        )
-    return _checked(sequences[0], parameter)
-
-
-def _checked(reference: str, parameter: click.Parameter) -> str:
-    """Refuse a reference with letters that no residue has; ambiguous ones are checked later."""
-    try:
+    reference = text
+    if Path(text).is_file():
+        _, sequences = as_usage(read_fasta, text)
+        if len(sequences) != 1:
+            raise click.BadParameter(
+                f"{text!r} has {len(sequences)} sequences; give a file of the wild type alone."
+            )
+        reference = sequences[0]
+    elif "." in text or "/" in text or os.sep in text:
+        raise click.BadParameter(f"There is no file {text!r}; check the path.")
+    try:  # ambiguous residues are checked later
         encode_reference(reference, "mask")
     except ValueError as error:
         what = str(error).removeprefix("reference ")

@@ -59,9 +59,9 @@ def write_table(table: Table, path: Path | None, output_format: str | None, quie
     return n_rows
 
 
-def report(content: dict[str, Any], line: str, as_json: bool) -> None:
-    """Print a JSON object on standard output, or a line on standard error."""
+def report(output: Path, content: dict[str, Any], line: str, as_json: bool) -> None:
+    """Print a JSON object about an output on standard output, or a line on standard error."""
     if as_json:
-        print_json(content)
+        print_json({"output": str(output), **content})
     else:
         note(line)

@@ -144,11 +144,11 @@ def score_command(
         writing(target, columns, output_format, types=copied.types) as write,
     ):
         write(labels, scores)
-    done = {"output": str(output), "n_variants": len(scores), "columns": columns}
+    done = {"n_variants": len(scores), "columns": columns}
     names = [entry.name for entry in embedder._entries()]
     where = "" if output == STDIO else f"{output}: "
     line = f"{len(scores)} variants scored by {' and '.join(kinds)} of {' + '.join(names)}"
-    report(done, f"{where}{line}", as_json)
+    report(output, done, f"{where}{line}", as_json)
 
 
 def _named(reference, sequences, first_position):

@@ -123,7 +123,6 @@ def search_command(
                 n_found += len(table)
                 bar.update(n_queries)
     done = {
-        "output": str(output),
         "n_hits": n_found,
         "n_queries": len(given.names),
         "n_targets": len(searched.names),
@@ -138,7 +137,7 @@ def search_command(
         f"{where}{n_found} hits of {len(given.names)} queries in {len(searched.names)} sequences, "
         f"by {searched.rows.shape[1]} columns{of_models}"
     )
-    report(done, line, as_json)
+    report(output, done, line, as_json)
 
 
 def _hits(

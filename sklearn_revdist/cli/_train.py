@@ -120,8 +120,7 @@ def train_command(
     with failing(INPUT):
         read = read_assay(assay, **reading)
         chosen = read_distiller(distiller) if distiller else None
-    for line in _described(read, reading["reference"] is not None):
-        note(line)
+    _note_what_was_read(read, reading["reference"] is not None)
     kept = Kept.beside(output)
     settings |= {"store": store or kept.store, "unknown": reading["unknown"], "verbose": not quiet}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
@@ -159,38 +158,31 @@ def train_command(
         print_json(report)
         return
     cells = [["features", *map(_SPLITS.get, table.columns)]]
-    cells += [
-        [name, *(f"{score:.3f}" for score in row)]
-        for name, row in zip(table.index, table.to_numpy(), strict=True)
-    ]
+    cells += [[name, *(f"{score:.3f}" for score in scores)] for name, *scores in table.itertuples()]
     click.echo(f"Spearman correlation, mean of {n_folds} folds:\n")
     print_table(cells, n_left=1)
     click.echo("")
-    for line in _advice(table, model.card, read.target_name):
-        click.echo(line)
+    _print_advice(table, model.card, read.target_name)
     click.echo(f"{output}: model of {read.target_name!r}, trained on all {len(read.target)} rows")
 
 
-def _described(assay: Assay, given: bool) -> list[str]:
-    """What was read, and what was left out or assumed."""
+def _note_what_was_read(assay: Assay, given: bool) -> None:
+    """Say what was read, and what was left out or assumed."""
     lengths = sorted(set(map(len, assay.sequences)))
     span = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
     n_distinct = len(set(assay.sequences))
-    lines = [
-        f"{assay.name}: {len(assay.target)} measurements of {n_distinct} variants of {span} "
-        "residues"
-    ]
+    what = f"{len(assay.target)} measurements of {n_distinct} variants of {span} residues"
+    note(f"{assay.name}: {what}")
     if assay.left_out:
         counted = ", ".join(f"{n} ({reason})" for reason, n in assay.left_out.items())
-        lines.append(f"Left out: {counted}")
+        note(f"Left out: {counted}")
     if assay.wild_type is None:
-        lines.append("Sequences differ in length, so positions are not compared.")
+        note("Sequences differ in length, so positions are not compared.")
     elif not given:
-        lines.append(
+        note(
             "The most frequent residue at each position is taken for the wild type; if it is not, "
             "give --reference."
         )
-    return lines
 
 
 def _means(compared: Comparison, column: str) -> pd.DataFrame:
@@ -199,25 +191,24 @@ def _means(compared: Comparison, column: str) -> pd.DataFrame:
     return means.unstack(sort=False)
 
 
-def _advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> list[str]:
-    """What the scores mean."""
+def _print_advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> None:
+    """Say what the scores mean."""
     rmse, within = card["rmse"]["random"], card["within_90"]["random"]
-    lines = [
+    click.echo(
         f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units "
         f"of {target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
-    ]
+    )
     if "contiguous" in table:
         within = card["within_90"]["contiguous"]
-        lines.append(
+        click.echo(
             f"At positions without measurements expect less: {within:.0%} lie within, and the "
             f"correlation is {table['contiguous'].iloc[0]:.2f}."
         )
     for split in table:
         best = table[split].idxmax()
         if best != table.index[0] and table[split].max() > table[split].iloc[0]:
-            lines.append(
+            click.echo(
                 f"With rows left out {_SPLITS[split]}, {best} alone predicts better "
                 f"({table[split].max():.3f}, all features {table[split].iloc[0]:.3f}); to train it "
                 f"alone, add --features {best.replace(' + ', ',')}."
             )
-    return lines

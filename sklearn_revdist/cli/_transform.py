@@ -100,14 +100,13 @@ def transform_command(
         chain.set_params(n_components=n_columns)
         n_rows = write_table(_nested(table, chain), target, output_format, hidden)
     done = {
-        "output": str(output),
         "n_rows": n_rows,
         "n_components": n_columns,
         "models": chain.model_names_,
         "seconds": round(time.monotonic() - start, 3),
     }
     models = " + ".join(chain.model_names_)
-    report(done, f"{output}: {n_rows} rows of {n_columns} columns, {models}", as_json)
+    report(output, done, f"{output}: {n_rows} rows of {n_columns} columns, {models}", as_json)
 
 
 def _nested(table: Table, chain: ReverseDistiller) -> Table:

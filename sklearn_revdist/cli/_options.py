@@ -44,9 +44,7 @@ LISTED = ("data", "target", "sequence", "mutant", "skip_invalid")
 tasks_options = together(
     click.argument("tasks", **checked_path(readable)),
     click.option(
-        "--data",
-        **checked_path(readable),
-        help="Folder that the paths in TASKS are relative to.",
+        "--data", **checked_path(readable), help="Folder that the paths in TASKS are relative to."
     ),
     click.option("--target", help="Column of a table that holds what is to be predicted."),
     click.option(
@@ -65,11 +63,7 @@ tasks_options = together(
 def folder_option(content: str, **settings: Any) -> Callable:
     """Make the option for the folder to write to; the help says what is in it."""
     return click.option(
-        "-o",
-        "--output",
-        **checked_path(folder_only),
-        help=f"Folder for {content}.",
-        **settings,
+        "-o", "--output", **checked_path(folder_only), help=f"Folder for {content}.", **settings
     )
 
 

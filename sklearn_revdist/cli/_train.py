@@ -62,13 +62,7 @@ _SPLITS = {
 @click.option("--distiller", help="A distiller that nests the embeddings: a file, or demo.")
 @click.option("--lower-is-better", is_flag=True, help="The best variants have the lowest values.")
 @folds_option
-@click.option(
-    "-o",
-    "--output",
-    **checked_path(file_only),
-    required=True,
-    help="File of the model.",
-)
+@click.option("-o", "--output", **checked_path(file_only), required=True, help="File of the model.")
 @click.option(
     "--predictions",
     **checked_path(frame_path),

@@ -384,7 +384,7 @@ def _wrong_number(column: pd.Series, wrong: NDArray[np.bool_]) -> tuple[int, str
 def _checked_reference(reference: str, unknown: str) -> str:
     reference = drop_stop(reference.strip().upper())
     if wrong := wrong_letter(reference, unknown):
-        raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
+        raise ValueError(f"In `reference` {wrong}; give the sequence of the wild type.")
     return reference
 
 

@@ -20,10 +20,10 @@ from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
 from ._option_groups import gathered
 from ._options import keep_option, name_column_option, report_options, sequence_options
-from ._outputs import refuse_clashes, refuse_json, report
+from ._outputs import finishing, refuse_clashes, refuse_json, report
 from ._paths import STDIO, checked_path, local_copy, readable, refuse_input
 from ._queries import asking, comparison_options, list_option, two_files
-from ._sequence_inputs import Records, finishing
+from ._sequence_inputs import Records
 
 _LABELLING = ("labels", "label_name_column", "label_column", "label_from_header", "group_column")
 # Reliabilities above this are counted.

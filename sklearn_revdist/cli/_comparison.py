@@ -19,7 +19,8 @@ from ._distillers import embedder_of, read_distiller
 from ._embedding_inputs import holds_sequences
 from ._endings import INPUT, failing
 from ._origins import Origin
-from ._sequence_inputs import Kept, embedded
+from ._outputs import Kept
+from ._sequence_inputs import embedded
 from ._spaces import Space, distilled_space, nested_space, plain_space
 
 

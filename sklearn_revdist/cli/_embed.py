@@ -11,9 +11,9 @@ from ._chains import chain_of, make_embedder
 from ._layer_options import refuse_pooling
 from ._model_options import chain_option, store_option
 from ._options import output_option, report_options, sequence_options, table_options
-from ._outputs import check_keep, refuse_json, report, write_table
+from ._outputs import check_keep, finishing, refuse_json, report, write_table
 from ._paths import local_copy, refuse_input, store_only
-from ._sequence_inputs import embedded, finishing
+from ._sequence_inputs import embedded
 
 
 @click.command()

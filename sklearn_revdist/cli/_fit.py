@@ -24,14 +24,13 @@ from ._info import described, report_of
 from ._layer_options import refuse_pooling
 from ._model_options import FAMILIES, models_option, regressor_option
 from ._options import output_option, report_options, sequence_options
-from ._outputs import refuse_json, report
+from ._outputs import finishing, refuse_json, report
 from ._paths import local_copy, refuse_input
 from ._sequence_inputs import (
     RESIDUES,
     Records,
     Sequences,
     checked_sequences,
-    finishing,
     long_sequences_unmentioned,
 )
 from ._weights import fetch_weights

@@ -17,10 +17,9 @@ from ._databases import Database
 from ._endings import INPUT, OUTPUT, failing
 from ._frames import writing_frames
 from ._options import name_column_option, report_options, sequence_options
-from ._outputs import refuse_json, report
+from ._outputs import finishing, refuse_json, report
 from ._paths import STDIO, local_copy, refuse_input
 from ._queries import asking, comparison_options, list_option, two_files
-from ._sequence_inputs import finishing
 
 _TYPES = {
     "query": "string",

@@ -1,11 +1,10 @@
-"""What commands that take sequences share: checks, and keeping unfinished work.
+"""What commands that take sequences share: reading and checking them, and their embeddings.
 
 Embedded sequences are a table like any other. Its batches are computed, and kept beside the output
 until that is complete.
 """
 
 import re
-import shutil
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,42 +30,11 @@ from ..utils._parts import Parts
 from ._chains import embedding_columns
 from ._console import note, say
 from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
-from ._outputs import refuse_clashes
-from ._paths import STDIO, local_output
+from ._outputs import Kept, refuse_clashes
 from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
 _SEQUENCES, RESIDUES = 2**16, 2**13
-
-
-class Kept(NamedTuple):
-    """Where unfinished work is kept beside an output: in a store, or in a folder of parts."""
-
-    store: Path | None
-    folder: Path | None
-
-    @classmethod
-    def beside(cls, output: Path) -> Self:
-        """Keep work beside a file, and none beside standard output."""
-        if output == STDIO:
-            return cls(None, None)
-        name = f"{output.name}.unfinished"
-        return cls(output.with_name(f"{name}.sqlite"), output.with_name(name))
-
-    def remove(self) -> None:
-        """Remove the work, once the output is complete."""
-        if self.store:
-            self.store.unlink(missing_ok=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@contextmanager
-def finishing(output: Path) -> Iterator[tuple[Path, Kept]]:
-    """Give a file to write to, and a place for unfinished work that is removed at the end."""
-    kept = Kept.beside(output)
-    with local_output(output) as target:
-        yield target, kept
-    kept.remove()
 
 
 class Records:

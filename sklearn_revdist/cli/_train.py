@@ -21,8 +21,8 @@ from ._layer_options import read_reference
 from ._model_options import chain_option, device_options, store_option, unknown_option
 from ._option_groups import gathered
 from ._options import folds_option, report_options
+from ._outputs import Kept
 from ._paths import checked_path, file_only, refuse_input
-from ._sequence_inputs import Kept
 from ._weights import fetch_weights_of
 
 # What readers of assays and embedders are told.

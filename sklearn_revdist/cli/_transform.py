@@ -15,9 +15,9 @@ from ._endings import INPUT, as_usage, failing
 from ._layer_options import refuse_pooling
 from ._model_options import FAMILIES, models_option, prefix_option
 from ._options import output_option, report_options, sequence_options, table_options
-from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
+from ._outputs import check_keep, finishing, refuse_clashes, refuse_json, report, write_table
 from ._paths import local_copy, refuse_input
-from ._sequence_inputs import embedded, finishing
+from ._sequence_inputs import embedded
 
 
 @click.command()

@@ -21,9 +21,7 @@ _PARAMETERS = {"chain": "models", "cv": "n_folds"}
 _PHRASES = {
     r"its sequence as reference\b": "its sequence by --reference",
     r"(but|where|from|than) reference\b(?= has| at| only)": r"\1 --reference",
-    r"\bIn reference the\b": "In --reference the",
     r"^reference (?=has|is)": "--reference ",
-    r"\bof pooling(?=;)": "of --pooling",
     r"\bX has(?= \d)": "there are",
     r"\bfeatures has\b": "--features has",
     r"remove gaps, by .* --remove-gaps": "remove gaps",

@@ -26,7 +26,6 @@ _SEQUENCE_COLUMNS = ("sequence", "mutated_sequence")
 _MUTANT_COLUMNS = ("mutant", "mutation", "mutations", "variant")
 _USUAL_COLUMNS = (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)
 _TARGET_COLUMN = "DMS_score"
-_REMEDY = "say which column it is, by its name in the header"
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -189,7 +188,8 @@ def read_assay(
     """
     target = target or _TARGET_COLUMN
     needed = [target, *filter(None, [sequence_column, mutant_column])]
-    table = read_text(path, needed, wanted=_USUAL_COLUMNS, remedy=_REMEDY)
+    remedy = "say which one it is (`target`, `sequence_column`, `mutant_column`)"
+    table = read_text(path, needed, wanted=_USUAL_COLUMNS, remedy=remedy)
     numbers = _numbers(table[target])
     measured = ~table[target].str.strip().isin(MISSING).to_numpy()
     _check_numbers(table[target], measured & ~np.isfinite(numbers))
@@ -198,7 +198,7 @@ def read_assay(
     if reference is not None:
         reference = drop_stop(reference.strip().upper())
         if wrong := wrong_letter(reference, unknown):
-            raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
+            raise ValueError(f"In `reference` {wrong}; give the sequence of the wild type.")
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
@@ -257,7 +257,8 @@ def read_variants(
         As :func:`read_text` does.
     """
     if given := [column for column in (sequence_column, mutant_column) if column]:
-        return read_text(path, given, remedy=_REMEDY)
+        remedy = "say which one it is (`sequence_column`, `mutant_column`)"
+        return read_text(path, given, remedy=remedy)
     for column in _USUAL_COLUMNS:
         with suppress(Unreadable):  # by the column, the delimiter is known as well
             return read_text(path, [column])

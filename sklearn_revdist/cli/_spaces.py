@@ -17,9 +17,9 @@ from ..embedding._blocks import columns_of
 from ..matrix._prefixes import model_prefixes, prefix_length
 from ..utils._models import model_and_layer
 from ._alike_embedders import Asked, embedder_of_one, last_of, origin_of
-from ._console import as_usage
 from ._databases import Source
 from ._distillers import prefix_of, read_prefix
+from ._endings import as_usage
 
 
 class Space(NamedTuple):

@@ -105,7 +105,7 @@ class Positions:
         if self.numbers[-1] > len(short):
             raise ValueError(
                 f"Record {record} (counting from 0) has {len(short)} residues, so there is none at "
-                f"position {self.numbers[-1]} of pooling; leave out the position or the record."
+                f"position {self.numbers[-1]} of `pooling`; leave out the position or the record."
             )
 
 

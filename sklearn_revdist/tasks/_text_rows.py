@@ -12,10 +12,7 @@ from ..sequences._packed import plain_name
 from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
-_REMEDY = (
-    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
-    "the task in TOML"
-)
+_REMEDY = "name the columns to read (`target`, `sequence`), or list the task in TOML"
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 

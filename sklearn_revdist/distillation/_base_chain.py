@@ -10,11 +10,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
 from ..matrix._layout import Blocks, column_names, find_blocks
 from ..matrix._moments import Moments, check_moments
 from ..matrix._prefixes import model_index
-from ..matrix._rows import check_row_weights, check_rows, check_rows_as_fitted, string_columns
+from ..matrix._rows import (
+    check_row_weights,
+    check_rows,
+    check_rows_as_fitted,
+    header,
+    string_columns,
+)
 from ..utils._compat import _fit_context, validate_parameter_constraints
 from ..utils._messages import first_line
 from ._solved_chain import ATTRIBUTES, SolvedChain

@@ -179,7 +179,7 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
     spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
     fit = regress(spectrum, total, weight, **regression)
     condition = max(carried.condition, spectrum.condition)
-    residual = space.joint_residual(carried.space, carried.to_left, prefix, own, fit)
+    residual = space.joint_residual(carried, prefix, own, fit)
     n_carried = carried.to_left.shape[1]
     scale = space.scale[start - n_carried : own.stop]
     factor = residual.factor(scale, 8 * len(scale) * EPS * condition)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from ..tables._columns import check_once
 from ..utils._compat import _check_feature_names_in
 from ..utils._messages import first_line
-from ._dask import as_blocks, header, is_dask
+from ._dask import as_blocks, is_dask
 from ._layout import check_numbers_in_order, column_names, find_blocks
 from ._moments import check_weights
 from ._torch import as_array, as_rows, is_tensor
@@ -78,6 +78,11 @@ def check_rows_as_fitted(
     rows = check_rows(X, estimator)
     validate_data(estimator, header(X), reset=False, skip_check_array=True)
     return rows
+
+
+def header(X: Any) -> Any:
+    """Return an empty pandas data frame with the columns of a dask data frame; else X."""
+    return X._meta if is_dask(X) and hasattr(X, "columns") else X
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Any) -> Any:

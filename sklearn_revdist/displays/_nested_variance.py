@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..evaluation._steps import OF_DISTILLER, distiller_of
+from ..evaluation._prefix_scores import OF_DISTILLER, distiller_of
 from ..matrix._moments import Moments, square
 from ..matrix._rows import check_rows_as_fitted
 from ..utils._compat import validate_params

@@ -21,7 +21,7 @@ from ..utils._fingerprint import fingerprint
 from ..utils._messages import warn_of_skipped
 from ._fold_scores import SCORED, score_folds
 from ._model_free import MODEL_FREE, ModelFree
-from ._probes import make_probe
+from ._probes import N_JOBS, make_probe
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
@@ -47,11 +47,7 @@ COLUMNS = ["task", "rows", "metric", "split", *SCORED]
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "probe": [str, HasMethods(["fit", "predict"]), PrefixNeighbors, None],
         "output": [str, os.PathLike, None],
-        "n_jobs": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Integral, None, -1, closed="right"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=False,

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..neighbors._prefix_neighbors import PrefixNeighbors
@@ -337,14 +335,12 @@ def _score_task(
     probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     names = check_models(task, embedder, distiller)
     X = embed_task(task, embedder).astype(np.float64)
-    try:
-        check_is_fitted(distiller)
+    if "model_names_" in vars(distiller):
         sizes = Sizes.of_fitted(distiller)
-        natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
-    except NotFittedError:
+    else:
         sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
-        natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")
+    natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
     listed = [
         each
         for each in list_representations(len(sizes.models), representations, fitted_on)

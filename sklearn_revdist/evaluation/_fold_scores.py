@@ -49,8 +49,7 @@ def _columns_by_fold(
             columns = natural.columns(each.level, each.name)
             for fold in range(len(folds)):
                 yield each, fold, columns
-    of_maps = (each for each in listed if each.name not in MODEL_FREE)
-    of_fold = [each for each in of_maps if each.fitted_on == "fold"]
+    of_fold = [each for each in listed if each.fitted_on == "fold" and each.name not in MODEL_FREE]
     for fold, (train, _) in enumerate(folds if of_fold else []):
         maps = Maps(natural.X, natural.sizes, natural.distiller, rows=train)
         for each in of_fold:

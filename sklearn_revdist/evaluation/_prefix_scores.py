@@ -10,10 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..matrix._rows import check_rows_as_fitted, check_targets
+from ..matrix._rows import check_targets
 from ..probes._folds import shuffled_cv
 from ..sequences._tokens import as_list
 from ..tasks._task import Task
@@ -141,9 +140,7 @@ def prefix_scores(
     5  block1     concat_pca          8        0.83
     """
     distiller, X = distiller_of(distiller, X)
-    check_is_fitted(distiller)
-    X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-    X = np.asarray(X, dtype=np.float64)
+    X = np.asarray(distiller._check_rows(X), dtype=np.float64)
     y = check_targets(column_or_1d(y), "evaluate")
     check_consistent_length(X, y)
     if isinstance(cv, str):  # which has a method of that name

@@ -72,11 +72,6 @@ class NaiveSteps(SolvedChain):
             offset = step.basis[:, : len(offset)] @ (offset - step.prefix_mean)
         return offset
 
-    @property
-    def n_zero(self) -> NDArray[np.int64]:
-        """Number of columns of each step that are zero."""
-        return np.array([(~step.basis.any(axis=1)).sum() for step in self.levels], dtype=int)
-
     def transform(self, X: Any) -> Any:
         """Reduce embeddings; those of a single model are returned unchanged.
 

@@ -32,7 +32,9 @@ _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 # Fields of a level that the files do not hold.
-_UNKNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
+_UNKNOWN = dict.fromkeys(
+    ("r2", "explained_variance_ratio", "condition", "alpha", "amplification"), np.nan
+)
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -91,24 +93,15 @@ def read_published(
     if folder is None:
         return None
     dims, levels = [], []
-    mean, to_prefix = np.zeros(0), np.zeros((0, 0))
     for path in _step_paths(folder, "rd", variant):
         coef, intercept, basis = _read_step(path)
         if not dims:
-            dims.append(len(coef))
-            mean, to_prefix = np.zeros(len(coef)), np.eye(len(coef))
+            dims, mean, to_prefix = [len(coef)], np.zeros(len(coef)), np.eye(len(coef))
         _check_follows(path, len(coef), len(to_prefix))
         components = np.hstack([-basis @ coef.T @ to_prefix, basis])
-        levels.append(
-            Level(
-                components=components,
-                coef=coef,
-                carried=np.zeros((len(basis), 0)),
-                rank=len(basis),
-                n_prefix_components=len(coef),
-                **dict.fromkeys(_UNKNOWN, np.nan),
-            )
-        )
+        carried = np.zeros((len(basis), 0))
+        known = {"rank": len(basis), "n_prefix_components": len(coef)}
+        levels.append(Level(components, coef, carried, **known, **_UNKNOWN))
         # Where the first model's embedding is zero, so is the prefix: only the intercept remains.
         mean = np.concatenate([mean, intercept])
         to_prefix = extend(to_prefix, components)
@@ -132,12 +125,11 @@ def read_published_naive(
             f"{str(name_or_path)!r} is not a folder; give the one that holds the published "
             "weights, or a repository on the hub."
         )
-    dims, mean, steps = [], np.zeros(0), []
+    dims, steps = [], []
     for path in _step_paths(folder, "naive", variant):
         step, own_mean = _read_naive_step(path)
         if not dims:
-            dims.append(len(step.prefix_mean))
-            mean = step.prefix_mean
+            dims, mean = [len(step.prefix_mean)], step.prefix_mean
         _check_follows(path, len(step.prefix_mean), dims[-1])
         mean = np.concatenate([mean, own_mean])
         steps.append(step)

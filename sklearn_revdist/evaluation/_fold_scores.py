@@ -19,17 +19,8 @@ from ._splits import Folds
 
 # Columns of the rows that `score_folds` returns.
 SCORED = [
-    "subset",
-    "model",
-    "representation",
-    "fitted_on",
-    "n_columns",
-    "score",
-    "score_std",
-    "n_folds",
-    "n_test",
-    "penalty",
-    *OF_BEST,
+    *("subset", "model", "representation", "fitted_on", "n_columns"),
+    *("score", "score_std", "n_folds", "n_test", "penalty", *OF_BEST),
 ]
 # Fewer rows are too few for a correlation.
 _FEWEST_IN_SUBSET = 10

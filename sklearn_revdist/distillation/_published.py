@@ -262,36 +262,32 @@ def _read_naive_step(path):
 
 @contextmanager
 def _arrays_of_step(path):
-    """Yield the arrays of a file; within the context, turn errors into one that names the file."""
-    arrays = _read_arrays(path)
-    try:
-        yield arrays
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{str(path)!r} is not a step of a published chain ({first_line(error)}); fetch it "
-            "again."
-        ) from error
-
-
-def _read_arrays(path):
-    """Read the arrays of an npz file as float64; nothing in it is executed."""
-    try:
+    """Yield the arrays of an npz file as float64; nothing in it is executed."""
+    # A damaged file makes zipfile, zlib and NumPy raise anything.
+    with _refused(path, "cannot be read as published weights", Exception):
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist())
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
-        raise ValueError(
-            f"{str(path)!r} cannot be read as published weights ({first_line(error)}); fetch it "
-            "again."
-        ) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(
                 f"{str(path)!r} holds values in {name!r} that are not finite numbers; fetch it "
                 "again."
             )
-    return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+    misfits = KeyError, IndexError, TypeError, ValueError
+    with _refused(path, "is not a step of a published chain", misfits):
+        yield {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+
+
+@contextmanager
+def _refused(path, why, errors):
+    """Turn errors into one that names the file."""
+    try:
+        yield
+    except errors as error:
+        message = f"{str(path)!r} {why} ({first_line(error)}); fetch it again."
+        raise ValueError(message) from error
 
 
 def _check_members(members):

@@ -211,9 +211,5 @@ def score_best(
     """
     if metric != "spearman":
         return np.nan, np.nan, np.nan
-    threshold = float(np.median(y_train))
-    return (
-        top_k_recall(y, predicted),
-        hit_rate(y, predicted, threshold=threshold),
-        ndcg_at_k(y, predicted),
-    )
+    hits = hit_rate(y, predicted, threshold=float(np.median(y_train)))
+    return top_k_recall(y, predicted), hits, ndcg_at_k(y, predicted)

@@ -47,7 +47,6 @@ class AffineChain(SolvedChain):
     levels: list[Level]
 
     r2 = array_of_levels("r2")
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
     ranks = array_of_levels("rank", int)
     conditions = array_of_levels("condition")
     alphas = array_of_levels("alpha")

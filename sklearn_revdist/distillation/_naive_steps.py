@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..matrix._moments import Moments
 from ..matrix._torch import dtype_of, empty_like, like
 from ._regressors import EPS
-from ._solved_chain import SolvedChain, array_of_levels
+from ._solved_chain import SolvedChain
 from ._spaces import principal_directions, varying_space
 
 
@@ -53,8 +53,6 @@ class NaiveSteps(SolvedChain):
     """
 
     levels: list[Step]
-
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
 
     @cached_property
     def components(self) -> NDArray[np.float64]:

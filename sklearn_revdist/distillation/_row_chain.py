@@ -70,7 +70,6 @@ class RowChain(SolvedChain):
     levels: list[RowLevel]
 
     r2 = array_of_levels("r2")
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
     ranks = array_of_levels("rank", int)
 
     @cached_property

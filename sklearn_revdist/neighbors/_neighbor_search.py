@@ -15,8 +15,8 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
 from ..matrix._prefixes import prefix_length
+from ..matrix._rows import header
 from ..utils._compat import Interval, StrOptions, validate_params
 from ..utils._threads import n_blas_threads
 from ._found import Nearest, Within

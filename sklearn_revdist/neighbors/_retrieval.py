@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
-from ..matrix._rows import check_rows
+from ..matrix._rows import check_rows, header
 from ..matrix._torch import as_array
 from ..utils._compat import Interval
 from ..utils._messages import first_line

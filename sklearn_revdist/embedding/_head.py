@@ -1,16 +1,13 @@
 """The head of a masked language model: from a row of the last layer to probabilities (torch)."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..sequences._tokens import TOKENS
-from ..utils._models import Model
 from ..utils._torch_settings import default_settings
-from ._checkpoints import locate, read_checkpoint
+from ._checkpoints import Checkpoint
 
 _PARTS = ("dense.weight", "dense.bias", "layer_norm.weight", "layer_norm.bias", "bias")
 
@@ -20,8 +17,7 @@ class Head:
 
     Parameters
     ----------
-    entry : Model or Path
-        Whose checkpoint is read.
+    checkpoint : Checkpoint
 
     Raises
     ------
@@ -29,8 +25,7 @@ class Head:
         If the checkpoint has no head, or one of another shape.
     """
 
-    def __init__(self, entry: Model | Path):
-        checkpoint = read_checkpoint(locate(entry), entry if isinstance(entry, Model) else None)
+    def __init__(self, checkpoint: Checkpoint):
         tensors, width = checkpoint.tensors, checkpoint.width
         shapes = ((width, width), (width,), (width,), (width,), (len(TOKENS),))
         parts = [tensors.get(f"lm_head.{name}") for name in _PARTS]

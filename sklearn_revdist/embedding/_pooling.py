@@ -237,7 +237,12 @@ def resolve_poolings(
     entries = list(pooling) if several else [pooling]
     tokens = None
     if any(isinstance(entry, str) and entry in _OF_SITES for entry in entries):
-        tokens = _reference(reference, pooling, unknown)
+        if reference is None:
+            raise ValueError(
+                f"pooling={pooling!r} compares sequences with the wild type, which is missing; "
+                "give its sequence as reference."
+            )
+        tokens = encode_reference(reference, unknown)
     poolings = [_resolve(entry, tokens, identify) for entry in entries]
     for i, one in enumerate(poolings):
         if one in poolings[:i]:
@@ -309,15 +314,6 @@ def _maxima(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return rows.max(axis=0)
 
 
-def _reference(reference: str | None, pooling: Any, unknown: str) -> NDArray[np.uint8]:
-    if reference is None:
-        raise ValueError(
-            f"pooling={pooling!r} compares sequences with the wild type, which is missing; give "
-            "its sequence as reference."
-        )
-    return encode_reference(reference, unknown)
-
-
 def _positions(entry: Any) -> NDArray[np.int64]:
     numbers = np.asarray(entry)
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or not len(numbers):
@@ -337,12 +333,9 @@ def _positions(entry: Any) -> NDArray[np.int64]:
 
 def _as_ranges(numbers: NDArray[np.int64]) -> str:
     """Write sorted numbers like 1-3,7."""
-    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers.tolist()), _shift)]
+    by_shift = groupby(enumerate(numbers.tolist()), lambda item: item[1] - item[0])
+    runs = [[n for _, n in run] for _, run in by_shift]
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _shift(item: tuple[int, int]) -> int:
-    return item[1] - item[0]
 
 
 def _sum_of(piece: Piece, chosen: NDArray[np.bool_] | None, is_whole: bool) -> Sum:

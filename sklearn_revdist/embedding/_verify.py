@@ -141,11 +141,12 @@ def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool
     stock = FairESM(checkpoint, torch_device)
     natural = _natural()
     few = natural[:_N_NATURAL]
+    long = ["".join(natural)[:length] for length in _LONG]
     rows: list[Agreement] = []
     means: list[Agreement] = []
     cosines: list[float] = []
     with ProgressBar(desc=name, total=0, disable=not verbose) as bar:
-        for group in ([*few, *_SMALL, _unusual(few[0])], _long(natural)):
+        for group in ([*few, *_SMALL, _unusual(few[0])], long):
             bar.total += len(group)
             single, double = [], []
             for sequence in group:
@@ -221,11 +222,6 @@ def _unusual(sequence: str) -> str:
     letters[3::7] = ["X"] * len(letters[3::7])
     letters[5::9] = ["<mask>"] * len(letters[5::9])
     return "".join(letters)
-
-
-def _long(natural: list[str]) -> list[str]:
-    """Join natural proteins to sequences of the lengths `_LONG`."""
-    return ["".join(natural)[:length] for length in _LONG]
 
 
 def _rows(embedder: ESMEmbedder, sequences: list[str]) -> list[NDArray]:

@@ -129,9 +129,8 @@ class PaddedModel:
     def _check(self, name: str) -> None:
         """Refuse what is not an encoder: its first residue does not depend on the second."""
         one, other = encode_sequences(["AC", "AW"])
-        with any_error_as(
-            f"{name} cannot be used as an encoder of residues", "choose another model"
-        ):
+        what = f"{name} cannot be used as an encoder of residues"
+        with any_error_as(what, "choose another model"):  # models take and return anything
             layers = range(self.n_layers + 1)
             found = [[*self.forward([tokens], layers)] for tokens in (one, other)]
             shapes = {tuple(x.shape) for of_sequence in found for x in of_sequence}
@@ -162,9 +161,8 @@ def _load(name: str, folder: Path, config: Any, dtype: torch.dtype) -> torch.nn.
             "itself; choose another model."
         )
     auto = AutoModelForTextEncoding if has_encoder else AutoModel
-    with any_error_as(
-        f"The weights of {name} in {str(folder)!r} cannot be read", "replace the files"
-    ):
+    what = f"The weights of {name} in {str(folder)!r} cannot be read"
+    with any_error_as(what, "replace the files"):
         model, report = auto.from_pretrained(
             folder,
             config=config,

@@ -61,7 +61,7 @@ def open_table_rows(
     def place(number: int) -> str:
         return f"{str(path)!r}, row {number} (counting from 0)"
 
-    yield Rows(kept, enumerate(map(list, parquet_rows(path, kept))), place)
+    yield Rows(kept, lambda columns: enumerate(parquet_rows(path, columns)), place)
 
 
 def read_columns(
@@ -81,12 +81,8 @@ def read_columns(
         The place of each row, and its cells in the order of `needed`.
     """
     with open_table_rows(path, needed) as table:
-        if plain_suffix(path) == ".parquet":  # of which other columns need not be read
-            rows = enumerate(parquet_rows(Path(path), list(needed)))
-        else:
-            at = [table.columns.index(column) for column in needed]
-            rows = ((number, tuple(row[i] for i in at)) for number, row in table.rows)
-        return [(table.place(number), cells) for number, cells in rows]
+        rows = table.cells(list(needed))
+        return [(table.place(number), tuple(cells)) for number, cells in rows]
 
 
 def table_columns(path: str | os.PathLike, wanted: Collection[str] = ()) -> list[str]:

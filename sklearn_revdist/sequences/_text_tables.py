@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,15 +31,16 @@ class Rows(NamedTuple):
     ----------
     columns : list of str
         Names; columns without a name, or with one that others have too, are left out.
-    rows : iterator of (int, list of str)
-        The number of the line in which a row begins, or of the row of a sheet, and the cells of
-        `columns`, without blanks around them except for those inside quotes.
+    cells : callable
+        Takes some of these names, and yields for each row the number of the line in which it
+        begins, or of the row of a sheet, and the cells of these columns, without blanks around
+        them except for those inside quotes. It is called once.
     place : callable
         Turns such a number into file and line, for messages.
     """
 
     columns: list[str]
-    rows: Iterator[tuple[int, list[str]]]
+    cells: Callable[[Sequence[str]], Iterator[tuple[int, list[str]]]]
     place: Callable[[int], str]
 
 
@@ -239,10 +241,8 @@ def _table(rows, place, path, needed, wanted, columns):
     if needed and not names:
         raise Unreadable(f"{str(path)!r} is empty; check that it is complete.")
     check_columns(names, needed, wanted, path, f"{place(first)},")
-    kept = [i for i, name in enumerate(names) if name and names.count(name) == 1]
-    least = 1 + max((i for i, name in enumerate(names) if name), default=-1)
-    cells = _cells(rows, place, kept, least, len(names))
-    return Rows([names[i] for i in kept], cells, place)
+    kept = [name for name in names if name and names.count(name) == 1]
+    return Rows(kept, partial(_cells, rows, place, names), place)
 
 
 def check_columns(
@@ -275,7 +275,9 @@ def check_columns(
             )
 
 
-def _cells(rows, place, kept, least, most):
+def _cells(rows, place, names, columns):
+    kept = [names.index(column) for column in columns]
+    least, most = 1 + max((i for i, name in enumerate(names) if name), default=-1), len(names)
     for number, row in rows:
         if len(row) < least:
             raise Unreadable(

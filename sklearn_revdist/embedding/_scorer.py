@@ -17,7 +17,7 @@ from ._entries import Block
 from ._pooling import Masked, Residues
 
 if TYPE_CHECKING:
-    from ._head import Head
+    from ._esm2 import Head
 
 KINDS = ("masked_marginals", "wild_type_marginals", "pseudo_log_likelihood")
 _AT_A_TIME = 2**14  # masked sequences
@@ -174,7 +174,7 @@ class ESMScorer(StoreUser):
         FileNotFoundError
             If there are no weights; the message says where to put them.
         """
-        from ._head import Head
+        from ._esm2 import Head
 
         self._validate_params()
         tokens = encode_sequences(X, self.unknown)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..tables._table import import_parquet, reading_as
 from ._packed import plain_suffix
-from ._text_tables import Rows, check_columns, open_rows
+from ._text_tables import Rows, cell_text, check_columns, open_rows
 
 _BATCH = 2**14  # rows of Parquet read at a time
 _SHORT = {"halffloat": np.float16, "float": np.float32}
@@ -121,14 +121,6 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]
 
 
 def _texts(column):
-    short = _SHORT.get(str(column.type), lambda value: value)
-    return [_as_text(value, short) for value in column.to_pylist()]
-
-
-def _as_text(value, short):
-    if isinstance(value, float):
-        if value != value:
-            return ""
-        # pandas turns whole numbers with gaps into floats
-        value = int(value) if value.is_integer() else short(value)
-    return "" if value is None else str(value)
+    # pandas turns whole numbers with gaps into floats
+    short = _SHORT.get(str(column.type), float)
+    return [cell_text(value, short) for value in column.to_pylist()]

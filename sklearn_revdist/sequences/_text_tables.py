@@ -135,12 +135,7 @@ def recognise(path: str | os.PathLike, column: str) -> str | None:
 
 def _first_line(text):
     """Return the number of blank lines at the beginning, and the line after them."""
-    before = 0
-    for line in text:
-        if line.strip():
-            return before, line
-        before += 1
-    return before, ""
+    return next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
 
 
 def _dialect(delimiter):
@@ -351,11 +346,13 @@ def _sheet_rows(sheet):
     sheet.reset_dimensions()  # other programs write wrong ones
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if any(value is not None for value in row):
-            yield number, [_cell(value) for value in row]
+            yield number, [cell_text(value).strip() for value in row]
 
 
-def _cell(value: Any) -> str:
-    """Write the value of a cell as text, whole numbers without a point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()
+def cell_text(value: Any, short: Callable[[float], object] = float) -> str:
+    """Write the value of a cell as text, whole numbers without a point, and nothing for NaN."""
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        value = int(value) if value.is_integer() else short(value)
+    return "" if value is None else str(value)

@@ -264,9 +264,7 @@ class ESMScorer(StoreUser):
         return [block._replace(poolings=(_MASKED,)) for block in blocks], reference
 
     def _masked_marginals(self, block, head, variants, reference, store):
-        mutated = np.unique(
-            np.concatenate([np.flatnonzero(v != reference) for v in variants.values()])
-        )
+        mutated = np.flatnonzero((np.stack([*variants.values()]) != reference).any(axis=0))
         masked = {i: self._mask(reference, i) for i in mutated.tolist()}
         logs = self._log_probabilities(block, head, masked, store) if masked else {}
         return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}

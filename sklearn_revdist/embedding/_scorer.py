@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _AT_A_TIME = 2**14  # masked sequences
 _MASKED = Residues("masked", "masked", Masked())
 
 
+@dataclass(eq=False, repr=False)
 class ESMScorer(StoreUser):
     """Score variants of a protein by how likely each model of a chain finds them.
 
@@ -96,7 +98,19 @@ class ESMScorer(StoreUser):
     'esm2_t3_100K_demo_masked_marginals'
     """
 
-    _parameter_constraints: dict = {
+    chain: str | Sequence[str] = "650M"
+    _: KW_ONLY
+    kinds: Sequence[str] = ("masked_marginals",)
+    reference: str | None = None
+    device: str | None = None
+    dtype: str = "auto"
+    batch_tokens: int | None = None
+    max_length: int | None = None
+    unknown: str = "error"
+    store: str | os.PathLike | None = None
+    verbose: bool = False
+
+    _parameter_constraints: ClassVar[dict] = {
         "kinds": [list, tuple],
         **{
             name: constraint
@@ -104,31 +118,6 @@ class ESMScorer(StoreUser):
             if name not in ("layer", "pooling", "long")
         },
     }
-
-    def __init__(
-        self,
-        chain: str | Sequence[str] = "650M",
-        *,
-        kinds: Sequence[str] = ("masked_marginals",),
-        reference: str | None = None,
-        device: str | None = None,
-        dtype: str = "auto",
-        batch_tokens: int | None = None,
-        max_length: int | None = None,
-        unknown: str = "error",
-        store: str | os.PathLike | None = None,
-        verbose: bool = False,
-    ):
-        self.chain = chain
-        self.kinds = kinds
-        self.reference = reference
-        self.device = device
-        self.dtype = dtype
-        self.batch_tokens = batch_tokens
-        self.max_length = max_length
-        self.unknown = unknown
-        self.store = store
-        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -1,7 +1,6 @@
 """BaseEmbedder: from sequences to rows of pooled or residue representations of each model."""
 
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +20,7 @@ from ..sequences._windows import limit_length
 from ..utils._compat import Interval, RealNotInt, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
+from ..utils._messages import warn_user
 from ._assembly import pooled_rows, records_of_sequences, residue_blocks
 from ._entries import Block, Entry, columns_of, resolve_blocks
 from ._pooling import check_poolings, resolve_poolings
@@ -46,12 +46,10 @@ class StoreUser(SequenceTransformer):
             return nullcontext()
         meant, path = self.__dict__.pop("_meant_store", None), local_path(self.store).absolute()
         if meant not in (None, str(path)) and not path.exists():
-            warnings.warn(
+            warn_user(
                 f"store={str(self.store)!r} is relative and meant {meant!r} where this "
                 f"{type(self).__name__} was saved; here it is {str(path)!r}, a new file, so that "
-                "sequences are embedded again; set `store` to the absolute path to use the former.",
-                UserWarning,
-                stacklevel=5,
+                "sequences are embedded again; set `store` to the absolute path to use the former."
             )
         return EmbeddingStore.create(self.store, exist_ok=True)
 

@@ -262,7 +262,7 @@ def _plan(records, embedder, settings, tokens_per_part, folder):
             lengths.append(len(tokens))
         hashed.update(json.dumps(names).encode())
     hashed.update(digests)
-    encoder.warn(stacklevel=4)
+    encoder.warn()
     lengths = np.array(lengths)
     check_lengths(lengths, embedder.max_length, embedder.long)
     rows = _first_rows(digests)

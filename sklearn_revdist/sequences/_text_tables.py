@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..utils._messages import first_line
+from ..utils._messages import first_line, warn_user
 from ._packed import Unreadable, open_content, plain_suffix
 from ._text import as_text
 
@@ -330,11 +330,9 @@ def _sheet(file, path):
             "again, or as CSV."
         ) from error
     if others:
-        warnings.warn(
+        warn_user(
             f"Of {str(path)!r} the sheet {title!r} is read, and not "
-            f"{', '.join(map(repr, others))}; to read that, save it as a separate file.",
-            UserWarning,
-            stacklevel=2,
+            f"{', '.join(map(repr, others))}; to read that, save it as a separate file."
         )
     width = max((len(row) for _, row in rows), default=0)
     padded = ((number, row + [""] * (width - len(row))) for number, row in rows)

@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from ._messages import warn_user
 from ._progress import ProgressBar
 
 _Bar = Callable[..., ProgressBar]
@@ -105,7 +105,7 @@ def _complete(
             answered = isinstance(error.__cause__, HTTPError)
             if attempt == n_retries or not (answered or file.tell()):
                 raise OSError(str(error)) from error.__cause__
-            warnings.warn(f"{address}: {error}; trying again.", UserWarning, stacklevel=6)
+            warn_user(f"{address}: {error}; trying again.")
         time.sleep(delay)
 
 

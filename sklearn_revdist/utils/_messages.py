@@ -1,10 +1,12 @@
-"""Messages: errors of other libraries on one line, and a line for each thing that is skipped."""
+"""Messages: errors of other libraries on one line, warnings that are about the user's code."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 
 _LONGEST = 200  # it may contain text of a file
 _MOST_NAMED = 10
+_BETWEEN = {"sklearn_revdist", "sklearn", "contextlib"}  # what stands between users and a warning
 
 
 def first_line(error: BaseException) -> str:
@@ -21,6 +23,14 @@ def first_line(error: BaseException) -> str:
     """
     line = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of something in the user's code that called the package, maybe through scikit-learn."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def warn_of_skipped(skipped: Mapping[str, str], stacklevel: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..sequences._tokens import as_text
 from ..sequences._windows import Piece, split
 from ._entries import Block, columns_of
-from ._pooling import OfRows, Pooling, Residues, Sum
+from ._pooling import OfRows, Pooling, Sum
 from ._store import EmbeddingStore
 from ._store_file import SequenceKey
 
@@ -132,7 +132,7 @@ def _pool(
             continue
         divisor, at = pooling.divisor(tokens, len(parts)), next(sums)
         mean = sum(values.sums[:, at] / divisor for _, values in parts)
-        if isinstance(pooling, Residues) and reference is not None and pooling.less_reference:
+        if pooling.less_reference:
             mean = pooling.subtract(mean, tokens, reference)
         pooled.append(mean)
     return np.stack(pooled, axis=1)
@@ -155,7 +155,7 @@ def _reference_rows(
 ) -> NDArray[np.float32] | None:
     """Rows of the reference of a difference, cut like the sequences, if there is one."""
     for pooling in block.poolings:
-        if isinstance(pooling, Residues) and pooling.less_reference:
+        if pooling.less_reference:
             tokens = pooling.at.reference[: len(next(iter(records.values())))]
             batches = run.embed(
                 block.entry, split(0, tokens, run.max_length), block.layers, rows=True

@@ -53,6 +53,7 @@ class Pooling:
     key: str
 
     is_mean = False  # over residues, so that a distiller of residues applies
+    less_reference = False
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,17 @@ class Residues(Pooling):
         return not self.less_reference
 
     def sum(self, piece: Piece, tokens: NDArray[np.uint8]) -> Sum:
-        """Return what a piece of a sequence contributes."""
-        return _sum_of(piece, self.at and self.at.of(tokens), len(piece.tokens) == len(tokens))
+        """Return what a piece of a sequence contributes, from its first chosen residue on."""
+        weight = piece.weight
+        start, stop = 0, len(weight)
+        if self.at:
+            chosen = self.at.of(tokens)[piece.start : piece.start + stop]
+            (at,) = np.nonzero(chosen)
+            start, stop = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
+            weight = weight * chosen
+        weight = weight[start:stop]
+        is_whole = len(piece.tokens) == len(tokens)
+        return Sum(start + 1, stop + 1, None if is_whole and weight.all() else weight)
 
     def divisor(self, tokens: NDArray[np.uint8], n_pieces: int) -> int:
         """Return what the sums of all pieces together are divided by."""
@@ -157,7 +167,6 @@ class Residues(Pooling):
         self, mean: NDArray[np.float32], tokens: NDArray[np.uint8], rows: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Subtract the mean of the reference's rows, of shape (n_layers, n_residues, width)."""
-        assert isinstance(self.at, Sites)
         if np.array_equal(tokens, self.at.reference[: len(tokens)]):
             return np.zeros_like(mean)  # exactly, not up to rounding
         reference = rows[:, self.at.of(tokens)].mean(axis=1, dtype=np.float64)
@@ -336,16 +345,3 @@ def _as_ranges(numbers: NDArray[np.int64]) -> str:
     by_shift = groupby(enumerate(numbers.tolist()), lambda item: item[1] - item[0])
     runs = [[n for _, n in run] for _, run in by_shift]
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _sum_of(piece: Piece, chosen: NDArray[np.bool_] | None, is_whole: bool) -> Sum:
-    """The sum over the chosen residues of a piece, from the first to the last one."""
-    weight = piece.weight
-    start, stop = 0, len(weight)
-    if chosen is not None:
-        chosen = chosen[piece.start : piece.start + stop]
-        (at,) = np.nonzero(chosen)
-        start, stop = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
-        weight = weight * chosen
-    weight = weight[start:stop]
-    return Sum(start + 1, stop + 1, None if is_whole and weight.all() else weight)

@@ -33,19 +33,16 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-def warn_of_skipped(skipped: Mapping[str, str], stacklevel: int) -> None:
+def warn_of_skipped(skipped: Mapping[str, str]) -> None:
     """Warn of each of ten things that are skipped, and then of how many more there are.
 
     Parameters
     ----------
     skipped : mapping of str to str
         Names, and for each the reason.
-    stacklevel : int
-        As for :func:`warnings.warn`; 1 is the caller.
     """
     names = list(skipped)
     for name in names[:_MOST_NAMED]:
-        message = f"{name!r} is skipped: {skipped[name]}."
-        warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+        warn_user(f"{name!r} is skipped: {skipped[name]}.")
     if more := len(names[_MOST_NAMED:]):
-        warnings.warn(f"{more} more are skipped.", UserWarning, stacklevel=stacklevel + 1)
+        warn_user(f"{more} more are skipped.")

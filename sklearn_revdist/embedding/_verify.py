@@ -1,7 +1,6 @@
 """verify_embeddings: compare our embeddings with fair-esm's and with published outputs."""
 
 from collections.abc import Sequence
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..sequences._records import read_records
 from ..utils._compat import StrOptions, validate_params
+from ..utils._files import bundled
 from ..utils._models import Model, model_name, resolve_chain
 from ..utils._progress import ProgressBar
 from ._agreement import Agreement, first_layer
@@ -212,8 +212,7 @@ def _not_published(compared: Comparison | None) -> str:
 
 def _natural() -> list[str]:
     """Return natural proteins of the bundled data."""
-    path = resources.files("sklearn_revdist") / "bundled" / "FLIP_SS3_240.csv.gz"
-    return [sequence for _, sequence in islice(read_records(Path(str(path))), 20)]
+    return [sequence for _, sequence in islice(read_records(bundled("FLIP_SS3_240.csv.gz")), 20)]
 
 
 def _unusual(sequence: str) -> str:

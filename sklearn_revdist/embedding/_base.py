@@ -23,7 +23,7 @@ from ..utils._fingerprint import fingerprint
 from ..utils._messages import warn_user
 from ._assembly import pooled_rows, records_of_sequences, residue_blocks
 from ._entries import Block, Entry, columns_of, resolve_blocks
-from ._pooling import check_poolings, resolve_poolings
+from ._pooling import resolve_poolings
 from ._store import EmbeddingStore
 
 if TYPE_CHECKING:
@@ -369,7 +369,13 @@ class BaseEmbedder(StoreUser, ABC):
         """
         poolings = resolve_poolings(self.pooling, self.reference, self.unknown)
         cut = self.max_length if self.long == "truncate" else None
-        return lambda tokens, first: check_poolings(poolings, tokens, cut, first)
+
+        def check(tokens: Sequence[NDArray[np.uint8]], first: int) -> None:
+            for at in [pooling.at for pooling in poolings if pooling.at]:
+                for record, whole in enumerate(tokens, start=first):
+                    at.check(whole, whole[:cut], record)
+
+        return check
 
     def _rows(
         self, blocks: list[Block], tokens: list[NDArray[np.uint8]]

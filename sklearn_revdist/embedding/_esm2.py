@@ -107,6 +107,7 @@ class ESM2:
         layers = [f"layers.{i}" for i in range(checkpoint.n_layers)]
         self.device = device
         self.width = checkpoint.width
+        self.n_layers = checkpoint.n_layers
         self.n_heads = checkpoint.n_heads
         self.token_dropout = checkpoint.token_dropout
         self.embedding = put(sum_dtype, "embed_tokens.weight")
@@ -129,11 +130,6 @@ class ESM2:
         if (frequencies == frequencies[0]).all():
             frequencies = frequencies[:1]
         self.frequencies = frequencies.to(device, torch.float32)
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers."""
-        return len(self.layers)
 
     @torch.inference_mode()
     def forward(

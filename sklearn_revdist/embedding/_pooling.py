@@ -5,11 +5,11 @@ computes. Any other pooling is a function of the rows of all residues.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Pooling:
     key: str
 
     is_mean = False  # over residues, so that a distiller of residues applies
+    at: ClassVar[Any] = None  # which residues, where not all count
     less_reference = False
 
 
@@ -260,36 +261,6 @@ def resolve_poolings(
                 "one out."
             )
     return poolings
-
-
-def check_poolings(
-    poolings: Sequence[Pooling],
-    tokens: Sequence[NDArray[np.uint8]],
-    max_length: int | None,
-    first: int,
-) -> None:
-    """Refuse sequences that cannot be pooled so; errors name the record.
-
-    Parameters
-    ----------
-    poolings : sequence of Pooling
-    tokens : sequence of ndarray of shape (n_residues,), uint8
-        The sequences, whole.
-    max_length : int or None
-        Number of residues after which they are cut.
-    first : int
-        Number of the first record, for messages.
-
-    Raises
-    ------
-    ValueError
-        If a sequence is not of the reference's length or has none of its residues, does not have
-        one of the positions, or has lost those that are pooled by being truncated.
-    """
-    for pooling in poolings:
-        if isinstance(pooling, Residues) and pooling.at is not None:
-            for record, whole in enumerate(tokens, start=first):
-                pooling.at.check(whole, whole[:max_length], record)
 
 
 def _resolve(entry: Any, reference: NDArray[np.uint8] | None, identify: bool) -> Pooling:

@@ -182,7 +182,7 @@ class VariantModel:
         wild_type = self.card["wild_type"]
         encoder = Encoder(self.unknown)
         tokens = encoder.encode(sequences)
-        encoder.warn(stacklevel=4)  # beyond the check of parameters
+        encoder.warn()
         if wild_type is not None:
             for record, residues in enumerate(tokens):
                 if len(residues) != len(wild_type):

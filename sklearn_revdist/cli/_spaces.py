@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..embedding._blocks import columns_of
+from ..embedding._entries import columns_of
 from ..matrix._prefixes import model_prefixes, prefix_length
 from ..utils._models import model_and_layer
 from ._alike_embedders import Asked, embedder_of_one, last_of, origin_of

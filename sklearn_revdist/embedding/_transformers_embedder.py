@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ._vocabulary import Vocabulary
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
+@dataclass(eq=False, repr=False)
 class TransformersEmbedder(BaseEmbedder):
     """Embed protein sequences with every model of a chain of Hugging Face's models.
 
@@ -109,39 +111,12 @@ class TransformersEmbedder(BaseEmbedder):
     ['esm2_t3_100K_demo_0', 'esm2_t6_2M_demo_0']
     """
 
-    _parameter_constraints: dict = {
-        "chain": [list, tuple],
-        **BaseEmbedder._parameter_constraints,
-    }
+    chain: Sequence[str] = ("biohub/ESMC-300M-hf", "biohub/ESMC-600M-hf")
 
-    def __init__(
-        self,
-        chain: Sequence[str] = ("biohub/ESMC-300M-hf", "biohub/ESMC-600M-hf"),
-        *,
-        layer: int | float | Sequence[int | float] = -1,
-        pooling: Any = "mean",
-        reference: str | None = None,
-        device: str | None = None,
-        dtype: str = "auto",
-        batch_tokens: int | None = None,
-        max_length: int | None = None,
-        long: str = "window",
-        unknown: str = "error",
-        store: str | os.PathLike | None = None,
-        verbose: bool = False,
-    ):
-        self.chain = chain
-        self.layer = layer
-        self.pooling = pooling
-        self.reference = reference
-        self.device = device
-        self.dtype = dtype
-        self.batch_tokens = batch_tokens
-        self.max_length = max_length
-        self.long = long
-        self.unknown = unknown
-        self.store = store
-        self.verbose = verbose
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseEmbedder._parameter_constraints,
+        "chain": [list, tuple],
+    }
 
     def _entries(self) -> list[Entry]:
         if not self.chain:
@@ -197,10 +172,8 @@ def _check_tokens(poolings: Sequence[Pooling], name: str, vocabulary: Vocabulary
     for pooling in poolings:
         if not isinstance(pooling, Token):
             continue
-        tokens, where = vocabulary.before, "before"
-        if pooling.token:
-            tokens, where = vocabulary.after, "after"
-        if not len(tokens):
+        where = "after" if pooling.token else "before"
+        if not len(vocabulary.after if pooling.token else vocabulary.before):
             raise ValueError(
                 f"pooling={pooling.name!r} takes the row of the token {where} the residues, which "
                 f"{name} does not have; choose another pooling."

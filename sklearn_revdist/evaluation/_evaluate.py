@@ -324,7 +324,7 @@ def checked_tasks(
             f"No task has the positions of single substitutions that the splits "
             f"{', '.join(map(repr, splits))} need; add 'random'."
         )
-    warn_of_skipped(skipped, stacklevel=2)
+    warn_of_skipped(skipped)
 
 
 def _score_task(

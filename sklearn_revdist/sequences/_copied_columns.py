@@ -75,13 +75,10 @@ class CopiedColumns(NamedTuple):
             return cls({column: types[column] for column in asked}, batches)
 
         def batches_of_text():
-            at = [found.index(column) for column in asked]
             with open_table_rows(path, {sequence_column: _REMEDY}, **how) as table:
-                while rows := [row for _, row in islice(table.rows, _BATCH)]:
-                    yield {
-                        column: np.array([row[i] for row in rows], dtype=object)
-                        for column, i in zip(asked, at, strict=True)
-                    }
+                rows = (cells for _, cells in table.cells(asked))
+                while part := list(islice(rows, _BATCH)):
+                    yield dict(zip(asked, np.array(part, dtype=object).T, strict=True))
 
         return cls(dict.fromkeys(asked), batches_of_text)
 

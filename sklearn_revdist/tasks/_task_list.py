@@ -202,7 +202,7 @@ def _readers_of_tables(path, named, defaults):
             f"{str(path)!r} has no table with the columns {', '.join(named.values())} that are "
             "asked for; check the folder."
         )
-    warn_of_skipped(dict(sorted(skipped.items())), stacklevel=2)
+    warn_of_skipped(dict(sorted(skipped.items())))
     return readers
 
 

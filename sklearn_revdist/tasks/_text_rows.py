@@ -84,7 +84,9 @@ def read_text(
     """
     expected = dict.fromkeys(needed, remedy)
     with open_table_rows(path, expected, wanted=wanted, columns=columns) as table:
-        numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
+        numbered = [
+            (table.place(number), row) for number, row in table.cells(table.columns) if any(row)
+        ]
     return pd.DataFrame(
         [row for _, row in numbered],
         index=[place for place, _ in numbered],

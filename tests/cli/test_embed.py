@@ -386,7 +386,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
 @pytest.mark.parametrize("residues", [(), ("--residues",)])
 def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, residues):
     monkeypatch.setattr("sklearn_revdist.cli._sequence_inputs.RESIDUES", 25)
-    monkeypatch.setattr("sklearn_revdist.embedding._stored.FLUSH_SECONDS", 0)
+    monkeypatch.setattr("sklearn_revdist.embedding._assembly.FLUSH_SECONDS", 0)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
     ask = ("embed", "x.fasta", *CHAIN, *residues, "--batch-tokens", "50", "-o")
     assert in_process(*ask, "whole.npy").code == 0

@@ -4,10 +4,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import KW_ONLY, dataclass
 from itertools import chain as flatten
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,26 +59,23 @@ class StoreUser(SequenceTransformer):
         return state
 
 
-@dataclass(eq=False, repr=False)
 class BaseEmbedder(StoreUser, ABC):
-    """What embedders do with their parameters, which a subclass documents."""
+    """What embedders do with their parameters, which a subclass documents and sets."""
 
     chain: Any
-    _: KW_ONLY
-    layer: int | float | Sequence[int | float] = -1
-    pooling: Any = "mean"
-    reference: str | None = None
-    device: str | None = None
-    dtype: str = "auto"
-    batch_tokens: int | None = None
-    max_length: int | None = None
-    long: str = "window"
-    unknown: str = "error"
-    store: str | os.PathLike | None = None
-    verbose: bool = False
+    layer: Any
+    pooling: Any
+    reference: str | None
+    device: str | None
+    dtype: str
+    batch_tokens: int | None
+    max_length: int | None
+    long: str
+    unknown: str
+    store: str | os.PathLike | None
+    verbose: bool
 
-    _parameter_constraints: ClassVar[dict] = {
-        "chain": [str, list, tuple],
+    _parameter_constraints: dict = {
         "layer": [
             Interval(Integral, None, None, closed="neither"),
             Interval(RealNotInt, 0, 1, closed="both"),

@@ -1,14 +1,14 @@
 """ESMEmbedder: embed protein sequences with a chain of ESM-2 models."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from ..utils._models import resolve_chain
 from ._base import BaseEmbedder
 from ._entries import ESM2Entry
 
 
-@dataclass(eq=False, repr=False)
 class ESMEmbedder(BaseEmbedder):
     """Embed protein sequences with every model of a chain of ESM-2 models.
 
@@ -138,7 +138,39 @@ class ESMEmbedder(BaseEmbedder):
     (2, 304)
     """
 
-    chain: str | Sequence[str] = "650M"
+    _parameter_constraints: dict = {
+        "chain": [str, list, tuple],
+        **BaseEmbedder._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        chain: str | Sequence[str] = "650M",
+        *,
+        layer: int | float | Sequence[int | float] = -1,
+        pooling: Any = "mean",
+        reference: str | None = None,
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        max_length: int | None = None,
+        long: str = "window",
+        unknown: str = "error",
+        store: str | os.PathLike | None = None,
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.layer = layer
+        self.pooling = pooling
+        self.reference = reference
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.long = long
+        self.unknown = unknown
+        self.store = store
+        self.verbose = verbose
 
     def _entries(self) -> list[ESM2Entry]:
         return [ESM2Entry(model) for model in resolve_chain(self.chain)]

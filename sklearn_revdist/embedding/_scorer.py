@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,6 @@ _AT_A_TIME = 2**14  # masked sequences
 _MASKED = Residues("masked", "masked", Masked())
 
 
-@dataclass(eq=False, repr=False)
 class ESMScorer(StoreUser):
     """Score variants of a protein by how likely each model of a chain finds them.
 
@@ -98,19 +96,7 @@ class ESMScorer(StoreUser):
     'esm2_t3_100K_demo_masked_marginals'
     """
 
-    chain: str | Sequence[str] = "650M"
-    _: KW_ONLY
-    kinds: Sequence[str] = ("masked_marginals",)
-    reference: str | None = None
-    device: str | None = None
-    dtype: str = "auto"
-    batch_tokens: int | None = None
-    max_length: int | None = None
-    unknown: str = "error"
-    store: str | os.PathLike | None = None
-    verbose: bool = False
-
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: dict = {
         "kinds": [list, tuple],
         **{
             name: constraint
@@ -118,6 +104,31 @@ class ESMScorer(StoreUser):
             if name not in ("layer", "pooling", "long")
         },
     }
+
+    def __init__(
+        self,
+        chain: str | Sequence[str] = "650M",
+        *,
+        kinds: Sequence[str] = ("masked_marginals",),
+        reference: str | None = None,
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        max_length: int | None = None,
+        unknown: str = "error",
+        store: str | os.PathLike | None = None,
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.kinds = kinds
+        self.reference = reference
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.unknown = unknown
+        self.store = store
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

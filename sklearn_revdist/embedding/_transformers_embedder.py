@@ -3,9 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,6 @@ from ._vocabulary import Vocabulary
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
-@dataclass(eq=False, repr=False)
 class TransformersEmbedder(BaseEmbedder):
     """Embed protein sequences with every model of a chain of Hugging Face's models.
 
@@ -111,12 +109,39 @@ class TransformersEmbedder(BaseEmbedder):
     ['esm2_t3_100K_demo_0', 'esm2_t6_2M_demo_0']
     """
 
-    chain: Sequence[str] = ("biohub/ESMC-300M-hf", "biohub/ESMC-600M-hf")
-
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseEmbedder._parameter_constraints,
+    _parameter_constraints: dict = {
         "chain": [list, tuple],
+        **BaseEmbedder._parameter_constraints,
     }
+
+    def __init__(
+        self,
+        chain: Sequence[str] = ("biohub/ESMC-300M-hf", "biohub/ESMC-600M-hf"),
+        *,
+        layer: int | float | Sequence[int | float] = -1,
+        pooling: Any = "mean",
+        reference: str | None = None,
+        device: str | None = None,
+        dtype: str = "auto",
+        batch_tokens: int | None = None,
+        max_length: int | None = None,
+        long: str = "window",
+        unknown: str = "error",
+        store: str | os.PathLike | None = None,
+        verbose: bool = False,
+    ):
+        self.chain = chain
+        self.layer = layer
+        self.pooling = pooling
+        self.reference = reference
+        self.device = device
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.long = long
+        self.unknown = unknown
+        self.store = store
+        self.verbose = verbose
 
     def _entries(self) -> list[Entry]:
         if not self.chain:

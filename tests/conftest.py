@@ -449,7 +449,7 @@ def as_process(_alone):
 # The program, which a signal stops when so many batches have been embedded.
 _STOPPED = """
 import os, sys
-from sklearn_revdist.embedding import _stored
+from sklearn_revdist.embedding import _assembly
 from sklearn_revdist.embedding._inference import EmbeddingRun
 from sklearn_revdist.cli._main import main
 
@@ -463,7 +463,7 @@ def embed(*arguments, **settings):
 
 number, left = int(sys.argv[1]), int(sys.argv[2])
 complete, EmbeddingRun.embed = EmbeddingRun.embed, embed
-_stored.FLUSH_SECONDS = 0
+_assembly.FLUSH_SECONDS = 0
 main(sys.argv[3:])
 """
 

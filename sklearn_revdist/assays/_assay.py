@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -23,8 +24,8 @@ from ..utils._compat import Interval, StrOptions, validate_params
 SEQUENCE = "sequence"  # column of the sequences in the table of an assay
 _SEQUENCE_COLUMNS = ("sequence", "mutated_sequence")
 _MUTANT_COLUMNS = ("mutant", "mutation", "mutations", "variant")
+_USUAL_COLUMNS = (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)
 _TARGET_COLUMN = "DMS_score"
-_REMEDY = "say which column it is, by its name in the header"
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
@@ -121,7 +122,6 @@ def differences(reference: str, sequences: Sequence[str]) -> NDArray[np.bool_]:
         "first_position": [Interval(Integral, None, None, closed="neither")],
         "unknown": [StrOptions(set(RESIDUES))],
     },
-    prefer_skip_nested_validation=True,
 )
 def read_assay(
     path: str | os.PathLike,
@@ -188,24 +188,17 @@ def read_assay(
     """
     target = target or _TARGET_COLUMN
     needed = [target, *filter(None, [sequence_column, mutant_column])]
-    table = read_text(
-        path,
-        needed,
-        wanted=(*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS),
-        remedy=_REMEDY,
-    )
+    remedy = "say which one it is (`target`, `sequence_column`, `mutant_column`)"
+    table = read_text(path, needed, wanted=_USUAL_COLUMNS, remedy=remedy)
     numbers = _numbers(table[target])
     measured = ~table[target].str.strip().isin(MISSING).to_numpy()
-    if wrong := _wrong_number(table[target], measured & ~np.isfinite(numbers)):
-        row, what = wrong
-        raise ValueError(
-            f"{table.index[row]}: the measurement {table[target].iloc[row]!r} in column {target!r} "
-            f"{what}."
-        )
+    _check_numbers(table[target], measured & ~np.isfinite(numbers))
     left_out = Counter({"no measurement": int((~measured).sum())})
     table, numbers, of_wild_type = table[measured], numbers[measured], None
     if reference is not None:
-        reference = _checked_reference(reference, unknown)
+        reference = drop_stop(reference.strip().upper())
+        if wrong := wrong_letter(reference, unknown):
+            raise ValueError(f"In `reference` {wrong}; give the sequence of the wild type.")
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
@@ -263,14 +256,12 @@ def read_variants(
     FileNotFoundError, ValueError
         As :func:`read_text` does.
     """
-    given = [column for column in (sequence_column, mutant_column) if column]
-    usual = [[name] for name in (*_SEQUENCE_COLUMNS, *_MUTANT_COLUMNS)]
-    for columns in [given] if given else usual:
-        try:  # by the column, the delimiter is known as well
-            return read_text(path, columns, remedy=_REMEDY)
-        except Unreadable:
-            if given:
-                raise
+    if given := [column for column in (sequence_column, mutant_column) if column]:
+        remedy = "say which one it is (`sequence_column`, `mutant_column`)"
+        return read_text(path, given, remedy=remedy)
+    for column in _USUAL_COLUMNS:
+        with suppress(Unreadable):  # by the column, the delimiter is known as well
+            return read_text(path, [column])
     return read_text(path, [])
 
 
@@ -301,25 +292,26 @@ def sequences_of_table(
     ValueError
         As :func:`read_assay` does.
     """
-    has_sequences = sequence_column or (not mutant_column and _found(table, _SEQUENCE_COLUMNS))
-    if not has_sequences:
+    has_sequences = any(name in table.columns for name in _SEQUENCE_COLUMNS)
+    if not sequence_column and (mutant_column or not has_sequences):
+        names = [mutant_column] if mutant_column else _MUTANT_COLUMNS
         kind = "sequences (sequence_column) or of mutants"
-        names = (*_MUTANT_COLUMNS,)
-        mutants = table[_column(table, path, mutant_column, names, kind, "mutant_column")]
+        mutants = _column(table, path, names, kind, "mutant_column")
         if reference is None:
             raise ValueError(
                 f"{str(path)!r} has mutants, which need the wild type; give its sequence as "
                 "reference."
             )
         return _each(table, mutants, lambda text: _mutant(text, reference, first_position, unknown))
-    names = _SEQUENCE_COLUMNS
-    column = _column(table, path, sequence_column, names, "sequences", "sequence_column")
-
-    texts = without_stops([text.strip().upper() for text in table[column]], path)
+    names = [sequence_column] if sequence_column else _SEQUENCE_COLUMNS
+    column = _column(table, path, names, "sequences", "sequence_column")
+    texts = without_stops([text.strip().upper() for text in column], path)
 
     def checked(sequence):
         if not sequence:
-            raise ValueError(f"the column {column!r} has no sequence; fill it in, or drop the row.")
+            raise ValueError(
+                f"the column {column.name!r} has no sequence; fill it in, or drop the row."
+            )
         if wrong := wrong_letter(sequence, unknown):
             raise ValueError(f"{wrong}; correct it.")
         return sequence
@@ -336,21 +328,17 @@ def consensus(sequences: Sequence[str]) -> str:
     return "".join(of_position.most_common(1)[0][0] for of_position in counts)
 
 
-def _found(table, names):
-    return next((name for name in names if name in table.columns), None)
-
-
-def _column(table, path, name, usual, what, parameter):
-    """Name of a column that is there."""
-    found = name if name in table.columns else None if name else _found(table, usual)
+def _column(table, path, names, what, parameter):
+    """Cells of the first of these columns that is there."""
+    found = next((name for name in names if name in table.columns), None)
     if found is None:
         listed = ", ".join(map(repr, table.columns[:_LISTED]))
-        missing = repr(name) if name else " or ".join(map(repr, usual))
+        missing = " or ".join(map(repr, names))
         raise ValueError(
             f"{str(path)!r} has no column {missing} of {what}, but {listed}; name one of these "
             f"({parameter})."
         )
-    return found
+    return table[found]
 
 
 def _numbers(column: pd.Series) -> NDArray[np.float64]:
@@ -367,25 +355,22 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
     return as_numbers(texts)
 
 
-def _wrong_number(column: pd.Series, wrong: NDArray[np.bool_]) -> tuple[int, str] | None:
-    """Row of the first cell that is not a number in any notation, and what is wrong with it."""
+def _check_numbers(column: pd.Series, wrong: NDArray[np.bool_]) -> None:
+    """Refuse wrong cells, by the first that is not a number in any notation."""
     if not wrong.any():
-        return None
+        return
+    what = (
+        "has a comma, which may be that of decimals or of thousands; write all numbers with points"
+    )
     texts = column.str.strip()
     like_number = texts.str.fullmatch(_DECIMAL_COMMA) | texts.str.fullmatch(_THOUSANDS)
     no_number = wrong & ~(like_number & texts.str.contains(",")).to_numpy(dtype=bool)
     if no_number.any():
-        return int(no_number.argmax()), "is not a number; correct it, or leave it empty"
-    return int(wrong.argmax()), (
-        "has a comma, which may be that of decimals or of thousands; write all numbers with points"
+        wrong, what = no_number, "is not a number; correct it, or leave it empty"
+    row, name = int(wrong.argmax()), column.name
+    raise ValueError(
+        f"{column.index[row]}: the measurement {column.iloc[row]!r} in column {name!r} {what}."
     )
-
-
-def _checked_reference(reference: str, unknown: str) -> str:
-    reference = drop_stop(reference.strip().upper())
-    if wrong := wrong_letter(reference, unknown):
-        raise ValueError(f"In reference {wrong}; give the sequence of the wild type.")
-    return reference
 
 
 def _mutant(text: str, reference: str, first_position: int, unknown: str) -> str:

@@ -1,11 +1,12 @@
 """Compare the model of an assay with simpler ones, by folds that ask what one wants to know."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from sklearn.metrics import root_mean_squared_error
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
+from ..embedding._scorer import ESMScorer
 from ..evaluation._splits import checked_folds
 from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..probes._metrics import spearman
@@ -57,7 +59,6 @@ class Comparison(NamedTuple):
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=True,
 )
 def compare_features(
     assay: Assay,
@@ -117,7 +118,7 @@ def compare_features(
     bar = ProgressBar(
         total=sum(map(len, folds.values())) * len(sets), desc="fit", disable=not verbose
     )
-    with stored(embedder), bar:
+    with stored([embedder], embedder.store), bar:
         for names in sets:
             model = make_variant_model(embedder, features=names, **how)
             for split, of_split in folds.items():
@@ -151,17 +152,28 @@ def predict_intervals(model: LeftOutVotingRegressor, sequences: NDArray) -> NDAr
 
 
 @contextmanager
-def stored(embedder: BaseEmbedder) -> Iterator[None]:
-    """Let an embedder that has no store keep its work in a temporary one meanwhile."""
-    if embedder.store is not None:
-        yield
-        return
+def stored(
+    parts: Sequence[BaseEmbedder | ESMScorer], store: str | os.PathLike | None, **settings: Any
+) -> Iterator[None]:
+    """Let parts that embed share a store meanwhile, a temporary one if there is none.
+
+    Parameters
+    ----------
+    parts : sequence of BaseEmbedder or ESMScorer
+    store : path-like or None
+    **settings
+        Other parameters that they have meanwhile.
+    """
+    before = [part.get_params(deep=False) for part in parts]
     with TemporaryDirectory() as folder:
-        embedder.set_params(store=Path(folder, "embeddings.sqlite"))
+        shared = Path(folder, "embeddings.sqlite") if store is None else store
+        for part in parts:
+            part.set_params(store=shared, **settings)
         try:
             yield
         finally:
-            embedder.set_params(store=None)
+            for part, parameters in zip(parts, before, strict=True):
+                part.set_params(**parameters)
 
 
 def _sets(features) -> list[list[str]]:

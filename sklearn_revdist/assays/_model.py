@@ -3,8 +3,6 @@
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -14,19 +12,14 @@ from sklearn.base import BaseEstimator, clone
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..embedding._embedder import ESMEmbedder
-from ..sequences._tokens import TOKENS, Encoder, as_text
+from ..sequences._tokens import Encoder, as_text
 from ..utils._compat import validate_params
 from ..utils._fingerprint import fingerprint
 from ._assay import Assay
 from ._comparison import PREDICTED, predict_intervals, stored
-from ._familiarity import Familiarity
+from ._familiarity import familiarity
 from ._saved_model import read_model, write_model
-from ._variant_model import (
-    default_features,
-    embedders_of,
-    make_variant_model,
-    parameters_of,
-)
+from ._variant_model import default_features, embedders_of, make_variant_model, parameters_of
 
 _LIBRARIES = ("sklearn-revdist", "numpy", "scipy", "scikit-learn", "torch", "skops")
 
@@ -84,7 +77,6 @@ class VariantModel:
             "features": ["array-like", None],
             "distiller": [ReverseDistiller, None],
         },
-        prefer_skip_nested_validation=True,
     )
     def train(
         cls,
@@ -120,7 +112,7 @@ class VariantModel:
         if not isinstance(embedder.chain, str):  # in a file, paths are texts
             chain = [os.fspath(x) if isinstance(x, os.PathLike) else x for x in embedder.chain]
             embedder.set_params(chain=chain)
-        with stored(embedder):
+        with stored([embedder], embedder.store):
             estimator = make_variant_model(
                 embedder, features=features, reference=assay.wild_type, distiller=distiller
             )
@@ -143,8 +135,7 @@ class VariantModel:
         return cls(estimator, card, sorted(set(assay.sequences)))
 
     @validate_params(
-        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]},
-        prefer_skip_nested_validation=True,
+        {"store": [str, os.PathLike, None], "device": [str, None], "verbose": ["verbose"]}
     )
     def predict(
         self,
@@ -191,7 +182,7 @@ class VariantModel:
         wild_type = self.card["wild_type"]
         encoder = Encoder(self.unknown)
         tokens = encoder.encode(sequences)
-        encoder.warn(stacklevel=4)  # beyond the check of parameters
+        encoder.warn()
         if wild_type is not None:
             for record, residues in enumerate(tokens):
                 if len(residues) != len(wild_type):
@@ -203,25 +194,21 @@ class VariantModel:
         self._check_weights()
         texts = np.array(list(map(as_text, tokens)), dtype=object)
         parts = embedders_of(self.estimator)
-        with TemporaryDirectory() as folder:  # parts share embeddings
-            shared = Path(folder, "embeddings.sqlite") if store is None else store
-            for part in parts:
-                part.set_params(store=shared, device=device, verbose=verbose)
-            try:
-                predicted = predict_intervals(self.estimator, texts)
-            finally:
-                for part in parts:
-                    part.set_params(store=None, device=None, verbose=False)
+        with stored(parts, store, device=device, verbose=verbose):
+            predicted = predict_intervals(self.estimator, texts)
         table = pd.DataFrame(predicted, columns=PREDICTED)
-        known = Familiarity(
-            self._letters(self.sequences),
-            None if wild_type is None else self._letters([wild_type])[0],
+        encode = Encoder(self.unknown).encode
+        notes = familiarity(
+            _letters(tokens),
+            predicted[:, 1],
+            _letters(encode(self.sequences)),
+            None if wild_type is None else _letters(encode([wild_type]))[0],
             self.estimator._left_out_std,
             self.card.get("first_position", 1),
         )
-        return table.join(known.compare(list(map(_letters_of, tokens)), predicted[:, 1]))
+        return table.join(notes)
 
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file, without pickle; it holds the training sequences.
 
@@ -243,7 +230,7 @@ class VariantModel:
         write_model(path, self.estimator, self.card, self.sequences)
 
     @classmethod
-    @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+    @validate_params({"path": [str, os.PathLike]})
     def load(cls, path: str | os.PathLike) -> Self:
         """Read a model; nothing in the file is executed, and no weights are read.
 
@@ -273,10 +260,6 @@ class VariantModel:
         parameters = parameters_of(self.estimator)
         return next(value for name, value in parameters if name.endswith("__unknown"))
 
-    def _letters(self, sequences):
-        """Sequences as the model sees them."""
-        return list(map(_letters_of, Encoder(self.unknown).encode(sequences)))
-
     def _check_weights(self):
         """Refuse weights other than those of the training."""
         for name, digest in _weights_of(self.estimator).items():
@@ -287,9 +270,9 @@ class VariantModel:
                 )
 
 
-def _letters_of(tokens) -> str:
-    """One letter for each residue; "<" is a mask."""
-    return "".join([TOKENS[token][0] for token in tokens.tolist()])
+def _letters(encoded) -> list[str]:
+    """Sequences as the model sees them, one letter for each residue; "<" is a mask."""
+    return [as_text(tokens).replace("<mask>", "<") for tokens in encoded]
 
 
 def _weights_of(estimator) -> dict[str, str]:

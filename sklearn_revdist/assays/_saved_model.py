@@ -4,9 +4,10 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,6 +17,9 @@ from sklearn.tree import DecisionTreeRegressor
 from ..probes._left_out_voting import LeftOutVotingRegressor
 from ..utils._files import local_path, replaced
 from ..utils._messages import first_line
+from ..utils._optional import import_optional
+
+_skops = partial(import_optional, "skops.io", "Models are kept by skops", "cli", "install it with")
 
 _CARD, _SEQUENCES, _SCHEMA = "card.json", "training_sequences.txt", "schema.json"
 _FORMAT = "sklearn_revdist variant model"
@@ -61,22 +65,6 @@ _KNOWN = _OWN | {
 _PLAIN = ("builtins.", "numpy.")  # of these, skops trusts only what is data
 # Parameters by which a file could make the reader write somewhere, or run something.
 _UNSET = ("memory", "store", "device", "n_jobs")
-
-
-class SavedModel(NamedTuple):
-    """What is in a file.
-
-    Attributes
-    ----------
-    estimator : LeftOutVotingRegressor
-    card : dict
-    sequences : list of str
-        Those of the training.
-    """
-
-    estimator: Any
-    card: dict[str, Any]
-    sequences: list[str]
 
 
 def write_model(
@@ -165,7 +153,7 @@ def is_model(path: str | os.PathLike) -> bool:
     return {_CARD, _SEQUENCES, _SCHEMA} <= set(names)
 
 
-def read_model(path: str | os.PathLike) -> SavedModel:
+def read_model(path: str | os.PathLike) -> tuple[Any, dict[str, Any], list[str]]:
     """Read a model; nothing in the file is executed.
 
     Parameters
@@ -174,7 +162,10 @@ def read_model(path: str | os.PathLike) -> SavedModel:
 
     Returns
     -------
-    model : SavedModel
+    estimator : LeftOutVotingRegressor
+    card : dict
+    sequences : list of str
+        Those of the training.
 
     Raises
     ------
@@ -188,21 +179,17 @@ def read_model(path: str | os.PathLike) -> SavedModel:
     card, sequences = _read(path)
     skops = _skops()
     path = local_path(path)
-    try:
+    with _reading(path):
         foreign = _foreign_types(path, skops)
-    except Exception as error:
-        raise _damaged(path, error) from error
     if foreign:
         raise ValueError(
             f"{str(path)!r} has an object of type {foreign[0]}, which no model of revdist has, so "
             "it was not loaded; use a file that `revdist train` wrote."
         )
-    try:
+    with _reading(path):
         estimator = skops.load(path, trusted=sorted(_OWN))
         _check_trees(estimator)
         setting = _setting(estimator)
-    except Exception as error:
-        raise _damaged(path, error) from error
     if not isinstance(estimator, LeftOutVotingRegressor):
         raise ValueError(
             f"{str(path)!r} has an estimator of type {type(estimator).__name__}, which is not a "
@@ -213,7 +200,7 @@ def read_model(path: str | os.PathLike) -> SavedModel:
             f"{str(path)!r} sets {setting}, which no saved model does, so it was not used; use a "
             "file that `revdist train` wrote."
         )
-    return SavedModel(estimator, card, sequences)
+    return estimator, card, sequences
 
 
 def _setting(estimator: Any) -> str | None:
@@ -246,23 +233,16 @@ def _check_trees(estimator: Any) -> None:
 
 def _foreign_types(path: Path, skops: Any) -> list[str]:
     """Types that no model has, or that skops does not take for data."""
+    types = set()
+
+    def note(node):
+        if "__class__" in node:
+            types.add(f"{node['__module__']}.{node['__class__']}")
+
     with zipfile.ZipFile(path) as archive:
-        schema = json.loads(archive.read(_SCHEMA))
-    types = {name for name in _types(schema) if not name.startswith(_PLAIN)}
-    return sorted((types - _KNOWN) | (set(skops.get_untrusted_types(file=path)) - _OWN))
-
-
-def _types(schema: Any) -> Iterator[str]:
-    """Names of all types in the description of an object."""
-    left = [schema]
-    while left:
-        node = left.pop()
-        if isinstance(node, dict):
-            if "__class__" in node:
-                yield f"{node['__module__']}.{node['__class__']}"
-            left += node.values()
-        elif isinstance(node, list):
-            left += node
+        json.loads(archive.read(_SCHEMA), object_hook=note)
+    types = {name for name in types - _KNOWN if not name.startswith(_PLAIN)}
+    return sorted(types | (set(skops.get_untrusted_types(file=path)) - _OWN))
 
 
 def _held(value: Any) -> Iterator[Any]:
@@ -294,19 +274,16 @@ def _read(path) -> tuple[dict[str, Any], list[str]]:
             f"{str(path)!r} is not a model of variants, or not complete; use a file that `revdist "
             "train` wrote, or copy it again."
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-            most = _SMALL + _COMPRESSION * path.stat().st_size
-            if unpacked > most or archive.getinfo(_CARD).file_size > _SMALL:
-                raise zipfile.BadZipFile("it unpacks to far more than a model does")
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise zipfile.BadZipFile(f"{damaged!r} has another checksum")
-            card = json.loads(archive.read(_CARD))
-            sequences = archive.read(_SEQUENCES).decode("ascii").split("\n")
-    except Exception as error:  # damage has many faces
-        raise _damaged(path, error) from error
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        most = _SMALL + _COMPRESSION * path.stat().st_size
+        if unpacked > most or archive.getinfo(_CARD).file_size > _SMALL:
+            raise zipfile.BadZipFile("it unpacks to far more than a model does")
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged!r} has another checksum")
+        card = json.loads(archive.read(_CARD))
+        sequences = archive.read(_SEQUENCES).decode("ascii").split("\n")
     if not isinstance(card, dict) or card.pop("format", None) != _FORMAT:
         raise ValueError(
             f"{str(path)!r} is not a model of variants; use a file that `revdist train` wrote."
@@ -314,19 +291,13 @@ def _read(path) -> tuple[dict[str, Any], list[str]]:
     return card, sequences
 
 
-def _damaged(path: Path, error: BaseException) -> ValueError:
-    return ValueError(
-        f"{str(path)!r} is damaged ({first_line(error)}); copy it again, or train the model again."
-    )
-
-
-def _skops() -> Any:
-    """Import skops.io; its error says how to install it."""
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn all errors, since damage has many faces, into one that says what to do."""
     try:
-        import skops.io as skops
-    except ImportError as error:
-        raise ImportError(
-            "Models are kept by skops, which is not installed; install it with "
-            '`pip install "sklearn-revdist[cli]"`.'
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged ({first_line(error)}); copy it again, or train the model "
+            "again."
         ) from error
-    return skops

@@ -42,7 +42,6 @@ _OF_SCORER = ("device", "dtype", "batch_tokens", "max_length", "unknown", "store
         "reference": [str, None],
         "distiller": [ReverseDistiller, None],
     },
-    prefer_skip_nested_validation=True,
 )
 def make_variant_model(
     embedder: BaseEmbedder | None = None,

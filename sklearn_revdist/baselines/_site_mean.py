@@ -5,13 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..sequences._tokens import RESIDUES, encode_reference
 from ..sequences._transformer import SequenceTransformer
 from ..utils._compat import Interval, StrOptions, _fit_context
+from ..utils._group_folds import group_folds
 from ._aligned import aligned
 
 
@@ -123,8 +123,7 @@ class SiteMean(SequenceTransformer):
             If a record is not a protein or of another length, or `y` is not one finite number for
             each.
         """
-        self._fit(*self._check(X, y))
-        return self
+        return self._fit(*self._check(X, y))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any, groups: Any = None) -> NDArray[np.float64]:
@@ -159,15 +158,8 @@ class SiteMean(SequenceTransformer):
                 f"groups is of shape {groups.shape}, but there are {len(y)} variants; give one "
                 "group for each."
             )
-        n_groups = len(np.unique(groups))
-        if n_groups < self.cv:
-            raise ValueError(
-                f"There are {n_groups} groups of rows, fewer than cv={self.cv}; give a smaller cv, "
-                "or more variants."
-            )
-        folds = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
         predicted = np.empty((len(y), 1))
-        for train, test in folds.split(tokens, groups=groups):
+        for train, test in group_folds(groups, self.cv, self.random_state, "variants"):
             predicted[test] = self._fit(tokens[train], y[train])._predict(tokens[test])
         self._fit(tokens, y)
         return predicted

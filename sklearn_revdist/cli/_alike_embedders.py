@@ -10,7 +10,7 @@ from ..embedding._base import BaseEmbedder
 from ..embedding._pooling import POOLINGS
 from ..utils._models import known_model, model_and_layer
 from ._chains import chain_of, embedding_columns, make_embedder, sources
-from ._console import embedding
+from ._endings import embedding
 from ._layer_options import positions_of
 from ._origins import Origin
 

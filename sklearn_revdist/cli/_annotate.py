@@ -1,8 +1,7 @@
 """Command `revdist annotate`: labels of the nearest sequences of a database, with a reliability."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +10,22 @@ import pandas as pd
 
 from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..sequences._copied_columns import NO_COLUMNS, CopiedColumns
-from ..sequences._records import format_of_records, read_records
+from ..sequences._records import read_records
 from ._annotations import TYPES, VOTE_TYPES, Labelled
-from ._console import (
-    INPUT,
-    OUTPUT,
-    STDIO,
-    failing,
-    local_copy,
-    local_output,
-    note,
-    progress,
-    readable,
-    refuse_input,
-)
+from ._comparison import reading_alike
+from ._console import note, progress
 from ._embedding_inputs import holds_sequences, is_text
+from ._endings import INPUT, OUTPUT, failing
 from ._frames import list_path, writing_frames
 from ._labels import Find, Labels, labels_of_columns, labels_of_headers, labels_of_table
-from ._options import json_option, keep_option, quiet_option, sequence_options
-from ._outputs import refuse_clashes, refuse_json, report
-from ._queries import (
-    asked_of,
-    comparison_options,
-    list_option,
-    query_name_option,
-    reading_alike,
-    two_files,
-)
-from ._sequence_inputs import Kept, copied_columns
+from ._option_groups import gathered
+from ._options import keep_option, name_column_option, report_options, sequence_options
+from ._outputs import finishing, refuse_clashes, refuse_json, report
+from ._paths import STDIO, checked_path, local_copy, readable, refuse_input
+from ._queries import asking, comparison_options, list_option, two_files
+from ._sequence_inputs import Records
 
+_LABELLING = ("labels", "label_name_column", "label_column", "label_from_header", "group_column")
 # Reliabilities above this are counted.
 _RELIABLE = 0.9
 
@@ -48,8 +34,7 @@ _RELIABLE = 0.9
 @two_files
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
-    callback=readable,
+    **checked_path(readable),
     help="A table (CSV, TSV, Excel, Parquet) with names of sequences of DATABASE, and their "
     "labels.",
 )
@@ -81,8 +66,7 @@ _RELIABLE = 0.9
 @list_option
 @click.option(
     "--neighbors",
-    type=click.Path(path_type=Path),
-    callback=list_path,
+    **checked_path(list_path),
     help="A .tsv, .csv or .parquet file for the neighbours that labels are taken from.",
 )
 @comparison_options
@@ -100,26 +84,19 @@ _RELIABLE = 0.9
     help="Leave labels empty that are less reliable.",
 )
 @keep_option
-@query_name_option
+@name_column_option("QUERIES")
 @sequence_options
-@json_option("about what was done")
-@quiet_option
-@click.pass_context
+@report_options("about what was done")
+@gathered(labelling=_LABELLING)
+@asking
 def annotate_command(
-    context,
     database,
     queries,
-    labels,
-    label_name_column,
-    label_column,
-    label_from_header,
-    group_column,
+    labelling,
     n_neighbors,
     output,
     neighbors,
-    models,
-    distiller,
-    n_components,
+    asked,
     metric,
     max_distance,
     outlier_label,
@@ -127,7 +104,6 @@ def annotate_command(
     as_json,
     quiet,
     reading,
-    settings,
 ):
     """Transfer labels from the nearest sequences of DATABASE to QUERIES.
 
@@ -158,34 +134,32 @@ def annotate_command(
     start = time.monotonic()
     refuse_json(output, "annotations", as_json)
     for path in (output, neighbors):
-        refuse_input(path, database, queries, labels)
+        refuse_input(path, database, queries, labelling["labels"])
     if neighbors is not None and neighbors in (output, STDIO):
         raise click.UsageError("--neighbors needs a file of its own; name another one.")
     if outlier_label is not None and max_distance is None:
         raise click.UsageError("Without --max-distance all queries have neighbours; give it, too.")
-    find = _source(
-        database, labels, label_name_column, label_column, label_from_header, group_column
-    )
+    find = _source(database, **labelling)
     if not database.is_dir() and holds_sequences(database, None, None):
         with failing(INPUT):
             find([name for name, _ in read_records(database)])  # before they are embedded
-    asked = asked_of(context, models, distiller, n_components, settings)
-    keep, kept = reading.pop("keep"), Kept.beside(output)
     model = AnnotationTransferClassifier(n_neighbors, metric=metric, max_distance=max_distance)
     judged = []
-    with local_copy(queries) as path, local_output(output) as target:
-        copied = _copied(path, keep, reading)
+    with local_copy(queries) as path, finishing(output) as (target, kept):
+        copied = _copied(path, reading)
+        reading["keep"] = ()  # of what is compared
         with reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike:
             with failing(INPUT):
                 known = find(alike.database.names)
-            for line in _left_out(known, labels):
-                note(line)
+            _note_left_out(known, labelling["labels"])
             labelled = Labelled.of(alike.database, known, model, alike.folder)
             copy = copied.reader()
             with (
                 failing(OUTPUT),
                 writing_frames(target, TYPES | _types(copied)) as write,
-                _writing_votes(neighbors) as write_votes,
+                writing_frames(neighbors, VOTE_TYPES)
+                if neighbors
+                else nullcontext() as write_votes,
                 progress(len(alike.queries.names), quiet, "query") as bar,
             ):
                 for table, votes in labelled.annotate(alike.queries):
@@ -197,13 +171,12 @@ def annotate_command(
                     with failing(INPUT):
                         table = table.assign(**copy(len(table)))
                     write(table)
-                    write_votes(votes)
+                    if neighbors:
+                        write_votes(votes)
                     bar.update(len(table))
-    kept.remove()
     counts = _counted(pd.concat(judged))
     n_targets, n_labels = len(labelled.names), len(model.classes_)
     done = {
-        "output": str(output),
         **counts,
         "n_targets": n_targets,
         "n_labels": n_labels,
@@ -232,34 +205,34 @@ def annotate_command(
             f"Expect {counts['mean_reliability']:.0%} of the labels to be right, the mean "
             f"reliability; {counts['n_reliable']} have one above {_RELIABLE}"
         )
-    report(done, "\n".join(lines), as_json)
+    report(output, done, "\n".join(lines), as_json)
 
 
 def _source(
     database: Path,
     labels: Path | None,
-    name_column: str | None,
+    label_name_column: str | None,
     label_column: str | None,
-    key: str | None,
+    label_from_header: str | None,
     group_column: str | None,
 ) -> Find:
     """Read labels from where the options say that they are."""
-    if key is not None:
-        if {labels, name_column, label_column, group_column} != {None}:
+    if label_from_header is not None:
+        if {labels, label_name_column, label_column, group_column} != {None}:
             raise click.UsageError(
                 "--label-from-header takes labels from headers; leave out --labels and columns of "
                 "it, or the key."
             )
-        return labels_of_headers(key)
+        return labels_of_headers(label_from_header)
     if labels is not None:
         with failing(INPUT):
-            return labels_of_table(labels, name_column, label_column or "label", group_column)
+            return labels_of_table(labels, label_name_column, label_column or "label", group_column)
     if label_column is None:
         raise click.UsageError(
             "Say where labels are: in a table (--labels), in a column of DATABASE "
             "(--label-column), or in its headers (--label-from-header)."
         )
-    if name_column is not None:
+    if label_name_column is not None:
         raise click.UsageError("--label-name-column is a column of --labels; give that, too.")
     is_table = is_text(database, None) or database.suffix == ".parquet"
     if database.is_dir() or not is_table:
@@ -271,19 +244,17 @@ def _source(
         return labels_of_columns(database, label_column, group_column)
 
 
-def _copied(path: Path, keep: Sequence[str], reading: dict[str, Any]) -> CopiedColumns:
+def _copied(path: Path, reading: dict[str, Any]) -> CopiedColumns:
     """Columns of queries that --keep names."""
-    if not keep:
+    if not reading["keep"]:
         return NO_COLUMNS
-    sequence_column = reading["sequence_column"]
-    if path.is_dir() or not holds_sequences(path, reading["input_format"], sequence_column):
+    kind = reading["input_format"], reading["sequence_column"]
+    if path.is_dir() or not holds_sequences(path, *kind):
         raise click.UsageError(
             f"--keep copies columns of a table of sequences, and {str(path)!r} holds embeddings; "
             "leave it out."
         )
-    with failing(INPUT):
-        found = format_of_records(path, reading["input_format"], sequence_column)
-    copied = copied_columns(path, found, keep, sequence_column, reading["name_column"])
+    copied = Records(path, **reading).copied
     refuse_clashes(copied.types, TYPES)
     return copied
 
@@ -294,17 +265,12 @@ def _types(copied: CopiedColumns) -> dict[str, Any]:
     return {name: "string" if kind is None else pd.ArrowDtype(kind) for name, kind in kinds}
 
 
-def _writing_votes(path: Path | None) -> AbstractContextManager[Callable]:
-    """Write the table of neighbours, if there is to be one."""
-    return nullcontext(lambda _: None) if path is None else writing_frames(path, VOTE_TYPES)
-
-
-def _left_out(known: Labels, table: Path | None) -> Iterator[str]:
+def _note_left_out(known: Labels, table: Path | None) -> None:
     """Say what of the database has no label, and what of the labels is not in the database."""
     if n_without := int((known.labels == "").sum()):
-        yield f"{n_without} of {len(known.labels)} sequences of the database have no label"
+        note(f"{n_without} of {len(known.labels)} sequences of the database have no label")
     if known.n_unknown:
-        yield f"Not in the database: {known.n_unknown} of the names of {str(table)!r}"
+        note(f"Not in the database: {known.n_unknown} of the names of {str(table)!r}")
 
 
 def _counted(judged: pd.DataFrame) -> dict[str, Any]:

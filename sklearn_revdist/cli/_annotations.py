@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..neighbors._transfer_classifier import AnnotationTransferClassifier
 from ..tables._files import writing
 from ..tables._table import slices
-from ._console import INPUT, OUTPUT, failing
 from ._databases import Database
+from ._endings import INPUT, OUTPUT, failing
 from ._labels import Labels
 
 TYPES = {
@@ -32,9 +32,6 @@ VOTE_TYPES = {
     "label": "string",
     "weight": "float64",
 }
-
-# Numbers of the queries that are searched together, 64 MB in single precision.
-_QUERIES_SIZE = 2**24
 
 
 class Labelled(NamedTuple):
@@ -104,11 +101,9 @@ class Labelled(NamedTuple):
             If a row has no direction that the metric needs.
         """
         model, names = self.model, np.array(queries.names, dtype=object)
-        step = max(1, _QUERIES_SIZE // queries.rows.shape[1])
-        for first in range(0, len(names), step):
-            part = slice(first, first + step)
+        for part, of_part in queries.parts():
             with failing(INPUT):
-                judged = model._judged(queries.rows[queries.of_row[part]])
+                judged = model._judged(of_part)
             found, n_votes = judged.found, judged.found.votes.sum(axis=1)
             annotations = {
                 "query": names[part],

@@ -14,7 +14,8 @@ from ..embedding._embedder import ESMEmbedder
 from ..embedding._transformers_embedder import TransformersEmbedder
 from ..matrix._residue_moments import residue_columns
 from ..utils._models import DEMO, ESM2, known_model
-from ._console import MISSING, as_usage, did_you_mean, embedding, failure
+from ._console import did_you_mean
+from ._endings import MISSING, as_usage, embedding, failure
 
 _OTHER = "hf:"  # before a model of another family than ESM-2
 _WHOLE = "demo"  # the chain of all bundled models

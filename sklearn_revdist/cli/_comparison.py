@@ -3,6 +3,9 @@
 Either may be sequences, which are then embedded as the other one was.
 """
 
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,51 +14,62 @@ import click
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ._alike_embedders import Asked, embedder_of_one, last_of, origin_of, settings_like
-from ._console import INPUT, failing
 from ._databases import Database, Source, embedded_source, open_database
 from ._distillers import embedder_of, read_distiller
 from ._embedding_inputs import holds_sequences
+from ._endings import INPUT, failing
 from ._origins import Origin
-from ._sequence_inputs import Kept, Records, checked_sequences, embedded
+from ._outputs import Kept
+from ._sequence_inputs import embedded
 from ._spaces import Space, distilled_space, nested_space, plain_space
 
 
-class Side(NamedTuple):
-    """One of two files, and how it is read.
+class Alike(NamedTuple):
+    """A database and queries in the same columns.
 
     Attributes
     ----------
-    path : Path
-    reading : dict
-        Options of reading sequences; ``input_format`` and ``name_column`` also of embeddings.
+    database, queries : Database
+    models : list of str
+        What they are compared by: one model, or those of the nested columns.
+    folder : Path
+        For temporary files.
     """
 
-    path: Path
-    reading: dict[str, Any]
+    database: Database
+    queries: Database
+    models: list[str]
+    folder: Path
 
 
-def read_alike(
-    first: Side, second: Side, asked: Asked, kept: Kept, folder: Path, *, quiet: bool
-) -> tuple[Database, Database, list[str]]:
-    """Read two files in the same columns.
+@contextmanager
+def reading_alike(
+    database: Path,
+    queries: Path,
+    reading: dict[str, Any],
+    asked: Asked,
+    kept: Kept,
+    *,
+    quiet: bool,
+) -> Iterator[Alike]:
+    """Read a database and queries in the same columns, which are there until the block ends.
 
     Parameters
     ----------
-    first, second : Side
-        A database and queries, say; each holds embeddings or sequences.
+    database, queries : Path
+        Each holds embeddings or sequences.
+    reading : dict
+        Options of reading queries: of sequences, ``input_format`` and ``name_column`` also of
+        embeddings. What names a format or a column is not of the database.
     asked : Asked
     kept : Kept
         Where unfinished embeddings are kept.
-    folder : Path
-        An empty one for temporary files, from which rows are mapped.
     quiet : bool
         Whether to show no progress.
 
-    Returns
-    -------
-    first, second : Database
-    models : list of str
-        What they are compared by: one model, or those of the nested columns.
+    Yields
+    ------
+    alike : Alike
 
     Raises
     ------
@@ -63,69 +77,70 @@ def read_alike(
         If a file is missing or damaged or has no named sequences, or the two are not of the same
         models, layers, poolings and precision, which is found before anything is embedded.
     """
-    fitted = None
-    with failing(INPUT):
-        if asked.distiller is not None:
-            fitted = read_distiller(asked.distiller)
-        found = [_opened(side, fitted, asked) for side in (first, second)]
-        known = [source for source in found if source is not None]
-        nested = [source for source in known if source.origin.is_nested]
-        plain = [source for source in known if not source.origin.is_nested]
-        if fitted is not None:
-            space = distilled_space(fitted, asked)
-        elif nested:
-            space = nested_space(nested[0], asked)
-        else:
-            space = plain_space(plain, asked)
-        if nested and fitted is None and len(known) < 2:
-            raise click.UsageError(
-                f"{nested[0].where} is nested, as sequences are not; give the distiller that made "
-                "it (--distiller)."
-            )
-        if len(plain) == 2:
-            _check_alike(plain[1].where, plain[1].origin, plain[0], space)
-        if len(known) < 2:
-            embedder = _embedder(space, fitted, plain[0].origin if plain else None, asked)
-            origin = origin_of(embedder)
-        opened = []
-        for side, source in zip((first, second), found, strict=True):
-            if source is None:
-                for other in plain:
-                    _check_alike(repr(str(side.path)), origin, other, space)
-                source = _embedded(side, embedder, origin, kept, quiet)
-            opened.append(source)
-        ways = [space.convert(source) for source in opened]
-    database, queries = (
-        source.read(space.n_columns, way, folder, quiet=quiet)
-        for source, way in zip(opened, ways, strict=True)
-    )
-    return database, queries, space.models
+    others = {**reading, "input_format": None, "sequence_column": None, "name_column": None}
+    with tempfile.TemporaryDirectory(prefix="revdist-") as name:
+        with failing(INPUT):
+            sides = [(database, others), (queries, reading)]
+            space, opened = _opened_alike(sides, asked, kept, quiet)
+            ways = [space.convert(source) for source in opened]
+        folder = Path(name)  # the rows are mapped from there
+        read = [
+            source.read(space.n_columns, way, folder, quiet=quiet)
+            for source, way in zip(opened, ways, strict=True)
+        ]
+        yield Alike(*read, space.models, folder)
 
 
-def _opened(side: Side, fitted: ReverseDistiller | None, asked: Asked) -> Source | None:
+def _opened_alike(
+    sides: Sequence[tuple[Path, dict[str, Any]]], asked: Asked, kept: Kept, quiet: bool
+) -> tuple[Space, list[Source]]:
+    """Open files, each with its options of reading, that can be brought to the same columns."""
+    fitted = None if asked.distiller is None else read_distiller(asked.distiller)
+    found = [_opened(*side, fitted, asked) for side in sides]
+    known = [source for source in found if source is not None]
+    nested = [source for source in known if source.origin.is_nested]
+    plain = [source for source in known if not source.origin.is_nested]
+    if fitted is not None:
+        space = distilled_space(fitted, asked)
+    elif nested:
+        space = nested_space(nested[0], asked)
+    else:
+        space = plain_space(plain, asked)
+    if nested and fitted is None and len(known) < 2:
+        raise click.UsageError(
+            f"{nested[0].where} is nested, as sequences are not; give the distiller that made "
+            "it (--distiller)."
+        )
+    if len(plain) == 2:
+        _check_alike(plain[1].where, plain[1].origin, plain[0], space)
+    if len(known) < 2:
+        embedder = _embedder(space, fitted, plain[0].origin if plain else None, asked)
+        origin = origin_of(embedder)
+    opened = []
+    for (path, reading), source in zip(sides, found, strict=True):
+        if source is None:
+            where = repr(str(path))
+            for other in plain:
+                _check_alike(where, origin, other, space)
+            sequences, table = embedded(path, reading, embedder, kept, quiet=quiet)
+            source = embedded_source(where, sequences, table, origin)
+        opened.append(source)
+    return space, opened
+
+
+def _opened(
+    path: Path, reading: dict[str, Any], fitted: ReverseDistiller | None, asked: Asked
+) -> Source | None:
     """Open embeddings; of sequences nothing."""
-    reading, path = side.reading, side.path
-    input_format = reading.get("input_format")
+    input_format, sequence_column = reading["input_format"], reading["sequence_column"]
     models = () if fitted is None else fitted.model_names_
-    if not path.is_dir() and holds_sequences(
-        path, input_format, reading.get("sequence_column"), models
-    ):
+    if not path.is_dir() and holds_sequences(path, input_format, sequence_column, models):
         return None
-    source = open_database(path, input_format, reading.get("name_column"))
+    source = open_database(path, input_format, reading["name_column"])
     if list(source.origin.blocks) == [""] and asked.models:  # said to be those of the model
         blocks = {last_of(asked.models)[0]: source.table.n_columns}
         return source._replace(origin=source.origin._replace(blocks=blocks))
     return source
-
-
-def _embedded(
-    side: Side, embedder: BaseEmbedder, origin: Origin, kept: Kept, quiet: bool
-) -> Source:
-    records = Records(side.path, **side.reading)
-    sequences = checked_sequences(records, embedder)
-    how = {"copied": records.copied, "residues": False, "quiet": quiet}
-    table = embedded(sequences, embedder, kept, **how)
-    return embedded_source(repr(str(side.path)), sequences, table, origin)
 
 
 def _check_alike(where: str, origin: Origin, other: Source, space: Space) -> None:

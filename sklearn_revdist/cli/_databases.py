@@ -18,10 +18,14 @@ from ..tables._columns import columns_to_compare
 from ..tables._files import writing
 from ..tables._table import Batch, Table, batch_rows, import_parquet, reading_as
 from ..utils._models import known_model
-from ._console import INPUT, OUTPUT, failing, progress
+from ._console import progress
 from ._embedding_inputs import is_store, is_text, open_embeddings
+from ._endings import INPUT, OUTPUT, failing
 from ._origins import Origin, blocks_in
 from ._sequence_inputs import Sequences
+
+# Numbers of the queries that are searched together, 64 MB in single precision.
+_QUERIES_SIZE = 2**24
 
 
 class Source(NamedTuple):
@@ -124,6 +128,13 @@ class Database(NamedTuple):
     lengths: NDArray[np.int64]
     of_row: NDArray[np.int64]
     origin: Origin
+
+    def parts(self) -> Iterator[tuple[slice, NDArray]]:
+        """Yield which records are searched for together, and their rows."""
+        step = max(1, _QUERIES_SIZE // self.rows.shape[1])
+        for first in range(0, len(self.names), step):
+            part = slice(first, first + step)
+            yield part, self.rows[self.of_row[part]]
 
 
 def open_database(

@@ -1,6 +1,5 @@
 """Command `revdist demo`: embed, distill and score offline, on what is bundled."""
 
-import json
 from pathlib import Path
 
 import click
@@ -18,8 +17,9 @@ from ..evaluation._prefix_scores import prefix_scores
 from ..probes._metrics import spearman
 from ..probes._prefix_ridge_cv import PrefixRidgeCV
 from ..tasks._bundled import load_if1_ecoli
-from ._console import NO_PICTURE, file_only
-from ._options import json_option, quiet_option
+from ._console import NO_PICTURE, print_json
+from ._options import report_options
+from ._paths import checked_path, file_only
 from ._words import short_names
 
 _NOT_ESM2 = (
@@ -37,13 +37,11 @@ _REPRESENTATIONS = {
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    **checked_path(file_only),
     default="demo.png",
-    callback=file_only,
     help="Where to write the picture, a PNG.",
 )
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def demo_command(output, as_json, quiet):
     """Embed, distill and score the bundled assay with the bundled demo chain.
 
@@ -78,7 +76,7 @@ def demo_command(output, as_json, quiet):
             },
             "picture": None if picture is None else str(picture),
         }
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     click.echo(
         f"\nIF1_ECOLI_Kelsic_2016: {len(assay.data)} variants of a protein of "

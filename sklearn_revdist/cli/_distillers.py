@@ -10,14 +10,7 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..embedding._base import BaseEmbedder
 from ..matrix._layout import blocks_of_names
 from ..utils._models import known_model, model_and_layer
-from ._chains import (
-    chain_of,
-    embedding_columns,
-    known_name,
-    make_embedder,
-    names_like,
-    sources,
-)
+from ._chains import chain_of, embedding_columns, known_name, make_embedder, names_like, sources
 from ._words import short_names
 
 

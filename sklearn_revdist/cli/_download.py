@@ -1,6 +1,5 @@
 """Command `revdist download`: the weights of a chain, before they are needed."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,16 +7,16 @@ import click
 from ..embedding._embedder import ESMEmbedder
 from ..utils._models import ESM2, Model
 from ._chains import chain_of
-from ._console import note, print_table
-from ._options import chain_option, json_option, quiet_option
+from ._console import note, print_json, print_table
+from ._model_options import chain_option
+from ._options import report_options
 from ._weights import about, announced, download, is_here
 
 
 @click.command()
 @chain_option(families=False)
 @click.option("--dry-run", is_flag=True, help="Only say what would be downloaded.")
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def download_command(models, alone, dry_run, as_json, quiet):
     """Download the weights of a chain into the cache that fair-esm uses, too.
 
@@ -53,7 +52,7 @@ def download_command(models, alone, dry_run, as_json, quiet):
             }
         )
     if as_json:
-        click.echo(json.dumps({"models": rows}, indent=2))
+        print_json({"models": rows})
         return
     lines = []
     for row in rows:

@@ -7,20 +7,13 @@ import click
 
 from ..matrix._layout import blocks_of_names
 from ..tables._files import STORES
-from ._chains import chain_of, embedding_columns, make_embedder
-from ._console import local_copy, local_output, refuse_input, store_only
+from ._chains import chain_of, make_embedder
 from ._layer_options import refuse_pooling
-from ._options import (
-    chain_option,
-    json_option,
-    output_option,
-    quiet_option,
-    sequence_options,
-    store_option,
-    table_options,
-)
-from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
-from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_names
+from ._model_options import chain_option, store_option
+from ._options import output_option, report_options, sequence_options, table_options
+from ._outputs import check_keep, finishing, refuse_json, report, write_table
+from ._paths import local_copy, refuse_input, store_only
+from ._sequence_inputs import embedded
 
 
 @click.command()
@@ -31,8 +24,7 @@ from ._sequence_inputs import Kept, Records, checked_sequences, embedded, label_
 @store_option("A store (.sqlite) to take embeddings from and to keep new ones in.")
 @table_options
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def embed_command(
     sequences,
     output,
@@ -80,28 +72,20 @@ def embed_command(
     refuse_json(output, "embeddings", as_json)
     refuse_input(output, sequences)
     if to_store:
-        store_only(None, None, output)
+        store_only(output)
     else:
         check_keep(reading["keep"], output, output_format)
     if to_store and reading["keep"]:
         raise click.UsageError("A store holds no columns of a table; leave out --keep.")
     embedder = make_embedder(chain_of(models, alone=alone), settings)
-    kept = Kept.beside(output)
-    with local_copy(sequences) as path, local_output(output) as target:
+    with local_copy(sequences) as path, finishing(output) as (target, kept):
         embedder.set_params(store=target if to_store else store)
-        records = Records(path, **reading)
-        columns = embedding_columns(embedder, residues)
-        refuse_clashes(records.copied.types, [*label_names(residues), *columns])
-        checked = checked_sequences(records, embedder)
-        how = {"copied": records.copied, "residues": residues, "quiet": quiet}
-        table = embedded(checked, embedder, kept, **how)
+        checked, table = embedded(path, reading, embedder, kept, residues=residues, quiet=quiet)
         # a store is filled by the embedder
         hidden = quiet or checked.shows_progress(residues)
         n_rows = write_table(table, None if to_store else target, output_format, hidden)
-    kept.remove()
     widths = dict(zip(*blocks_of_names(table.columns), strict=True))
     done = {
-        "output": str(output),
         "n_sequences": checked.n_sequences,
         "n_residues": checked.n_residues,
         "n_rows": n_rows,
@@ -110,4 +94,4 @@ def embed_command(
     }
     models = " + ".join(f"{model} ({width})" for model, width in widths.items())
     line = f"{output}: {n_rows} rows of {models}, from {checked.n_sequences} sequences"
-    report(done, line, as_json)
+    report(output, done, line, as_json)

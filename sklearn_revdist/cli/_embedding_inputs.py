@@ -16,7 +16,7 @@ from ..tables._columns import Choice
 from ..tables._files import READ, STORES, check_holds_no_code, chosen, format_of, open_table
 from ..tables._parquet import parquet_columns
 from ..tables._table import Batch, Table
-from ._console import INPUT, as_usage, failing
+from ._endings import INPUT, as_usage, failing
 
 _TEXT = ("csv", "tsv")
 

@@ -1,6 +1,5 @@
 """Command `revdist evaluate`: the paper's tables for any chain and any tasks."""
 
-import json
 from functools import partial
 from itertools import chain as flatten
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import click
 import pandas as pd
 
-from ..displays._legends import draw_panels
 from ..displays._scaling import ScalingDisplay
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._evaluate import checked_tasks, evaluate
@@ -25,32 +23,29 @@ from ..sequences._draw import draw_proteins
 from ..sequences._records import read_records
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
-from ..utils._files import replaced
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
+from ._console import note, print_json
 from ._distillers import read_distiller
-from ._layer_options import layer_options
-from ._options import (
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._frames import json_rows, write_panels
+from ._layer_options import layer_option, pooling_options
+from ._model_options import (
     chain_option,
-    device_option,
-    dtype_option,
-    folder_option,
-    jobs_option,
-    json_option,
-    quiet_option,
+    device_options,
+    max_length_option,
     regressor_option,
     store_option,
-    task_columns_options,
-    unknown_option,
 )
+from ._option_groups import gathered
+from ._options import LISTED, SETTINGS, folder_option, folds_option, scoring_options, tasks_options
+from ._paths import checked_path, readable
 from ._summary import print_summary
 from ._weights import fetch_weights
 
 _KIND = ["rows", "metric", "split"]
 _DRAWN = ("plain", "distilled", "jump", "concat_pca", "concat", *MODEL_FREE)
-_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 def _listed(known):
@@ -67,14 +62,12 @@ def _listed(known):
 
 
 @click.command()
-@click.argument("tasks", **_INPUT)
-@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
-@task_columns_options
+@tasks_options
 @chain_option("--chain")
 @click.option("--distiller", help="A fitted distiller: a file, a folder, or 'demo'.")
 @click.option(
     "--fit-on",
-    **_INPUT,
+    **checked_path(readable),
     multiple=True,
     help="File of natural proteins (FASTA, CSV, TSV or Parquet): the distiller and the baselines "
     "are fitted on their residues; may be given several times.",
@@ -106,37 +99,21 @@ def _listed(known):
     callback=_listed(SPLITS[1:]),
     help="Splits of tasks that have none of their own: random, contiguous, modulo.",
 )
-@click.option(
-    "--folds",
-    "n_folds",
-    type=click.IntRange(min=2),
-    default=5,
-    help="Number of folds.",
-)
+@folds_option
 @folder_option(
     "tables, figure, embeddings and what is needed to go on after a stop",
     default=Path("evaluation"),
 )
 @store_option("Store of embeddings; default: in --output.")
-@layer_options()
-@device_option
-@dtype_option
-@click.option(
-    "--max-length",
-    type=click.IntRange(min=1),
-    help="Residues beyond which a sequence is embedded in windows.",
-)
-@unknown_option("What to do with ambiguous residues.")
-@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
-@jobs_option
-@json_option("with the tables, instead of a summary")
-@quiet_option
+@layer_option
+@pooling_options
+@device_options
+@max_length_option("Residues beyond which a sequence is embedded in windows.")
+@scoring_options("with the tables, instead of a summary")
+@gathered(listed=LISTED, settings=SETTINGS)
 def evaluate_command(
     tasks,
-    data,
-    target,
-    sequence_column,
-    mutant_column,
+    listed,
     models,
     alone,
     distiller,
@@ -145,14 +122,7 @@ def evaluate_command(
     regressor,
     output,
     store,
-    layer,
-    pooling,
-    reference,
-    device,
-    dtype,
-    max_length,
-    unknown,
-    skip_invalid,
+    settings,
     as_json,
     quiet,
     **scoring,
@@ -178,26 +148,11 @@ def evaluate_command(
     """  # noqa: D301
     if distiller and fit_on:
         raise click.UsageError("--distiller is fitted already; leave out --distiller or --fit-on.")
-    embedder = make_embedder(
-        chain_of(models, alone=alone),
-        {
-            "layer": layer,
-            "pooling": pooling,
-            "reference": reference,
-            "device": device,
-            "dtype": dtype,
-            "max_length": max_length,
-            "unknown": unknown,
-            "verbose": not quiet,
-        },
-    )
+    embedder = make_embedder(chain_of(models, alone=alone), {**settings, "verbose": not quiet})
     with failing(INPUT):
-        named = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
-        if tasks.suffix != ".toml":
-            named["reference"] = reference
-        policy = {"unknown": unknown, "skip_invalid": skip_invalid}
+        reference = None if tasks.suffix == ".toml" else embedder.reference
         read = []
-        for reader in task_readers(tasks, data=data, **named, **policy):
+        for reader in task_readers(tasks, **listed, reference=reference, unknown=embedder.unknown):
             task = reader()
             read.append(task)
             if task.excluded:
@@ -233,12 +188,12 @@ def evaluate_command(
     with failing(OUTPUT):
         for name, table in tables.items():
             write_scores(table, output / f"{name}.csv")
-        drawn = _draw(means, output / "scaling.png")
-    if not drawn:
-        say(NO_PICTURE)
+        kinds = means[means["subset"] == "all"].groupby(_KIND, sort=False)
+        panels = (partial(_draw, kind) for _, kind in kinds)
+        drawn = write_panels(panels, output / "scaling.png", dpi=150)
     if as_json:
-        contents = {name: _content(table) for name, table in tables.items()}
-        click.echo(json.dumps({"output": str(output), **contents}, indent=2))
+        contents = {name: json_rows(table) for name, table in tables.items()}
+        print_json({"output": str(output), **contents})
         return
     print_summary(means, wins)
     click.echo(f"\nTables{' and figure' if drawn else ''}: {output.absolute()}")
@@ -280,19 +235,6 @@ def _left_out(task: Task) -> str:
     return "; ".join(f"{reason}: {n}" for reason, n in task.excluded.items())
 
 
-def _draw(means: pd.DataFrame, path: Path) -> bool:
-    """Write the picture, with a panel for each kind of tasks; False without matplotlib."""
-    kinds = [kind for _, kind in means[means["subset"] == "all"].groupby(_KIND, sort=False)]
-    draw = partial(ScalingDisplay.from_table, representations=_DRAWN)
-    try:
-        figure = draw_panels(lambda ax, kind=kind: draw(kind, ax=ax) for kind in kinds)
-    except ImportError:
-        return False
-    with replaced(path) as part:
-        figure.savefig(part, format="png", dpi=150)
-    return True
-
-
-def _content(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table for JSON, in which what is not known is null."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+def _draw(means: pd.DataFrame, ax: Any) -> None:
+    """Draw the panel of a kind of tasks."""
+    ScalingDisplay.from_table(means, representations=_DRAWN, ax=ax)

@@ -17,35 +17,17 @@ from ..tables._columns import Choice, columns_to_fit
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import chain_of, make_embedder
-from ._console import (
-    INPUT,
-    OUTPUT,
-    as_usage,
-    embedding,
-    failing,
-    local_copy,
-    local_output,
-    note,
-    progress,
-    refuse_input,
-    say,
-)
+from ._console import note, progress, say
 from ._embedding_inputs import holds_sequences, is_store, open_embeddings
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._info import described, report_of
 from ._layer_options import refuse_pooling
-from ._options import (
-    FAMILIES,
-    json_option,
-    models_option,
-    output_option,
-    quiet_option,
-    regressor_option,
-    sequence_options,
-)
-from ._outputs import refuse_json, report
+from ._model_options import FAMILIES, models_option, regressor_option
+from ._options import output_option, report_options, sequence_options
+from ._outputs import finishing, refuse_json, report
+from ._paths import local_copy, refuse_input
 from ._sequence_inputs import (
     RESIDUES,
-    Kept,
     Records,
     Sequences,
     checked_sequences,
@@ -106,8 +88,7 @@ def _new(context, parameter, text: str | None) -> list[int] | str | None:
     "number of the columns tell them.",
 )
 @sequence_options
-@json_option("about the distiller")
-@quiet_option
+@report_options("about the distiller")
 def fit_command(
     input,
     output,
@@ -145,9 +126,8 @@ def fit_command(
     refuse_json(output, "distiller", as_json)
     refuse_input(output, input)
     distiller = ReverseDistiller(dims=dims, regressor=regressor, n_new=n_new, residual=residual)
-    kept = Kept.beside(output)
     input_format = reading["input_format"]
-    with local_copy(input) as path, local_output(output) as target:
+    with local_copy(input) as path, finishing(output) as (target, kept):
         if holds_sequences(path, input_format, reading["sequence_column"]):
             if dims:
                 raise click.UsageError("--dims is for embeddings; the models say their widths.")
@@ -177,8 +157,7 @@ def fit_command(
         with failing(OUTPUT):
             distiller.save_pretrained(target)
         content = report_of(target)
-    kept.remove()
-    report({"output": str(output), **content}, f"{output}: {described(content)}", as_json)
+    report(output, content, f"{output}: {described(content)}", as_json)
 
 
 def _of_embeddings(path, input_format, distiller, quiet):

@@ -1,7 +1,7 @@
 """Tables and pictures that commands write whole."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,46 +9,43 @@ from typing import Any
 import click
 import pandas as pd
 
+from ..displays._legends import draw_panels
 from ..tables._table import import_parquet
 from ..utils._files import replaced
-from ._console import STDIO, writable
+from ._console import NO_PICTURE, say
+from ._paths import STDIO, writable
 
-FRAMES = (".csv", ".parquet")
-LISTS = (".tsv", *FRAMES)
-_PICTURES = (".png", ".svg", ".pdf")
-
-
-def frame_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
-    """Refuse a file for a table that cannot be written, before the work."""
-    return _checked(context, parameter, path, FRAMES)
+_FRAMES = (".csv", ".parquet")
 
 
-def list_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
+def frame_path(path: Path) -> Path:
+    """Refuse a file for a table that cannot be written."""
+    return _checked(path, _FRAMES)
+
+
+def list_path(path: Path) -> Path:
     """Refuse a file for a table that is written in parts, as :func:`frame_path` does."""
-    return _checked(context, parameter, path, LISTS)
+    return _checked(path, (".tsv", *_FRAMES))
 
 
-def picture_path(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
-    """Refuse a file for a picture that cannot be written or drawn, before the work."""
-    path = _checked(context, parameter, path, _PICTURES)
-    if path is not None:
-        from ..displays._axes import check_axes
+def picture_path(path: Path) -> Path:
+    """Refuse a file for a picture that cannot be written or drawn."""
+    from ..displays._axes import check_axes
 
-        try:
-            check_axes(None)
-        except ImportError as error:
-            raise click.BadParameter(str(error)) from error
+    _checked(path, (".png", ".svg", ".pdf"))
+    try:
+        check_axes(None)
+    except ImportError as error:
+        raise click.BadParameter(str(error)) from error
     return path
 
 
-def _checked(context, parameter, path: Path | None, suffixes: Sequence[str]) -> Path | None:
-    if path is None or path == STDIO:
-        return path
-    if path.suffix not in suffixes:
+def _checked(path: Path, suffixes: Sequence[str]) -> Path:
+    if path != STDIO and path.suffix not in suffixes:
         raise click.BadParameter(
             f"{str(path)!r} ends in none of {', '.join(suffixes)}; choose one of these formats."
         )
-    return writable(context, parameter, path)
+    return writable(path)
 
 
 def write_frame(table: pd.DataFrame, path: Path) -> None:
@@ -110,6 +107,23 @@ def _parquet_writer(path: Path, types: Mapping[str, Any]) -> Iterator[Callable]:
     schema = as_arrow(pd.DataFrame(columns=list(types))).schema
     with import_parquet().ParquetWriter(path, schema) as writer:
         yield lambda table: writer.write_table(as_arrow(table).cast(schema))
+
+
+def write_panels(draws: Iterable[Callable[[Any], Any]], path: Path, dpi: int) -> bool:
+    """Write a PNG of displays side by side; without matplotlib, say so and return False."""
+    try:
+        figure = draw_panels(draws)
+    except ImportError:
+        say(NO_PICTURE)
+        return False
+    with replaced(path) as partial:
+        figure.savefig(partial, format="png", dpi=dpi)
+    return True
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """Rows of a table for JSON, in which what is not known is null."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def write_picture(figure: Any, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Command `revdist info`: what is in a distiller, or in a model of an assay."""
 
-import json
 import os
 from typing import Any
 
@@ -10,9 +9,10 @@ import pandas as pd
 
 from ..assays._saved_model import is_model, read_card
 from ..distillation._saved_chain import read_description
-from ._console import INPUT, failing, print_table
+from ._console import print_json, print_table
 from ._distillers import distiller_name, read_distiller
-from ._options import json_option, quiet_option
+from ._endings import INPUT, failing
+from ._options import report_options
 from ._words import short_names
 
 _HEADS = {
@@ -28,8 +28,7 @@ _HEADS = {
 
 @click.command()
 @click.argument("file")
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def info_command(file, as_json, quiet):
     """Show what is in FILE, a distiller or a model of an assay.
 
@@ -41,21 +40,24 @@ def info_command(file, as_json, quiet):
     with failing(INPUT):
         is_assay = os.path.exists(file) and is_model(file)
         report = read_card(file) if is_assay else report_of(file)
-    if is_assay and not as_json:
-        _show_card(report)
-        return
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
+    show = _show_card if is_assay else _show_distiller
+    show(report)
+    if report["versions"]:
+        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+        click.echo(f"\nWritten by {versions}.")
+
+
+def _show_distiller(report: dict[str, Any]) -> None:
+    """Print what is to be known of a distiller."""
     click.echo(described(report))
     if report["weight"] is not None and report["rows"] is None:
         click.echo("The file does not say whether the rows were residues or whole proteins.")
     click.echo()
     cells = [[_cell(model[key]) for key in _HEADS] for model in report["models"]]
     print_table([[*_HEADS.values()], *cells], n_left=1)
-    if report["versions"]:
-        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-        click.echo(f"\nWritten by {versions}.")
 
 
 def _show_card(card: dict[str, Any]) -> None:
@@ -69,8 +71,6 @@ def _show_card(card: dict[str, Any]) -> None:
     cells = [["Spearman correlation", *table.columns]]
     cells += [[name, *(f"{score:.3f}" for score in scores)] for name, *scores in table.itertuples()]
     print_table(cells, n_left=1)
-    versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    click.echo(f"\nWritten by {versions}.")
 
 
 def report_of(path: str | os.PathLike) -> dict[str, Any]:

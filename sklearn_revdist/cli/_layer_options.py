@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import click
 from ..embedding._pooling import POOLINGS
 from ..sequences._fasta import only_sequence
 from ..sequences._tokens import encode_reference
-from ._console import as_usage
+from ._endings import as_usage
+from ._option_groups import together
 
 LAYER_SETTINGS = ("layer", "pooling", "reference")
 
@@ -68,16 +68,12 @@ def read_reference(_context, parameter: click.Parameter, text: str | None) -> st
     """Read a sequence, or the only one in a file."""
     if text is None:
         return None
-    if not Path(text).is_file():
-        if "." in text or "/" in text or os.sep in text:
-            raise click.BadParameter(f"There is no file {text!r}; check the path.")
-        return _checked(text, parameter)
-    return _checked(as_usage(only_sequence, text), parameter)
-
-
-def _checked(reference: str, parameter: click.Parameter) -> str:
-    """Refuse a reference with letters that no residue has; ambiguous ones are checked later."""
-    try:
+    reference = text
+    if Path(text).is_file():
+        reference = as_usage(only_sequence, text)
+    elif "." in text or "/" in text or os.sep in text:
+        raise click.BadParameter(f"There is no file {text!r}; check the path.")
+    try:  # ambiguous residues are checked later
         encode_reference(reference, "mask")
     except ValueError as error:
         what = str(error).removeprefix("reference ")
@@ -85,13 +81,22 @@ def _checked(reference: str, parameter: click.Parameter) -> str:
     return reference
 
 
-_OPTIONS = (
-    click.option(
-        "--layer",
-        callback=_layer,
-        help="Layer of each model: a number (0 is the input, -1 the last), a fraction of the "
-        "depth (0.75), or one for each model (3,6,15); default: the last.",
-    ),
+layer_option = click.option(
+    "--layer",
+    callback=_layer,
+    help="Layer of each model: a number (0 is the input, -1 the last), a fraction of the depth "
+    "(0.75), or one for each model (3,6,15); default: the last.",
+)
+
+# For the command that compares layers.
+layers_option = click.option(
+    "--layers",
+    callback=_layers,
+    help="Layers to score, as in 0.25,0.5,0.75 or 0,1,2; the last is always one of them; default: "
+    "all.",
+)
+
+pooling_options = together(
     click.option(
         "--pooling",
         multiple=True,
@@ -105,26 +110,6 @@ _OPTIONS = (
         help="For the poolings of sites: the wild type, as a sequence or a FASTA file.",
     ),
 )
-
-
-# For the command that compares layers.
-layers_option = click.option(
-    "--layers",
-    callback=_layers,
-    help="Layers to score, as in 0.25,0.5,0.75 or 0,1,2; the last is always one of them; default: "
-    "all.",
-)
-
-
-def layer_options(*, layer: bool = True) -> Callable:
-    """Make a decorator that adds the options to a command, with or without that for the layer."""
-
-    def decorate(command: Callable) -> Callable:
-        for option in reversed(_OPTIONS if layer else _OPTIONS[1:]):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def refuse_pooling(settings: dict[str, Any]) -> None:

@@ -1,79 +1,57 @@
 """Command `revdist layers`: which layer of each model predicts best."""
 
-import json
 from collections.abc import Hashable
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from ..displays._axes import short_name
 from ..displays._layer_curve import LayerCurveDisplay
-from ..displays._legends import draw_panels
 from ..evaluation._layer_scores import layer_scores
 from ..evaluation._score_files import write_scores
 from ..evaluation._splits import SPLITS, checked_folds
 from ..evaluation._task_embeddings import comparing
 from ..tasks._task import Task
 from ..tasks._task_list import task_readers
-from ..utils._files import replaced
 from ._chains import chain_of, make_embedder
-from ._console import INPUT, NO_PICTURE, OUTPUT, as_usage, embedding, failing, note, readable, say
-from ._layer_options import layer_options, layers_option
-from ._options import (
-    chain_option,
-    device_option,
-    dtype_option,
-    folder_option,
-    jobs_option,
-    json_option,
-    quiet_option,
-    store_option,
-    task_columns_options,
-    unknown_option,
-)
+from ._console import note, print_json
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._frames import json_rows, write_panels
+from ._layer_options import layers_option, pooling_options
+from ._model_options import chain_option, device_options, store_option
+from ._option_groups import gathered
+from ._options import LISTED, folder_option, folds_option, scoring_options, tasks_options
 from ._weights import fetch_weights
-
-_INPUT = {"type": click.Path(path_type=Path), "callback": readable}
 
 
 @click.command()
-@click.argument("tasks", **_INPUT)
-@click.option("--data", **_INPUT, help="Folder that the paths in TASKS are relative to.")
-@task_columns_options
+@tasks_options
 @chain_option()
 @layers_option
-@layer_options(layer=False)
+@pooling_options
 @click.option(
     "--split",
     type=click.Choice(SPLITS[1:]),
     default="random",
     help="Split of tasks that have none of their own.",
 )
-@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
+@folds_option
 @folder_option("layers.csv and layers.png")
 @store_option("A store (.sqlite) to take embeddings from and to keep those of all layers in.")
-@device_option
-@dtype_option
-@unknown_option("What to do with ambiguous residues.")
-@click.option("--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them.")
-@jobs_option
-@json_option("with the tables")
-@quiet_option
+@device_options
+@scoring_options("with the tables")
+@gathered(listed=LISTED)
 def layers_command(
     tasks,
-    data,
-    target,
-    sequence_column,
-    mutant_column,
+    listed,
     models,
     alone,
     layers,
     split,
     n_folds,
     output,
-    skip_invalid,
     n_jobs,
     as_json,
     quiet,
@@ -100,11 +78,9 @@ def layers_command(
         with embedding():
             as_usage(make_embedder(chain, {}).layer_numbers, layers)
     with failing(INPUT):
-        named = {"target": target, "sequence": sequence_column, "mutant": mutant_column}
-        if tasks.suffix != ".toml":
-            named["reference"] = settings["reference"]
-        policy = {"unknown": embedder.unknown, "skip_invalid": skip_invalid}
-        read = [reader() for reader in task_readers(tasks, data=data, **named, **policy)]
+        reference = None if tasks.suffix == ".toml" else embedder.reference
+        readers = task_readers(tasks, **listed, reference=reference, unknown=embedder.unknown)
+        read = [reader() for reader in readers]
         folds = [_folds(task, split, n_folds) for task in read]
     fetch_weights(embedder, quiet=quiet)
     tables = []
@@ -127,13 +103,13 @@ def layers_command(
             _report(table, task.metric)
     if as_json:
         contents = [_content(task, table) for task, table in zip(read, tables, strict=True)]
-        click.echo(json.dumps({"tasks": contents}, indent=2))
+        print_json({"tasks": contents})
     if output:
         with failing(OUTPUT):
             output.mkdir(parents=True, exist_ok=True)
             write_scores(pd.concat(tables, ignore_index=True), output / "layers.csv")
-            if not _draw(tables, output / "layers.png"):
-                say(NO_PICTURE)
+            panels = (partial(_draw, table) for table in tables)
+            write_panels(panels, output / "layers.png", dpi=200)
 
 
 def _folds(task: Task, split: str, n_folds: int):
@@ -155,8 +131,7 @@ def _best(table: pd.DataFrame) -> dict[Hashable, int]:
 
 def _content(task: Task, table: pd.DataFrame) -> dict:
     """Table of a task for JSON, in which what is not known is null."""
-    table = table.drop(columns="task")
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = json_rows(table.drop(columns="task"))
     best = {model: table.at[row, "layer"].item() for model, row in _best(table).items()}
     return {"task": task.name, "metric": task.metric, "best": best, "layers": rows}
 
@@ -185,17 +160,7 @@ def _report(table: pd.DataFrame, metric: str) -> None:
         click.echo(f"{short_name(str(model))}: layer {best['layer']} {what}")
 
 
-def _draw(tables: list[pd.DataFrame], path: Path) -> bool:
-    """Write the picture, with a panel for each task; False without matplotlib."""
-
-    def draw(table, ax):
-        LayerCurveDisplay.from_scores(table, ax=ax)
-        ax.set_title(table["task"].iloc[0])
-
-    try:
-        figure = draw_panels(partial(draw, table) for table in tables)
-    except ImportError:
-        return False
-    with replaced(path) as part:
-        figure.savefig(part, format="png", dpi=200)
-    return True
+def _draw(table: pd.DataFrame, ax: Any) -> None:
+    """Draw the panel of a task."""
+    LayerCurveDisplay.from_scores(table, ax=ax)
+    ax.set_title(table["task"].iloc[0])

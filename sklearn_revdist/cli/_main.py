@@ -6,7 +6,8 @@ The commands are imported when they run, so that the help is there at once.
 import click
 
 from .. import __version__
-from ._console import EXIT_CODES, Commands
+from ._console import Commands
+from ._endings import EXIT_CODES
 
 _COMMANDS = {
     "embed": "Embed sequences with every model of a chain.",

@@ -1,20 +1,18 @@
 """Command `revdist models`: which weights are present, and where."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from ..utils._models import DEMO, ESM2, Model
-from ._console import print_table
-from ._options import json_option, quiet_option
+from ._console import print_json, print_table
+from ._options import report_options
 from ._weights import about, spelled_size
 
 
 @click.command()
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def models_command(as_json, quiet):
     """List the models, where their weights are and their sizes.
 
@@ -36,7 +34,7 @@ def models_command(as_json, quiet):
             }
             for model, where, size, path in rows
         ]
-        click.echo(json.dumps({"models": content}, indent=2))
+        print_json({"models": content})
         return
     heads = ("model", "name", "width", "where", "size", "path")
     lines = [heads]

@@ -1,173 +1,70 @@
 """Options that several commands have, each written once."""
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from ..utils._models import DEMO, ESM2
-from ._console import folder_only, store_only, writable
-from ._layer_options import LAYER_SETTINGS, layer_options
-
-# What a --model may be, beside the name of one.
-CHECKPOINTS = "a .pt file or a folder in Hugging Face's format"
-FAMILIES = f"{CHECKPOINTS}, or hf: and the name of another family's model there"
+from ._layer_options import LAYER_SETTINGS, layer_option, pooling_options
+from ._model_options import device_options, max_length_option, unknown_option
+from ._option_groups import gathered, together
+from ._paths import checked_path, folder_only, readable, writable
 
 
-def together(*options: Callable) -> Callable:
-    """Combine options into one decorator, in the order in which the help shows them."""
+def output_option(
+    content: str, check: Callable[[Path], Path] = writable, *, default: str | None = None
+) -> Callable:
+    """Make the option for the file to write, which is required unless it has a default.
 
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def output_option(content: str) -> Callable:
-    """Make the option for the file to write; the help says what is in it."""
+    The help says what is in it.
+    """
     return click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, allow_dash=True),
-        required=True,
-        callback=writable,
+        **checked_path(check, dash=True),
+        default=default,
+        required=default is None,
         help=f"{content}, or - for standard output.",
     )
 
 
-def complete_models(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:
-    """Complete the name of a model in a shell, in whatever case, or else a path."""
-    names = ["demo", *(model.short for model in DEMO + ESM2)]
-    found = [name for name in names if name.lower().startswith(incomplete.lower())]
-    return [CompletionItem(name) for name in found] or [CompletionItem(incomplete, type="file")]
-
-
-def models_option(help: str, *more_names: str, **settings: Any) -> Callable:
-    """Make the option for models; what they are for is in the help."""
-    return click.option(
-        *("-m", "--model", *more_names, "models"),
-        multiple=True,
-        metavar="MODEL",
-        shell_complete=complete_models,
-        help=help,
-        **settings,
-    )
-
-
-def prefix_option(help: str) -> Callable:
-    """Make the option for a prefix of nested embeddings."""
-    return click.option(
-        "-n",
-        "--n-components",
-        metavar="NUMBER|MODEL",
-        shell_complete=complete_models,
-        help=help,
-    )
-
-
-def chain_option(*more_names: str, families: bool = True) -> Callable:
-    """Make the options for the models that embed, where no distiller names them.
-
-    Models of other families are mentioned unless `families` is false.
-    """
-    kinds = FAMILIES if families else CHECKPOINTS
+def report_options(what: str) -> Callable:
+    """Make the options for output that programs read, and for silence."""
+    quiet = "Write nothing to standard error but warnings and errors."
     return together(
-        models_option(
-            f"The chain up to this model, or {kinds}; given several times, exactly those models.",
-            *more_names,
-            default=["650M"],
-        ),
-        click.option("--alone", is_flag=True, help="Use only the model, not the chain up to it."),
+        click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}."),
+        click.option("-q", "--quiet", is_flag=True, help=quiet),
     )
 
 
-def json_option(what: str) -> Callable:
-    """Make the option for output that programs read."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print one JSON object {what}.")
+# What readers of tasks are told, by the names that they have for it.
+LISTED = ("data", "target", "sequence", "mutant", "skip_invalid")
 
-
-def unknown_option(help: str) -> Callable:
-    """Make the option for what to do with ambiguous residues."""
-    return click.option(
-        "--unknown",
-        type=click.Choice(["error", "mask", "X", "keep"]),
-        default="error",
-        help=help,
-    )
-
-
-task_columns_options = together(
+tasks_options = together(
+    click.argument("tasks", **checked_path(readable)),
+    click.option(
+        "--data", **checked_path(readable), help="Folder that the paths in TASKS are relative to."
+    ),
     click.option("--target", help="Column of a table that holds what is to be predicted."),
     click.option(
         "--sequence-column",
+        "sequence",
         help='Column of a table that holds sequences; default: "mutated_sequence" or "sequence".',
     ),
     click.option(
         "--mutant-column",
+        "mutant",
         help='Column of a table that holds mutants, such as A24G:L30K; default: "mutant".',
     ),
 )
 
 
-def _device(_context, _parameter, name: str | None) -> str | None:
-    """Refuse a device that torch cannot use, before the work."""
-    if name is not None:
-        from ..embedding._inference import resolve_device
-
-        try:
-            resolve_device(name)
-        except ValueError as error:
-            raise click.UsageError(
-                f"--device {name} cannot be used with this machine and installation of torch; give "
-                "--device cpu, or leave it out to take the best there is."
-            ) from error
-    return name
-
-
 def folder_option(content: str, **settings: Any) -> Callable:
     """Make the option for the folder to write to; the help says what is in it."""
     return click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        callback=folder_only,
-        help=f"Folder for {content}.",
-        **settings,
+        "-o", "--output", **checked_path(folder_only), help=f"Folder for {content}.", **settings
     )
-
-
-def store_option(help: str) -> Callable:
-    """Make the option for a store of embeddings."""
-    return click.option(
-        "--store",
-        type=click.Path(path_type=Path),
-        callback=store_only,
-        help=help,
-    )
-
-
-device_option = click.option(
-    "--device", callback=_device, help="PyTorch device, such as cuda:1; default: the best."
-)
-
-dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(["auto", "fast", "float32", "float16", "bfloat16"]),
-    default="auto",
-    help="Precision of the computation; fast is bfloat16 on CPUs with instructions for it.",
-)
-
-regressor_option = click.option(
-    "--regressor",
-    type=click.Choice(["ridge", "ols", "pcr"]),
-    default="ridge",
-    help="What predicts each model from the smaller ones in the distiller that is fitted.",
-)
 
 
 def _not_zero(_context, _parameter, number):
@@ -177,7 +74,7 @@ def _not_zero(_context, _parameter, number):
     return number
 
 
-jobs_option = click.option(
+_jobs_option = click.option(
     "--jobs",
     "n_jobs",
     default=1,
@@ -185,8 +82,21 @@ jobs_option = click.option(
     help="Number of probes to fit in parallel; -1 for all processors.",
 )
 
-quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Write nothing to standard error but warnings and errors."
+
+def scoring_options(what: str) -> Callable:
+    """Make the last options of commands that score tasks, which print one JSON object of these."""
+    return together(
+        unknown_option("What to do with ambiguous residues."),
+        click.option(
+            "--skip-invalid", is_flag=True, help="Leave out invalid rows, and count them."
+        ),
+        _jobs_option,
+        report_options(what),
+    )
+
+
+folds_option = click.option(
+    "--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds."
 )
 
 keep_option = click.option(
@@ -196,6 +106,17 @@ keep_option = click.option(
     help="Column of the input table to copy to the output, or all; may be given several times.",
 )
 
+sequence_column_option = click.option(
+    "--sequence-column", help='Column of a table that holds sequences; default: "sequence".'
+)
+
+
+def name_column_option(where: str) -> Callable:
+    """Make the option for the column of names in an input."""
+    names = f'Column of {where} that holds names; default: "name", if there is one.'
+    return click.option("--name-column", help=names)
+
+
 table_options = together(
     click.option(
         "--output-format",
@@ -203,10 +124,7 @@ table_options = together(
         help="Format of the output, if its suffix does not say it.",
     ),
     keep_option,
-    click.option(
-        "--name-column",
-        help='Column of a table that holds names; default: "name", if there is one.',
-    ),
+    name_column_option("a table"),
 )
 
 _input_options = together(
@@ -215,23 +133,16 @@ _input_options = together(
         type=click.Choice(["fasta", "csv", "tsv", "parquet", "hdf5", "npy", "npz"]),
         help="Format of the input, if neither its suffix nor its first line says it.",
     ),
-    click.option(
-        "--sequence-column",
-        help='Column of a table that holds sequences; default: "sequence".',
-    ),
-    layer_options(),
-    device_option,
-    dtype_option,
+    sequence_column_option,
+    layer_option,
+    pooling_options,
+    device_options,
     click.option(
         "--batch-tokens",
         type=click.IntRange(min=1),
         help="Residues embedded at a time; fewer take less memory.",
     ),
-    click.option(
-        "--max-length",
-        type=click.IntRange(min=1),
-        help="Length in residues above which --long applies; default: no limit.",
-    ),
+    max_length_option("Length in residues above which --long applies; default: no limit."),
     click.option(
         "--long",
         type=click.Choice(["window", "truncate", "error"]),
@@ -251,7 +162,7 @@ _input_options = together(
 )
 
 _READING = ("input_format", "sequence_column", "name_column", "keep", "remove_gaps", "keep_stop")
-_SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
+SETTINGS = (*LAYER_SETTINGS, "device", "dtype", "batch_tokens", "max_length", "long", "unknown")
 
 
 def sequence_options(command: Callable) -> Callable:
@@ -260,13 +171,4 @@ def sequence_options(command: Callable) -> Callable:
     The command takes them as two dicts: ``reading``, of how sequences are read, with the name
     column and the columns to keep where it has these options, and ``settings`` of the embedder.
     """
-
-    @wraps(command)
-    def grouped(**given):
-        reading, settings = (
-            {name: given.pop(name) for name in names if name in given}
-            for names in (_READING, _SETTINGS)
-        )
-        return command(reading=reading, settings=settings, **given)
-
-    return _input_options(grouped)
+    return _input_options(gathered(reading=_READING, settings=SETTINGS)(command))

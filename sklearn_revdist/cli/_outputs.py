@@ -1,16 +1,48 @@
-"""What commands that write a file share: rows to the file, and a report when it is complete."""
+"""What commands that write a file share: unfinished work, rows of the file, and a report."""
 
-import json
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import nullcontext
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import click
 
 from ..tables._files import format_of, writing
 from ..tables._table import Table
-from ._console import OUTPUT, STDIO, as_usage, failing, note, progress
+from ._console import note, print_json, progress
+from ._endings import OUTPUT, as_usage, failing
+from ._paths import STDIO, local_output
+
+
+class Kept(NamedTuple):
+    """Where unfinished work is kept beside an output: in a store, or in a folder of parts."""
+
+    store: Path | None
+    folder: Path | None
+
+    @classmethod
+    def beside(cls, output: Path) -> Self:
+        """Keep work beside a file, and none beside standard output."""
+        if output == STDIO:
+            return cls(None, None)
+        name = f"{output.name}.unfinished"
+        return cls(output.with_name(f"{name}.sqlite"), output.with_name(name))
+
+    def remove(self) -> None:
+        """Remove the work, once the output is complete."""
+        if self.store:
+            self.store.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def finishing(output: Path) -> Iterator[tuple[Path, Kept]]:
+    """Give a file to write to, and a place for unfinished work that is removed at the end."""
+    kept = Kept.beside(output)
+    with local_output(output) as target:
+        yield target, kept
+    kept.remove()
 
 
 def refuse_json(output: Path, content: str, as_json: bool) -> None:
@@ -58,9 +90,9 @@ def write_table(table: Table, path: Path | None, output_format: str | None, quie
     return n_rows
 
 
-def report(content: dict[str, Any], line: str, as_json: bool) -> None:
-    """Print a JSON object on standard output, or a line on standard error."""
+def report(output: Path, content: dict[str, Any], line: str, as_json: bool) -> None:
+    """Print a JSON object about an output on standard output, or a line on standard error."""
     if as_json:
-        click.echo(json.dumps(content, indent=2))
+        print_json({"output": str(output), **content})
     else:
         note(line)

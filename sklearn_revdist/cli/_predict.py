@@ -1,6 +1,5 @@
 """Command `revdist predict`: predict new variants by a trained model, ranked."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,14 @@ from ..sequences._fasta import read_fasta
 from ..sequences._records import format_of_records
 from ..sequences._variants import combine_mutants, mutants_of, mutate, single_substitutions
 from ..tasks._targets import as_numbers
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, refuse_input
+from ._console import note, print_json
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import device_option, json_option, quiet_option, store_option
+from ._model_options import device_option, store_option
+from ._options import output_option, report_options
 from ._outputs import refuse_json
+from ._paths import STDIO, checked_path, refuse_input
 from ._weights import fetch_weights_of
 
 _OWN = "own"  # the wild type of the model
@@ -49,25 +51,16 @@ def _wild_type(context, parameter, text):
 @click.option("--top", default=50, type=click.IntRange(min=2), help="Substitutions to combine.")
 @click.option("--sequence-column", help="Column of the sequences in a table.")
 @click.option("--mutant-column", help="Column of mutants in a table without sequences.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    default="-",
-    callback=frame_path,
-    help="A .csv or .parquet file, or - for standard output.",
-)
+@output_option("A .csv or .parquet file", frame_path, default="-")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
-    callback=picture_path,
+    **checked_path(picture_path),
     help="A picture (.png, .svg or .pdf): with --saturate a map of all substitutions, else "
     "measurements in the table against predictions.",
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
 @device_option
-@json_option("of counts on standard output")
-@quiet_option
+@report_options("of counts on standard output")
 def predict_command(
     model,
     variants,
@@ -105,25 +98,23 @@ def predict_command(
     with failing(INPUT):
         trained = VariantModel.load(model)
     card = trained.card
+    wild_type = card["wild_type"] if saturate in (None, _OWN) else saturate
     how: dict[str, Any] = {"store": store, "device": device, "verbose": not quiet}
     if variants is not None:
         with failing(INPUT):
             table, sequences = _read(variants, sequence_column, mutant_column, trained)
-        measured = _measured(table, card["target"])
-        if plot and measured is None:
+        if plot and _measured(table, card["target"]) is None:
             raise click.UsageError(
                 f"--plot needs --saturate, or measurements in a column {card['target']!r}; leave "
                 "it out."
             )
-        fetch_weights_of(trained.estimator, quiet=quiet)
-    else:
-        wild_type = saturate if saturate not in (None, _OWN) else card["wild_type"]
-        if wild_type is None:
-            raise click.UsageError(
-                "The model was trained on sequences of several lengths, so it has no wild type; "
-                "give the sequence, as in --saturate wild_type.fasta, or a file of variants."
-            )
-        fetch_weights_of(trained.estimator, quiet=quiet)
+    elif wild_type is None:
+        raise click.UsageError(
+            "The model was trained on sequences of several lengths, so it has no wild type; give "
+            "the sequence, as in --saturate wild_type.fasta, or a file of variants."
+        )
+    fetch_weights_of(trained.estimator, quiet=quiet)
+    if variants is None:
         table = (
             _singles(wild_type, card) if combine is None else _combined(trained, combine, top, how)
         )
@@ -144,7 +135,7 @@ def predict_command(
         report["spearman"] = spearman(y, of_known["predicted"])
         report["within_90"] = float(within.mean())
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     _say(report, output)
 
@@ -219,13 +210,8 @@ def _predicted(trained, table, sequences, how) -> pd.DataFrame:
         raise click.UsageError(
             f"The table has a column {clash[0]!r}, as the predictions have; rename it."
         )
-    predictions.index = table.index
-    joined = table.join(predictions) if table.index.is_unique else None
-    if joined is None:
-        joined = pd.concat(
-            [table.reset_index(drop=True), predictions.reset_index(drop=True)], axis=1
-        )
-    return joined.sort_values("rank", kind="stable").reset_index(drop=True)
+    joined = pd.concat([table.reset_index(drop=True), predictions], axis=1)
+    return joined.sort_values("rank", kind="stable", ignore_index=True)
 
 
 def _measured(table, target) -> Any:

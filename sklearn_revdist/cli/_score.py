@@ -13,29 +13,18 @@ from ..sequences._records import format_of_records, read_records
 from ..sequences._variants import mutants_of, mutate, single_substitutions
 from ..tables._files import format_of, writing
 from ._chains import chain_of
-from ._console import (
-    INPUT,
-    OUTPUT,
-    STDIO,
-    embedding,
-    failing,
-    local_copy,
-    local_output,
-    refuse_input,
-    writable,
-)
+from ._endings import INPUT, OUTPUT, embedding, failing
 from ._layer_options import read_reference
-from ._options import (
+from ._model_options import (
     chain_option,
-    device_option,
-    dtype_option,
-    json_option,
-    keep_option,
-    quiet_option,
+    device_options,
+    max_length_option,
     store_option,
     unknown_option,
 )
+from ._options import keep_option, output_option, report_options, sequence_column_option
 from ._outputs import refuse_clashes, refuse_json, report
+from ._paths import STDIO, local_copy, local_output, refuse_input
 from ._sequence_inputs import copied_columns, place_in, placing
 from ._weights import fetch_weights
 
@@ -53,9 +42,7 @@ from ._weights import fetch_weights
     "--mutant-column",
     help="Column of a table that holds mutants, such as A24G:L30K; default: sequences are read.",
 )
-@click.option(
-    "--sequence-column", help='Column of a table that holds sequences; default: "sequence".'
-)
+@sequence_column_option
 @keep_option
 @click.option("--first-position", default=1, help="Number of the first residue in mutants.")
 @click.option(
@@ -67,25 +54,12 @@ from ._weights import fetch_weights
     help="Kind of the score; may be given several times.",
 )
 @chain_option(families=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    default="-",
-    callback=writable,
-    help="A .csv, .csv.gz or .parquet file, or - for standard output.",
-)
+@output_option("A .csv, .csv.gz or .parquet file", default="-")
 @store_option("A store (.sqlite) to keep what has been computed in.")
-@device_option
-@dtype_option
-@click.option(
-    "--max-length",
-    type=click.IntRange(min=1),
-    help="Residues around a position that a model sees; default: all.",
-)
+@device_options
+@max_length_option("Residues around a position that a model sees; default: all.")
 @unknown_option("What to do with ambiguous residues.")
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def score_command(
     variants,
     reference,
@@ -170,11 +144,11 @@ def score_command(
         writing(target, columns, output_format, types=copied.types) as write,
     ):
         write(labels, scores)
-    done = {"output": str(output), "n_variants": len(scores), "columns": columns}
+    done = {"n_variants": len(scores), "columns": columns}
     names = [entry.name for entry in embedder._entries()]
     where = "" if output == STDIO else f"{output}: "
     line = f"{len(scores)} variants scored by {' and '.join(kinds)} of {' + '.join(names)}"
-    report(done, f"{where}{line}", as_json)
+    report(output, done, f"{where}{line}", as_json)
 
 
 def _named(reference, sequences, first_position):

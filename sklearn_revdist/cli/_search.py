@@ -1,26 +1,25 @@
 """Command `revdist search`: the nearest sequences of a database, by embeddings."""
 
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import click
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ..neighbors._found import Nearest
 from ..neighbors._prefix_neighbors import PrefixNeighbors
-from ._console import INPUT, OUTPUT, STDIO, failing, local_output, progress, refuse_input
+from ._comparison import reading_alike
+from ._console import progress
 from ._databases import Database
+from ._endings import INPUT, OUTPUT, failing
 from ._frames import writing_frames
-from ._hits import Hits, find_hits
-from ._options import json_option, quiet_option, sequence_options
-from ._outputs import refuse_json, report
-from ._queries import (
-    asked_of,
-    comparison_options,
-    list_option,
-    query_name_option,
-    reading_alike,
-    two_files,
-)
-from ._sequence_inputs import Kept
+from ._options import name_column_option, report_options, sequence_options
+from ._outputs import finishing, refuse_json, report
+from ._paths import STDIO, local_copy, refuse_input
+from ._queries import asking, comparison_options, list_option, two_files
 
 _TYPES = {
     "query": "string",
@@ -51,27 +50,22 @@ _TYPES = {
     is_flag=True,
     help="Leave out hits with the same embedding, bit for bit, such as the query itself.",
 )
-@query_name_option
+@name_column_option("QUERIES")
 @sequence_options
-@json_option("about what was done")
-@quiet_option
-@click.pass_context
+@report_options("about what was done")
+@asking
 def search_command(
-    context,
     database,
     queries,
     n_hits,
     output,
-    models,
-    distiller,
-    n_components,
+    asked,
     metric,
     max_distance,
     exclude_identical,
     as_json,
     quiet,
     reading,
-    settings,
 ):
     """Find for each of QUERIES the nearest sequences of DATABASE.
 
@@ -103,13 +97,12 @@ def search_command(
     start = time.monotonic()
     refuse_json(output, "hits", as_json)
     refuse_input(output, database, queries)
-    asked = asked_of(context, models, distiller, n_components, settings)
-    kept = Kept.beside(output)
     with (
-        reading_alike(database, queries, reading, asked, kept, quiet=quiet) as alike,
-        local_output(output) as target,
+        local_copy(queries) as path,
+        finishing(output) as (target, kept),
+        reading_alike(database, path, reading, asked, kept, quiet=quiet) as alike,
     ):
-        searched, asking, names, _ = alike
+        searched, given, models, _ = alike
         with failing(INPUT):
             neighbors = PrefixNeighbors(
                 min(n_hits, len(searched.rows)),
@@ -120,45 +113,76 @@ def search_command(
         with (
             failing(OUTPUT),
             writing_frames(target, _TYPES) as write,
-            progress(len(asking.names), quiet, "query") as bar,
+            progress(len(given.names), quiet, "query") as bar,
         ):
-            for hits in find_hits(neighbors, searched, asking, n_hits):
-                table = _table(hits, searched, asking)
+            for n_queries, table in _hits(neighbors, searched, given, n_hits):
                 if max_distance is not None:
                     table = table[table["distance"] <= max_distance]
                 write(table)
                 n_found += len(table)
-                bar.update(hits.n_queries)
-    kept.remove()
+                bar.update(n_queries)
     done = {
-        "output": str(output),
         "n_hits": n_found,
-        "n_queries": len(asking.names),
+        "n_queries": len(given.names),
         "n_targets": len(searched.names),
-        "models": names,
+        "models": models,
         "n_components": searched.rows.shape[1],
         "metric": metric,
         "seconds": round(time.monotonic() - start, 3),
     }
     where = "" if output == STDIO else f"{output}: "
-    of_models = f" of {' + '.join(names)}" if names else ""
+    of_models = f" of {' + '.join(models)}" if models else ""
     line = (
-        f"{where}{n_found} hits of {len(asking.names)} queries in {len(searched.names)} sequences, "
+        f"{where}{n_found} hits of {len(given.names)} queries in {len(searched.names)} sequences, "
         f"by {searched.rows.shape[1]} columns{of_models}"
     )
-    report(done, line, as_json)
+    report(output, done, line, as_json)
 
 
-def _table(hits: Hits, database: Database, queries: Database) -> pd.DataFrame:
-    columns = {
-        "query": [queries.names[i] for i in hits.query],
-        "target": [database.names[i] for i in hits.target],
-        "rank": hits.rank,
-        "distance": hits.distance,
-        "qlen": pd.Series(queries.lengths[hits.query], dtype="Int64"),
-        "tlen": pd.Series(database.lengths[hits.target], dtype="Int64"),
-    }
-    table = pd.DataFrame(columns, columns=list(_TYPES))
-    for name in ("qlen", "tlen"):
-        table[name] = table[name].mask(table[name] < 0)  # not known
-    return table
+def _hits(
+    neighbors: PrefixNeighbors, database: Database, queries: Database, n_hits: int
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Search a database, on the rows of which neighbors are fitted, for some queries at a time.
+
+    Rows are searched, but records are found: several records of one sequence may share a row.
+    Yields how many queries were searched and, by query, distance and number of the record, the
+    nearest records, which are fewer than `n_hits` if the database is small.
+    """
+    names, targets = (np.array(side.names, dtype=object) for side in (queries, database))
+    by_row = np.argsort(database.of_row, kind="stable")
+    ends = np.searchsorted(database.of_row[by_row], np.arange(len(database.rows) + 1))
+    for part, of_part in queries.parts():
+        with failing(INPUT):
+            asked = neighbors._asked(of_part)
+            found = neighbors._searched(asked, partial(Nearest, n_neighbors=neighbors.n_neighbors))
+        distances = np.concatenate([nearest.distances for nearest in found])
+        rows = np.concatenate([nearest.rows for nearest in found])  # -1 where there are fewer
+        of, at = np.nonzero(rows >= 0)
+        distance, row = distances[of, at], rows[of, at]
+        n_records = ends[row + 1] - ends[row]
+        record = by_row[np.repeat(ends[row], n_records) + _counted(n_records)]
+        of, distance = np.repeat(of, n_records), np.repeat(distance, n_records)
+        order = np.lexsort((record, distance, of))
+        rank = 1 + _counted(np.bincount(of, minlength=len(of_part)))
+        order, rank = order[rank <= n_hits], rank[rank <= n_hits]
+        of, record = of[order], record[order]
+        hits = {
+            "query": names[part][of],
+            "target": targets[record],
+            "rank": rank,
+            "distance": distance[order],
+            "qlen": _known(queries.lengths[part][of]),
+            "tlen": _known(database.lengths[record]),
+        }
+        yield len(of_part), pd.DataFrame(hits)
+
+
+def _counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, 2 and so on up to each of some counts."""
+    starts = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) - np.repeat(starts, counts)
+
+
+def _known(lengths: NDArray[np.int64]) -> pd.Series:
+    """Lengths, empty where they are not known."""
+    return pd.Series(lengths, dtype="Int64").mask(lengths < 0)

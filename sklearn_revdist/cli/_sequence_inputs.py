@@ -1,11 +1,10 @@
-"""What commands that take sequences share: checks, and keeping unfinished work.
+"""What commands that take sequences share: reading and checking them, and their embeddings.
 
 Embedded sequences are a table like any other. Its batches are computed, and kept beside the output
 until that is complete.
 """
 
 import re
-import shutil
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import click
 import numpy as np
@@ -29,32 +28,13 @@ from ..tables._table import Batch, Table
 from ..utils._fingerprint import fingerprint
 from ..utils._parts import Parts
 from ._chains import embedding_columns
-from ._console import INPUT, OUTPUT, STDIO, as_usage, embedding, failing, note, say
+from ._console import note, say
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
+from ._outputs import Kept, refuse_clashes
 from ._weights import fetch_weights
 
 # Residues embedded and written at a time: where a sequence is a row, and where a residue is.
 _SEQUENCES, RESIDUES = 2**16, 2**13
-
-
-class Kept(NamedTuple):
-    """Where unfinished work is kept beside an output: in a store, or in a folder of parts."""
-
-    store: Path | None
-    folder: Path | None
-
-    @classmethod
-    def beside(cls, output: Path) -> Self:
-        """Keep work beside a file, and none beside standard output."""
-        if output == STDIO:
-            return cls(None, None)
-        name = f"{output.name}.unfinished"
-        return cls(output.with_name(f"{name}.sqlite"), output.with_name(name))
-
-    def remove(self) -> None:
-        """Remove the work, once the output is complete."""
-        if self.store:
-            self.store.unlink(missing_ok=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Records:
@@ -259,25 +239,40 @@ def placing(place: Callable[[int], str]) -> Iterator[None]:
         raise ValueError(f"{place(int(number[1]))}: {text}") from error
 
 
-def label_names(residues: bool) -> list[str]:
-    """Names of the columns beside an embedding and those that are copied."""
-    return ["name", "record", "position"] if residues else ["name"]
-
-
 def embedded(
-    sequences: Sequences,
+    path: Path,
+    reading: dict[str, Any],
     embedder: BaseEmbedder,
     kept: Kept,
     *,
-    copied: CopiedColumns,
-    residues: bool,
+    residues: bool = False,
+    nested: Sequence[str] | None = None,
     quiet: bool,
-) -> Table:
-    """Make a table that embeds sequences as it is read, once all weights are there.
+) -> tuple[Sequences, Table]:
+    """Check the sequences of a file, and make a table that embeds them as it is read.
 
-    An embedder without a store gets the one beside the output.
+    All weights are there then. An embedder without a store gets the one beside the output.
+
+    Parameters
+    ----------
+    path : Path
+    reading : dict
+        Other parameters of :class:`Records`.
+    embedder : BaseEmbedder
+    kept : Kept
+        Where unfinished embeddings are kept.
+    residues : bool, default=False
+        Whether rows are residues.
+    nested : sequence of str, default=None
+        Columns that the output has in place of those of the embedder.
+    quiet : bool
+        Whether to show no progress.
     """
-    columns = embedding_columns(embedder, residues)
+    records = Records(path, **reading)
+    copied, columns = records.copied, embedding_columns(embedder, residues)
+    labels = ["name", "record", "position"] if residues else ["name"]
+    refuse_clashes(copied.types, [*labels, *(nested or columns)])
+    sequences = checked_sequences(records, embedder)
     fetch_weights(embedder, quiet=quiet)
     if not residues:
         embedder.set_params(store=embedder.store or kept.store, verbose=not quiet)
@@ -299,7 +294,7 @@ def embedded(
             yield batch
 
     n_rows = sequences.n_residues if residues else sequences.n_sequences
-    return Table(n_rows, columns, len(columns), batches, copied.types)
+    return sequences, Table(n_rows, columns, len(columns), batches, copied.types)
 
 
 @contextmanager

@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..embedding._blocks import columns_of
+from ..embedding._entries import columns_of
 from ..matrix._prefixes import model_prefixes, prefix_length
 from ..utils._models import model_and_layer
 from ._alike_embedders import Asked, embedder_of_one, last_of, origin_of
-from ._console import as_usage
 from ._databases import Source
 from ._distillers import prefix_of, read_prefix
+from ._endings import as_usage
 
 
 class Space(NamedTuple):

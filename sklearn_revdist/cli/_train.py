@@ -13,31 +13,21 @@ from ..assays._comparison import Comparison, compare_features
 from ..assays._model import VariantModel
 from ..assays._variant_model import FEATURES, make_variant_model
 from ._chains import chain_of, make_embedder
-from ._console import (
-    INPUT,
-    OUTPUT,
-    as_usage,
-    embedding,
-    failing,
-    file_only,
-    note,
-    print_table,
-    refuse_input,
-)
+from ._console import note, print_json, print_table
 from ._distillers import read_distiller
+from ._endings import INPUT, OUTPUT, as_usage, embedding, failing
 from ._frames import frame_path, measured_figure, picture_path, write_frame, write_picture
 from ._layer_options import read_reference
-from ._options import (
-    chain_option,
-    device_option,
-    dtype_option,
-    json_option,
-    quiet_option,
-    store_option,
-    unknown_option,
-)
-from ._sequence_inputs import Kept
+from ._model_options import chain_option, device_options, store_option, unknown_option
+from ._option_groups import gathered
+from ._options import folds_option, report_options
+from ._outputs import Kept
+from ._paths import checked_path, file_only, refuse_input
 from ._weights import fetch_weights_of
+
+# What readers of assays and embedders are told.
+_READING = ("target", "sequence_column", "mutant_column", "reference", "first_position", "unknown")
+_SETTINGS = ("device", "dtype")
 
 _SPLITS = {
     "random": "at random",
@@ -71,41 +61,26 @@ _SPLITS = {
 )
 @click.option("--distiller", help="A distiller that nests the embeddings: a file, or demo.")
 @click.option("--lower-is-better", is_flag=True, help="The best variants have the lowest values.")
-@click.option("--folds", "n_folds", type=click.IntRange(min=2), default=5, help="Number of folds.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    callback=file_only,
-    help="File of the model.",
-)
+@folds_option
+@click.option("-o", "--output", **checked_path(file_only), required=True, help="File of the model.")
 @click.option(
     "--predictions",
-    type=click.Path(path_type=Path),
-    callback=frame_path,
+    **checked_path(frame_path),
     help="A .csv or .parquet file for the cross-validated prediction of each row, with all columns "
     "of the spreadsheet.",
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
-    callback=picture_path,
+    **checked_path(picture_path),
     help="A picture (.png, .svg or .pdf) of cross-validated predictions against measurements.",
 )
 @store_option("A store (.sqlite) to keep embeddings in.")
-@device_option
-@dtype_option
+@device_options
 @unknown_option("What to do with ambiguous residues.")
-@json_option("of scores on standard output")
-@quiet_option
+@report_options("of scores on standard output")
+@gathered(reading=_READING, settings=_SETTINGS)
 def train_command(
     assay,
-    target,
-    sequence_column,
-    mutant_column,
-    reference,
-    first_position,
     models,
     alone,
     features,
@@ -116,11 +91,10 @@ def train_command(
     predictions,
     plot,
     store,
-    device,
-    dtype,
-    unknown,
     as_json,
     quiet,
+    reading,
+    settings,
 ):
     """Train a model on ASSAY, a spreadsheet of measured variants.
 
@@ -138,22 +112,12 @@ def train_command(
     for path in (output, predictions, plot):
         refuse_input(path, assay)
     with failing(INPUT):
-        read = read_assay(
-            assay,
-            target,
-            sequence_column=sequence_column,
-            mutant_column=mutant_column,
-            reference=reference,
-            first_position=first_position,
-            unknown=unknown,
-        )
+        read = read_assay(assay, **reading)
         chosen = read_distiller(distiller) if distiller else None
-    for line in _described(read, reference is not None):
-        note(line)
+    _note_what_was_read(read, reading["reference"] is not None)
     kept = Kept.beside(output)
-    settings = {"device": device, "dtype": dtype, "unknown": unknown, "store": store or kept.store}
+    settings |= {"store": store or kept.store, "unknown": reading["unknown"], "verbose": not quiet}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
-    embedder.set_params(verbose=not quiet)
     names = [name.strip() for name in features.split(",")] if features else None
     model = as_usage(
         partial(make_variant_model, embedder, features=names, reference=read.wild_type)
@@ -167,7 +131,7 @@ def train_command(
     model.card |= {
         "file": assay.name,
         "columns": read.table.columns.tolist(),
-        "first_position": first_position,
+        "first_position": reading["first_position"],
         "lower_is_better": lower_is_better,
         "n_folds": n_folds,
         "spearman": json.loads(table.to_json(orient="index")),
@@ -185,41 +149,34 @@ def train_command(
     kept.remove()
     if as_json:
         report = {"model": str(output), "n_left_out": read.left_out, **model.card}
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     cells = [["features", *map(_SPLITS.get, table.columns)]]
-    cells += [
-        [name, *(f"{score:.3f}" for score in row)]
-        for name, row in zip(table.index, table.to_numpy(), strict=True)
-    ]
+    cells += [[name, *(f"{score:.3f}" for score in scores)] for name, *scores in table.itertuples()]
     click.echo(f"Spearman correlation, mean of {n_folds} folds:\n")
     print_table(cells, n_left=1)
     click.echo("")
-    for line in _advice(table, model.card, read.target_name):
-        click.echo(line)
+    _print_advice(table, model.card, read.target_name)
     click.echo(f"{output}: model of {read.target_name!r}, trained on all {len(read.target)} rows")
 
 
-def _described(assay: Assay, given: bool) -> list[str]:
-    """What was read, and what was left out or assumed."""
+def _note_what_was_read(assay: Assay, given: bool) -> None:
+    """Say what was read, and what was left out or assumed."""
     lengths = sorted(set(map(len, assay.sequences)))
     span = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
     n_distinct = len(set(assay.sequences))
-    lines = [
-        f"{assay.name}: {len(assay.target)} measurements of {n_distinct} variants of {span} "
-        "residues"
-    ]
+    what = f"{len(assay.target)} measurements of {n_distinct} variants of {span} residues"
+    note(f"{assay.name}: {what}")
     if assay.left_out:
         counted = ", ".join(f"{n} ({reason})" for reason, n in assay.left_out.items())
-        lines.append(f"Left out: {counted}")
+        note(f"Left out: {counted}")
     if assay.wild_type is None:
-        lines.append("Sequences differ in length, so positions are not compared.")
+        note("Sequences differ in length, so positions are not compared.")
     elif not given:
-        lines.append(
+        note(
             "The most frequent residue at each position is taken for the wild type; if it is not, "
             "give --reference."
         )
-    return lines
 
 
 def _means(compared: Comparison, column: str) -> pd.DataFrame:
@@ -228,25 +185,24 @@ def _means(compared: Comparison, column: str) -> pd.DataFrame:
     return means.unstack(sort=False)
 
 
-def _advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> list[str]:
-    """What the scores mean."""
+def _print_advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> None:
+    """Say what the scores mean."""
     rmse, within = card["rmse"]["random"], card["within_90"]["random"]
-    lines = [
+    click.echo(
         f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units "
         f"of {target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
-    ]
+    )
     if "contiguous" in table:
         within = card["within_90"]["contiguous"]
-        lines.append(
+        click.echo(
             f"At positions without measurements expect less: {within:.0%} lie within, and the "
             f"correlation is {table['contiguous'].iloc[0]:.2f}."
         )
     for split in table:
         best = table[split].idxmax()
         if best != table.index[0] and table[split].max() > table[split].iloc[0]:
-            lines.append(
+            click.echo(
                 f"With rows left out {_SPLITS[split]}, {best} alone predicts better "
                 f"({table[split].max():.3f}, all features {table[split].iloc[0]:.3f}); to train it "
                 f"alone, add --features {best.replace(' + ', ',')}."
             )
-    return lines

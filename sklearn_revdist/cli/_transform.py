@@ -9,28 +9,15 @@ import click
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..tables._columns import columns_to_transform
 from ..tables._table import Table
-from ._console import INPUT, as_usage, failing, local_copy, local_output, refuse_input
 from ._distillers import embedder_of, prefix_of, read_distiller
 from ._embedding_inputs import holds_sequences, keep_labels, open_embeddings, rows_of
+from ._endings import INPUT, as_usage, failing
 from ._layer_options import refuse_pooling
-from ._options import (
-    FAMILIES,
-    json_option,
-    models_option,
-    output_option,
-    prefix_option,
-    quiet_option,
-    sequence_options,
-    table_options,
-)
-from ._outputs import check_keep, refuse_clashes, refuse_json, report, write_table
-from ._sequence_inputs import (
-    Kept,
-    Records,
-    checked_sequences,
-    embedded,
-    label_names,
-)
+from ._model_options import FAMILIES, models_option, prefix_option
+from ._options import output_option, report_options, sequence_options, table_options
+from ._outputs import check_keep, finishing, refuse_clashes, refuse_json, report, write_table
+from ._paths import local_copy, refuse_input
+from ._sequence_inputs import embedded
 
 
 @click.command()
@@ -45,8 +32,7 @@ from ._sequence_inputs import (
 )
 @table_options
 @sequence_options
-@json_option("about what was done")
-@quiet_option
+@report_options("about what was done")
 def transform_command(
     distiller,
     input,
@@ -86,10 +72,9 @@ def transform_command(
     with failing(INPUT):
         fitted = read_distiller(distiller)
     n_columns, prefix = as_usage(prefix_of, fitted, n_components)
-    kept, hidden = Kept.beside(output), quiet
-    input_format = reading["input_format"]
-    with local_copy(input) as path, local_output(output) as target:
-        names = fitted.get_feature_names_out()
+    input_format, hidden = reading["input_format"], quiet
+    with local_copy(input) as path, finishing(output) as (target, kept):
+        names = fitted.get_feature_names_out().tolist()
         sequence_column = reading["sequence_column"]
         if holds_sequences(path, input_format, sequence_column, fitted.model_names_):
             if residues:
@@ -97,11 +82,8 @@ def transform_command(
             embedder = embedder_of(
                 prefix.model_names_, fitted.model_names_, models, settings, residues=residues
             )
-            records = Records(path, **reading)
-            refuse_clashes(records.copied.types, [*label_names(residues), *names])
-            checked = checked_sequences(records, embedder)
-            how = {"copied": records.copied, "residues": residues, "quiet": quiet}
-            table = embedded(checked, embedder, kept, **how)
+            how = {"residues": residues, "nested": names, "quiet": quiet}
+            checked, table = embedded(path, reading, embedder, kept, **how)
             hidden = hidden or checked.shows_progress(residues)
         elif models or residues:
             raise click.UsageError(
@@ -117,16 +99,14 @@ def transform_command(
         chain = prefix if table.n_columns == prefix.n_features_in_ else fitted
         chain.set_params(n_components=n_columns)
         n_rows = write_table(_nested(table, chain), target, output_format, hidden)
-    kept.remove()
     done = {
-        "output": str(output),
         "n_rows": n_rows,
         "n_components": n_columns,
         "models": chain.model_names_,
         "seconds": round(time.monotonic() - start, 3),
     }
     models = " + ".join(chain.model_names_)
-    report(done, f"{output}: {n_rows} rows of {n_columns} columns, {models}", as_json)
+    report(output, done, f"{output}: {n_rows} rows of {n_columns} columns, {models}", as_json)
 
 
 def _nested(table: Table, chain: ReverseDistiller) -> Table:

@@ -1,6 +1,5 @@
 """Command `revdist verify`: embeddings beside those of fair-esm, on the user's weights."""
 
-import json
 import math
 from importlib.metadata import version
 from typing import Any
@@ -9,8 +8,11 @@ import click
 
 from ..embedding._verify import verify_embeddings
 from ._chains import chain_of, make_embedder
-from ._console import embedding, print_table
-from ._options import chain_option, device_option, json_option, quiet_option
+from ._console import print_json, print_table
+from ._endings import embedding
+from ._frames import json_rows
+from ._model_options import chain_option, device_option
+from ._options import report_options
 from ._weights import fetch_weights
 from ._words import short_names
 
@@ -24,8 +26,7 @@ from ._words import short_names
     default="float32",
     help="Precision of our computation; fair-esm's is float32, judged by float64.",
 )
-@json_option("instead of a table")
-@quiet_option
+@report_options("instead of a table")
 def verify_command(models, alone, device, dtype, as_json, quiet):
     """Prove on your weights and machine that the embeddings are right.
 
@@ -53,9 +54,9 @@ def verify_command(models, alone, device, dtype, as_json, quiet):
             "fair_esm": version("fair-esm"),
             "dtype": dtype,
             "holds": bool(table["holds"].all()),
-            "models": [{key: _plain(value) for key, value in row.items()} for row in rows],
+            "models": json_rows(table),
         }
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         print_table(_lines(rows), n_left=1)
     if findings := [row["finding"] for row in rows if not row["holds"]]:
@@ -95,8 +96,3 @@ def _summary(rows: list[dict[str, Any]]) -> str:
         f"{n} of {n} models agree with fair-esm {version('fair-esm')}, and {n_published} with "
         "published outputs."
     )
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it, which has no NaN."""
-    return None if isinstance(value, float) and math.isnan(value) else value

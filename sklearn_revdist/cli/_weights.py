@@ -12,7 +12,8 @@ from ..embedding._entries import ESM2Entry
 from ..embedding._scorer import ESMScorer
 from ..utils._messages import first_line
 from ..utils._models import DEMO, ESM2, Model
-from ._console import MISSING, OUTPUT, embedding, failure, note
+from ._console import note
+from ._endings import MISSING, OUTPUT, embedding, failure
 
 
 def spelled_size(n_bytes: float) -> str:

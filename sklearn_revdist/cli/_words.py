@@ -21,9 +21,7 @@ _PARAMETERS = {"chain": "models", "cv": "n_folds"}
 _PHRASES = {
     r"its sequence as reference\b": "its sequence by --reference",
     r"(but|where|from|than) reference\b(?= has| at| only)": r"\1 --reference",
-    r"\bIn reference the\b": "In --reference the",
     r"^reference (?=has|is)": "--reference ",
-    r"\bof pooling(?=;)": "of --pooling",
     r"\bX has(?= \d)": "there are",
     r"\bfeatures has\b": "--features has",
     r"remove gaps, by .* --remove-gaps": "remove gaps",
@@ -31,13 +29,10 @@ _PHRASES = {
     r"\bchain\[\d+\] and chain\[\d+\] are\b": "Two -m are",
     r"\bcorrect the path in chain\b": "correct the path (-m)",
     r", or name the format\b": ", or name the format (--output-format)",
-    r"say which column it is, by its name in the header": "say which one it is (--target, "
-    "--sequence-column, --mutant-column)",
     r"save it again with ReverseDistiller\.save_pretrained": "`revdist fit` writes distillers, so "
     "give one",
     r"the path of a file that ReverseDistiller\.save_pretrained wrote, or the name of a bundled "
     r"one \('demo'\)": "a file that `revdist fit` wrote, or demo",
-    r"\(`target`, `sequence`; (.*?)\)": r"(\1)",
 }
 
 

@@ -124,9 +124,8 @@ def lines_across(ax: Any, scores: pd.Series) -> dict[str, Any]:
     return {name: ax.axhline(y, linewidth=1.2, **LEVELS[name]) for name, y in found.items()}
 
 
-def error_bars(ax: Any, representation: str, x: Any, y: Any, errors: Any, **changes: Any) -> Any:
-    """Draw scores and their errors in the style of a representation, or with changes to it."""
-    style = {**STYLES[representation], **changes}
+def error_bars(ax: Any, x: Any, y: Any, errors: Any, **style: Any) -> Any:
+    """Draw scores and their error bars in a style."""
     return ax.errorbar(x, y, yerr=errors, capsize=2.5, elinewidth=1, markersize=5.5, **style)
 
 

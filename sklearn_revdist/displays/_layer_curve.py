@@ -13,7 +13,7 @@ from ..embedding._base import BaseEmbedder
 from ..evaluation._layer_scores import LAYER_SCORED, layer_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import HUES, Display, check_axes, short_name
+from ._axes import HUES, Display, check_axes, error_bars, short_name
 
 _MARKERS = "osD^vP"
 
@@ -135,16 +135,9 @@ class LayerCurveDisplay(Display):
             rows = rows.sort_values("layer")
             errors = rows["score_std"] / np.sqrt(rows["n_folds"])
             hue, marker = HUES[i % len(HUES)], _MARKERS[i % len(_MARKERS)]
-            self.errorbars_[model] = ax.errorbar(
-                rows["depth"],
-                rows["score_mean"],
-                yerr=errors,
-                label=short_name(model),
-                color=hue,
-                marker=marker,
-                capsize=2.5,
-                elinewidth=1,
-                markersize=5.5,
+            style = {"label": short_name(model), "color": hue, "marker": marker}
+            self.errorbars_[model] = error_bars(
+                ax, rows["depth"], rows["score_mean"], errors, **style
             )
             best = rows.loc[rows["score_mean"].idxmax()]
             self.best_[model] = int(best["layer"])

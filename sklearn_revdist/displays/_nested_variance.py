@@ -11,9 +11,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..evaluation._steps import OF_DISTILLER, distiller_of
+from ..distillation._spaces import inverse_scale
+from ..evaluation._prefix_scores import OF_DISTILLER, distiller_of
 from ..matrix._moments import Moments, square
-from ..matrix._rows import check_rows_as_fitted
 from ..utils._compat import validate_params
 from ._axes import HUES, Display, check_axes, mark_models, short_name
 
@@ -111,8 +111,7 @@ class NestedVarianceDisplay(Display):
         check_is_fitted(distiller)
         lengths = distiller.prefix_lengths_.tolist()
         if X is not None:
-            rows = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-            rows = np.asarray(rows, dtype=np.float64)
+            rows = np.asarray(distiller._check_rows(X), dtype=np.float64)
             # On a shallow copy, so as not to change the caller's `n_components`.
             nested = copy.copy(distiller).set_params(n_components=None).transform(X)
             joint = square(Moments.of(np.hstack([np.asarray(nested), rows])))
@@ -170,7 +169,7 @@ def _explained(products: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     n_prefixes = len(products)
     scale = np.sqrt(products.diagonal().clip(0))
-    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    inverse = inverse_scale(scale)
     products = products * inverse[:, np.newaxis]
     products[:, :n_prefixes] *= inverse
     # Gaussian elimination by blocks makes each row orthogonal to those before it. A row that

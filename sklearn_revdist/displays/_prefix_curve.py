@@ -155,22 +155,13 @@ class PrefixCurveDisplay(Display):
                     f"models has {model!r}: {length!r}; give names, and for each the number of "
                     "columns up to and including that model."
                 )
-        best = probe.cv_scores_.argmax(axis=1)[:, np.newaxis]
-        scores, errors = (
-            np.take_along_axis(table, best, axis=1)[:, 0]
-            for table in (probe.cv_scores_, probe.cv_standard_errors_)
-        )
+        best = np.arange(len(probe.prefixes_)), probe.cv_scores_.argmax(axis=1)
+        curve = probe.prefixes_, probe.cv_scores_[best], probe.cv_standard_errors_[best]
         scoring = probe.scoring
         if scoring is None:
             scoring = "accuracy" if isinstance(probe, PrefixRidgeClassifierCV) else "r2"
-        return cls(
-            probe.prefixes_,
-            scores,
-            errors,
-            probe.n_prefix_,
-            models=models,
-            score_name=scoring if isinstance(scoring, str) else "score",
-        ).plot(ax=ax)
+        name = scoring if isinstance(scoring, str) else "score"
+        return cls(*curve, probe.n_prefix_, models=models, score_name=name).plot(ax=ax)
 
     def _draw(self, ax):
         colour = STYLES["distilled"]["color"]
@@ -179,23 +170,12 @@ class PrefixCurveDisplay(Display):
         (self.line_,) = ax.plot(
             self.prefixes, self.scores, marker=marker, color=colour, label="held-out score"
         )
-        self.band_ = ax.fill_between(
-            self.prefixes,
-            self.scores - self.standard_errors,
-            self.scores + self.standard_errors,
-            color=colour,
-            alpha=0.2,
-            linewidth=0,
-            label="± 1 standard error",
-        )
-        (self.chosen_,) = ax.plot(
-            self.n_prefix,
-            self.scores[np.searchsorted(self.prefixes, self.n_prefix)],
-            "D",
-            color="black",
-            zorder=4,
-            label=f"chosen: {self.n_prefix} columns",
-        )
+        low, high = self.scores - self.standard_errors, self.scores + self.standard_errors
+        band = {"color": colour, "alpha": 0.2, "linewidth": 0, "label": "± 1 standard error"}
+        self.band_ = ax.fill_between(self.prefixes, low, high, **band)
+        score = self.scores[np.searchsorted(self.prefixes, self.n_prefix)]
+        label = f"chosen: {self.n_prefix} columns"
+        (self.chosen_,) = ax.plot(self.n_prefix, score, "D", color="black", zorder=4, label=label)
         self.boundaries_, self.names_ = mark_models(ax, self.models or {})
         label = label_of_score(self.score_name, "of held-out rows")
         ax.set(xlabel="number of columns", ylabel=label)

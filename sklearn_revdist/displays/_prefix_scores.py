@@ -12,7 +12,15 @@ from ..distillation._reverse_distiller import ReverseDistiller
 from ..evaluation._prefix_scores import PREFIX_SCORED, prefix_scores
 from ..evaluation._summary import check_columns
 from ..utils._compat import validate_params
-from ._axes import Display, check_axes, error_bars, label_of_score, lines_across, ticks_at_models
+from ._axes import (
+    STYLES,
+    Display,
+    check_axes,
+    error_bars,
+    label_of_score,
+    lines_across,
+    ticks_at_models,
+)
 
 
 class PrefixScoreDisplay(Display):
@@ -139,7 +147,7 @@ class PrefixScoreDisplay(Display):
         for representation, shift in shifts.items():
             rows = self.scores[self.scores["representation"] == representation]
             x, y, errors = rows["n_columns"] * shift, rows["score_mean"], rows["score_std"]
-            self.errorbars_[representation] = error_bars(ax, representation, x, y, errors)
+            self.errorbars_[representation] = error_bars(ax, x, y, errors, **STYLES[representation])
         rows = self.scores.set_index("representation")["score_mean"]
         self.lines_ = lines_across(ax, rows)
         ax.set_ylabel(label_of_score("spearman", "mean ± SD over folds"))

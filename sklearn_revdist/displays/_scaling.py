@@ -154,14 +154,13 @@ class ScalingDisplay(Display):
             curve = self._curve(representation, fitted_on)
             # Few tasks have no interval.
             errors = [curve["score"] - curve["low"], curve["high"] - curve["score"]]
+            x = curve["n_columns"] * spread ** (i - (len(curves) - 1) / 2)
+            style = STYLES[representation] | {
+                "label": STYLES[representation]["label"] + _FITTED_ON[fitted_on],
+                "markerfacecolor": "white" if fitted_on == "fold" else None,
+            }
             self.errorbars_[representation, fitted_on] = error_bars(
-                ax,
-                representation,
-                curve["n_columns"] * spread ** (i - (len(curves) - 1) / 2),
-                curve["score"],
-                np.nan_to_num(errors),
-                label=STYLES[representation]["label"] + _FITTED_ON[fitted_on],
-                markerfacecolor="white" if fitted_on == "fold" else None,
+                ax, x, curve["score"], np.nan_to_num(errors), **style
             )
         self.lines_ = lines_across(ax, levels)
         n_tasks = int(means["n_tasks"].max())

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..matrix._torch import at_default_settings, dtype_of, empty_like, like
+from ..matrix._torch import default_settings_for, dtype_of, empty_like, like
 from ._chain import Level
 from ._solved_chain import SolvedChain, array_of_levels
 
@@ -47,7 +47,6 @@ class AffineChain(SolvedChain):
     levels: list[Level]
 
     r2 = array_of_levels("r2")
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
     ranks = array_of_levels("rank", int)
     conditions = array_of_levels("condition")
     alphas = array_of_levels("alpha")
@@ -87,7 +86,6 @@ class AffineChain(SolvedChain):
         """Arrays that, with the mean, determine what `transform` and its inverse return."""
         return [self.components, self.reconstruction, self.amplifications]
 
-    @at_default_settings
     def transform(self, X: Any, n_components: int) -> Any:
         """Map embeddings to nested columns.
 
@@ -105,22 +103,22 @@ class AffineChain(SolvedChain):
         """
         first, n_levels = self.dims[0], int(np.searchsorted(self.prefix_lengths, n_components))
         n_nested, n_columns = self.prefix_lengths[n_levels], sum(self.dims[: n_levels + 1])
-        maps = islice(zip(self._level_columns(), self._from_prefix, strict=True), n_levels)
-        steps = [(level[1], self._step(X, *level, from_prefix)) for level, from_prefix in maps]
-        rounded_mean = like(self.mean[:n_columns], X)
-        A = empty_like(X, len(X), n_components)
-        A[:, :first] = X[:, : min(first, n_components)]
-        for start in range(0, len(X) if steps else 0, _ROWS):
-            rows = X[start : start + _ROWS, :n_columns]
-            centred = rows - rounded_mean
-            nested = empty_like(X, len(rows), n_nested)
-            nested[:, :first] = centred[:, :first]
-            for new, step in steps:
-                nested[:, new] = step(rows, centred, nested)
-            A[start : start + _ROWS, first:] = nested[:, first:n_components]
+        with default_settings_for(X):
+            maps = islice(zip(self._level_columns(), self._from_prefix, strict=True), n_levels)
+            steps = [(level[1], self._step(X, *level, from_prefix)) for level, from_prefix in maps]
+            rounded_mean = like(self.mean[:n_columns], X)
+            A = empty_like(X, len(X), n_components)
+            A[:, :first] = X[:, : min(first, n_components)]
+            for start in range(0, len(X) if steps else 0, _ROWS):
+                rows = X[start : start + _ROWS, :n_columns]
+                centred = rows - rounded_mean
+                nested = empty_like(X, len(rows), n_nested)
+                nested[:, :first] = centred[:, :first]
+                for new, step in steps:
+                    nested[:, new] = step(rows, centred, nested)
+                A[start : start + _ROWS, first:] = nested[:, first:n_components]
         return A
 
-    @at_default_settings
     def inverse_transform(self, A: Any) -> Any:
         """Reconstruct the embeddings of all models.
 
@@ -135,14 +133,15 @@ class AffineChain(SolvedChain):
             The first model's columns are those of A, bit for bit.
         """
         n_components = A.shape[1]
-        H = empty_like(A, len(A), len(self.mean))
-        maps = self.offset[:n_components], self.reconstruction[:n_components], self.mean
-        offset, reconstruction, mean = (like(values, A, exact=True) for values in maps)
-        for start in range(0, len(A), _ROWS):
-            rows = slice(start, start + _ROWS)
-            H[rows] = (A[rows] - offset) @ reconstruction + mean
-        first = min(n_components, self.dims[0])
-        H[:, :first] = A[:, :first]
+        with default_settings_for(A):
+            H = empty_like(A, len(A), len(self.mean))
+            maps = self.offset[:n_components], self.reconstruction[:n_components], self.mean
+            offset, reconstruction, mean = (like(values, A, exact=True) for values in maps)
+            for start in range(0, len(A), _ROWS):
+                rows = slice(start, start + _ROWS)
+                H[rows] = (A[rows] - offset) @ reconstruction + mean
+            first = min(n_components, self.dims[0])
+            H[:, :first] = A[:, :first]
         return H
 
     def _identity_of_first(self):

@@ -10,11 +10,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
+from ..matrix._dask import as_blocks, is_dask
 from ..matrix._layout import Blocks, column_names, find_blocks
 from ..matrix._moments import Moments, check_moments
 from ..matrix._prefixes import model_index
-from ..matrix._rows import check_row_weights, check_rows, check_rows_as_fitted, string_columns
+from ..matrix._rows import (
+    check_row_weights,
+    check_rows,
+    header,
+    string_columns,
+)
 from ..utils._compat import _fit_context, validate_parameter_constraints
 from ..utils._messages import first_line
 from ._solved_chain import ATTRIBUTES, SolvedChain
@@ -275,9 +280,20 @@ class BaseChain(TransformerMixin, BaseEstimator):
         """Refuse parameters that do not fit the chain."""
 
     def _check_rows(self, X: ArrayLike) -> Any:
-        """Return rows with the columns of the fit, checked."""
+        """Check rows and that their columns are those of the fit, which may have had no names."""
         check_is_fitted(self)
-        return check_rows_as_fitted(X, self, self.dims_, self.model_names_)
+        name, feature_names = type(self).__name__, string_columns(X)
+        if feature_names is not None and not hasattr(self, "feature_names_in_"):
+            blocks = find_blocks(self.dims_, feature_names, len(feature_names))
+            if list(blocks.names) != self.model_names_:
+                raise ValueError(
+                    f"The columns of X are of {', '.join(blocks.names)}, but {name} was fitted on "
+                    f"{', '.join(self.model_names_)}; embed with the same chain."
+                )
+            X = as_blocks(X, name) if is_dask(X) else np.asarray(X)
+        rows = check_rows(X, self)
+        validate_data(self, header(X), reset=False, skip_check_array=True)
+        return rows
 
     def _parameters_up_to(self, n_models: int) -> dict[str, Any]:
         """Return the parameters that differ for the chain of the first models."""

@@ -8,7 +8,10 @@ directions are those of all that the columns so far leave of any model:
     D(i) = H(i) - A(i-1) W(i)              residual of model i
     R(i) = [ E(i-1), D(i) ]                E = nothing, unless residuals are joint
     A(i) = [ A(i-1), R(i) V(i) ]           V(i): leading principal directions of R(i)
-    E(i) = R(i) - R(i) V(i) V(i)'
+    E(i) = R(i) - R(i) V(i) V(i)'          carried to the next level
+
+Directions of later levels lie in the rows of E(i), so they are orthogonal to those before. Hence a
+reconstruction is improved by later levels, but nothing that a level keeps of it is changed.
 
 A level is computed from the moments of its own and the smaller models' columns alone, so a longer
 chain repeats a shorter one bit for bit.
@@ -17,12 +20,12 @@ chain repeats a shorter one bit for bit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..matrix._moments import Moments
-from ._carried import Carried, remove_rounding
 from ._regressors import EPS, regress
 from ._spaces import principal_directions, varying_space
 
@@ -85,6 +88,27 @@ class Level:
         return np.hstack([self.carried, self.components[:, -self.coef.shape[1] :]])
 
 
+class Carried(NamedTuple):
+    """What the levels so far leave of the models after the first.
+
+    Attributes
+    ----------
+    space : SampleSpace or FeatureSpace
+        The columns that are left, E; none for the first level and unless residuals are joint.
+    to_left : ndarray of shape (n_columns, n_carried)
+        Maps the centred columns of the models so far to E.
+    condition : float
+        Largest condition number of their prefixes, which bounds the rounding of E.
+    before : ndarray of shape (n_carried, n_before)
+        Directions of the levels so far, along which E vanishes.
+    """
+
+    space: Any
+    to_left: NDArray[np.float64]
+    condition: float
+    before: NDArray[np.float64]
+
+
 def solve_chain(
     moments: Moments,
     dims: Sequence[int],
@@ -122,7 +146,7 @@ def solve_chain(
     regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
     levels: list[Level] = []
     prefix, to_prefix = space.prefix(dims[0]), np.eye(dims[0])
-    carried = Carried.nothing(space)
+    carried = Carried(space.leading(0), np.zeros((0, 0)), 1.0, np.zeros((0, 0)))
     for (start, stop), n_columns in zip(pairwise(accumulate(dims)), n_new, strict=True):
         if levels:
             prefix = space.extended(prefix, levels[-1].components)
@@ -134,7 +158,7 @@ def solve_chain(
         )
         levels.append(level)
         if residual == "joint" and len(levels) < len(n_new):
-            carried = _carry(level, to_prefix, *reduced)
+            carried = carry(carried, level, to_prefix, *reduced)
     return levels
 
 
@@ -147,18 +171,18 @@ def extend(to_prefix: NDArray, components: NDArray) -> NDArray:
 def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regression):
     """Regress a model's own columns on the prefix, then reduce the residual.
 
-    Returns the level, what was carried to it, its residual and a factor of that.
+    Returns the level, its residual, a factor of that, and the largest condition number so far.
     """
     start, width = to_prefix.shape[1], own.stop - own.start
     own_scale = space.scale[own]
     total = float(own_scale @ own_scale)
     spectrum = space.spectrum(prefix, own, scaled=regression["regressor"] == "ols")
     fit = regress(spectrum, total, weight, **regression)
-    carried = carried._replace(condition=max(carried.condition, spectrum.condition))
-    residual = carried.joint_residual(space, prefix, own, fit)
-    n_carried = carried.n_carried
+    condition = max(carried.condition, spectrum.condition)
+    residual = space.joint_residual(carried, prefix, own, fit)
+    n_carried = carried.to_left.shape[1]
     scale = space.scale[start - n_carried : own.stop]
-    factor = residual.factor(scale, 8 * len(scale) * EPS * carried.condition)
+    factor = residual.factor(scale, 8 * len(scale) * EPS * condition)
     rank, left = factor.shape[1], float(np.sum(factor[n_carried:] ** 2))
     if regression["regressor"] == "ridge":
         rank = min(rank, max(0, int(_MOST_NEW * (weight - fit.spent))))
@@ -185,10 +209,68 @@ def _solve_level(space, prefix, to_prefix, carried, own, weight, n_new, regressi
         n_prefix_components=fit.n_components,
         amplification=float(np.max(terms / np.sqrt(variances), initial=1.0)),
     )
-    return level, carried, residual, factor
+    return level, residual, factor, condition
 
 
-def _carry(level, to_prefix, carried, residual, factor):
-    """Carry what a level leaves to the next."""
-    to_own = np.vstack([-to_prefix.T @ level.coef, np.eye(level.coef.shape[1])])
-    return carried.after(residual, factor, level.directions, level.components, to_own)
+def carry(
+    carried: Carried,
+    level: Level,
+    to_prefix: NDArray[np.float64],
+    residual: Any,
+    factor: NDArray[np.float64],
+    condition: float,
+) -> Carried:
+    """Carry what the new columns of a level leave.
+
+    Parameters
+    ----------
+    carried : Carried
+        What was carried to the level.
+    level : Level
+    to_prefix : ndarray of shape (n_prefix, n_columns of the models before)
+        Maps their centred columns to the prefix.
+    residual : SampleSpace or FeatureSpace
+        R, of which as many columns are carried.
+    factor : ndarray of shape (n_carried + width, rank)
+        Its factor F.
+    condition : float
+        Largest condition number of the prefixes so far.
+
+    Returns
+    -------
+    carried : Carried
+    """
+    directions, n_carried = level.directions, carried.to_left.shape[1]
+    # The map of the centred columns to R, then to what is left of it.
+    to_left = np.zeros((level.components.shape[1], directions.shape[1]))
+    to_left[: len(carried.to_left), :n_carried] = carried.to_left
+    to_left[: to_prefix.shape[1], n_carried:] = -to_prefix.T @ level.coef
+    to_left[to_prefix.shape[1] :, n_carried:] = np.eye(level.coef.shape[1])
+    to_left -= level.components.T @ directions
+    before = beside(carried.before, directions.T)
+    return Carried(residual.without(directions.T, factor), to_left, condition, before)
+
+
+def remove_rounding(directions: NDArray[np.float64], before: NDArray[np.float64]) -> None:
+    """Make directions exactly orthogonal to those of the levels before, in place.
+
+    They are but for rounding, which is relative to the largest column of R and to the smallest
+    variance. A nested column however is a sum over whole residuals of models, of which E may be a
+    tiny part, and would repeat what is kept already.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (n_carried + width, n_new)
+        Principal directions of R.
+    before : ndarray of shape (n_carried, n_before)
+        Directions of the levels before.
+    """
+    of_carried = directions[: len(before)]
+    of_carried -= before @ (before.T @ of_carried)
+
+
+def beside(before: NDArray[np.float64], directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Put the directions of a level beside those of the levels before, which have fewer rows."""
+    padded = np.zeros((len(directions), before.shape[1]))
+    padded[: len(before)] = before
+    return np.hstack([padded, directions])

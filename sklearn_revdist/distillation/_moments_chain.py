@@ -53,22 +53,23 @@ class MomentsChain(BaseChain):
             left unchanged.
         """
         self._check_fits_moments()
-        fitted = "moments_" in vars(self)
-        if not fitted and hasattr(self, "components_"):
+        if "moments_" in vars(self):
+            rows = self._check_rows(X)
+            moments = self.moments_ + Moments.of(rows, check_row_weights(sample_weight, rows))
+        elif hasattr(self, "components_"):
             raise ValueError(
                 "This distiller was read from a file that keeps no moments to add rows to; fit a "
                 "new one with partial_fit, whose pickles keep them, or with fit_moments on "
                 "`moments_` that were saved beside it."
             )
-        rows = self._check_rows(X) if fitted else check_rows(X, self)
-        if not fitted:
+        else:
+            rows = check_rows(X, self)
             blocks = find_blocks(self.dims, string_columns(X), rows.shape[1])
             self._check_parameters(blocks)
-        moments = Moments.of(rows, check_row_weights(sample_weight, rows))
-        if not fitted:
+            moments = Moments.of(rows, check_row_weights(sample_weight, rows))
             self._reset(X)
             self._set_blocks(blocks)
-        self.moments_: Moments = self.moments_ + moments if fitted else moments
+        self.moments_: Moments = moments
         self.__dict__.pop("_chain", None)
         self._adds_rows = True
         return self

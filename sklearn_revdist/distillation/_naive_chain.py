@@ -146,4 +146,5 @@ class NaiveChain(BaseChain):
         return solve_steps(moments, blocks.dims)
 
     def _warn(self, weight: float) -> None:
-        warn_of_zero_components(self._chain.n_zero, self.model_names_)
+        n_zero = np.array([np.sum(~step.basis.any(axis=1)) for step in self._chain.levels], int)
+        warn_of_zero_components(n_zero, self.model_names_)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..matrix._moments import Moments
 from ..matrix._torch import dtype_of, empty_like, like
 from ._regressors import EPS
-from ._solved_chain import SolvedChain, array_of_levels
+from ._solved_chain import SolvedChain
 from ._spaces import principal_directions, varying_space
 
 
@@ -54,8 +54,6 @@ class NaiveSteps(SolvedChain):
 
     levels: list[Step]
 
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
-
     @cached_property
     def components(self) -> NDArray[np.float64]:
         """Map of centred columns to the reduced embedding of the last model."""
@@ -71,11 +69,6 @@ class NaiveSteps(SolvedChain):
         for step in self.levels:
             offset = step.basis[:, : len(offset)] @ (offset - step.prefix_mean)
         return offset
-
-    @property
-    def n_zero(self) -> NDArray[np.int64]:
-        """Number of columns of each step that are zero."""
-        return np.array([(~step.basis.any(axis=1)).sum() for step in self.levels], dtype=int)
 
     def transform(self, X: Any) -> Any:
         """Reduce embeddings; those of a single model are returned unchanged.

@@ -32,7 +32,9 @@ _READERS = {"rd": "ReverseDistiller", "naive": "NaiveChain"}
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 # Fields of a level that the files do not hold.
-_UNKNOWN = ("r2", "explained_variance_ratio", "condition", "alpha", "amplification")
+_UNKNOWN = dict.fromkeys(
+    ("r2", "explained_variance_ratio", "condition", "alpha", "amplification"), np.nan
+)
 
 _KEYS = {
     *("regressor__coef_", "regressor__intercept_", "regressor__n_features_in_"),
@@ -91,24 +93,15 @@ def read_published(
     if folder is None:
         return None
     dims, levels = [], []
-    mean, to_prefix = np.zeros(0), np.zeros((0, 0))
     for path in _step_paths(folder, "rd", variant):
         coef, intercept, basis = _read_step(path)
         if not dims:
-            dims.append(len(coef))
-            mean, to_prefix = np.zeros(len(coef)), np.eye(len(coef))
+            dims, mean, to_prefix = [len(coef)], np.zeros(len(coef)), np.eye(len(coef))
         _check_follows(path, len(coef), len(to_prefix))
         components = np.hstack([-basis @ coef.T @ to_prefix, basis])
-        levels.append(
-            Level(
-                components=components,
-                coef=coef,
-                carried=np.zeros((len(basis), 0)),
-                rank=len(basis),
-                n_prefix_components=len(coef),
-                **dict.fromkeys(_UNKNOWN, np.nan),
-            )
-        )
+        carried = np.zeros((len(basis), 0))
+        known = {"rank": len(basis), "n_prefix_components": len(coef)}
+        levels.append(Level(components, coef, carried, **known, **_UNKNOWN))
         # Where the first model's embedding is zero, so is the prefix: only the intercept remains.
         mean = np.concatenate([mean, intercept])
         to_prefix = extend(to_prefix, components)
@@ -132,12 +125,11 @@ def read_published_naive(
             f"{str(name_or_path)!r} is not a folder; give the one that holds the published "
             "weights, or a repository on the hub."
         )
-    dims, mean, steps = [], np.zeros(0), []
+    dims, steps = [], []
     for path in _step_paths(folder, "naive", variant):
         step, own_mean = _read_naive_step(path)
         if not dims:
-            dims.append(len(step.prefix_mean))
-            mean = step.prefix_mean
+            dims, mean = [len(step.prefix_mean)], step.prefix_mean
         _check_follows(path, len(step.prefix_mean), dims[-1])
         mean = np.concatenate([mean, own_mean])
         steps.append(step)
@@ -270,36 +262,32 @@ def _read_naive_step(path):
 
 @contextmanager
 def _arrays_of_step(path):
-    """Yield the arrays of a file; within the context, turn errors into one that names the file."""
-    arrays = _read_arrays(path)
-    try:
-        yield arrays
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{str(path)!r} is not a step of a published chain ({first_line(error)}); fetch it "
-            "again."
-        ) from error
-
-
-def _read_arrays(path):
-    """Read the arrays of an npz file as float64; nothing in it is executed."""
-    try:
+    """Yield the arrays of an npz file as float64; nothing in it is executed."""
+    # A damaged file makes zipfile, zlib and NumPy raise anything.
+    with _refused(path, "cannot be read as published weights", Exception):
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist())
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise anything
-        raise ValueError(
-            f"{str(path)!r} cannot be read as published weights ({first_line(error)}); fetch it "
-            "again."
-        ) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(
                 f"{str(path)!r} holds values in {name!r} that are not finite numbers; fetch it "
                 "again."
             )
-    return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+    misfits = KeyError, IndexError, TypeError, ValueError
+    with _refused(path, "is not a step of a published chain", misfits):
+        yield {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+
+
+@contextmanager
+def _refused(path, why, errors):
+    """Turn errors into one that names the file."""
+    try:
+        yield
+    except errors as error:
+        message = f"{str(path)!r} {why} ({first_line(error)}); fetch it again."
+        raise ValueError(message) from error
 
 
 def _check_members(members):

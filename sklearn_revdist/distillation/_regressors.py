@@ -10,7 +10,7 @@ not depend on units; ridge and pcr take those of unscaled columns. With few rows
 small variance are mostly noise, and scaling would give them the same weight as all others.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ _RELATIVE_ALPHAS = np.geomspace(1e-9, 1e3, 121)
 _MOST_SPENT = 0.15
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(NamedTuple):
     """Principal axes of the prefix, and their products with the embedding to predict.
 
     Attributes
@@ -57,8 +56,7 @@ class Spectrum:
         return float(np.sqrt(self.values[0] / self.values[rank - 1])) if rank else 1.0
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(NamedTuple):
     """A regression of an embedding on the prefix.
 
     Attributes

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from ..matrix._dask import is_dask, map_blocks, score_of_blocks
 from ..matrix._layout import Blocks
@@ -19,10 +19,12 @@ from ..matrix._rows import check_row_weights, check_rows, names_in, string_colum
 from ..matrix._torch import as_array, tensor_as
 from ..utils._compat import HasMethods, Interval, StrOptions, validate_params
 from ..utils._fingerprint import fingerprint
+from ._affine_chain import AffineChain
+from ._chain import solve_chain
 from ._moments_chain import MomentsChain
 from ._pretrained import check_alone, fitted_source, refuse_pretrained
+from ._row_chain import RowChain, fit_rows
 from ._saved_chain import read_chain, write_chain
-from ._solve import check_solvable_from_moments, solve
 from ._solved_chain import warn_of_few_rows, warn_of_lost_orthogonality
 
 
@@ -397,7 +399,11 @@ class ReverseDistiller(MomentsChain):
 
     def _check_fits_moments(self) -> None:
         refuse_pretrained(self.pretrained)
-        check_solvable_from_moments(self.regressor)
+        if not isinstance(self.regressor, str):
+            raise ValueError(
+                f"regressor={type(self.regressor).__name__}(...) needs all rows at once, not "
+                'moments; call fit with an array, or use "ols", "ridge" or "pcr".'
+            )
 
     def _check_parameters(self, blocks: Blocks) -> list[int]:
         """Check the parameters against the chain; return the number of each level's new columns."""
@@ -405,16 +411,27 @@ class ReverseDistiller(MomentsChain):
         prefix_length(self.n_components, blocks.names, np.cumsum([blocks.dims[0], *n_new]))
         return n_new
 
-    def _solve(self, blocks: Blocks, moments: Moments) -> Any:
-        return solve(moments, None, *self._solve_parameters(blocks))[0]
+    def _solve(self, blocks: Blocks, moments: Moments) -> AffineChain:
+        self._check_fits_moments()  # parameters may have been set since rows were added
+        return _fit_affine(moments, None, *self._settings(blocks), self.alpha, self.rank)[0]
 
-    def _solve_rows(self, blocks: Blocks, rows: Any, sample_weight: Any) -> tuple:
-        return solve(rows, sample_weight, *self._solve_parameters(blocks), memory=self.memory)
+    def _solve_rows(
+        self, blocks: Blocks, rows: Any, sample_weight: Any
+    ) -> tuple[AffineChain | RowChain, float, Moments | None]:
+        settings = self._settings(blocks)
+        if is_dask(rows):  # joblib can hash moments, but not every dask graph
+            self._check_fits_moments()
+            rows, sample_weight = Moments.of(rows, sample_weight), None
+        cache = check_memory(self.memory).cache
+        if isinstance(self.regressor, str):
+            settings = *settings, self.alpha, self.rank
+            chain, moments = cache(_fit_affine)(rows, sample_weight, *settings)
+            return chain, moments.weight, moments
+        chain = cache(fit_rows)(as_array(rows), sample_weight, *settings)
+        return chain, len(rows) if sample_weight is None else sample_weight.sum(), None
 
-    def _solve_parameters(self, blocks: Blocks) -> tuple[Any, Any, Any, Any, Any, str]:
-        refuse_pretrained(self.pretrained)
-        n_new = self._check_parameters(blocks)
-        return blocks.dims, n_new, self.regressor, self.alpha, self.rank, self.residual
+    def _settings(self, blocks: Blocks) -> tuple[Any, Any, Any, Any]:
+        return blocks.dims, self._check_parameters(blocks), self.regressor, self.residual
 
     def _warn(self, weight: float) -> None:
         warn_of_few_rows(self._chain, self.model_names_, weight)
@@ -423,3 +440,11 @@ class ReverseDistiller(MomentsChain):
 
     def _n_components(self) -> int:
         return prefix_length(self.n_components, self.model_names_, self.prefix_lengths_)
+
+
+def _fit_affine(X, sample_weight, dims, n_new, regressor, residual, alpha, rank):
+    """Return chain and moments; a function of plain values, so that joblib can cache it."""
+    moments = X if isinstance(X, Moments) else Moments.of(X, sample_weight)
+    regression = {"regressor": regressor, "alpha": alpha, "rank": rank}
+    levels = solve_chain(moments, dims, n_new, **regression, residual=residual)
+    return AffineChain(dims, moments.mean, levels), moments

@@ -18,7 +18,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from ..matrix._moments import Moments
 from ..matrix._torch import as_array
-from ._carried import beside, remove_rounding
+from ._chain import beside, remove_rounding
 from ._regressors import EPS
 from ._solved_chain import SolvedChain, array_of_levels
 from ._spaces import principal_directions, space_of
@@ -70,7 +70,6 @@ class RowChain(SolvedChain):
     levels: list[RowLevel]
 
     r2 = array_of_levels("r2")
-    explained_variance_ratio = array_of_levels("explained_variance_ratio")
     ranks = array_of_levels("rank", int)
 
     @cached_property

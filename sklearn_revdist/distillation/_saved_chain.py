@@ -140,15 +140,8 @@ def _read(path):
         if unknown := sorted(description["parameters"].keys() - _PARAMETERS):
             raise ValueError(f"it sets the parameter {unknown[0]!r}, which a file must not")
         widths = _carried_widths(blocks, description["parameters"])
-        levels = [
-            _level(i, numbers, n_carried, arrays)
-            for i, numbers, n_carried in zip(
-                range(1, len(dims)), description["levels"], widths, strict=True
-            )
-        ]
-        mean = arrays.pop("mean")
-        _check_shapes(blocks, mean, levels, widths, left_over=arrays)
-        return description["parameters"], blocks, AffineChain(blocks.dims, mean, levels)
+        chain = _chain(blocks, widths, description["levels"], arrays)
+        return description["parameters"], blocks, chain
     except _UNREADABLE as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a saved distiller ({first_line(error)}); save it "
@@ -162,12 +155,28 @@ def _carried_widths(blocks, parameters):
     return [joint * sum(blocks.dims[1:i]) for i in range(1, len(blocks.dims))]
 
 
-def _level(i, numbers, n_carried, arrays):
-    """Make a level of its numbers and of its arrays, which are removed from those of the file."""
-    components, coef = (arrays.pop(f"{name}.{i}") for name in _ARRAYS)
-    carried = arrays.pop(f"{_CARRIED}.{i}") if n_carried else np.zeros((len(components), 0))
-    numbers = {name: _number(name, value) for name, value in numbers.items()}
-    return Level(components, coef, carried, **numbers)
+def _chain(blocks, carried_widths, levels, arrays):
+    """Make a chain of the numbers of its levels, and of the arrays of a file."""
+
+    def take(name, *shape):
+        array = arrays.pop(name)
+        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+            raise ValueError("an array has the wrong shape, type or values")
+        return array
+
+    stops, n_prefix, made = np.cumsum(blocks.dims), blocks.dims[0], []
+    for i, (numbers, n_carried) in enumerate(zip(levels, carried_widths, strict=True), start=1):
+        n_new = len(arrays[f"components.{i}"])
+        components = take(f"components.{i}", n_new, stops[i])
+        coef = take(f"coef.{i}", n_prefix, blocks.dims[i])
+        carried = take(f"{_CARRIED}.{i}", n_new, n_carried) if n_carried else np.zeros((n_new, 0))
+        numbers = {name: _number(name, value) for name, value in numbers.items()}
+        made.append(Level(components, coef, carried, **numbers))
+        n_prefix += n_new
+    chain = AffineChain(blocks.dims, take("mean", stops[-1]), made)
+    if arrays or len(blocks.names) != len(blocks.dims):
+        raise ValueError("its arrays do not match its models")
+    return chain
 
 
 def _checksum(description, arrays):
@@ -177,25 +186,6 @@ def _checksum(description, arrays):
         digest.update(f" {name} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
-
-
-def _check_shapes(blocks, mean, levels, carried_widths, left_over):
-    """Refuse arrays that do not fit together, before a chain is built from them."""
-    if left_over or len(levels) != len(blocks.dims) - 1 or len(blocks.names) != len(blocks.dims):
-        raise ValueError("its arrays do not match its models")
-    stops = np.cumsum(blocks.dims)
-    expected = [(mean, (stops[-1],))]
-    n_prefix = blocks.dims[0]
-    for level, n_carried, width, stop in zip(
-        levels, carried_widths, blocks.dims[1:], stops[1:], strict=True
-    ):
-        n_new = len(level.components)
-        expected += [(level.components, (n_new, stop)), (level.coef, (n_prefix, width))]
-        expected.append((level.carried, (n_new, n_carried)))
-        n_prefix += n_new
-    for array, shape in expected:
-        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
-            raise ValueError("an array has the wrong shape, type or values")
 
 
 def _plain(value):

@@ -20,6 +20,13 @@ ATTRIBUTES = (
 _ORTHOGONAL = 1e-10
 
 
+def array_of_levels(field: str, dtype: type | None = None) -> cached_property:
+    """Return a cached property: a field of all levels, as an array."""
+    return cached_property(
+        lambda chain: np.array([getattr(level, field) for level in chain.levels], dtype=dtype)
+    )
+
+
 class SolvedChain:
     """Map of the concatenated embeddings of a chain of models, level by level.
 
@@ -35,6 +42,8 @@ class SolvedChain:
         One for each model after the first.
     """
 
+    explained_variance_ratio = array_of_levels("explained_variance_ratio")
+
     def __init__(self, dims: Sequence[int], mean: NDArray, levels: Sequence[Any]):
         self.dims, self.mean, self.levels = tuple(dims), mean, list(levels)
 
@@ -45,13 +54,6 @@ class SolvedChain:
         """Return the chain of the first models."""
         dims = self.dims[:n_models]
         return type(self)(dims, self.mean[: sum(dims)], self.levels[: n_models - 1])
-
-
-def array_of_levels(field: str, dtype: type | None = None) -> cached_property:
-    """Return a cached property: a field of all levels, as an array."""
-    return cached_property(
-        lambda chain: np.array([getattr(level, field) for level in chain.levels], dtype=dtype)
-    )
 
 
 def warn_of_few_rows(chain: Any, model_names: Sequence[str], weight: float) -> None:

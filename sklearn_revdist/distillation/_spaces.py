@@ -16,7 +16,7 @@ map from centred columns to a prefix, H the columns of a model, and W the weight
 """
 
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,20 +83,10 @@ class SampleSpace:
         cross = singular[:, np.newaxis] * (left.T @ self.root[:, own])
         return Spectrum(singular**2, inverse[:, np.newaxis] * right.T, cross)
 
-    def residual(self, prefix: NDArray[np.float64], own: slice, fit: Fit) -> Self:
-        """H - P W."""
-        return type(self)(self.root[:, own] - prefix @ fit.coef)
-
-    def joint_residual(
-        self,
-        left: Self,
-        to_left: NDArray[np.float64],
-        prefix: NDArray[np.float64],
-        own: slice,
-        fit: Fit,
-    ) -> Self:
-        """Put what is left of other models beside H - P W."""
-        return type(self)(np.hstack([left.root, self.residual(prefix, own, fit).root]))
+    def joint_residual(self, carried: Any, prefix: NDArray, own: slice, fit: Fit) -> Self:
+        """Put what is left of other models, a :class:`Carried`, beside H - P W."""
+        residual = self.root[:, own] - prefix @ fit.coef
+        return type(self)(np.hstack([carried.space.root, residual]))
 
     def without(self, directions: NDArray[np.float64], factor: NDArray[np.float64]) -> Self:
         """Remove orthonormal directions from the rows."""
@@ -202,19 +192,13 @@ class FeatureSpace:
         vectors = inverse[:, np.newaxis] * vectors[:, ::-1]
         return Spectrum(values[::-1].clip(0), vectors, vectors.T @ prefix.with_all[:, own])
 
-    def residual(self, prefix: Products, own: slice, fit: Fit) -> Self:
-        """S_HH minus its explained part."""
-        return type(self)(self.scatter[own, own] - fit.explained.T @ fit.explained)
-
-    def joint_residual(
-        self, left: Self, to_left: NDArray[np.float64], prefix: Products, own: slice, fit: Fit
-    ) -> Self:
-        """Put what is left of other models, which `to_left` maps columns to, beside H - P W."""
-        corner = self.residual(prefix, own, fit).scatter
-        n_columns = len(to_left)
-        cross = to_left.T @ self.scatter[:n_columns, own]
-        cross -= (prefix.with_all[:, :n_columns] @ to_left).T @ fit.coef
-        return type(self)(np.block([[left.scatter, cross], [cross.T, corner]]))
+    def joint_residual(self, carried: Any, prefix: Products, own: slice, fit: Fit) -> Self:
+        """Put what is left of other models, a :class:`Carried`, beside H - P W."""
+        residual = self.scatter[own, own] - fit.explained.T @ fit.explained
+        n_columns = len(carried.to_left)
+        cross = carried.to_left.T @ self.scatter[:n_columns, own]
+        cross -= (prefix.with_all[:, :n_columns] @ carried.to_left).T @ fit.coef
+        return type(self)(np.block([[carried.space.scatter, cross], [cross.T, residual]]))
 
     def without(self, directions: NDArray[np.float64], factor: NDArray[np.float64]) -> Self:
         """Remove orthonormal directions from the rows whose products have the factor F."""

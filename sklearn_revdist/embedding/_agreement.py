@@ -94,16 +94,11 @@ def first_layer(sequence: str, model: "ESM2", stock: "FairESM", dtype: str) -> i
     0 is the model's input; None means that no layer differs if the sequence is embedded alone.
     """
     single, double = (stock.layers(sequence, double=double) for double in (False, True))
+    tokens = encode_sequences([sequence], "keep")
 
     def differs(n: int) -> bool:
-        ours = _rows_after(model, n, sequence)
+        ours = next(model.forward(tokens, [n]))[1:-1].float().cpu().numpy()
         return not Agreement.of([sequence], [ours], [single[n]], [double[n]], dtype).holds
 
     first = bisect_left(range(len(double)), True, key=differs)
     return first if first < len(double) else None
-
-
-def _rows_after(model: "ESM2", n: int, sequence: str) -> NDArray:
-    """Return our residue rows after `n` layers, normalised after the last one."""
-    for x in model.forward(encode_sequences([sequence], "keep"), [n]):
-        return x[1:-1].float().cpu().numpy()

@@ -1,19 +1,27 @@
-"""Assemble the output from the values of pieces: a row per sequence, or a row per residue."""
+"""Rows of sequences, or of residues: assembled from pieces, or read from a store."""
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain as flatten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sequences._tokens import as_text
 from ..sequences._windows import Piece, split
-from ._entries import Entry
-from ._pooling import OfRows, Pooling, Residues, Sum
+from ._entries import Block, columns_of
+from ._pooling import OfRows, Pooling, Sum
+from ._store import EmbeddingStore
+from ._store_file import SequenceKey
 
 if TYPE_CHECKING:
     from ._inference import EmbeddingRun, Values
+
+FLUSH_SECONDS = 1.0  # a killed process loses this much work, and the batches being computed
+
+Records = dict[int, NDArray]
 
 
 def records_of_sequences(tokens: list[NDArray[np.uint8]]) -> dict[int, list[int]]:
@@ -25,32 +33,75 @@ def records_of_sequences(tokens: list[NDArray[np.uint8]]) -> dict[int, list[int]
     return dict(records)
 
 
-def pooled(
-    run: "EmbeddingRun",
-    entry: Entry,
-    layers: Sequence[int],
-    poolings: Sequence[Pooling],
-    records: dict[int, NDArray[np.uint8]],
-    max_length: int | None,
-    progress: Callable[[str, int], Any],
-) -> Iterator[dict[int, NDArray[np.float32]]]:
-    """Yield the pooled rows of those records that a batch has completed.
+def pooled_rows(
+    run: "EmbeddingRun", block: Block, records: Records, store: EmbeddingStore | None
+) -> Iterator[Records]:
+    """Yield pooled rows, of shape (n_layers, n_poolings, width), until each record has come.
 
-    Each is an array of shape (n_layers, n_poolings, width).
+    Those that a store has are read, the others computed and kept.
     """
-    pieces = _pieces(records.items(), max_length)
+    if store is None:
+        yield from _pooled(run, block, records)
+        return
+    sources = block.sources(run, store)
+    keys = {record: key_of(tokens, run.max_length) for record, tokens in records.items()}
+    shape = len(block.layers), len(block.poolings), block.width
+
+    def read(records: Records) -> Records:
+        found = [store.read(source, [keys[r] for r in records]) for source in sources]
+        complete = [r for r in records if all(keys[r] in of_source for of_source in found)]
+        return {
+            r: np.stack([of_source[keys[r]] for of_source in found]).reshape(shape)
+            for r in complete
+        }
+
+    stored = read(records)
+    yield stored
+    missing = {record: records[record] for record in records if record not in stored}
+    if not missing:
+        return
+    for new in _gathered(_pooled(run, block, missing)):
+        for i, source in enumerate(sources):
+            rows = {keys[r]: values.reshape(-1, block.width)[i] for r, values in new.items()}
+            store.write(source, block.name, rows)
+        yield new
+    # the store's values count: rounded, or those of another process that was faster
+    yield read(missing)
+
+
+def key_of(tokens: NDArray[np.uint8], max_length: int | None) -> SequenceKey:
+    """Key of a sequence in a store, with the length of windows if it is embedded in some."""
+    whole = max_length is None or len(tokens) <= max_length
+    return SequenceKey(as_text(tokens), 0 if whole else max_length)
+
+
+def _gathered(parts: Iterator[Records]) -> Iterator[Records]:
+    """Merge consecutive parts that arrive within FLUSH_SECONDS."""
+    together: Records = {}
+    start = time.monotonic()
+    for part in parts:
+        together |= part
+        if together and time.monotonic() - start >= FLUSH_SECONDS:
+            yield together
+            together, start = {}, time.monotonic()
+    if together:
+        yield together
+
+
+def _pooled(run: "EmbeddingRun", block: Block, records: Records) -> Iterator[Records]:
+    """Yield the pooled rows of those records that a batch has completed."""
+    pieces = _pieces(records.items(), run.max_length)
     n_missing = Counter(piece.record for piece in pieces)
     parts: defaultdict[int, list[tuple[Piece, Values]]] = defaultdict(list)
-    means = [pooling for pooling in poolings if not isinstance(pooling, OfRows)]
-    reference = _reference_rows(run, entry, layers, poolings, records, max_length)
+    means = [pooling for pooling in block.poolings if not isinstance(pooling, OfRows)]
+    reference = _reference_rows(run, block, records)
 
     def sums(piece: Piece) -> list[Sum]:
         return [pooling.sum(piece, records[piece.record]) for pooling in means]
 
-    batches = run.embed(
-        entry, pieces, layers, sums if means else None, rows=len(means) < len(poolings)
-    )
-    with progress(entry.name, sum(len(piece.tokens) for piece in pieces)) as bar:
+    needs_rows = len(means) < len(block.poolings)
+    batches = run.embed(block.entry, pieces, block.layers, sums if means else None, rows=needs_rows)
+    with run.bar(block.short, sum(len(piece.tokens) for piece in pieces)) as bar:
         for batch in batches:
             complete = {}
             for piece, values in batch:
@@ -58,7 +109,7 @@ def pooled(
                 parts[record].append((piece, values))
                 if len(parts[record]) == n_missing[record]:
                     complete[record] = _pool(
-                        poolings, record, records[record], parts.pop(record), reference
+                        block.poolings, record, records[record], parts.pop(record), reference
                     )
             yield complete
             bar.update(sum(len(piece.tokens) for piece, _ in batch))
@@ -81,7 +132,7 @@ def _pool(
             continue
         divisor, at = pooling.divisor(tokens, len(parts)), next(sums)
         mean = sum(values.sums[:, at] / divisor for _, values in parts)
-        if isinstance(pooling, Residues) and reference is not None and pooling.less_reference:
+        if pooling.less_reference:
             mean = pooling.subtract(mean, tokens, reference)
         pooled.append(mean)
     return np.stack(pooled, axis=1)
@@ -100,47 +151,37 @@ def _rows(n_residues: int, parts: list[tuple[Piece, "Values"]]) -> NDArray[np.fl
 
 
 def _reference_rows(
-    run: "EmbeddingRun",
-    entry: Entry,
-    layers: Sequence[int],
-    poolings: Sequence[Pooling],
-    records: dict[int, NDArray[np.uint8]],
-    max_length: int | None,
+    run: "EmbeddingRun", block: Block, records: Records
 ) -> NDArray[np.float32] | None:
     """Rows of the reference of a difference, cut like the sequences, if there is one."""
-    references = [p.at.reference for p in poolings if isinstance(p, Residues) and p.less_reference]
-    if not references:
-        return None
-    tokens = references[0][: len(next(iter(records.values())))]
-    batches = run.embed(entry, split(0, tokens, max_length), layers, rows=True)
-    return _rows(len(tokens), list(flatten.from_iterable(batches)))
+    for pooling in block.poolings:
+        if pooling.less_reference:
+            tokens = pooling.at.reference[: len(next(iter(records.values())))]
+            batches = run.embed(
+                block.entry, split(0, tokens, run.max_length), block.layers, rows=True
+            )
+            return _rows(len(tokens), list(flatten.from_iterable(batches)))
+    return None
 
 
 def residue_blocks(
-    run: "EmbeddingRun",
-    blocks: dict[Entry, tuple[int, slice]],
-    tokens: list[NDArray[np.uint8]],
-    max_length: int | None,
-    block_rows: int,
-    progress: Callable[[str, int], Any],
+    run: "EmbeddingRun", blocks: Sequence[Block], tokens: list[NDArray[np.uint8]], block_rows: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """Yield blocks of residue rows, and the record of each row.
-
-    `blocks` are the layer of each model, and its columns.
-    """
+    """Yield blocks of residue rows, and the record of each row; `blocks` have one layer each."""
+    columns = columns_of(block.width for block in blocks)
+    n_columns = columns[-1].stop
     lengths = [len(sequence) for sequence in tokens]
-    n_columns = max(columns.stop for _, columns in blocks.values())
     rows, index = np.empty((0, n_columns), dtype=np.float32), np.empty(0, dtype=np.int64)
-    with progress("residues", sum(lengths)) as bar:
+    with run.bar("residues", sum(lengths)) as bar:
         for records in _chunks(lengths, max(block_rows, run.batch_tokens)):
             new_index = np.repeat(records, [lengths[record] for record in records])
             new_rows = np.zeros((len(new_index), n_columns), dtype=np.float32)
-            pieces = _pieces(((record, tokens[record]) for record in records), max_length)
-            for entry, (layer, columns) in blocks.items():
-                batches = run.embed(entry, pieces, [layer], rows=True)
+            pieces = _pieces(((record, tokens[record]) for record in records), run.max_length)
+            for block, of_block in zip(blocks, columns, strict=True):
+                batches = run.embed(block.entry, pieces, block.layers, rows=True)
                 for piece, values in flatten.from_iterable(batches):
                     at = np.searchsorted(new_index, piece.record) + piece.start
-                    new_rows[at : at + len(piece.tokens), columns] += values.rows[0]
+                    new_rows[at : at + len(piece.tokens), of_block] += values.rows[0]
             rows, index = np.concatenate([rows, new_rows]), np.concatenate([index, new_index])
             bar.update(len(new_index))
             while len(rows) >= block_rows:

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain as flatten
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
@@ -19,20 +19,47 @@ from ..sequences._windows import limit_length
 from ..utils._compat import Interval, RealNotInt, StrOptions, _fit_context
 from ..utils._files import local_path
 from ..utils._fingerprint import fingerprint
-from ..utils._models import known_model
-from ._assembly import records_of_sequences, residue_blocks
-from ._blocks import Block, columns_of, resolve_blocks
-from ._entries import Entry
-from ._pooling import check_poolings, resolve_poolings
+from ..utils._messages import warn_user
+from ._assembly import pooled_rows, records_of_sequences, residue_blocks
+from ._entries import Block, Entry, columns_of, resolve_blocks
+from ._pooling import resolve_poolings
 from ._store import EmbeddingStore
-from ._store_user import StoreUser
-from ._stored import pooled_rows
 
 if TYPE_CHECKING:
+    from ..utils._progress import ProgressBar
     from ._inference import EmbeddingRun
 
 
-class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
+class StoreUser(SequenceTransformer):
+    """Base class of transformers that keep embeddings in the file that their `store` names.
+
+    A relative path stays as it was given, so that a saved pipeline also works on a machine without
+    the folder. A pickle remembers the file that it meant.
+    """
+
+    store: Any
+
+    def _open_store(self) -> AbstractContextManager[EmbeddingStore | None]:
+        """Open the store, if there is one to use, and make it if there is no such file."""
+        if self.store is None:
+            return nullcontext()
+        meant, path = self.__dict__.pop("_meant_store", None), local_path(self.store).absolute()
+        if meant not in (None, str(path)) and not path.exists():
+            warn_user(
+                f"store={str(self.store)!r} is relative and meant {meant!r} where this "
+                f"{type(self).__name__} was saved; here it is {str(path)!r}, a new file, so that "
+                "sequences are embedded again; set `store` to the absolute path to use the former."
+            )
+        return EmbeddingStore.create(self.store, exist_ok=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if self.store is not None and not local_path(self.store).is_absolute():
+            state.setdefault("_meant_store", str(local_path(self.store).absolute()))
+        return state
+
+
+class BaseEmbedder(StoreUser, ABC):
     """What embedders do with their parameters, which a subclass documents and sets."""
 
     chain: Any
@@ -171,7 +198,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         ]
         for i, records, rows in self._rows(blocks, tokens):
             out[i][:, records] = rows
-        return {block.entry.name: rows for block, rows in zip(blocks, out, strict=True)}
+        return {block.name: rows for block, rows in zip(blocks, out, strict=True)}
 
     def layer_numbers(self, layers: Sequence[Any] | None = None) -> dict[str, list[int]]:
         """Number of each layer that :meth:`transform_layers` returns, by model.
@@ -186,7 +213,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         numbers : dict of str to list of int
             From 0, the input of the first layer.
         """
-        return {block.entry.name: list(block.layers) for block in self._layers(layers)}
+        return {block.name: list(block.layers) for block in self._layers(layers)}
 
     def iter_residues(
         self, X: Any, *, block_rows: int = 8192
@@ -222,13 +249,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         blocks = alike._blocks()
         tokens = alike._check(X)
         check_scalar(block_rows, "block_rows", Integral, min_val=1)
-        columns = columns_of(block.width for block in blocks)
-        of_models = {
-            block.entry: (block.layers[0], of_model)
-            for block, of_model in zip(blocks, columns, strict=True)
-        }
-        run = self._run(blocks)
-        return residue_blocks(run, of_models, tokens, self.max_length, block_rows, self._progress)
+        return residue_blocks(self._run(blocks), blocks, tokens, block_rows)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the output's columns: the model's name, an underscore and a number.
@@ -256,7 +277,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
             ``ReverseDistiller(dims=embedder.model_widths())`` it stands for the names of the
             columns, which arrays do not have.
         """
-        return {block.name(block.layers[0]): block.n_columns for block in self._blocks()}
+        return {block.columns: block.n_columns for block in self._blocks()}
 
     def residue_feature_names(self) -> NDArray[np.object_]:
         """Name the columns of :meth:`iter_residues`, as those of a mean over residues.
@@ -300,7 +321,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
             sources = [tuple(s) for block in blocks for s in block.sources(run, store)]
             kept_as = store.storage_dtype if known else "float32"
         # they are in the names of columns, which a distiller or a file of embeddings keeps
-        names = [block.name(block.layers[0]) for block in blocks]
+        names = [block.columns for block in blocks]
         long = None if self.max_length is None else self.long
         return fingerprint(names, sources, self.max_length, long, self.unknown, kept_as)
 
@@ -344,7 +365,13 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         """
         poolings = resolve_poolings(self.pooling, self.reference, self.unknown)
         cut = self.max_length if self.long == "truncate" else None
-        return lambda tokens, first: check_poolings(poolings, tokens, cut, first)
+
+        def check(tokens: Sequence[NDArray[np.uint8]], first: int) -> None:
+            for at in [pooling.at for pooling in poolings if pooling.at]:
+                for record, whole in enumerate(tokens, start=first):
+                    at.check(whole, whole[:cut], record)
+
+        return check
 
     def _rows(
         self, blocks: list[Block], tokens: list[NDArray[np.uint8]]
@@ -359,7 +386,7 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
             run = self._run(blocks)
             for i, block in enumerate(blocks):
                 shape = len(block.layers), 1, block.n_columns
-                parts = pooled_rows(run, block, distinct, self.max_length, store, self._progress)
+                parts = pooled_rows(run, block, distinct, store)
                 for first, rows in flatten.from_iterable(part.items() for part in parts):
                     yield i, records[first], rows.reshape(shape)
 
@@ -371,16 +398,11 @@ class BaseEmbedder(StoreUser, SequenceTransformer, ABC):
         for block in blocks:
             block.entry.files()
         dtypes = resolve_dtypes(self.dtype, device)
-        return EmbeddingRun(device, dtypes, resolve_batch_tokens(self.batch_tokens, device))
+        batch_tokens = resolve_batch_tokens(self.batch_tokens, device)
+        return EmbeddingRun(device, dtypes, batch_tokens, self.max_length, self._bars())
 
-    def _progress(self, what: str, n_residues: int):
-        from ..utils._progress import ProgressBar
-        from ._inference import could_be_faster
+    def _bars(self) -> Callable[[str, int], "ProgressBar"]:
+        """Make a function of a name and a number of residues that makes a progress bar."""
+        from ._inference import progress_bars
 
-        known = known_model(what)
-        what = what if known is None else known.short
-        if self.verbose and could_be_faster(self.dtype, self.device):
-            what += " (dtype fast is faster here)"
-        return ProgressBar(
-            desc=what, total=n_residues, unit="residue", unit_scale=True, disable=not self.verbose
-        )
+        return progress_bars(self.dtype, self.device, self.verbose)

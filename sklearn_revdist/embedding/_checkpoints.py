@@ -10,7 +10,6 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from safetensors.torch import load_file
 
 from ..utils._download import download
 from ..utils._file_states import FileState, file_digest, found_once
+from ..utils._files import bundled
 from ..utils._hub import check_fetched
 from ..utils._messages import first_line
 from ..utils._models import ESM2, Model
@@ -63,11 +63,11 @@ def places(model: Model) -> list[Place]:
     The environment's ``TORCH_HOME``, ``HF_HOME`` and ``HF_HUB_CACHE`` are respected.
     """
     file = f"{model.name}.pt"
-    bundled = Place("package", Path(str(resources.files("sklearn_revdist") / "bundled" / file)))
+    package = Place("package", bundled(file))
     if model not in ESM2:
-        return [bundled]
+        return [package]
     return [
-        bundled,
+        package,
         Place("fair-esm", Path(torch.hub.get_dir(), "checkpoints", file)),
         Place("Hugging Face", _snapshot(_hub_cache() / f"models--facebook--{model.name}")),
     ]

@@ -1,4 +1,4 @@
-"""ESM-2's forward pass on packed sequences: from tokens to a row per residue (torch)."""
+"""ESM-2 on packed sequences: from tokens to a row per residue, and its head (torch)."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import cache, partial
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..sequences._tokens import CLS, EOS, MASK, TOKENS
+from ..utils._torch_settings import default_settings
 from ._checkpoints import Checkpoint
 from ._linear import Linear
 
 MASK_RATE_IN_TRAINING = 0.15 * 0.8
 N_SPECIAL = 2  # every sequence stands between <cls> and <eos>
+
+_HEAD = ("dense.weight", "dense.bias", "layer_norm.weight", "layer_norm.bias", "bias")
 
 # Neighbouring sequences of one length in a batch: their rows, their number, their length.
 _Group = tuple[slice, int, int]
@@ -104,6 +107,7 @@ class ESM2:
         layers = [f"layers.{i}" for i in range(checkpoint.n_layers)]
         self.device = device
         self.width = checkpoint.width
+        self.n_layers = checkpoint.n_layers
         self.n_heads = checkpoint.n_heads
         self.token_dropout = checkpoint.token_dropout
         self.embedding = put(sum_dtype, "embed_tokens.weight")
@@ -126,11 +130,6 @@ class ESM2:
         if (frequencies == frequencies[0]).all():
             frequencies = frequencies[:1]
         self.frequencies = frequencies.to(device, torch.float32)
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers."""
-        return len(self.layers)
 
     @torch.inference_mode()
     def forward(
@@ -194,6 +193,55 @@ class ESM2:
         angles = positions[:, None, None, None] * self.frequencies[:, None, None, None]
         turns = torch.polar(torch.ones_like(angles), angles)
         return turns.expand(len(self.layers), *turns.shape[1:])
+
+
+class Head:
+    """ESM-2's head, in single precision: dense, GELU, layer normalisation, tied embedding.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint has no head, or one of another shape.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        tensors, width = checkpoint.tensors, checkpoint.width
+        shapes = ((width, width), (width,), (width,), (width,), (len(TOKENS),))
+        parts = [tensors.get(f"lm_head.{name}") for name in _HEAD]
+        for name, part, shape in zip(_HEAD, parts, shapes, strict=True):
+            if part is None or tuple(part.shape) != shape:
+                raise ValueError(
+                    f"{str(checkpoint.path)!r} has no head that predicts residues: its tensor "
+                    f"lm_head.{name} is missing or of another shape; scores need a checkpoint of "
+                    "the whole masked language model."
+                )
+        self._parts = [part.float() for part in parts]
+        weight = tensors.get("lm_head.weight", tensors["embed_tokens.weight"])
+        self._weight = weight.float()
+
+    def log_probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the log-probability of each token.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, width), float32
+            Of the last layer, normalised.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_rows, 33), float64
+            Natural logarithms, over all tokens of the alphabet.
+        """
+        dense, dense_bias, norm, norm_bias, bias = self._parts
+        with default_settings(torch.device("cpu")), torch.inference_mode():
+            x = F.gelu(F.linear(torch.from_numpy(rows), dense, dense_bias))
+            x = F.layer_norm(x, x.shape[-1:], norm, norm_bias, eps=1e-5)
+            logits = F.linear(x, self._weight, bias)
+            return torch.log_softmax(logits.double(), dim=-1).numpy()
 
 
 def _rotate(heads: Tensor, turns: Tensor) -> None:

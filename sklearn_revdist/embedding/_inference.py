@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ..sequences._windows import Piece
 from ..utils._file_states import FileState
+from ..utils._progress import ProgressBar
 from ..utils._torch_settings import default_settings
 from . import _bfloat16
 from ._entries import Entry, LoadedModel
@@ -49,10 +50,21 @@ def resolve_dtypes(dtype: str, device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.bfloat16 if native else torch.float32,)
 
 
-def could_be_faster(dtype: str, device: str | None) -> bool:
-    """Whether ``dtype="fast"`` is another precision on this machine than ``"auto"``, in use."""
-    where = resolve_device(device)
-    return dtype == "auto" and resolve_dtypes("fast", where) != resolve_dtypes("auto", where)
+def progress_bars(
+    dtype: str, device: str | None, verbose: bool
+) -> Callable[[str, int], ProgressBar]:
+    """Make a function of a name and a number of residues that makes a bar for them.
+
+    A bar says so if ``dtype="fast"`` is another precision on this machine than ``"auto"``, in use.
+    """
+    hint = ""
+    if verbose and dtype == "auto":
+        where = resolve_device(device)
+        if resolve_dtypes("fast", where) != resolve_dtypes("auto", where):
+            hint = " (dtype fast is faster here)"
+    return lambda what, n_residues: ProgressBar(
+        desc=what + hint, total=n_residues, unit="residue", unit_scale=True, disable=not verbose
+    )
 
 
 def resolve_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
@@ -119,7 +131,7 @@ class Values(NamedTuple):
 
 @dataclass(frozen=True)
 class EmbeddingRun:
-    """How pieces are embedded.
+    """How sequences are embedded.
 
     Parameters
     ----------
@@ -128,11 +140,17 @@ class EmbeddingRun:
         Precisions to compute in; each is for what overflows in the one before it.
     batch_tokens : int
         Number of tokens in a batch. A longer piece is a batch of its own.
+    max_length : int or None
+        Number of residues in a piece; None embeds sequences whole.
+    bar : callable
+        Makes a progress bar; see :func:`progress_bars`.
     """
 
     device: torch.device
     dtypes: tuple[torch.dtype, ...]
     batch_tokens: int
+    max_length: int | None
+    bar: Callable[[str, int], ProgressBar]
 
     def embed(
         self,

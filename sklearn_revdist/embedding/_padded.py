@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..sequences._tokens import encode_sequences
-from ..utils._messages import first_line
 from ._esm2 import N_SPECIAL, to_device
+from ._transformers import any_error_as
 from ._vocabulary import Vocabulary
 
 # Parts that base models have and that no representation depends on.
@@ -86,8 +86,7 @@ class PaddedModel:
         before, after = self.vocabulary.before, self.vocabulary.after
         ids = [np.concatenate([before, self.vocabulary.ids[s], after]) for s in sequences]
         lengths = np.array([len(of_sequence) for of_sequence in ids])
-        longest = lengths.max()
-        present = np.arange(longest) < lengths[:, None]
+        present = np.arange(lengths.max()) < lengths[:, None]
         padded = np.full(present.shape, self.vocabulary.padding)
         padded[present] = np.concatenate(ids)
         output = self.model(
@@ -96,28 +95,24 @@ class PaddedModel:
             output_hidden_states=min(layers) < self.n_layers,
             return_dict=True,
         )
-        kept, missing = self._kept(lengths, longest)
-        rows, missing = to_device(kept, self.device), to_device(missing, self.device)
         for layer in sorted(layers):
             is_last = layer == self.n_layers
-            x = output.last_hidden_state if is_last else output.hidden_states[layer]
-            x = x.flatten(0, 1)[rows]
-            x[missing] = 0
-            yield x
+            yield self._unpadded(
+                output.last_hidden_state if is_last else output.hidden_states[layer], lengths
+            )
 
-    def _kept(self, lengths: NDArray, longest: int) -> tuple[NDArray, NDArray]:
-        """Rows of ``<cls>``, residues and ``<eos>`` in the padded batch; which are missing."""
+    def _unpadded(self, x: torch.Tensor, lengths: NDArray) -> torch.Tensor:
+        """Rows of ``<cls>``, residues and ``<eos>``; of those that a model does not have, zeros."""
         n_before, n_after = len(self.vocabulary.before), len(self.vocabulary.after)
-        n_residues = lengths - n_before - n_after
-        starts = np.arange(len(lengths)) * longest
-        kept = []
-        for start, length, n in zip(starts, lengths, n_residues, strict=True):
-            first = start + n_before
-            kept.append(np.concatenate([[start], first + np.arange(n), [start + length - 1]]))
-        stops = np.cumsum(n_residues + N_SPECIAL)
-        no_cls = [] if n_before else stops - n_residues - N_SPECIAL
-        no_eos = [] if n_after else stops - 1
-        return np.concatenate(kept), np.concatenate([no_cls, no_eos]).astype(np.int64)
+        none = x.new_zeros(1, x.shape[-1])
+        parts = []
+        for rows, length in zip(x, lengths.tolist(), strict=True):
+            parts += [
+                rows[:1] if n_before else none,
+                rows[n_before : length - n_after],
+                rows[length - 1 : length] if n_after else none,
+            ]
+        return torch.cat(parts)
 
     def _n_positions(self) -> int | None:
         """Length of the longest sequence, by the tables of absolute positions."""
@@ -134,17 +129,11 @@ class PaddedModel:
     def _check(self, name: str) -> None:
         """Refuse what is not an encoder: its first residue does not depend on the second."""
         one, other = encode_sequences(["AC", "AW"])
-        try:
+        what = f"{name} cannot be used as an encoder of residues"
+        with any_error_as(what, "choose another model"):  # models take and return anything
             layers = range(self.n_layers + 1)
             found = [[*self.forward([tokens], layers)] for tokens in (one, other)]
             shapes = {tuple(x.shape) for of_sequence in found for x in of_sequence}
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:  # models take and return anything
-            raise ValueError(
-                f"{name} cannot be used as an encoder of residues "
-                f"({type(error).__name__}: {first_line(error)}); choose another model."
-            ) from error
         if shapes != {(len(one) + N_SPECIAL, self.width)}:
             raise ValueError(
                 f"{name} does not return {self.width} columns for each token and layer; choose an "
@@ -172,7 +161,8 @@ def _load(name: str, folder: Path, config: Any, dtype: torch.dtype) -> torch.nn.
             "itself; choose another model."
         )
     auto = AutoModelForTextEncoding if has_encoder else AutoModel
-    try:
+    what = f"The weights of {name} in {str(folder)!r} cannot be read"
+    with any_error_as(what, "replace the files"):
         model, report = auto.from_pretrained(
             folder,
             config=config,
@@ -182,13 +172,6 @@ def _load(name: str, folder: Path, config: Any, dtype: torch.dtype) -> torch.nn.
             ignore_mismatched_sizes=True,  # for an error that names one
             output_loading_info=True,
         )
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # a damaged or foreign file makes it raise anything
-        raise ValueError(
-            f"The weights of {name} in {str(folder)!r} cannot be read ({type(error).__name__}: "
-            f"{first_line(error)}); replace the files."
-        ) from error
     wrong = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
     wrong = sorted(key for key in wrong if not any(unused in key for unused in _UNUSED))
     if wrong:

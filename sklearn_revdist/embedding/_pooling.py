@@ -5,11 +5,11 @@ computes. Any other pooling is a function of the rows of all residues.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class Pooling:
     key: str
 
     is_mean = False  # over residues, so that a distiller of residues applies
+    at: ClassVar[Any] = None  # which residues, where not all count
+    less_reference = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Positions:
         if self.numbers[-1] > len(short):
             raise ValueError(
                 f"Record {record} (counting from 0) has {len(short)} residues, so there is none at "
-                f"position {self.numbers[-1]} of pooling; leave out the position or the record."
+                f"position {self.numbers[-1]} of `pooling`; leave out the position or the record."
             )
 
 
@@ -146,8 +148,17 @@ class Residues(Pooling):
         return not self.less_reference
 
     def sum(self, piece: Piece, tokens: NDArray[np.uint8]) -> Sum:
-        """Return what a piece of a sequence contributes."""
-        return _sum_of(piece, self.at and self.at.of(tokens), len(piece.tokens) == len(tokens))
+        """Return what a piece of a sequence contributes, from its first chosen residue on."""
+        weight = piece.weight
+        start, stop = 0, len(weight)
+        if self.at:
+            chosen = self.at.of(tokens)[piece.start : piece.start + stop]
+            (at,) = np.nonzero(chosen)
+            start, stop = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
+            weight = weight * chosen
+        weight = weight[start:stop]
+        is_whole = len(piece.tokens) == len(tokens)
+        return Sum(start + 1, stop + 1, None if is_whole and weight.all() else weight)
 
     def divisor(self, tokens: NDArray[np.uint8], n_pieces: int) -> int:
         """Return what the sums of all pieces together are divided by."""
@@ -157,7 +168,6 @@ class Residues(Pooling):
         self, mean: NDArray[np.float32], tokens: NDArray[np.uint8], rows: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Subtract the mean of the reference's rows, of shape (n_layers, n_residues, width)."""
-        assert isinstance(self.at, Sites)
         if np.array_equal(tokens, self.at.reference[: len(tokens)]):
             return np.zeros_like(mean)  # exactly, not up to rounding
         reference = rows[:, self.at.of(tokens)].mean(axis=1, dtype=np.float64)
@@ -237,7 +247,12 @@ def resolve_poolings(
     entries = list(pooling) if several else [pooling]
     tokens = None
     if any(isinstance(entry, str) and entry in _OF_SITES for entry in entries):
-        tokens = _reference(reference, pooling, unknown)
+        if reference is None:
+            raise ValueError(
+                f"pooling={pooling!r} compares sequences with the wild type, which is missing; "
+                "give its sequence as reference."
+            )
+        tokens = encode_reference(reference, unknown)
     poolings = [_resolve(entry, tokens, identify) for entry in entries]
     for i, one in enumerate(poolings):
         if one in poolings[:i]:
@@ -246,36 +261,6 @@ def resolve_poolings(
                 "one out."
             )
     return poolings
-
-
-def check_poolings(
-    poolings: Sequence[Pooling],
-    tokens: Sequence[NDArray[np.uint8]],
-    max_length: int | None,
-    first: int,
-) -> None:
-    """Refuse sequences that cannot be pooled so; errors name the record.
-
-    Parameters
-    ----------
-    poolings : sequence of Pooling
-    tokens : sequence of ndarray of shape (n_residues,), uint8
-        The sequences, whole.
-    max_length : int or None
-        Number of residues after which they are cut.
-    first : int
-        Number of the first record, for messages.
-
-    Raises
-    ------
-    ValueError
-        If a sequence is not of the reference's length or has none of its residues, does not have
-        one of the positions, or has lost those that are pooled by being truncated.
-    """
-    for pooling in poolings:
-        if isinstance(pooling, Residues) and pooling.at is not None:
-            for record, whole in enumerate(tokens, start=first):
-                pooling.at.check(whole, whole[:max_length], record)
 
 
 def _resolve(entry: Any, reference: NDArray[np.uint8] | None, identify: bool) -> Pooling:
@@ -309,15 +294,6 @@ def _maxima(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return rows.max(axis=0)
 
 
-def _reference(reference: str | None, pooling: Any, unknown: str) -> NDArray[np.uint8]:
-    if reference is None:
-        raise ValueError(
-            f"pooling={pooling!r} compares sequences with the wild type, which is missing; give "
-            "its sequence as reference."
-        )
-    return encode_reference(reference, unknown)
-
-
 def _positions(entry: Any) -> NDArray[np.int64]:
     numbers = np.asarray(entry)
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or not len(numbers):
@@ -337,22 +313,6 @@ def _positions(entry: Any) -> NDArray[np.int64]:
 
 def _as_ranges(numbers: NDArray[np.int64]) -> str:
     """Write sorted numbers like 1-3,7."""
-    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers.tolist()), _shift)]
+    by_shift = groupby(enumerate(numbers.tolist()), lambda item: item[1] - item[0])
+    runs = [[n for _, n in run] for _, run in by_shift]
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _shift(item: tuple[int, int]) -> int:
-    return item[1] - item[0]
-
-
-def _sum_of(piece: Piece, chosen: NDArray[np.bool_] | None, is_whole: bool) -> Sum:
-    """The sum over the chosen residues of a piece, from the first to the last one."""
-    weight = piece.weight
-    start, stop = 0, len(weight)
-    if chosen is not None:
-        chosen = chosen[piece.start : piece.start + stop]
-        (at,) = np.nonzero(chosen)
-        start, stop = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
-        weight = weight * chosen
-    weight = weight[start:stop]
-    return Sum(start + 1, stop + 1, None if is_whole and weight.all() else weight)

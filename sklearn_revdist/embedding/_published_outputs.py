@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-FILE = Path(
-    str(resources.files("sklearn_revdist") / "bundled" / "esm2_published_outputs.safetensors")
-)
+from ..utils._files import bundled
+
+FILE = bundled("esm2_published_outputs.safetensors")
 
 # The outputs were computed in bfloat16. With random weights and 6 to 36 layers, such outputs differ
 # from float32 by up to 0.7 rounding units of the largest value and 0.02 of the spread; ours in

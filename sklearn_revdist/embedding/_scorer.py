@@ -2,31 +2,22 @@
 
 import os
 from collections.abc import Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sequences._tokens import (
-    MASK,
-    RESIDUES,
-    Encoder,
-    encode_reference,
-    encode_sequences,
-)
-from ..sequences._transformer import SequenceTransformer
-from ..utils._compat import Interval, StrOptions, _fit_context
+from ..sequences._tokens import MASK, Encoder, encode_reference, encode_sequences
+from ..utils._compat import _fit_context
 from ..utils._fingerprint import fingerprint
-from ._assembly import records_of_sequences, residue_blocks
-from ._blocks import Block
+from ._assembly import key_of, pooled_rows, records_of_sequences, residue_blocks
+from ._base import StoreUser
 from ._embedder import ESMEmbedder
+from ._entries import Block
 from ._pooling import Masked, Residues
-from ._store_user import StoreUser
-from ._stored import key_of, pooled_rows
 
 if TYPE_CHECKING:
-    from ._head import Head
+    from ._esm2 import Head
 
 KINDS = ("masked_marginals", "wild_type_marginals", "pseudo_log_likelihood")
 _AT_A_TIME = 2**14  # masked sequences
@@ -35,7 +26,7 @@ _AT_A_TIME = 2**14  # masked sequences
 _MASKED = Residues("masked", "masked", Masked())
 
 
-class ESMScorer(StoreUser, SequenceTransformer):
+class ESMScorer(StoreUser):
     """Score variants of a protein by how likely each model of a chain finds them.
 
     A score is a difference of log-likelihoods, natural logarithms, of the variant and the wild
@@ -106,16 +97,12 @@ class ESMScorer(StoreUser, SequenceTransformer):
     """
 
     _parameter_constraints: dict = {
-        "chain": [str, list, tuple],
         "kinds": [list, tuple],
-        "reference": [str, None],
-        "device": [str, None],
-        "dtype": ESMEmbedder._parameter_constraints["dtype"],
-        "batch_tokens": [Interval(Integral, 1, None, closed="left"), None],
-        "max_length": [Interval(Integral, 1, None, closed="left"), None],
-        "unknown": [StrOptions(set(RESIDUES))],
-        "store": [str, os.PathLike, None],
-        "verbose": ["verbose"],
+        **{
+            name: constraint
+            for name, constraint in ESMEmbedder._parameter_constraints.items()
+            if name not in ("layer", "pooling", "long")
+        },
     }
 
     def __init__(
@@ -187,7 +174,7 @@ class ESMScorer(StoreUser, SequenceTransformer):
         FileNotFoundError
             If there are no weights; the message says where to put them.
         """
-        from ._head import Head
+        from ._esm2 import Head
 
         self._validate_params()
         tokens = encode_sequences(X, self.unknown)
@@ -195,9 +182,10 @@ class ESMScorer(StoreUser, SequenceTransformer):
         records = records_of_sequences(tokens)
         distinct = {first: tokens[first] for first in records}
         scores = np.empty((len(tokens), len(blocks) * len(self.kinds)))
+        embedder = self._embedder()
         with self._open_store() as store:
-            for i, entry in enumerate(self._embedder()._entries()):
-                block, head = blocks[i], Head(entry.model)
+            for i, (block, entry) in enumerate(zip(blocks, embedder._entries(), strict=True)):
+                head = Head(entry.checkpoint())
                 for j, kind in enumerate(self.kinds):
                     of_kind = getattr(self, f"_{kind}")(block, head, distinct, reference, store)
                     for first, score in of_kind.items():
@@ -217,7 +205,7 @@ class ESMScorer(StoreUser, SequenceTransformer):
         feature_names_out : ndarray of shape (n_models * n_kinds,), object
             Such as ``esm2_t6_8M_UR50D_masked_marginals``.
         """
-        names = [block.entry.name for block in self._embedder()._blocks()]
+        names = [block.name for block in self._embedder()._blocks()]
         return np.array([f"{name}_{kind}" for name in names for kind in self.kinds], dtype=object)
 
     def fingerprint(self) -> str:
@@ -276,25 +264,14 @@ class ESMScorer(StoreUser, SequenceTransformer):
         return [block._replace(poolings=(_MASKED,)) for block in blocks], reference
 
     def _masked_marginals(self, block, head, variants, reference, store):
-        mutated = np.unique(
-            np.concatenate([np.flatnonzero(v != reference) for v in variants.values()])
-        )
+        mutated = np.flatnonzero((np.stack([*variants.values()]) != reference).any(axis=0))
         masked = {i: self._mask(reference, i) for i in mutated.tolist()}
         logs = self._log_probabilities(block, head, masked, store) if masked else {}
         return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
 
     def _wild_type_marginals(self, block, head, variants, reference, store):
-        embedder = self._embedder()
-        of_model = {block.entry: (block.depth, slice(block.width))}
-        blocks = residue_blocks(
-            embedder._run([block]),
-            of_model,
-            [reference],
-            self.max_length,
-            len(reference),
-            embedder._progress,
-        )
-        ((rows, _),) = blocks
+        run = self._embedder().set_params(max_length=self.max_length)._run([block])
+        ((rows, _),) = residue_blocks(run, [block], [reference], len(reference))
         logs = dict(enumerate(head.log_probabilities(rows)))
         return {r: _ratio(variant, reference, logs) for r, variant in variants.items()}
 
@@ -336,7 +313,7 @@ class ESMScorer(StoreUser, SequenceTransformer):
             }
             if store is not None:
                 rows = {keys[r]: score.reshape(1) for r, score in new.items()}
-                store.write(source, block.entry.name, rows)
+                store.write(source, block.name, rows)
             found |= {r: float(score) for r, score in new.items()}
         return found
 
@@ -351,15 +328,12 @@ class ESMScorer(StoreUser, SequenceTransformer):
 
     def _log_probabilities(self, block: Block, head: "Head", masked: dict, store) -> dict:
         """Log-probabilities of all tokens at the masked position of each sequence."""
-        embedder = self._embedder()
-        keys = list(masked)
-        records = dict(enumerate(masked.values()))
-        run = embedder._run([block])
+        run = self._embedder()._run([block])
         rows: dict[int, NDArray] = {}
-        for part in pooled_rows(run, block, records, None, store, embedder._progress):
+        for part in pooled_rows(run, block, dict(enumerate(masked.values())), store):
             rows |= part
-        stacked = np.stack([rows[i].reshape(-1) for i in range(len(keys))])
-        return dict(zip(keys, head.log_probabilities(stacked), strict=True))
+        stacked = np.stack([rows[i].reshape(-1) for i in range(len(masked))])
+        return dict(zip(masked, head.log_probabilities(stacked), strict=True))
 
 
 def _ratio(variant, reference, logs) -> float:

@@ -1,7 +1,6 @@
 """A store of pooled embeddings: one SQLite file, read and written by many processes."""
 
 import os
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..utils._compat import validate_params
 from ..utils._file_states import FileState, file_digest
 from ..utils._files import local_path
+from ..utils._messages import warn_user
 from ._store_file import (
     SequenceKey,
     Source,
@@ -237,11 +237,10 @@ class EmbeddingStore(StoredTables):
                 else:
                     damaged.append((rowid, vector, checksum))
         if damaged:
-            warnings.warn(
+            warn_user(
                 f"{len(damaged)} embeddings in {str(self.path)!r} are damaged (their checksums do "
                 "not match) and were removed; check the disk.",
                 RuntimeWarning,
-                stacklevel=3,  # the decorator is between
             )
             with self._file.transaction() as connection:
                 connection.executemany(

@@ -14,6 +14,7 @@ from ..tables._table import Batch, Table, batch_rows
 from ..utils._compat import validate_params
 from ..utils._files import local_path
 from ..utils._models import block_name, known_model
+from ._entries import columns_of
 from ._store_file import Source, SQLiteFile, damaged, decode, is_intact, text_digest
 
 _GROUP = ("model", *Source._fields, "max_length")
@@ -120,8 +121,7 @@ class StoredTables:
             raise ValueError(
                 f"The store {str(self.path)!r} has no such embeddings; see its contents()."
             )
-        blocks = groups.drop_duplicates("block").itertuples()
-        columns = [f"{group.block}_{j}" for group in blocks for j in range(group.width)]
+        columns = _columns(groups)
         keys = ", ".join(f"({group.source}, {group.max_length})" for group in groups.itertuples())
         where = f"WHERE (source, max_length) IN (VALUES {keys})"
         ((n_rows,),) = self._file.rows(f"SELECT count(DISTINCT sequence) FROM embeddings {where}")
@@ -180,44 +180,34 @@ class StoredTables:
 
     def _frame(self, groups: pd.DataFrame, ids: range) -> tuple[pd.DataFrame, int]:
         """Embeddings of the sequences with these numbers, and how many there are."""
-        by_block = groups.groupby("block", sort=False)
-        blocks = [self._block(block, group, ids) for block, group in by_block]
-        found = sorted(set().union(*(block.index for block in blocks)))
-        texts = dict(
-            self._file.rows(
-                "SELECT id, text FROM sequences WHERE id >= ? AND id < ?", (ids.start, ids.stop)
-            )
-        )
-        # not by concat, which in pandas 2 warns of blocks without rows
-        frame = pd.DataFrame(
-            np.hstack([block.reindex(found).to_numpy(np.float32) for block in blocks]),
-            index=pd.Index([texts[i] for i in found], name="sequence"),
-            columns=[name for block in blocks for name in block.columns],
-        )
-        return frame, sum(map(len, blocks))
-
-    def _block(self, block: str, groups: pd.DataFrame, ids: range) -> pd.DataFrame:
-        """Embeddings of one layer of a model, indexed by the number of the sequence."""
-        width = int(groups["width"].iloc[0])
-        index, vectors = [], []
+        columns = _columns(groups)
+        widths = groups.drop_duplicates("block").set_index("block")["width"]
+        places = dict(zip(widths.index, columns_of(widths), strict=True))
+        texts: dict[int, str] = {}
+        rows: dict[int, np.ndarray] = {}
+        n_read = 0
         for group in groups.itertuples():
             source = Source(*(getattr(group, field) for field in Source._fields))
+            at = places[group.block]
             for sequence, sha256, text, vector, checksum in self._scan(group, ids):
                 intact = is_intact(source, group.max_length, sha256, vector, checksum)
                 if not intact or text_digest(str(text)) != sha256:
+                    what = f"the embedding of sequence {sequence} by {group.block}"
+                    raise ValueError(damaged(self.path, what))
+                row = rows.setdefault(sequence, np.full(len(columns), np.nan, dtype=np.float32))
+                if not np.isnan(row[at]).all():
                     raise ValueError(
-                        damaged(self.path, f"the embedding of sequence {sequence} by {block}")
+                        f"{str(self.path)!r} has several embeddings of one sequence by "
+                        f"{group.block}; choose by the columns of contents(), as in "
+                        "to_frame(dtype='float32', max_length=0)."
                     )
-                index.append(sequence)
-                vectors.append(decode(vector, width))
-        if len(set(index)) < len(index):
-            raise ValueError(
-                f"{str(self.path)!r} has several embeddings of one sequence by {block}; choose by "
-                "the columns of contents(), as in to_frame(dtype='float32', max_length=0)."
-            )
-        columns = [f"{block}_{j}" for j in range(width)]
-        values = np.array(vectors, dtype=np.float32).reshape(-1, width)
-        return pd.DataFrame(values, index=index, columns=columns)
+                row[at] = decode(vector, group.width)
+                texts[sequence] = text
+                n_read += 1
+        found = sorted(rows)
+        values = np.array([rows[i] for i in found], dtype=np.float32).reshape(-1, len(columns))
+        index = pd.Index([texts[i] for i in found], name="sequence")
+        return pd.DataFrame(values, index, columns), n_read
 
     def _scan(self, group: Any, ids: range) -> Iterator[tuple]:
         last = ids.start - 1
@@ -239,3 +229,9 @@ def _block_name(group: Any) -> str:
         layer = group.layer + known.n_layers + 1 if known else group.layer
     kind = group.pooling.partition(" ")[0]
     return block_name(group.model, layer, [] if kind in _MEANS else [kind])
+
+
+def _columns(groups: pd.DataFrame) -> list[str]:
+    """Name the columns of all blocks."""
+    blocks = groups.drop_duplicates("block").itertuples()
+    return [f"{group.block}_{j}" for group in blocks for j in range(group.width)]

@@ -195,7 +195,7 @@ def embed_to_parquet(
         (part, partial(_embed_part, worker, *part_records, part.first_row, part.path))
         for part, *part_records in _records_of(missing, records, plan.rows)
     )
-    with embedder._progress("sequences", manifest["n_residues"]) as bar:
+    with embedder._bars()("sequences", manifest["n_residues"]) as bar:
         bar.update(manifest["n_residues"] - sum(part.n_residues for part in missing))
         for part in _here(work) if client is None else _on_workers(client, work):
             bar.update(part.n_residues)
@@ -262,7 +262,7 @@ def _plan(records, embedder, settings, tokens_per_part, folder):
             lengths.append(len(tokens))
         hashed.update(json.dumps(names).encode())
     hashed.update(digests)
-    encoder.warn(stacklevel=4)
+    encoder.warn()
     lengths = np.array(lengths)
     check_lengths(lengths, embedder.max_length, embedder.long)
     rows = _first_rows(digests)

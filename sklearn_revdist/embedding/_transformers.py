@@ -99,15 +99,11 @@ class TransformersEntry(NamedTuple):
         from transformers import AutoTokenizer
 
         with _quiet():
-            try:
+            what = f"The tokenizer of {self.name} in {str(folder)!r} cannot be read"
+            with any_error_as(what, "replace its files"):
                 tokenizer = AutoTokenizer.from_pretrained(
                     folder, trust_remote_code=False, local_files_only=True
                 )
-            except Exception as error:  # a damaged or foreign file makes it raise anything
-                raise ValueError(
-                    f"The tokenizer of {self.name} in {str(folder)!r} cannot be read "
-                    f"({type(error).__name__}: {first_line(error)}); replace its files."
-                ) from error
             return read_vocabulary(tokenizer, self.name)
 
 
@@ -139,19 +135,27 @@ def _read_config(folder: Path) -> Any:
             f"{str(path)!r} is of the architecture {architecture!r:.60}, which this version of "
             "transformers does not have; install a later one, or choose another model."
         )
-    try:
-        with _quiet():
-            config = AutoConfig.from_pretrained(
-                folder, trust_remote_code=False, local_files_only=True
-            )
+    what = f"{str(path)!r} is not the configuration of an encoder of sequences"
+    with any_error_as(what, "choose another model"), _quiet():
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         shape = config.num_hidden_layers, config.hidden_size
-        if all(isinstance(n, int) and n > 0 for n in shape):
-            return config
-        raise ValueError(f"{shape[0]!r} layers and {shape[1]!r} columns")
-    except Exception as error:  # a damaged or foreign file makes it raise anything
+        if not all(isinstance(n, int) and n > 0 for n in shape):
+            raise ValueError(f"{shape[0]!r} layers and {shape[1]!r} columns")
+    return config
+
+
+@contextmanager
+def any_error_as(what: str, remedy: str) -> Iterator[None]:
+    """Say what is wrong, since damaged and foreign files make transformers raise anything."""
+    try:
+        yield
+    except Exception as error:
+        import torch
+
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            raise
         raise ValueError(
-            f"{str(path)!r} is not the configuration of an encoder of sequences "
-            f"({type(error).__name__}: {first_line(error)}); choose another model."
+            f"{what} ({type(error).__name__}: {first_line(error)}); {remedy}."
         ) from error
 
 

@@ -197,10 +197,8 @@ def _check_tokens(poolings: Sequence[Pooling], name: str, vocabulary: Vocabulary
     for pooling in poolings:
         if not isinstance(pooling, Token):
             continue
-        tokens, where = vocabulary.before, "before"
-        if pooling.token:
-            tokens, where = vocabulary.after, "after"
-        if not len(tokens):
+        where = "after" if pooling.token else "before"
+        if not len(vocabulary.after if pooling.token else vocabulary.before):
             raise ValueError(
                 f"pooling={pooling.name!r} takes the row of the token {where} the residues, which "
                 f"{name} does not have; choose another pooling."

@@ -1,7 +1,6 @@
 """verify_embeddings: compare our embeddings with fair-esm's and with published outputs."""
 
 from collections.abc import Sequence
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..sequences._records import read_records
 from ..utils._compat import StrOptions, validate_params
+from ..utils._files import bundled
 from ..utils._models import Model, model_name, resolve_chain
 from ..utils._progress import ProgressBar
 from ._agreement import Agreement, first_layer
@@ -141,11 +141,12 @@ def _verified(entry: Model | Path, device: str | None, dtype: str, verbose: bool
     stock = FairESM(checkpoint, torch_device)
     natural = _natural()
     few = natural[:_N_NATURAL]
+    long = ["".join(natural)[:length] for length in _LONG]
     rows: list[Agreement] = []
     means: list[Agreement] = []
     cosines: list[float] = []
     with ProgressBar(desc=name, total=0, disable=not verbose) as bar:
-        for group in ([*few, *_SMALL, _unusual(few[0])], _long(natural)):
+        for group in ([*few, *_SMALL, _unusual(few[0])], long):
             bar.total += len(group)
             single, double = [], []
             for sequence in group:
@@ -211,8 +212,7 @@ def _not_published(compared: Comparison | None) -> str:
 
 def _natural() -> list[str]:
     """Return natural proteins of the bundled data."""
-    path = resources.files("sklearn_revdist") / "bundled" / "FLIP_SS3_240.csv.gz"
-    return [sequence for _, sequence in islice(read_records(Path(str(path))), 20)]
+    return [sequence for _, sequence in islice(read_records(bundled("FLIP_SS3_240.csv.gz")), 20)]
 
 
 def _unusual(sequence: str) -> str:
@@ -221,11 +221,6 @@ def _unusual(sequence: str) -> str:
     letters[3::7] = ["X"] * len(letters[3::7])
     letters[5::9] = ["<mask>"] * len(letters[5::9])
     return "".join(letters)
-
-
-def _long(natural: list[str]) -> list[str]:
-    """Join natural proteins to sequences of the lengths `_LONG`."""
-    return ["".join(natural)[:length] for length in _LONG]
 
 
 def _rows(embedder: ESMEmbedder, sequences: list[str]) -> list[NDArray]:

@@ -70,7 +70,7 @@ def read_vocabulary(tokenizer: Any, model: str) -> Vocabulary:
             f"The tokenizer of {model} merges residues, as in the token {merged!r}, so that rows "
             "are not residues; choose a model of proteins whose tokens are residues."
         )
-    for spell in (_together, _with_spaces, list):
+    for spell in (str, " ".join, list):
         ids = _ids_of_residues(tokenizer, spell)
         if ids is not None:
             break
@@ -102,14 +102,6 @@ def _merged(tokenizer: Any) -> str | None:
         if len(letters) > 1 and set(letters) <= set(AMINO_ACIDS):
             return token
     return None
-
-
-def _together(sequence: str) -> str:
-    return sequence
-
-
-def _with_spaces(sequence: str) -> str:
-    return " ".join(sequence)
 
 
 def _ids_of_residues(tokenizer: Any, spell: Callable[[str], Any]) -> dict[str, int] | None:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
 from ..neighbors._prefix_neighbors import PrefixNeighbors
@@ -21,7 +19,7 @@ from ..utils._fingerprint import fingerprint
 from ..utils._messages import warn_of_skipped
 from ._fold_scores import SCORED, score_folds
 from ._model_free import MODEL_FREE, ModelFree
-from ._probes import make_probe
+from ._probes import N_JOBS, make_probe
 from ._representations import (
     FITTED_ON,
     REPRESENTATIONS,
@@ -47,11 +45,7 @@ COLUMNS = ["task", "rows", "metric", "split", *SCORED]
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "probe": [str, HasMethods(["fit", "predict"]), PrefixNeighbors, None],
         "output": [str, os.PathLike, None],
-        "n_jobs": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Integral, None, -1, closed="right"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=False,
@@ -330,7 +324,7 @@ def checked_tasks(
             f"No task has the positions of single substitutions that the splits "
             f"{', '.join(map(repr, splits))} need; add 'random'."
         )
-    warn_of_skipped(skipped, stacklevel=2)
+    warn_of_skipped(skipped)
 
 
 def _score_task(
@@ -341,14 +335,12 @@ def _score_task(
     probe, embedder = make_probe(probe, task.kind), comparing(embedder, task)
     names = check_models(task, embedder, distiller)
     X = embed_task(task, embedder).astype(np.float64)
-    try:
-        check_is_fitted(distiller)
+    if "model_names_" in vars(distiller):
         sizes = Sizes.of_fitted(distiller)
-        natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
-    except NotFittedError:
+    else:
         sizes = Sizes.of_unfitted(distiller, names, X.shape[1])
-        natural = Maps(X, sizes, distiller)
         fitted_on = tuple(data for data in fitted_on if data != "natural")
+    natural = Maps(X, sizes, distiller, vars(distiller).get("moments_"))
     listed = [
         each
         for each in list_representations(len(sizes.models), representations, fitted_on)

@@ -19,17 +19,8 @@ from ._splits import Folds
 
 # Columns of the rows that `score_folds` returns.
 SCORED = [
-    "subset",
-    "model",
-    "representation",
-    "fitted_on",
-    "n_columns",
-    "score",
-    "score_std",
-    "n_folds",
-    "n_test",
-    "penalty",
-    *OF_BEST,
+    *("subset", "model", "representation", "fitted_on", "n_columns"),
+    *("score", "score_std", "n_folds", "n_test", "penalty", *OF_BEST),
 ]
 # Fewer rows are too few for a correlation.
 _FEWEST_IN_SUBSET = 10
@@ -49,8 +40,7 @@ def _columns_by_fold(
             columns = natural.columns(each.level, each.name)
             for fold in range(len(folds)):
                 yield each, fold, columns
-    of_maps = (each for each in listed if each.name not in MODEL_FREE)
-    of_fold = [each for each in of_maps if each.fitted_on == "fold"]
+    of_fold = [each for each in listed if each.fitted_on == "fold" and each.name not in MODEL_FREE]
     for fold, (train, _) in enumerate(folds if of_fold else []):
         maps = Maps(natural.X, natural.sizes, natural.distiller, rows=train)
         for each in of_fold:
@@ -124,13 +114,9 @@ def score_folds(
                 scores[name] = value, best, int(chosen.sum())
         return each, fold, columns.shape[1], penalty(fitted), scores
 
-    jobs = ProgressBar(
-        _columns_by_fold(natural, listed, folds, model_free),
-        desc=progress,
-        total=len(listed) * len(folds),
-        unit="probe",
-        disable=progress is None,
-    )
+    n_probes, disable = len(listed) * len(folds), progress is None
+    jobs = _columns_by_fold(natural, listed, folds, model_free)
+    bar = ProgressBar(jobs, desc=progress, total=n_probes, unit="probe", disable=disable)
     with warnings.catch_warnings():
         # Training folds may be too small for all columns; widths stay the same.
         for expected in ("beyond the numerical rank", "fewer than its", "Rounding may correlate"):
@@ -138,7 +124,7 @@ def score_folds(
         # A search has threads of its own, and limits those of BLAS for the whole process.
         n_jobs = 1 if isinstance(probe, PrefixNeighbors) else n_jobs
         results = Parallel(n_jobs=n_jobs, prefer="threads", pre_dispatch="n_jobs")(
-            delayed(one)(*job) for job in jobs
+            delayed(one)(*job) for job in bar
         )
     results.sort(key=lambda result: result[1])
     rows = []

@@ -21,7 +21,7 @@ from ..probes._metrics import spearman
 from ..sequences._tokens import as_list
 from ..utils._compat import HasMethods, Interval, StrOptions, validate_params
 from ..utils._progress import ProgressBar
-from ._probes import fit_probe, make_probe, outputs, score
+from ._probes import N_JOBS, fit_probe, make_probe, outputs, score
 from ._splits import Folds, check_folds
 
 LAYER_SCORED = [
@@ -41,11 +41,7 @@ LAYER_SCORED = [
             HasMethods(["__iter__"]),
         ],
         "scoring": [StrOptions({*get_scorer_names(), "spearman"}), callable, None],
-        "n_jobs": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Integral, None, -1, closed="right"),
-            None,
-        ],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=False,  # parameters of the embedder are the caller's

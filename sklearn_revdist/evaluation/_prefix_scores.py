@@ -10,10 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from ..distillation._reverse_distiller import ReverseDistiller
-from ..matrix._rows import check_rows_as_fitted, check_targets
+from ..matrix._rows import check_targets
 from ..probes._folds import shuffled_cv
 from ..sequences._tokens import as_list
 from ..tasks._task import Task
@@ -23,9 +22,10 @@ from ._model_free import ModelFree
 from ._probes import make_probe
 from ._representations import Maps, Representation, Sizes
 from ._splits import check_folds
-from ._steps import OF_DISTILLER, distiller_of
 
 PREFIX_SCORED = ["model", "representation", "n_columns", "score_mean", "score_std"]
+# What is taken wherever a distiller is asked for.
+OF_DISTILLER = [ReverseDistiller, FrozenEstimator, Pipeline]
 
 
 @validate_params(
@@ -140,9 +140,7 @@ def prefix_scores(
     5  block1     concat_pca          8        0.83
     """
     distiller, X = distiller_of(distiller, X)
-    check_is_fitted(distiller)
-    X = check_rows_as_fitted(X, distiller, distiller.dims_, distiller.model_names_)
-    X = np.asarray(X, dtype=np.float64)
+    X = np.asarray(distiller._check_rows(X), dtype=np.float64)
     y = check_targets(column_or_1d(y), "evaluate")
     check_consistent_length(X, y)
     if isinstance(cv, str):  # which has a method of that name
@@ -181,3 +179,33 @@ def prefix_scores(
     )
     table = pd.DataFrame(rows, columns=SCORED).rename(columns={"score": "score_mean"})
     return table[PREFIX_SCORED]
+
+
+def distiller_of(estimator: Any, X: Any) -> tuple[ReverseDistiller, Any]:
+    """Find the distiller, and what it is given of the rows.
+
+    Parameters
+    ----------
+    estimator : ReverseDistiller, FrozenEstimator or Pipeline
+        A distiller, frozen or not, or a fitted pipeline with one.
+    X : array-like or None
+        Rows for the estimator: of a pipeline, what its first step takes.
+
+    Returns
+    -------
+    distiller : ReverseDistiller
+    rows : array-like or None
+        X as the steps before the distiller transform it.
+
+    Raises
+    ------
+    ValueError
+        If there is no distiller.
+    """
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    steps = [step.estimator if isinstance(step, FrozenEstimator) else step for step in steps]
+    for i, step in enumerate(steps):
+        if isinstance(step, ReverseDistiller):
+            return step, X if i == 0 or X is None else estimator[:i].transform(X)
+    found = ", ".join(type(step).__name__ for step in steps)
+    raise ValueError(f"There is no ReverseDistiller in {found}; give one, or a pipeline with one.")

@@ -1,45 +1,33 @@
 """Probes: the estimators that score representations, and their metrics."""
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import BaseCrossValidator, GridSearchCV
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..neighbors._prefix_neighbors import PrefixNeighbors
 from ..probes._metrics import spearman
 from ..probes._top_k import hit_rate, ndcg_at_k, top_k_recall
+from ..utils._compat import Interval
 from ._splits import random_fold
 
+# Numbers of probes that can be fitted at a time.
+N_JOBS = [
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+    None,
+]
 RIDGE_ALPHAS = np.logspace(-2, 6, 17)
 LOGISTIC_CS = np.logspace(-4, 0, 5)
 # Names of the scores of the best predictions.
 OF_BEST = ("top_k_recall", "hit_rate", "ndcg_at_k")
-
-
-class GroupedFolds(BaseCrossValidator):
-    """Shuffled folds that keep groups whole and spread classes.
-
-    Parameters
-    ----------
-    n_splits : int, default=3
-        Number of folds.
-    """
-
-    def __init__(self, n_splits: int = 3):
-        self.n_splits = n_splits
-
-    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """Return the number of folds."""
-        return self.n_splits
-
-    def _iter_test_masks(self, X, y, groups):
-        groups = np.arange(len(y)) if groups is None else groups
-        fold = random_fold(groups, self.n_splits, None if y.dtype.kind == "f" else y)
-        return (fold == i for i in np.unique(fold))
+_INNER_FOLDS = 3
 
 
 def _log_likelihood(estimator, X, y):
@@ -60,7 +48,7 @@ def _logistic():
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         {"logisticregression__C": LOGISTIC_CS},
         scoring=_log_likelihood,
-        cv=GroupedFolds(),
+        cv=_INNER_FOLDS,
         error_score="raise",
     )
 
@@ -134,17 +122,20 @@ def fit_probe(probe: BaseEstimator, X: NDArray, y: NDArray, groups: NDArray) -> 
     search = probe[-1] if isinstance(probe, Pipeline) else probe
     if isinstance(search, RidgeCV) and search.cv is None:
         if len(np.unique(groups)) < len(groups):
-            folds = list(GroupedFolds().split(X, y, groups))
+            folds = _grouped_folds(y, groups, _INNER_FOLDS)
             search.set_params(cv=folds, scoring=search.scoring or "neg_mean_squared_error")
         elif search.gcv_mode in (None, "auto") and len(X) > X.shape[1]:
             # Same errors as by X'X, two to three times faster; for few rows XX' is (measured).
             search.set_params(gcv_mode="svd")
-    elif isinstance(search, GridSearchCV):
-        cv = search.cv
-        if cv is None or isinstance(cv, int | GroupedFolds):
-            n_splits = getattr(cv, "n_splits", cv) or 5
-            search.set_params(cv=list(GroupedFolds(n_splits).split(X, y, groups)))
+    elif isinstance(search, GridSearchCV) and isinstance(search.cv, int | None):
+        search.set_params(cv=_grouped_folds(y, groups, search.cv or 5))
     return probe.fit(X, y)
+
+
+def _grouped_folds(y, groups, n_folds):
+    """Return shuffled folds that keep groups whole and spread classes."""
+    fold = random_fold(groups, n_folds, None if y.dtype.kind == "f" else y)
+    return list(PredefinedSplit(fold).split())
 
 
 def penalty(probe: BaseEstimator) -> float:
@@ -220,9 +211,5 @@ def score_best(
     """
     if metric != "spearman":
         return np.nan, np.nan, np.nan
-    threshold = float(np.median(y_train))
-    return (
-        top_k_recall(y, predicted),
-        hit_rate(y, predicted, threshold=threshold),
-        ndcg_at_k(y, predicted),
-    )
+    hits = hit_rate(y, predicted, threshold=float(np.median(y_train)))
+    return top_k_recall(y, predicted), hits, ndcg_at_k(y, predicted)

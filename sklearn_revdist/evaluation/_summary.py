@@ -90,10 +90,8 @@ def mean_scores(scores: pd.DataFrame, *, n_bootstrap: int = 10_000, seed: int = 
             n_columns = int(of_tasks["n_columns"].max())
             summary = n_columns, len(values), values.mean(), low, high, *of_tasks[more].mean()
             rows.append((*group, *key, *summary))
-    what = [*_GROUP, "model", *_REPRESENTATION]
-    return pd.DataFrame(
-        rows, columns=[*what, "n_columns", "n_tasks", "score", "low", "high", *more]
-    )
+    columns = [*SCORED[:-1], "n_tasks", "score", "low", "high", *more]
+    return pd.DataFrame(rows, columns=columns)
 
 
 @_checked
@@ -208,13 +206,8 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple, dict[tuple, pd.DataFr
     single = scores[(scores["rows"] == "variants") & ~scores["task"].isin(counted)]
     scores = pd.concat([scores, single.assign(subset="1")], ignore_index=True)
     for group, table in scores.groupby(_GROUP, sort=False):
-        yield (
-            group,
-            {
-                key: of_tasks.set_index("task")
-                for key, of_tasks in table.groupby(["model", *_REPRESENTATION], sort=False)
-            },
-        )
+        by_what = table.groupby(["model", *_REPRESENTATION], sort=False)
+        yield group, {key: of_tasks.set_index("task") for key, of_tasks in by_what}
 
 
 def _pairs(keys: list[tuple[str, str, str]]) -> Iterator[tuple[tuple, tuple]]:

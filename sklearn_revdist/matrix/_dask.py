@@ -61,11 +61,6 @@ def as_blocks(X: Any, name: str, n_rows: int = 1) -> Any:
     return rows if rows.numblocks[1] == 1 else rows.rechunk({1: -1})
 
 
-def header(X: Any) -> Any:
-    """Return an empty pandas data frame with the columns of a dask data frame; else X."""
-    return X._meta if is_dask(X) and hasattr(X, "columns") else X
-
-
 def sum_of_blocks(
     function: Callable[[Any, Any], Any], X: Any, sample_weight: ArrayLike | None = None
 ) -> Any:

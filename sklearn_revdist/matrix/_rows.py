@@ -1,6 +1,5 @@
 """Check rows and targets that are given to estimators, with errors that say what to do."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,13 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
 from ..tables._columns import check_once
 from ..utils._compat import _check_feature_names_in
 from ..utils._messages import first_line
-from ._dask import as_blocks, header, is_dask
-from ._layout import check_numbers_in_order, column_names, find_blocks
+from ._dask import as_blocks, is_dask
+from ._layout import check_numbers_in_order, column_names
 from ._moments import check_weights
 from ._torch import as_array, as_rows, is_tensor
 
@@ -61,23 +59,9 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
         raise
 
 
-def check_rows_as_fitted(
-    X: Any, estimator: BaseEstimator, dims: Sequence[int], model_names: Sequence[str]
-) -> Any:
-    """Check rows and that their columns are those of the fit, which may have had no names."""
-    feature_names = string_columns(X)
-    if feature_names is not None and not hasattr(estimator, "feature_names_in_"):
-        blocks = find_blocks(dims, feature_names, len(feature_names))
-        if blocks.names != tuple(model_names):
-            raise ValueError(
-                f"The columns of X are of {', '.join(blocks.names)}, but "
-                f"{type(estimator).__name__} was fitted on {', '.join(model_names)}; embed "
-                "with the same chain."
-            )
-        X = as_blocks(X, type(estimator).__name__) if is_dask(X) else np.asarray(X)
-    rows = check_rows(X, estimator)
-    validate_data(estimator, header(X), reset=False, skip_check_array=True)
-    return rows
+def header(X: Any) -> Any:
+    """Return an empty pandas data frame with the columns of a dask data frame; else X."""
+    return X._meta if is_dask(X) and hasattr(X, "columns") else X
 
 
 def check_row_weights(sample_weight: ArrayLike | None, X: Any) -> Any:

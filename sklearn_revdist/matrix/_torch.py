@@ -4,8 +4,7 @@ Torch is only imported if a tensor is given.
 """
 
 import sys
-from collections.abc import Callable
-from functools import wraps
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -26,20 +25,13 @@ def on_cuda(X: Any) -> bool:
     return is_tensor(X) and X.device.type == "cuda"
 
 
-def at_default_settings(function: Callable) -> Callable:
-    """Make a function of rows compute with torch's default settings if it is given a tensor."""
+def default_settings_for(X: Any) -> AbstractContextManager:
+    """Context in which torch computes with its default settings if X is a tensor."""
+    if not is_tensor(X):
+        return nullcontext()
+    from ..utils._torch_settings import default_settings
 
-    @wraps(function)
-    def computed(*args: Any, **kwargs: Any) -> Any:
-        rows = next(filter(is_tensor, args), None)
-        if rows is None:
-            return function(*args, **kwargs)
-        from ..utils._torch_settings import default_settings
-
-        with default_settings(rows.device):
-            return function(*args, **kwargs)
-
-    return computed
+    return default_settings(X.device)
 
 
 def as_array(X: Any) -> NDArray:
@@ -122,7 +114,6 @@ def empty_like(X: Any, n_rows: int, n_columns: int) -> Any:
     return np.empty((n_rows, n_columns), X.dtype)
 
 
-@at_default_settings
 def sums_on_device(
     X: Any, sample_weight: NDArray[np.float64] | None = None
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
@@ -145,20 +136,21 @@ def sums_on_device(
 
     if sample_weight is None:
         sample_weight = np.ones(len(X))
-    total, mean = 0.0, X[:1].to(torch.float64).mean(0)
-    scatter = mean.new_zeros(len(mean), len(mean))
-    for start in range(0, len(X), _ROWS):
-        rows = X[start : start + _ROWS].to(torch.float64) - mean
-        weights = sample_weight[start : start + _ROWS]
-        weight = float(weights.sum())
-        if weight == 0.0:
-            continue
-        weights = like(weights, rows, exact=True)
-        delta = weights @ rows / weight
-        rows = (rows - delta) * weights.sqrt()[:, None]
-        scatter.addmm_(rows.T, rows)
-        scatter.addr_(delta, delta, alpha=total * weight / (total + weight))
-        total += weight
-        mean = mean + delta * (weight / total)
-    scatter = torch.triu(scatter) + torch.triu(scatter, 1).T
-    return total, mean.cpu().numpy(), scatter.cpu().numpy()
+    with default_settings_for(X):
+        total, mean = 0.0, X[:1].to(torch.float64).mean(0)
+        scatter = mean.new_zeros(len(mean), len(mean))
+        for start in range(0, len(X), _ROWS):
+            rows = X[start : start + _ROWS].to(torch.float64) - mean
+            weights = sample_weight[start : start + _ROWS]
+            weight = float(weights.sum())
+            if weight == 0.0:
+                continue
+            weights = like(weights, rows, exact=True)
+            delta = weights @ rows / weight
+            rows = (rows - delta) * weights.sqrt()[:, None]
+            scatter.addmm_(rows.T, rows)
+            scatter.addr_(delta, delta, alpha=total * weight / (total + weight))
+            total += weight
+            mean = mean + delta * (weight / total)
+        scatter = torch.triu(scatter) + torch.triu(scatter, 1).T
+        return total, mean.cpu().numpy(), scatter.cpu().numpy()

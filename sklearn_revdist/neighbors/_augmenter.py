@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import TransformerMixin
-from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from ..matrix._rows import check_classes, check_targets, names_in
 from ..utils._compat import Interval, StrOptions, _fit_context
+from ..utils._group_folds import group_folds
 from ._prefix_neighbors import PrefixNeighbors
-from ._retrieval import BaseRetrieval, Found, Searched, checked
+from ._retrieval import BaseRetrieval, Searched, checked
 from ._sources import Rows
+from ._votes import Voters
 
 FEATURES = ("embedding", "mean", "labels", "distances")
 
@@ -207,7 +208,11 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         training = embedded if self.database is None else labelled
         together = None if training is None else training.find_groups(rows, groups)
         if labelled is not None:
-            labels = self._labels_of_other_folds(labelled, fitted.targets, together)
+            fold = np.empty(len(rows), np.int64)
+            folds = group_folds(together, self.cv, self.random_state, "rows")
+            for number, (_, test) in enumerate(folds):
+                fold[test] = number
+            labels = labelled.find_others(fold).mean_of(fitted.targets.values)
         if fitted.embedded_are_used:
             is_own = self.database is None
             found = embedded.find_others(together) if is_own else embedded.find(X, rows)
@@ -296,13 +301,12 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
             self.classes_ = fitted.targets.classes
 
     def _checked_features(self) -> list[str]:
-        given = self.features
-        features = [] if isinstance(given, str) else [*given]
+        features = [*self.features]
         known = all(isinstance(name, str) and name in FEATURES for name in features)
         if not features or not known or len(set(features)) < len(features):
             raise ValueError(
-                f"features={given!r} must be a list of one or more of {', '.join(FEATURES)}, each "
-                "once; correct it."
+                f"features={self.features!r} must be a list of one or more of "
+                f"{', '.join(FEATURES)}, each once; correct it."
             )
         return features
 
@@ -330,21 +334,6 @@ class RetrievalAugmenter(TransformerMixin, BaseRetrieval):
         if targets.ndim != 2:
             raise ValueError(f"y is of shape {targets.shape}; give one row for each of X.")
         return _Targets(targets, [f"label_{i}" for i in range(targets.shape[1])])
-
-    def _labels_of_other_folds(
-        self, labelled: Searched, targets: "_Targets", groups: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        n_groups = len(np.unique(groups))
-        if n_groups < self.cv:
-            raise ValueError(
-                f"There are {n_groups} groups of rows, fewer than cv={self.cv}; give a smaller cv, "
-                "or more rows."
-            )
-        folds = GroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-        fold = np.empty(len(groups), np.int64)
-        for number, (_, test) in enumerate(folds.split(groups, groups=groups)):
-            fold[test] = number
-        return labelled.find_others(fold).mean_of(targets.values)
 
 
 class _Targets(NamedTuple):
@@ -389,7 +378,7 @@ class _Fitted(NamedTuple):
         return "mean" in self.features or "distances" in self.features
 
     def columns(
-        self, rows: NDArray, found: Found | None, labels: NDArray[np.float64] | None
+        self, rows: NDArray, found: Voters | None, labels: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         """Put the features side by side."""
         made = {
@@ -408,7 +397,7 @@ def _filled(distances):
     return np.where(are_there, distances, largest)
 
 
-def _weighted_means(source: Rows, found: Found, rows: NDArray) -> NDArray[np.float64]:
+def _weighted_means(source: Rows, found: Voters, rows: NDArray) -> NDArray[np.float64]:
     """Weighted means of neighbours, which are read once; of a row without any, the row itself."""
     lacking = ~found.weights.any(axis=1, keepdims=True)
     means = np.where(lacking, rows.astype(np.float64), 0)

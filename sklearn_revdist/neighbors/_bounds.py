@@ -71,13 +71,13 @@ class Block(NamedTuple):
     def parts(self, n_parts: int) -> list["Block"]:
         """Parts of about equally many rows."""
         ends = (np.arange(n_parts + 1) * len(self.rows) // n_parts).tolist()
-        return [self._part(*pair) for pair in pairwise(ends)]
-
-    def _part(self, start, stop):
-        far = self.far[(self.far >= start) & (self.far < stop)] - start
-        heads = None if self.heads is None else self.heads[start:stop]
-        first, rows, halves = self.first + start, self.rows[start:stop], self.halves[start:stop]
-        return Block(first, rows, heads, halves, far, self.release)
+        parts = []
+        for start, stop in pairwise(ends):
+            rows, halves = self.rows[start:stop], self.halves[start:stop]
+            heads = None if self.heads is None else self.heads[start:stop]
+            far = self.far[(self.far >= start) & (self.far < stop)] - start
+            parts.append(Block(self.first + start, rows, heads, halves, far, self.release))
+        return parts
 
 
 class Queries(NamedTuple):
@@ -100,10 +100,6 @@ class Queries(NamedTuple):
     points: NDArray[np.float64]
     heads: NDArray[np.float32]
     squares: NDArray[np.float64]
-
-    def take(self, at: NDArray | slice) -> "Queries":
-        """Some of the queries."""
-        return Queries(*(values[at] for values in self))
 
 
 class Frame(NamedTuple):
@@ -227,7 +223,7 @@ class Frame(NamedTuple):
         list(run(prepare_part, range(0, len(rows), step)))
         return Block(first, rows, prepared, halves, np.flatnonzero(is_far), release)
 
-    def queries(self, rows: NDArray, own: NDArray[np.int64] | None, first: int = 0) -> Queries:
+    def queries(self, rows: NDArray, own: NDArray[np.int64], first: int) -> Queries:
         """Compute what the bounds of queries need; `first` is the number of the first, for errors.
 
         Raises
@@ -240,7 +236,6 @@ class Frame(NamedTuple):
         heads = np.full((len(rows), 1 + len(self.lengths) + self.basis.shape[1]), -1, np.float32)
         heads[:, 1:] = self._heads(coordinates, squares)
         squares[is_far] = -np.inf
-        own = np.full(len(rows), -1) if own is None else own
         return Queries(rows, own, points, heads, squares)
 
     def leading(self, rows: NDArray, heads: NDArray[np.float32] | None) -> NDArray[np.float32]:
@@ -288,7 +283,7 @@ class Frame(NamedTuple):
             # rounding of the distances, and squares that are too small for double precision
             reach = reach * (1 + (self.space.n_columns + 8) * 2.0**-50)
             reach = reach + np.square(self.unit * 2.0**-530 * self.space.n_columns)
-            half = 0.5 * (1 - self._shortening(stage)) * squares
+            half = self._half(squares, stage)
             dtype = np.dtype(np.float32) if stage < len(self.lengths) else self.dtype
             least = (half - reach / 2 - _TINY).astype(dtype)
         # excluded pairs are at minus infinity, and stay excluded

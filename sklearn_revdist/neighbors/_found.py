@@ -17,6 +17,8 @@ class Nearest:
         Infinite where there are fewer rows.
     rows : ndarray of shape (n_queries, n_neighbors), int64
         Their numbers, -1 where there are fewer.
+    n_wanted : int
+        Number of rows that each query should have.
     n_seen : int
         Number of rows that were searched.
     """
@@ -24,23 +26,13 @@ class Nearest:
     def __init__(self, n_queries: int, n_neighbors: int) -> None:
         self.distances = np.full((n_queries, n_neighbors), np.inf)
         self.rows = np.full((n_queries, n_neighbors), -1)
+        self.n_wanted = n_neighbors
         self.n_seen = 0
-
-    @property
-    def n_wanted(self) -> int:
-        """Number of rows that each query should have."""
-        return self.rows.shape[1]
 
     @property
     def limits(self) -> NDArray[np.float64]:
         """Distances beyond which a row is not wanted."""
         return self.distances[:, -1]
-
-    def apart(self) -> "Nearest":
-        """What another search begins with, whose result is to be merged."""
-        copy = Nearest(*self.rows.shape)
-        copy.distances[:], copy.rows[:], copy.n_seen = self.distances, self.rows, self.n_seen
-        return copy
 
     def merge(self, other: "Nearest") -> None:
         """Add what another search has found."""
@@ -88,10 +80,6 @@ class Within:
         self.limits = np.full(n_queries, float(radius))
         self.n_seen = 0
         self._pairs: list[tuple[NDArray, NDArray, NDArray]] = []
-
-    def apart(self) -> "Within":
-        """What another search begins with, whose result is to be merged."""
-        return Within(len(self.limits), self.limits[0])
 
     def merge(self, other: "Within") -> None:
         """Add what another search has found."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from typing import NamedTuple, Self
 
@@ -100,11 +101,11 @@ class Index(NamedTuple):
         ------
         ValueError
             If a row is not finite, its squares overflow, or the metric needs a direction that it
-            does not have; as for :meth:`Shortlist.of`.
+            does not have; as for :class:`Shortlist`.
         """
         sample = source.sample(evenly(source.n_rows, _N_SAMPLED))
         widest = None
-        if isinstance(source, ArrayRows) and source.is_mapped:
+        if isinstance(source, ArrayRows) and source.memory_map is not None:
             widest = max(_HEAD_BYTES // (4 * source.n_rows), NARROWEST)
         # of larger files nothing is kept
         is_kept = factory or widest is None or 4 * widest * source.n_rows <= _HEAD_BYTES
@@ -116,7 +117,7 @@ class Index(NamedTuple):
         index = cls(frame, source, block)
         if factory is not None:
             leading = frame.leading(source.rows, block.heads)
-            return index._replace(shortlist=Shortlist.of(leading, factory))
+            return index._replace(shortlist=Shortlist(leading, factory))
         if block is None or not frame.lengths:
             return index
         tried = evenly(source.n_rows, _N_TRIED)
@@ -221,8 +222,8 @@ def _search_batch(search, asked, block, found, stage, which, **how):
 
 
 def _search_rows(how, asked, found, rows, first):
-    """Search a block of dask, on a worker."""
-    found = found.apart()
+    """Search a block of dask, on a worker, beginning with a copy of what has been found."""
+    found = deepcopy(found)
     if len(rows):
         search, heads = Search(*how), len(asked.rows) >= _MANY_QUERIES
         block = search.frame.prepare(np.asarray(rows), first, heads=heads)
@@ -231,8 +232,8 @@ def _search_rows(how, asked, found, rows, first):
 
 
 def _merged(results):
-    merged = results[0].apart()
-    for found in results:
+    merged = deepcopy(results[0])
+    for found in results[1:]:
         merged.merge(found)
     return merged
 

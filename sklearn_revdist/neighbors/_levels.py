@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,9 @@ from ._sources import Rows, evenly
 _N_SAMPLED = 2**14
 
 
-class Levels(NamedTuple):
-    """Where the columns of each model end.
-
-    Attributes
-    ----------
-    names : list of str
-        Names of the models; ``"level0"`` and so on if they are not known.
-    ends : ndarray of shape (n_levels,), int64
-        Number of columns up to and including each model.
-    """
-
-    names: list[str]
-    ends: NDArray[np.int64]
-
-
 def find_levels(
     prefixes: Any, names: Sequence[str] | None, n_features: int, *, needed: bool
-) -> Levels:
+) -> dict[str, int]:
     """Find the levels of a nested embedding.
 
     Parameters
@@ -51,22 +36,23 @@ def find_levels(
 
     Returns
     -------
-    levels : Levels
+    levels : dict of str to int
+        Number of columns up to and including each model, by its name; ``"level0"`` and so on if
+        models are not known.
 
     Raises
     ------
     ValueError
         If `prefixes` do not increase up to the number of columns, or columns are out of order.
     """
+    found = model_prefixes(names) or {}
     if prefixes is not None:
         ends = _checked(prefixes, n_features)
-        found = {} if names is None else model_prefixes(names) or {}
-        known = list(found) if list(found.values()) == ends else None
-        return Levels(known or [f"level{i}" for i in range(len(ends))], np.array(ends))
+        is_known = list(found.values()) == ends
+        return found if is_known else {f"level{i}": end for i, end in enumerate(ends)}
+    if found:
+        return found
     if names is not None:
-        found = model_prefixes(names)
-        if found:
-            return Levels(list(found), np.array(list(found.values())))
         check_order(names)
     models = next(
         (f[: f.index(m) + 1] for f in (ESM2, DEMO) for m in f if m.width == n_features), ()
@@ -83,19 +69,20 @@ def find_levels(
             UserWarning,
             stacklevel=5,
         )
-    if not models:
-        return Levels(["level0"], np.array([n_features]))
-    return Levels([model.name for model in models], np.array([model.width for model in models]))
+    return {model.name: model.width for model in models} or {"level0": n_features}
 
 
-def scale_of_columns(level_scale: Any, levels: Levels, rows: Rows) -> NDArray[np.float64] | None:
+def scale_of_columns(
+    level_scale: Any, ends: Sequence[int], rows: Rows
+) -> NDArray[np.float64] | None:
     """Compute the factor of each column.
 
     Parameters
     ----------
     level_scale : "unit", sequence of float or None
         Each level's factor; "unit" is that of levels with a total variance of 1.
-    levels : Levels
+    ends : sequence of int
+        Number of columns up to and including each level.
     rows : Rows
 
     Returns
@@ -109,11 +96,11 @@ def scale_of_columns(level_scale: Any, levels: Levels, rows: Rows) -> NDArray[np
     """
     if level_scale is None:
         return None
-    widths = np.diff(levels.ends, prepend=0)
+    widths = np.diff(ends, prepend=0)
     if isinstance(level_scale, str):
         sample = np.ascontiguousarray(rows.sample(evenly(rows.n_rows, _N_SAMPLED)))
-        ends = [0, *levels.ends.tolist()]
-        variances = [sample[:, a:b].astype(np.float64).var(axis=0).sum() for a, b in pairwise(ends)]
+        parts = pairwise([0, *ends])
+        variances = [sample[:, a:b].astype(np.float64).var(axis=0).sum() for a, b in parts]
         return np.repeat([v**-0.5 if v > 0 else 1.0 for v in variances], widths)
     try:
         factors = np.asarray(level_scale, dtype=np.float64)
@@ -122,7 +109,7 @@ def scale_of_columns(level_scale: Any, levels: Levels, rows: Rows) -> NDArray[np
     if factors.shape != widths.shape or not (np.isfinite(factors) & (factors > 0)).all():
         raise ValueError(
             f"level_scale={level_scale!r} is not one positive number for each of the "
-            f"{len(widths)} levels, which end at {levels.ends.tolist()}; give as many."
+            f"{len(widths)} levels, which end at {list(ends)}; give as many."
         )
     return np.repeat(factors, widths)
 

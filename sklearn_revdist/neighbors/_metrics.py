@@ -165,9 +165,8 @@ def mean_average_precision(
     0.556
     """
     is_relevant, n_relevant = _checked(y_true, y_retrieved, n_relevant)
-    if n_relevant is None:
-        return float(average_precisions(is_relevant, is_relevant.sum(axis=1)).mean())
-    return _mean_of_answerable(average_precisions(is_relevant, n_relevant), n_relevant)
+    counts = is_relevant.sum(axis=1) if n_relevant is None else n_relevant
+    return _mean_of_answerable(average_precisions(is_relevant, counts), n_relevant)
 
 
 @validate_params(

@@ -14,8 +14,9 @@ from sklearn.utils.validation import has_fit_parameter
 from ..matrix._rows import check_classes, check_targets
 from ..utils._compat import HasMethods, _fit_context, _routing_enabled
 from ._prefix_neighbors import PrefixNeighbors
-from ._retrieval import BaseRetrieval, Found, checked
+from ._retrieval import BaseRetrieval, checked
 from ._sources import Rows
+from ._votes import Voters
 
 # Numbers of the pairs that are predicted at a time.
 _PAIRS_SIZE = 2**24
@@ -66,7 +67,7 @@ class _RetrievalMixture(MetaEstimatorMixin, BaseRetrieval):
         size = max(1, _PAIRS_SIZE // (2 * rows.shape[1] * found.rows.shape[1]))
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
-            some = Found(*(values[part] for values in found))
+            some = Voters(*(values[part] for values in found))
             pairs, of, weights = _pairs(rows[part], some, searched.source)
             predicted = np.asarray(predict(pairs), dtype=np.float64)
             each = weights.reshape(-1, *[1] * (predicted.ndim - 1)) * predicted
@@ -354,7 +355,7 @@ class RetrievalMixtureRegressor(RegressorMixin, _RetrievalMixture):
 
 
 def _pairs(
-    rows: NDArray, found: Found, source: Rows
+    rows: NDArray, found: Voters, source: Rows
 ) -> tuple[NDArray, NDArray[np.int64], NDArray[np.float64]]:
     """Rows and neighbours side by side, which row each is of, ascending, and weights.
 

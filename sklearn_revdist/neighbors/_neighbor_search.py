@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
 from ..matrix._prefixes import prefix_length
+from ..matrix._rows import header
 from ..utils._compat import Interval, StrOptions, validate_params
 from ..utils._threads import n_blas_threads
 from ._found import Nearest, Within
@@ -37,17 +37,6 @@ _QUERIES_SIZE = 2**24
 class NeighborSearch(BaseEstimator):
     """Base class of estimators that search rows; parameters are those of PrefixNeighbors."""
 
-    n_neighbors: int
-    n_components: int | str | None
-    prefixes: Any
-    level_scale: Any
-    metric: str
-    exclude: str
-    engine: str
-    index: str
-    shortlist: int
-    n_jobs: int | None
-
     _parameter_constraints: dict = {
         "n_neighbors": COUNT,
         "n_components": [Interval(Integral, 1, None, closed="left"), str, None],
@@ -65,6 +54,31 @@ class NeighborSearch(BaseEstimator):
         ],
     }
 
+    def __init__(
+        self,
+        n_neighbors: int = 16,
+        *,
+        n_components: int | str | None = None,
+        prefixes: ArrayLike | None = None,
+        level_scale: str | ArrayLike | None = None,
+        metric: str = "euclidean",
+        exclude: str = "identical",
+        engine: str = "exact",
+        index: str = "HNSW32",
+        shortlist: int = 10,
+        n_jobs: int | None = None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.prefixes = prefixes
+        self.level_scale = level_scale
+        self.metric = metric
+        self.exclude = exclude
+        self.engine = engine
+        self.index = index
+        self.shortlist = shortlist
+        self.n_jobs = n_jobs
+
     def _fit_rows(self, X: Any, n_labels: int | None = None) -> None:
         """Prepare the training rows; nothing is changed if they, or so many labels, are refused."""
         rows, names = rows_of(X, self)
@@ -74,13 +88,14 @@ class NeighborSearch(BaseEstimator):
             )
         needed = self.level_scale is not None or isinstance(self.n_components, str)
         levels = find_levels(self.prefixes, names, rows.n_columns, needed=needed)
-        scale = scale_of_columns(self.level_scale, levels, rows)
-        n_columns = prefix_length(self.n_components, levels.names, levels.ends)
+        ends = np.array(list(levels.values()))
+        scale = scale_of_columns(self.level_scale, ends.tolist(), rows)
+        n_columns = prefix_length(self.n_components, list(levels), ends)
         index = self._prepared(rows, scale, n_columns)
         self._check_columns(X, names, reset=True)
         self.n_samples_fit_ = rows.n_rows
-        self.model_names_, self.prefix_lengths_ = levels
-        self.level_scale_ = np.ones(len(levels.ends)) if scale is None else scale[levels.ends - 1]
+        self.model_names_, self.prefix_lengths_ = list(levels), ends
+        self.level_scale_ = np.ones(len(ends)) if scale is None else scale[ends - 1]
         self._scale, self._index = scale, index
 
     @validate_params({"n_neighbors": [*COUNT, None], "return_distance": _FLAG})
@@ -320,6 +335,5 @@ def _ragged(arrays: Iterable[NDArray]) -> NDArray:
     """An array of arrays, also if all are equally long."""
     given = list(arrays)
     ragged = np.empty(len(given), dtype=object)
-    for i, array in enumerate(given):
-        ragged[i] = array
+    ragged[:] = given
     return ragged

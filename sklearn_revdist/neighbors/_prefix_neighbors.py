@@ -2,7 +2,6 @@
 
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -120,31 +119,6 @@ class PrefixNeighbors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Neighbo
     >>> neighbors.set_params(n_components=4).kneighbors(X[:1], return_distance=False)
     array([[49, 56, 90]])
     """
-
-    def __init__(
-        self,
-        n_neighbors: int = 16,
-        *,
-        n_components: int | str | None = None,
-        prefixes: ArrayLike | None = None,
-        level_scale: str | ArrayLike | None = None,
-        metric: str = "euclidean",
-        exclude: str = "identical",
-        engine: str = "exact",
-        index: str = "HNSW32",
-        shortlist: int = 10,
-        n_jobs: int | None = None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.n_components = n_components
-        self.prefixes = prefixes
-        self.level_scale = level_scale
-        self.metric = metric
-        self.exclude = exclude
-        self.engine = engine
-        self.index = index
-        self.shortlist = shortlist
-        self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: object = None) -> Self:

@@ -11,55 +11,17 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..matrix._dask import header
-from ..matrix._rows import check_rows
+from ..matrix._rows import check_rows, header
 from ..matrix._torch import as_array
 from ..utils._compat import Interval
 from ..utils._messages import first_line
 from ._groups import find_groups
 from ._prefix_neighbors import PrefixNeighbors
 from ._sources import Rows
-from ._votes import nearest_distance_scale, vote_weights
-
-
-class Found(NamedTuple):
-    """Neighbours of queries, from the nearest.
-
-    Attributes
-    ----------
-    distances : ndarray of shape (n_queries, n_neighbors), float64
-        Infinite where there is none.
-    rows : ndarray of shape (n_queries, n_neighbors), int64
-        Their numbers; -1 where there is none.
-    weights : ndarray of shape (n_queries, n_neighbors), float64
-        Sum to 1, or are zero if a query has no neighbour.
-    """
-
-    distances: NDArray[np.float64]
-    rows: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-    def mean_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weighted means of what neighbours have; the mean of all if a query has no neighbour.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_rows, n_columns), float64
-            A row for each of those that were searched.
-
-        Returns
-        -------
-        means : ndarray of shape (n_queries, n_columns), float64
-        """
-        of, rank = np.nonzero(self.rows >= 0)
-        pairs = (self.weights[of, rank], (of, self.rows[of, rank]))
-        means = csr_matrix(pairs, (len(self.rows), len(values))) @ values
-        means[~self.weights.any(axis=1)] = values.mean(axis=0)
-        return means
+from ._votes import Voters, nearest_distance_scale, vote_weights
 
 
 class Searched(NamedTuple):
@@ -76,13 +38,13 @@ class Searched(NamedTuple):
     neighbors: PrefixNeighbors
     bandwidth: float
 
-    def find(self, X: Any, rows: NDArray) -> Found:
+    def find(self, X: Any, rows: NDArray) -> Voters:
         """Find neighbours of queries; X are the rows as they were given, maybe with names."""
         neighbors = self.neighbors
         asked = neighbors._asked(X if hasattr(neighbors, "feature_names_in_") else rows)
         return self._weighted(*neighbors._nearest(asked, neighbors.n_neighbors))
 
-    def find_others(self, groups: NDArray[np.int64]) -> Found:
+    def find_others(self, groups: NDArray[np.int64]) -> Voters:
         """Find neighbours of each training row in other groups."""
         every, n_neighbors = np.arange(len(groups)), self.neighbors.n_neighbors
         return self._weighted(*self.neighbors._left_out(every, groups, n_neighbors))
@@ -97,7 +59,7 @@ class Searched(NamedTuple):
         return self.neighbors._index.source
 
     def _weighted(self, distances, rows):
-        return Found(distances, rows, vote_weights(distances, self.bandwidth))
+        return Voters(distances, rows, rows >= 0, vote_weights(distances, self.bandwidth))
 
 
 def checked(X: Any, estimator: BaseEstimator) -> NDArray:

@@ -152,7 +152,8 @@ class Search:
 
     def _products(self, queries, block, stage, n_seeds, n_parts, run):
         n_queries, n_rows = len(queries.rows), len(block.rows)
-        size = _group_size(n_rows, n_seeds)
+        # a power of two: few groups are found fast, small ones are searched fast
+        size = min(2 ** round(np.log2(1 + n_rows / (2 * (n_seeds + 1))) / 2), _LARGEST_GROUP)
         n_groups = -(-n_rows // size)
         dtype = np.float32 if stage < len(self.frame.lengths) else self.frame.dtype
         values = self._room(n_groups * size * n_queries, dtype).reshape(-1, n_queries)
@@ -230,8 +231,3 @@ class _Products:
 def _where(mask):
     """Rows and columns of what is true; faster than NumPy's for matrices."""
     return np.divmod(np.flatnonzero(mask), mask.shape[1])
-
-
-def _group_size(n_rows: int, n_seeds: int) -> int:
-    """Rows in a group, a power of two: few groups are found fast, small ones are searched fast."""
-    return min(2 ** round(np.log2(1 + n_rows / (2 * (n_seeds + 1))) / 2), _LARGEST_GROUP)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,27 +21,6 @@ from ..tables._files import open_table
 from ..utils._files import local_path
 
 _FLOATS = (np.float32, np.float64)
-
-
-class Rows(Protocol):
-    """Rows that are read in blocks.
-
-    Attributes
-    ----------
-    n_rows, n_columns : int
-    """
-
-    @property
-    def n_rows(self) -> int: ...
-
-    @property
-    def n_columns(self) -> int: ...
-
-    def sample(self, numbers: NDArray[np.int64]) -> NDArray:
-        """Rows of some numbers, in ascending order."""
-
-    def blocks(self, size: int) -> Iterator[NDArray]:
-        """All rows, at most so many at a time."""
 
 
 class ArrayRows(NamedTuple):
@@ -60,9 +39,13 @@ class ArrayRows(NamedTuple):
         return self.rows.shape[1]
 
     @property
-    def is_mapped(self) -> bool:
-        """Whether the rows are in a file."""
-        return _map_of(self.rows) is not None
+    def memory_map(self) -> np.memmap | None:
+        """The memory map that the rows are a view of, or None."""
+        rows = self.rows
+        while rows is not None and not isinstance(rows, np.memmap):
+            rows = getattr(rows, "base", None)
+        # a memory map turns into an array that it still calls so when it is copied
+        return None if rows is None or rows._mmap is None else rows
 
     def sample(self, numbers: NDArray[np.int64]) -> NDArray:
         """Rows of some numbers."""
@@ -76,7 +59,7 @@ class ArrayRows(NamedTuple):
 
     def release(self) -> None:
         """Forget the pages of the file that were read."""
-        found = _map_of(self.rows)
+        found = self.memory_map
         # pages of a copy may have been written to
         if found is not None and found.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
             found._mmap.madvise(mmap.MADV_DONTNEED)
@@ -234,6 +217,10 @@ class DaskRows(NamedTuple):
         return in_tree(combine, tasks)
 
 
+# Rows that are read in blocks: wherever they are, they have the same methods.
+Rows = ArrayRows | ParquetRows | DaskRows
+
+
 def rows_of(X: Any, estimator: BaseEstimator) -> tuple[Rows, list[str] | None]:
     """Find where rows are, and the names of their columns.
 
@@ -271,14 +258,6 @@ def evenly(n_rows: int, n_wanted: int) -> NDArray[np.int64]:
     """Numbers of rows, evenly apart, so that they do not depend on how rows are stored."""
     n_wanted = min(n_rows, n_wanted)
     return np.arange(n_wanted) * n_rows // max(n_wanted, 1)
-
-
-def _map_of(rows):
-    """The memory map that an array is a view of, or None."""
-    while rows is not None and not isinstance(rows, np.memmap):
-        rows = getattr(rows, "base", None)
-    # a memory map turns into an array that it still calls so when it is copied
-    return None if rows is None or rows._mmap is None else rows
 
 
 def _take(rows, numbers):

@@ -1,40 +1,20 @@
 """Annotation transfer: a query takes over what is known of its nearest neighbours."""
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..utils._compat import Interval
 from ._neighbor_search import NeighborSearch
-from ._votes import vote_weights
-
-
-class Voters(NamedTuple):
-    """Neighbours of queries, nearest first, and which of them vote.
-
-    Attributes
-    ----------
-    distances, weights : ndarray of shape (n_queries, n_neighbors), float64
-        Infinite, and zero, where there are fewer.
-    rows : ndarray of shape (n_queries, n_neighbors), int64
-        Numbers of training rows; -1 where there are fewer.
-    votes : ndarray of shape (n_queries, n_neighbors), bool
-    """
-
-    distances: NDArray[np.float64]
-    rows: NDArray[np.int64]
-    votes: NDArray[np.bool_]
-    weights: NDArray[np.float64]
+from ._votes import Voters, vote_weights
 
 
 class AnnotationTransfer(NeighborSearch):
     """What the transfer of classes and of numbers share."""
 
-    temperature: float
-    max_distance: float | None
     distance_scale_: float
     _known: NDArray
     _names: NDArray | None
@@ -51,6 +31,27 @@ class AnnotationTransfer(NeighborSearch):
         "temperature": [Interval(Real, 0, None, closed="both")],
         "max_distance": [Interval(Real, 0, None, closed="left"), None],
     }
+
+    def __init__(
+        self,
+        n_neighbors: int = 16,
+        *,
+        n_components: int | str | None = None,
+        temperature: float = 0.2,
+        max_distance: float | None = None,
+        prefixes: ArrayLike | None = None,
+        level_scale: str | ArrayLike | None = None,
+        metric: str = "euclidean",
+        n_jobs: int | None = None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_components = n_components
+        self.temperature = temperature
+        self.max_distance = max_distance
+        self.prefixes = prefixes
+        self.level_scale = level_scale
+        self.metric = metric
+        self.n_jobs = n_jobs
 
     def neighbors_table(self, X: Any) -> pd.DataFrame:
         """List the neighbours whose labels are transferred.

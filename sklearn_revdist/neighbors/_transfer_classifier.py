@@ -12,8 +12,8 @@ from ..utils._compat import _fit_context
 from ._groups import numbered
 from ._reliability import Reliability, evidence_of
 from ._sources import evenly
-from ._transfer import AnnotationTransfer, Voters
-from ._votes import usual_distance
+from ._transfer import AnnotationTransfer
+from ._votes import Voters, usual_distance
 
 # Training rows by which the reliability is calibrated, and the least number of their neighbours.
 _N_CALIBRATION, _N_SEEN = 4096, 16
@@ -261,7 +261,7 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
         """
         found = self._found(X)
         outliers = self._outliers(found)
-        labels = self.classes_[self._most_voted(found)[0]]
+        labels = self.classes_[self._chosen(found)[0]]
         if not outliers.any():
             return labels
         self._check_outlier_label(self.classes_)
@@ -322,18 +322,13 @@ class AnnotationTransferClassifier(ClassifierMixin, AnnotationTransfer):
         pairs, at = np.unique(pairs, return_inverse=True)
         return *np.divmod(pairs, len(self.classes_)), np.bincount(at, found.weights[of, rank])
 
-    def _most_voted(self, found):
-        """Numbers of the classes with the most votes, and their shares; 0 without votes."""
+    def _chosen(self, found):
+        """Numbers of the classes with the most votes, 0 without votes, and what speaks for each."""
         of, codes, shares = self._shares(found)
         order = np.lexsort((codes, -shares, of))
         voted, first = np.unique(of, return_index=True)
         chosen, share = np.zeros(len(found.rows), dtype=np.int64), np.zeros(len(found.rows))
         chosen[voted], share[voted] = codes[order][first], shares[order][first]
-        return chosen, share
-
-    def _chosen(self, found):
-        """Numbers of the classes with the most votes, and what speaks for each."""
-        chosen, share = self._most_voted(found)
         agrees = self._codes[found.rows] == chosen[:, np.newaxis]
         return chosen, evidence_of(found.distances / self.distance_scale_, agrees, share)
 

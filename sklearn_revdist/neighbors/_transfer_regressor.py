@@ -82,27 +82,6 @@ class AnnotationTransferRegressor(MultiOutputMixin, RegressorMixin, AnnotationTr
     array([5.])
     """
 
-    def __init__(
-        self,
-        n_neighbors: int = 16,
-        *,
-        n_components: int | str | None = None,
-        temperature: float = 0.2,
-        max_distance: float | None = None,
-        prefixes: ArrayLike | None = None,
-        level_scale: str | ArrayLike | None = None,
-        metric: str = "euclidean",
-        n_jobs: int | None = None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.n_components = n_components
-        self.temperature = temperature
-        self.max_distance = max_distance
-        self.prefixes = prefixes
-        self.level_scale = level_scale
-        self.metric = metric
-        self.n_jobs = n_jobs
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Prepare the training rows.

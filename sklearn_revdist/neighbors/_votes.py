@@ -8,8 +8,11 @@ bandwidths are given as multiples of the distance that is usual between nearest 
    EMNLP 2024, https://arxiv.org/abs/2302.12563.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ._index import Asked
 from ._neighbor_search import NeighborSearch
@@ -17,6 +20,43 @@ from ._sources import evenly
 
 # Training rows whose nearest neighbours say what distance is usual.
 _N_SAMPLED = 2048
+
+
+class Voters(NamedTuple):
+    """Neighbours of queries, nearest first, and which of them vote.
+
+    Attributes
+    ----------
+    distances, weights : ndarray of shape (n_queries, n_neighbors), float64
+        Infinite, and zero, where there are fewer. Weights of a query sum to 1, or are zero if none
+        votes.
+    rows : ndarray of shape (n_queries, n_neighbors), int64
+        Numbers of training rows; -1 where there are fewer.
+    votes : ndarray of shape (n_queries, n_neighbors), bool
+    """
+
+    distances: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    votes: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+
+    def mean_of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted means of what voters have; the mean of all if a query has none.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_columns), float64
+            A row for each of those that were searched.
+
+        Returns
+        -------
+        means : ndarray of shape (n_queries, n_columns), float64
+        """
+        of, rank = np.nonzero(self.votes)
+        pairs = (self.weights[of, rank], (of, self.rows[of, rank]))
+        means = csr_matrix(pairs, (len(self.rows), len(values))) @ values
+        means[~self.weights.any(axis=1)] = values.mean(axis=0)
+        return means
 
 
 def vote_weights(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np.float64]:

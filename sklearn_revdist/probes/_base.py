@@ -9,10 +9,10 @@ from collections.abc import Callable
 from inspect import signature
 from itertools import pairwise
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -22,7 +22,7 @@ from ..matrix._prefixes import model_prefixes
 from ..matrix._rows import check_row_weights
 from ..utils._compat import StrOptions, _check_method_params, _get_feature_names, _routing_enabled
 from ._folds import shuffled_cv
-from ._metrics import PrefixMetrics, all_prefixes, spearman
+from ._metrics import all_prefixes, spearman
 from ._prefix_ridge import coefficients, left_out_predictions, predictions
 
 # For columns of unit variance: from weak for hundreds of rows to strong for a million.
@@ -122,14 +122,14 @@ class BasePrefixRidgeCV(BaseEstimator):
             model._set_linear(n_prefix, *linear, flat)
             return scorer(model, X, y[rows], **params)
 
-        candidates = Candidates(prefixes, alphas, self.scale, metrics, score)
+        candidates = prefixes, alphas, self.scale, metrics, score
         if self.cv is None:
             found = leave_one_out(data, Y, sample_weight, candidates, score_params)
         else:
             cv = shuffled_cv(self.cv, y, classifier=is_classifier(self))
             splits = list(cv.split(data, y, **split_params))
             found = cross_validate(data, Y, sample_weight, splits, candidates, score_params)
-        mean, errors = _checked(*found, candidates)
+        mean, errors = _checked(*found, prefixes, alphas)
         chosen = self._choose(mean, errors, alphas)
         n_prefix, alpha = int(prefixes[chosen[0]]), float(alphas[chosen[1]])
         columns, weights = data[:, :n_prefix], {"sample_weight": sample_weight}
@@ -217,28 +217,6 @@ class BasePrefixRidgeCV(BaseEstimator):
         return X[:, : self.n_prefix_]
 
 
-class Candidates(NamedTuple):
-    """Prefixes and penalties to try, and how to score them.
-
-    Attributes
-    ----------
-    prefixes : ndarray of shape (n_prefixes,)
-    alphas : ndarray of shape (n_alphas,)
-    scale : bool
-        Whether penalties are for columns of unit variance.
-    metrics : PrefixMetrics or None
-        Scores all prefixes at once, for the scorers that allow it.
-    score : callable
-        ``score(n_prefix, (coef, intercept), X, rows, score_params)`` for any other scorer.
-    """
-
-    prefixes: NDArray
-    alphas: NDArray
-    scale: bool
-    metrics: PrefixMetrics | None
-    score: Callable[..., float]
-
-
 def leave_one_out(data, Y, sample_weight, candidates, score_params):
     """Score the predictions of all rows, each by regressions without it.
 
@@ -246,7 +224,10 @@ def leave_one_out(data, Y, sample_weight, candidates, score_params):
     ----------
     data, Y, sample_weight : ndarray
         Rows, their targets and their weights.
-    candidates : Candidates
+    candidates : tuple
+        Prefix lengths and penalties to try; whether penalties are for columns of unit variance; the
+        PrefixMetrics that score all prefixes at once, or None; and a function for other scorers,
+        ``score(n_prefix, (coef, intercept), X, rows, score_params)``.
     score_params : dict
         Metadata for the scorer.
 
@@ -355,9 +336,8 @@ def _check_any_weight(weights, fold):
         )
 
 
-def _checked(scores, errors, rounding, candidates):
+def _checked(scores, errors, rounding, prefixes, alphas):
     """Return mean scores and standard errors; warn of rounding, refuse scores that are NaN."""
-    prefixes, alphas, *_ = candidates
     doubtful = rounding > _DOUBTFUL
     if doubtful.any():
         warnings.warn(

@@ -15,7 +15,6 @@ weight below 1 is left out whole.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,20 +75,6 @@ class GroupRidge:
             scaled = self.X / penalty
             return scaled.T @ cho_solve(cho_factor(scaled @ self.X.T + np.eye(len(self.X))), self.Y)
         return cho_solve(cho_factor(self._gram + np.diag(penalty)), self.X.T @ self.Y)
-
-    def left_out_residuals(self, penalties: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Compute the residual of each row in the ridge that is fitted without it.
-
-        Parameters
-        ----------
-        penalties : ndarray of shape (n_groups,), float64
-
-        Returns
-        -------
-        residuals : ndarray of shape (n_rows, n_targets), float64
-        """
-        solved = self._solve(penalties)
-        return solved.left_out / np.sqrt(self.weight)[:, np.newaxis]
 
     def error(self, penalties: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Compute the mean squared left-out residual, and its slopes.
@@ -189,7 +174,18 @@ class GroupRidge:
             penalty[columns] = of_group
         return penalty
 
-    def _solve(self, penalties: NDArray[np.float64]) -> "_Solved":
+    def _solve(self, penalties: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Compute Z, coefficients, leverages and residuals of some penalties.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_rows, n_columns)
+        coef : ndarray of shape (n_columns, n_targets)
+        kept : ndarray of shape (n_rows, 1)
+            One minus the leverage of what is left out.
+        left_out : ndarray of shape (n_rows, n_targets)
+            Residuals without the row, times the square roots of the weights.
+        """
         penalty = self.of_columns(penalties)
         if self._has_few_rows:  # (X D^-1 X' + I)^-1 X D^-1 is the same Z
             scaled = self.X / penalty
@@ -199,7 +195,7 @@ class GroupRidge:
         coef = Z.T @ self.Y
         leverage = self._of_intercept + np.einsum("ij,ij->i", Z, self.X)
         kept = (1 - leverage * self._left_out)[:, np.newaxis]
-        return _Solved(Z, coef, kept, (self.Y - self.X @ coef) / kept)
+        return Z, coef, kept, (self.Y - self.X @ coef) / kept
 
     def _common_error(self) -> Callable[[float], float]:
         """Error by the logarithm of a penalty of all groups, after one eigendecomposition."""
@@ -227,22 +223,3 @@ def _inverse(A: NDArray[np.float64]) -> NDArray[np.float64]:
     factor, lower = cho_factor(A, lower=True)
     inverse, _ = dpotri(factor, lower=lower)
     return np.tril(inverse) + np.tril(inverse, -1).T
-
-
-class _Solved(NamedTuple):
-    """The ridge of some penalties.
-
-    Attributes
-    ----------
-    Z : ndarray of shape (n_rows, n_columns)
-    coef : ndarray of shape (n_columns, n_targets)
-    kept : ndarray of shape (n_rows, 1)
-        One minus the leverage of what is left out.
-    left_out : ndarray of shape (n_rows, n_targets)
-        Residuals without the row, times the square roots of the weights.
-    """
-
-    Z: NDArray[np.float64]
-    coef: NDArray[np.float64]
-    kept: NDArray[np.float64]
-    left_out: NDArray[np.float64]

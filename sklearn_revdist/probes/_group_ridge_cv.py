@@ -13,7 +13,7 @@ from ..matrix._layout import blocks_of_names
 from ..matrix._rows import check_row_weights
 from ..utils._compat import Interval, _fit_context, _get_feature_names
 from ._group_ridge import GroupRidge
-from ._uncertain_ridge import UncertainRidge
+from ._uncertainty import UncertainRidge
 
 
 class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -10,8 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..utils._compat import Interval, _fit_context
-from ._uncertain_ridge import UncertainRidge
-from ._uncertainty import weighted_quantile
+from ._uncertainty import UncertainRidge, weighted_quantile
 
 _R2 = "r2"
 
@@ -233,9 +232,8 @@ class LeftOutVotingRegressor(VotingRegressor):
             rows = first[:-1].transform(X)
         rows = ridge._rows(rows)
         each = np.column_stack([ridge._linear(rows), *(other.predict(X) for other in others)])
-        return np.average(each, axis=1, weights=self.weights_), ridge._uncertainty.spread(rows)[
-            :, 0
-        ]
+        spread = ridge._uncertainty.spread(rows)[:, 0]
+        return np.average(each, axis=1, weights=self.weights_), spread
 
     def _predicted_with_half(self, X, coverage):
         """Predictions, standard deviations, and half the widths of intervals."""

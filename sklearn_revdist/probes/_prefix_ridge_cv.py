@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from ..matrix._rows import check_classes, check_row_weights, check_targets
 from ..utils._compat import _fit_context, _raise_for_params
 from ._base import BasePrefixRidgeCV
-from ._uncertain_ridge import UncertainRidge
+from ._uncertainty import UncertainRidge
 
 
 class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefixRidgeCV):

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables._parquet import label_of
-from ._table_rows import open_table_rows, parquet_batches, parquet_schema
+from ..tables._parquet import label_of, parquet_batches
+from ._table_rows import open_table_rows, parquet_schema
 from ._text_tables import check_columns
 
 _REMEDY = "name others to keep (--keep)"
@@ -69,19 +69,16 @@ class CopiedColumns(NamedTuple):
             types = parquet_schema(path)[1]
 
             def batches():
-                for part in parquet_batches(path, asked):
+                for part in parquet_batches(path, _BATCH, asked):
                     yield {column: label_of(part.column(column)) for column in asked}
 
             return cls({column: types[column] for column in asked}, batches)
 
         def batches_of_text():
-            at = [found.index(column) for column in asked]
             with open_table_rows(path, {sequence_column: _REMEDY}, **how) as table:
-                while rows := [row for _, row in islice(table.rows, _BATCH)]:
-                    yield {
-                        column: np.array([row[i] for row in rows], dtype=object)
-                        for column, i in zip(asked, at, strict=True)
-                    }
+                rows = (cells for _, cells in table.cells(asked))
+                while part := list(islice(rows, _BATCH)):
+                    yield dict(zip(asked, np.array(part, dtype=object).T, strict=True))
 
         return cls(dict.fromkeys(asked), batches_of_text)
 

@@ -168,13 +168,11 @@ def _placed(path, name, sequence_column, name_column):
 def _text(path, sequence_column, name_column, needed, found):
     label = name_column or "name"
     with open_rows(path, needed, wanted=(label,), name=found) as table:
-        sequence_at = table.columns.index(sequence_column)
-        name_at = table.columns.index(label) if label in table.columns else None
-        for number, row in table.rows:
-            sequence = row[sequence_at]
+        labels = [label] if label in table.columns else []
+        for number, (sequence, *names) in table.cells([sequence_column, *labels]):
             if len(sequence.split()) > 1:
                 raise ValueError(_blank(table.place(number), sequence))
-            yield table.place(number), "" if name_at is None else row[name_at], sequence
+            yield table.place(number), "".join(names), sequence
 
 
 def _blank(place, sequence):

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..tables._parquet import parquet_batches
 from ..tables._table import import_parquet, reading_as
 from ._packed import plain_suffix
-from ._text_tables import Rows, check_columns, open_rows
+from ._text_tables import Rows, cell_text, check_columns, open_rows
 
 _BATCH = 2**14  # rows of Parquet read at a time
 _SHORT = {"halffloat": np.float16, "float": np.float32}
@@ -61,7 +62,7 @@ def open_table_rows(
     def place(number: int) -> str:
         return f"{str(path)!r}, row {number} (counting from 0)"
 
-    yield Rows(kept, enumerate(map(list, parquet_rows(path, kept))), place)
+    yield Rows(kept, lambda columns: enumerate(parquet_rows(path, columns)), place)
 
 
 def read_columns(
@@ -81,12 +82,8 @@ def read_columns(
         The place of each row, and its cells in the order of `needed`.
     """
     with open_table_rows(path, needed) as table:
-        if plain_suffix(path) == ".parquet":  # of which other columns need not be read
-            rows = enumerate(parquet_rows(Path(path), list(needed)))
-        else:
-            at = [table.columns.index(column) for column in needed]
-            rows = ((number, tuple(row[i] for i in at)) for number, row in table.rows)
-        return [(table.place(number), cells) for number, cells in rows]
+        rows = table.cells(list(needed))
+        return [(table.place(number), tuple(cells)) for number, cells in rows]
 
 
 def table_columns(path: str | os.PathLike, wanted: Collection[str] = ()) -> list[str]:
@@ -112,27 +109,13 @@ def parquet_schema(path: Path) -> tuple[list[str], dict[str, Any]]:
     return names, {field.name: field.type for field in schema}
 
 
-def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
-    """Read some columns of a Parquet file, some rows at a time."""
-    with reading_as("Parquet", path), import_parquet().ParquetFile(path) as file:
-        yield from file.iter_batches(_BATCH, columns=list(columns))
-
-
 def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Read the cells of some columns of a Parquet file as text, row by row."""
-    for part in parquet_batches(path, columns):
+    for part in parquet_batches(path, _BATCH, columns):
         yield from zip(*(_texts(part.column(column)) for column in columns), strict=True)
 
 
 def _texts(column):
-    short = _SHORT.get(str(column.type), lambda value: value)
-    return [_as_text(value, short) for value in column.to_pylist()]
-
-
-def _as_text(value, short):
-    if isinstance(value, float):
-        if value != value:
-            return ""
-        # pandas turns whole numbers with gaps into floats
-        value = int(value) if value.is_integer() else short(value)
-    return "" if value is None else str(value)
+    # pandas turns whole numbers with gaps into floats
+    short = _SHORT.get(str(column.type), float)
+    return [cell_text(value, short) for value in column.to_pylist()]

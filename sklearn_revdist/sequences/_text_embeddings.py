@@ -59,20 +59,21 @@ def open_text_embeddings(path: Path, name: str, choose: Callable[[Sequence[str]]
     with open_rows(path, {}, name=name) as table:
         found = table.columns
         columns, names = choose([column for column in found if NUMBERED.fullmatch(column)])
-        n_rows = sum(1 for _ in table.rows)
+        n_rows = sum(1 for _ in table.cells(found))
     at = [found.index(column) for column in columns]
     labels = [i for i in range(len(found)) if i not in set(at)]
     step = max(1, _CELLS // len(found))
 
     def batches() -> Iterator[Batch]:
         with open_rows(path, {}, name=name) as table:
-            while numbered := list(islice(table.rows, step)):
+            rows = table.cells(found)
+            while numbered := list(islice(rows, step)):
                 texts = np.array([row for _, row in numbered], dtype=object)
                 try:
-                    rows = texts[:, at].astype(np.float64)
+                    numbers = texts[:, at].astype(np.float64)
                 except ValueError:
                     raise _not_a_number(numbered, found, at, table.place) from None
-                yield Batch({found[i]: texts[:, i] for i in labels}, rows)
+                yield Batch({found[i]: texts[:, i] for i in labels}, numbers)
 
     return Table(n_rows, names, len(columns), batches)
 

@@ -7,10 +7,11 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..utils._messages import first_line
+from ..utils._messages import first_line, warn_user
 from ._packed import Unreadable, open_content, plain_suffix
 from ._text import as_text
 
@@ -30,15 +31,16 @@ class Rows(NamedTuple):
     ----------
     columns : list of str
         Names; columns without a name, or with one that others have too, are left out.
-    rows : iterator of (int, list of str)
-        The number of the line in which a row begins, or of the row of a sheet, and the cells of
-        `columns`, without blanks around them except for those inside quotes.
+    cells : callable
+        Takes some of these names, and yields for each row the number of the line in which it
+        begins, or of the row of a sheet, and the cells of these columns, without blanks around
+        them except for those inside quotes. It is called once.
     place : callable
         Turns such a number into file and line, for messages.
     """
 
     columns: list[str]
-    rows: Iterator[tuple[int, list[str]]]
+    cells: Callable[[Sequence[str]], Iterator[tuple[int, list[str]]]]
     place: Callable[[int], str]
 
 
@@ -133,12 +135,7 @@ def recognise(path: str | os.PathLike, column: str) -> str | None:
 
 def _first_line(text):
     """Return the number of blank lines at the beginning, and the line after them."""
-    before = 0
-    for line in text:
-        if line.strip():
-            return before, line
-        before += 1
-    return before, ""
+    return next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
 
 
 def _dialect(delimiter):
@@ -239,10 +236,8 @@ def _table(rows, place, path, needed, wanted, columns):
     if needed and not names:
         raise Unreadable(f"{str(path)!r} is empty; check that it is complete.")
     check_columns(names, needed, wanted, path, f"{place(first)},")
-    kept = [i for i, name in enumerate(names) if name and names.count(name) == 1]
-    least = 1 + max((i for i, name in enumerate(names) if name), default=-1)
-    cells = _cells(rows, place, kept, least, len(names))
-    return Rows([names[i] for i in kept], cells, place)
+    kept = [name for name in names if name and names.count(name) == 1]
+    return Rows(kept, partial(_cells, rows, place, names), place)
 
 
 def check_columns(
@@ -275,7 +270,9 @@ def check_columns(
             )
 
 
-def _cells(rows, place, kept, least, most):
+def _cells(rows, place, names, columns):
+    kept = [names.index(column) for column in columns]
+    least, most = 1 + max((i for i, name in enumerate(names) if name), default=-1), len(names)
     for number, row in rows:
         if len(row) < least:
             raise Unreadable(
@@ -333,11 +330,9 @@ def _sheet(file, path):
             "again, or as CSV."
         ) from error
     if others:
-        warnings.warn(
+        warn_user(
             f"Of {str(path)!r} the sheet {title!r} is read, and not "
-            f"{', '.join(map(repr, others))}; to read that, save it as a separate file.",
-            UserWarning,
-            stacklevel=2,
+            f"{', '.join(map(repr, others))}; to read that, save it as a separate file."
         )
     width = max((len(row) for _, row in rows), default=0)
     padded = ((number, row + [""] * (width - len(row))) for number, row in rows)
@@ -349,11 +344,13 @@ def _sheet_rows(sheet):
     sheet.reset_dimensions()  # other programs write wrong ones
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if any(value is not None for value in row):
-            yield number, [_cell(value) for value in row]
+            yield number, [cell_text(value).strip() for value in row]
 
 
-def _cell(value: Any) -> str:
-    """Write the value of a cell as text, whole numbers without a point."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()
+def cell_text(value: Any, short: Callable[[float], object] = float) -> str:
+    """Write the value of a cell as text, whole numbers without a point, and nothing for NaN."""
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        value = int(value) if value.is_integer() else short(value)
+    return "" if value is None else str(value)

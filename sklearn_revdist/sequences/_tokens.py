@@ -2,11 +2,12 @@
 
 import os
 import re
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils._messages import warn_user
 
 # fair-esm's alphabet "ESM-1b"; a token's index is its row of the embedding matrix
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
@@ -137,10 +138,10 @@ class Encoder:
             )
         return notes
 
-    def warn(self, stacklevel: int = 2) -> None:
-        """Issue each note as a warning; `stacklevel` 2 is the caller of this method."""
+    def warn(self) -> None:
+        """Issue each note as a warning."""
         for note in self.notes():
-            warnings.warn(note, UserWarning, stacklevel=stacklevel)
+            warn_user(note)
 
     def _encode(self, record: Any) -> NDArray[np.uint8]:
         index = self._n_records
@@ -193,7 +194,7 @@ def encode_sequences(X: Any, unknown: str = "error") -> list[NDArray[np.uint8]]:
     """
     encoder = Encoder(unknown)
     tokens = encoder.encode(X)
-    encoder.warn(stacklevel=5)  # the caller of the embedder's method
+    encoder.warn()
     return tokens
 
 

@@ -1,10 +1,11 @@
 """Truncate or window long sequences."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ..utils._messages import warn_user
 
 
 class Piece(NamedTuple):
@@ -48,7 +49,7 @@ def check_lengths(lengths: ArrayLike, max_length: int | None, long: str) -> int:
     )
     if long == "error":
         raise ValueError(f"{what}; shorten them, raise max_length or set long='window'.")
-    warnings.warn(f"{what}; the residues beyond were ignored.", UserWarning, stacklevel=4)
+    warn_user(f"{what}; the residues beyond were ignored.")
     return len(too_long)
 
 

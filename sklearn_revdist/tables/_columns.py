@@ -155,7 +155,11 @@ def columns_to_compare(columns: Sequence[str], where: str) -> Choice:
 
     new = [model for model in runs if model.endswith("_residual")]
     if new:
-        first = _before(new, [model for model in runs if model and model not in new], list(runs))
+        # of other embeddings those that a nested one may begin with
+        others = [model for model in runs if model and model not in new]
+        before = list(runs)[: list(runs).index(new[0])]
+        first = [model for model in others if model_and_layer(model)[0] in _KNOWN]
+        first = first or [model for model in before if model in others][-1:]
         if len(first) != 1:
             raise ValueError(
                 f"{where} has nested embeddings {', '.join(new)}, and "
@@ -167,12 +171,6 @@ def columns_to_compare(columns: Sequence[str], where: str) -> Choice:
     if set(runs) <= {""}:
         return columns_to_fit(columns, where)
     return _in_order(runs, sorted(filter(None, runs), key=size))
-
-
-def _before(new, others, runs):
-    """Of other embeddings in a file those that a nested one may begin with."""
-    known = [model for model in others if model_and_layer(model)[0] in _KNOWN]
-    return known or [model for model in runs[: runs.index(new[0])] if model in others][-1:]
 
 
 def complete_widths(columns: Sequence[str], where: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from contextlib import contextmanager
+from functools import cache, partial
 from math import prod
 
 import numpy as np
@@ -49,14 +50,10 @@ def open_npz(path):
     @contextmanager
     def reading():
         with _opened(path) as archive:
-            next_rows = {}
+            reader_of_rows = cache(partial(_reader_of_rows, archive))
 
             def read(key, rows=None):
-                if rows is None:
-                    return _read_whole(archive, key)
-                if key not in next_rows:
-                    next_rows[key] = _reader_of_rows(archive, key)
-                return next_rows[key](rows)
+                return _read_whole(archive, key) if rows is None else reader_of_rows(key)(rows)
 
             yield read
 

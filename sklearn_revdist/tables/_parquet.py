@@ -1,10 +1,9 @@
 """Parquet files: the embedding in columns of numbers or of lists; all else are labels."""
 
-import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -43,20 +42,19 @@ def open_parquet(path: Path, choose: Callable[[Sequence[str]], Choice]) -> Table
     taken = [sources[column] for column in columns]
     embedding = set(taken)
     labels = [name for name in schema.names if name not in embedding]
-    renamed = _renamed(labels, index)
+    renamed = {name: name for name in labels}
+    unnamed = [name for name in index if _INDEX.fullmatch(name) and name in renamed]
+    if unnamed and "name" not in renamed:  # an index without a name holds names
+        renamed[unnamed[0]] = "name"
     # labels may be larger than the embedding
     step = batch_rows(max(len(columns), sum(widths.get(name, 1) for name in labels)))
     gaps = {name for name in labels if _has_gaps(path, schema, name, renamed)}
-
-    def parts() -> Iterator[Any]:
-        with _opened(path, pre_buffer=False) as file:
-            yield from file.iter_batches(step)
 
     def batches() -> Iterator[Batch]:
         from pyarrow.lib import ArrowException
 
         start = 0
-        for part in parts():
+        for part in parquet_batches(path, step, pre_buffer=False):
             with reading_as("Parquet", path, ArrowException):  # of bytes that are not text
                 kept = {renamed[name]: label_of(part[name], name in gaps) for name in labels}
             pieces = [
@@ -92,6 +90,14 @@ def _opened(path, **options):
         yield file
 
 
+def parquet_batches(
+    path: Path, n_rows: int = 2**16, columns: Sequence[str] | None = None, **options: Any
+) -> Iterator[Any]:
+    """Read some columns of a file, so many rows at a time; options are those of opening it."""
+    with _opened(path, **options) as file:
+        yield from file.iter_batches(n_rows, columns=columns)
+
+
 def _list_widths(file, schema):
     """Length of the first list in each column of lists of numbers."""
     lists = [field.name for field in schema if _LISTS.fullmatch(str(field.type))]
@@ -118,13 +124,6 @@ def _index_columns(schema):
     return list(dict.fromkeys([*found, *unnamed]))
 
 
-def _renamed(labels, index):
-    """New names of labels: an index without a name holds names."""
-    unnamed = [name for name in index if _INDEX.fullmatch(name) and name in labels]
-    renamed = {name: name for name in labels}
-    return renamed if "name" in labels or not unnamed else renamed | {unnamed[0]: "name"}
-
-
 def _has_gaps(path, schema, name, renamed):
     """Whether a label is of whole numbers with gaps, of which pandas may have made floats."""
     kind = str(schema.field(name).type)
@@ -132,12 +131,11 @@ def _has_gaps(path, schema, name, renamed):
     if not whole and not (kind in _FLOATS and renamed[name] == "name"):
         return False
     n_gaps = 0
-    with _opened(path) as file:
-        for part in file.iter_batches(columns=[name]):
-            values = part[0].drop_null().to_numpy(zero_copy_only=False)
-            if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
-                return False
-            n_gaps += part[0].null_count
+    for part in parquet_batches(path, columns=[name]):
+        values = part[0].drop_null().to_numpy(zero_copy_only=False)
+        if not whole and not ((values % 1 == 0) & (np.abs(values) < _EXACT)).all():
+            return False
+        n_gaps += part[0].null_count
     return n_gaps > 0
 
 
@@ -177,7 +175,7 @@ def parquet_writer(path, columns, *, types):
     parquet = import_parquet()
     import pyarrow
 
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         writers = []
 
         def write(batch):

@@ -3,16 +3,15 @@
 A row has numbers, which are the embedding, and labels, such as a name or a position.
 """
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from ..utils._messages import first_line
+from ..utils._optional import import_optional
 
 # A batch of this many numbers takes 32 MB in float32.
 _BATCH_SIZE = 2**23
@@ -72,16 +71,5 @@ def reading_as(name, path, *others):
         ) from error
 
 
-def import_optional(module: str, name: str) -> ModuleType:
-    """Import what reads and writes a format, or name the extra that has it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"{name} files need {module.partition('.')[0]}, which is not installed; run "
-            '`pip install "sklearn-revdist[io]"`.'
-        ) from error
-
-
-import_h5py = partial(import_optional, "h5py", "HDF5")
-import_parquet = partial(import_optional, "pyarrow.parquet", "Parquet")
+import_h5py = partial(import_optional, "h5py", "HDF5 files need h5py", "io")
+import_parquet = partial(import_optional, "pyarrow.parquet", "Parquet files need pyarrow", "io")

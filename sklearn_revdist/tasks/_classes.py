@@ -60,7 +60,19 @@ def finish(task: Task, places: Sequence[str], rejects: Rejects) -> Task:
     task : Task
     """
     for unusable in _UNUSABLE[task.kind]:
-        task, places = _without(task, places, rejects, unusable(task, places))
+        wrong, labels = unusable(task, places), task.target.tolist()
+        if not wrong:
+            continue
+        kept = np.array([label not in wrong for label in labels])
+        for row in np.flatnonzero(~kept):
+            rejects.add(places[row], *wrong[labels[row]])
+        if not kept.any():
+            raise ValueError(
+                f"{places[0]}: of this class and all others no row is usable ({rejects}); "
+                f"{WRONG_FILE}."
+            )
+        rows = np.flatnonzero(kept)
+        task, places = task.take(rows), [places[row] for row in rows]
     task.excluded.update(rejects.counts)
     return task
 
@@ -124,19 +136,3 @@ _UNUSABLE = {
     "classification": (_written_otherwise, _seen_once, _only_tested),
     "retrieval": (_written_otherwise,),
 }
-
-
-def _without(task, places, rejects, wrong: _Wrong):
-    """Reject the rows of some classes."""
-    if not wrong:
-        return task, places
-    labels = task.target.tolist()
-    kept = np.array([label not in wrong for label in labels])
-    for row in np.flatnonzero(~kept):
-        rejects.add(places[row], *wrong[labels[row]])
-    if not kept.any():
-        raise ValueError(
-            f"{places[0]}: of this class and all others no row is usable ({rejects}); {WRONG_FILE}."
-        )
-    rows = np.flatnonzero(kept)
-    return task.take(rows), [places[row] for row in rows]

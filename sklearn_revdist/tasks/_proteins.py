@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from ..sequences._fasta import header_values, identifier, read_fasta
 from ..sequences._tokens import wrong_letter
@@ -155,13 +156,13 @@ def _protein_task(path, records, name, kind, retrieval, unknown, rejects):
     places, sequences, labels, names, clusters = zip(*records, strict=True) if records else [[]] * 5
     first_file = _files(path)[0][1]
     sequences = without_stops([sequence.strip().upper() for sequence in sequences], first_file)
-    targets = as_targets(labels, kind, places)
+    targets, wrong_targets = as_targets(labels, kind, places)
     sets = as_sets(names)
     seen: dict[str, str] = {}
     rows = []
     for row, (place, sequence) in enumerate(zip(places, sequences, strict=True)):
-        if targets.wrong[row]:
-            rejects.add(place, *targets.wrong[row])
+        if wrong := wrong_targets[row]:
+            rejects.add(place, *wrong)
         elif sets is not None and sets[row] is None:
             rejects.add(place, *wrong_set(names[row]))
         elif wrong := wrong_letter(sequence, unknown):
@@ -172,24 +173,18 @@ def _protein_task(path, records, name, kind, retrieval, unknown, rejects):
             seen[sequence] = place
             rows.append(row)
     rejects.check_any_left(first_file, len(rows))
+    # a row without a cluster is one of its own
+    cluster, _ = pd.factorize(np.array([clusters[row] or row for row in rows], dtype=object))
     task = Task(
         name=name or task_name(first_file),
         sequences=[sequences[row] for row in rows],
-        target=targets.values[rows],
+        target=targets[rows],
         protein=np.arange(len(rows)),
         split=None if sets is None else np.array([sets[row] for row in rows]),
         retrieval=retrieval,
-        cluster=_clusters([clusters[row] for row in rows]) if any(clusters) else None,
+        cluster=cluster if any(clusters) else None,
     )
     return finish(task, [places[row] for row in rows], rejects)
-
-
-def _clusters(names):
-    """Number the clusters; rows without a name are each in one of their own."""
-    numbers: dict[object, int] = {}
-    return np.array(
-        [numbers.setdefault(name or row, len(numbers)) for row, name in enumerate(names)]
-    )
 
 
 def _files(path):

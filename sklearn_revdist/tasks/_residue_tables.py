@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..sequences._tokens import wrong_letter
 from ._classes import class_name, finish
@@ -90,71 +91,59 @@ def read_residue_table(
                 "out."
             )
         kind = "regression"
-    targets = as_targets(table[target].tolist(), kind, table.index)
-    lines = _lines(table, protein, position, residue)
+    targets, wrong_targets = as_targets(table[target].tolist(), kind, table.index)
+    proteins = ["_".join(parts) for parts in zip(*(table[part] for part in protein), strict=True)]
+    numbers = list(map(as_position, table[position]))
+    letters = table[residue].str.upper() if residue else [None] * len(table)
+    lines = list(zip(table.index, proteins, table[position], numbers, letters, strict=True))
     residues = sequences_by_name(sequences)
-    known = [line for line in lines if line.protein in residues and line.position is not None]
-    check_first_position(
-        path,
-        [(line.place, line.position, line.letter, residues[line.protein]) for line in known],
-        first_position,
-    )
-    wrong_letters = {
-        name: wrong_letter(residues[name], unknown)
-        for name in residues.keys() & {line.protein for line in lines}
-    }
+    known = [
+        (place, number, letter, residues[name])
+        for place, name, _, number, letter in lines
+        if name in residues and number is not None
+    ]
+    check_first_position(path, known, first_position)
+    of_proteins = residues.keys() & set(proteins)
+    wrong_letters = {name: wrong_letter(residues[name], unknown) for name in of_proteins}
     found: dict[tuple[str, int], int] = {}  # rows by protein and residue
-    for row, (line, wrong_target) in enumerate(zip(lines, targets.wrong, strict=True)):
-        if wrong_target:
-            what, reason = wrong_target
-            rejects.add(line.place, f"of column {target!r} {what}", reason)
-        elif line.protein not in residues:
-            what = f"{str(sequences)!r} has no protein {line.protein!r}"
-            rejects.add(line.place, what, "no sequence")
-        elif letter := wrong_letters[line.protein]:
-            rejects.add(line.place, f"of protein {line.protein!r} {letter}", "unknown letters")
-        elif wrong := _wrong_residue(line, residues[line.protein], first_position):
-            rejects.add(line.place, *wrong)
-        elif (line.protein, line.position) in found:
-            what = f"residue {line.written} of protein {line.protein!r} occurs again"
-            rejects.add(line.place, what, "a duplicate")
+    for row, (place, key, written, number, letter) in enumerate(lines):
+        sequence = residues.get(key, "")
+        if wrong_targets[row]:
+            what, reason = wrong_targets[row]
+            rejects.add(place, f"of column {target!r} {what}", reason)
+        elif key not in residues:
+            rejects.add(place, f"{str(sequences)!r} has no protein {key!r}", "no sequence")
+        elif wrong := wrong_letters[key]:
+            rejects.add(place, f"of protein {key!r} {wrong}", "unknown letters")
+        elif number is None:
+            what = f"the position {written!r} is not a whole number"
+            rejects.add(place, what, "a position that is not a whole number")
+        elif not 0 <= number - first_position < len(sequence):
+            what = f"protein {key!r} has {len(sequence)} residues but no position {written}"
+            rejects.add(place, what, "a position outside the sequence")
+        elif letter not in (None, sequence[number - first_position]):
+            found_there = sequence[number - first_position]
+            what = f"residue {letter}{written}, but protein {key!r} has {found_there} there"
+            rejects.add(place, what, "a residue that does not match its sequence")
+        elif (key, number) in found:
+            what = f"residue {written} of protein {key!r} occurs again"
+            rejects.add(place, what, "a duplicate")
         else:
-            found[line.protein, line.position] = row
+            found[key, number] = row
     rejects.check_any_left(path, len(found))
     rows = list(found.values())
-    index_of = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in found))}
+    of_protein, names = pd.factorize(np.array([name for name, _ in found], dtype=object))
     task = Task(
         name=name or target,
-        sequences=[residues[name] for name in index_of],
-        target=targets.values[rows],
-        protein=np.array([index_of[name] for name, _ in found]),
+        sequences=[residues[name] for name in names],
+        target=targets[rows],
+        protein=of_protein,
         residue=np.array([number - first_position for _, number in found]),
         retrieval=retrieval,
     )
     if n_classes is not None:
         task = task.ranked(n_classes)
-    return finish(task, [lines[row].place for row in rows], rejects)
-
-
-class _Line(NamedTuple):
-    """Which residue a line of the table is about."""
-
-    place: str
-    protein: str
-    written: str  # the position as text
-    position: int | None
-    letter: str | None
-
-
-def _lines(table, protein, position, residue):
-    names = ["_".join(parts) for parts in zip(*(table[part] for part in protein), strict=True)]
-    letters = table[residue].str.upper() if residue else [None] * len(table)
-    return [
-        _Line(place, name, text, as_position(text), letter)
-        for place, name, text, letter in zip(
-            table.index, names, table[position], letters, strict=True
-        )
-    ]
+    return finish(task, [table.index[row] for row in rows], rejects)
 
 
 def _rows_where(path, columns, where):
@@ -174,23 +163,3 @@ def _rows_where(path, columns, where):
                 f"{column!r} are {', '.join(map(repr, found))}."
             )
     return table
-
-
-def _wrong_residue(line, sequence, first_position):
-    """Say why a line is not about a residue of its protein, and the reason to count it by."""
-    if line.position is None:
-        what = f"the position {line.written!r} is not a whole number"
-        return what, "a position that is not a whole number"
-    index = line.position - first_position
-    if not 0 <= index < len(sequence):
-        what = (
-            f"protein {line.protein!r} has {len(sequence)} residues but no position {line.written}"
-        )
-        return what, "a position outside the sequence"
-    if line.letter in (None, sequence[index]):
-        return None
-    what = (
-        f"residue {line.letter}{line.written}, but protein {line.protein!r} has "
-        f"{sequence[index]} there"
-    )
-    return what, "a residue that does not match its sequence"

@@ -66,8 +66,12 @@ def read_residue_labels(
     for i, (header, letters) in enumerate(zip(headers, label_strings, strict=True)):
         key = identifier(header)
         place = f"{str(labels)!r}, record {i + 1} ({key})"
-        sequence = residues.get(key)
-        if sequence is None:
+        sequence = residues.get(key, "")
+        letters = _without_stop(letters, sequence)
+        used = "1" * len(sequence)
+        if masks is not None:
+            used = _without_stop(masks.get(key, ""), sequence)
+        if key not in residues:
             what = f"{str(sequences)!r} has no such sequence"
             rejects.add(place, what, "proteins without sequence")
         elif sequence in places:
@@ -80,13 +84,20 @@ def read_residue_labels(
         elif masks is not None and key not in masks:
             what = f"{str(mask)!r} has no such protein"
             rejects.add(place, what, "proteins without a mask")
+        elif blank := re.search(r"\s", letters):
+            at = blank.start() + 1
+            what = f"labels have a blank at position {at}, and each residue needs a letter"
+            rejects.add(place, what, "proteins with blanks among their labels")
+        elif other := re.search("[^01]", used):
+            what = f"its mask has {other[0]!r} at position {other.start() + 1}, not 0 or 1"
+            reason = "proteins with other letters than 0 and 1 in their mask"
+            rejects.add(place, what, reason)
+        elif not len(letters) == len(used) == len(sequence):
+            masked = "" if masks is None else f" and a mask of {len(used)}"
+            what = f"{len(letters)} labels{masked} for {len(sequence)} residues"
+            rejects.add(place, what, "proteins with labels of another length")
         else:
-            letters = _without_stop(letters, sequence)
-            used = None if masks is None else _without_stop(masks[key], sequence)
-            if wrong := _wrong_string(letters, used, sequence):
-                rejects.add(place, *wrong)
-                continue
-            indices = [j for j in range(len(letters)) if used is None or used[j] == "1"]
+            indices = [j for j, letter in enumerate(used) if letter == "1"]
             residue += indices
             target += [class_name(letters[j]) for j in indices]
             protein += [len(places)] * len(indices)
@@ -113,23 +124,6 @@ def _without_stop(letters, sequence):
     """Drop a final ``*`` beyond the sequence."""
     beyond = len(letters) == len(sequence) + 1 and letters.endswith("*")
     return letters[:-1] if beyond else letters
-
-
-def _wrong_string(letters, mask, sequence):
-    """Say what is wrong with labels or a mask, and the reason to count the protein by."""
-    if blank := re.search(r"\s", letters):
-        what = (
-            f"labels have a blank at position {blank.start() + 1}, and each residue needs a letter"
-        )
-        return what, "proteins with blanks among their labels"
-    if mask is not None and (other := re.search("[^01]", mask)):
-        what = f"its mask has {other[0]!r} at position {other.start() + 1}, not 0 or 1"
-        return what, "proteins with other letters than 0 and 1 in their mask"
-    if len(letters) == len(sequence) and (mask is None or len(mask) == len(sequence)):
-        return None
-    masked = "" if mask is None else f" and a mask of {len(mask)}"
-    what = f"{len(letters)} labels{masked} for {len(sequence)} residues"
-    return what, "proteins with labels of another length"
 
 
 def sequences_by_name(path):

@@ -121,7 +121,7 @@ def scan_files(
             f"{str(path)!r} has no scan, a table with the columns {', '.join(columns)}; check the "
             "folder, or name its columns."
         )
-    warn_of_skipped(dict(sorted(skipped.items())), stacklevel=2)
+    warn_of_skipped(dict(sorted(skipped.items())))
     return files
 
 

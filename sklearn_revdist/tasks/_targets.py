@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,21 +40,6 @@ def _like_a_number():
 _LIKE = _like_a_number()
 
 
-class Targets(NamedTuple):
-    """Targets of a column.
-
-    Attributes
-    ----------
-    values : ndarray of float64, or of str as objects
-        Numbers, or names of classes.
-    wrong : list of (str, str) or None
-        What is wrong with each cell, and the reason to count its row by; None if nothing is.
-    """
-
-    values: NDArray
-    wrong: list[tuple[str, str] | None]
-
-
 def as_numbers(cells: Sequence[str]) -> NDArray[np.float64]:
     """Convert cells to numbers; NaN or infinite if a cell is not a plain decimal number.
 
@@ -69,7 +53,9 @@ def as_numbers(cells: Sequence[str]) -> NDArray[np.float64]:
     return np.array([float(text) if _PLAIN.fullmatch(text) else np.nan for text in texts])
 
 
-def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) -> Targets:
+def as_targets(
+    cells: Sequence[str], kind: str | None, places: Sequence[str]
+) -> tuple[NDArray, list[tuple[str, str] | None]]:
     """Convert cells to numbers or classes.
 
     Parameters
@@ -86,7 +72,10 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
 
     Returns
     -------
-    targets : Targets
+    targets : ndarray of float64, or of str as objects
+        Numbers, or names of classes.
+    wrong : list of (str, str) or None
+        What is wrong with each cell, and the reason to count its row by; None if nothing is.
 
     Raises
     ------
@@ -97,11 +86,11 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     texts = [cell.strip() for cell in cells]
     numbers = as_numbers(texts)
     if kind in ("classification", "retrieval"):
-        return Targets(_names(texts), [None if text else _wrong(text) for text in texts])
+        return _names(texts), [None if text else _wrong(text) for text in texts]
     finite = np.isfinite(numbers)
     if kind is None and not _meant_as_numbers(texts, finite, places):
         wrong = [_wrong(text) if text in MISSING else None for text in texts]
-        return Targets(_names(texts), wrong)
+        return _names(texts), wrong
     hint = "" if kind else ', as at least half are (classes need kind="classification")'
     wrong = [
         None if good else _wrong(text, hint)
@@ -110,8 +99,8 @@ def as_targets(cells: Sequence[str], kind: str | None, places: Sequence[str]) ->
     given = numbers[finite]
     few = len(set(given.tolist())) <= _MOST_NUMBERED_CLASSES
     if kind is None and few and (given == np.rint(given)).all():
-        return Targets(_names(texts), wrong)
-    return Targets(numbers, wrong)
+        return _names(texts), wrong
+    return numbers, wrong
 
 
 def retrieval_of(kind: str | None, metric: str | None, path: object) -> str | None:

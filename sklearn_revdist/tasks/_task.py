@@ -15,10 +15,7 @@ from ..utils._joined_groups import joined_groups
 SETS = ("train", "validation", "test")
 # Columns that a task may have, and types of those that are not whole numbers.
 _COLUMNS = ("residue", "split", "position", "n_mutations", "cluster")
-_TYPES = {
-    "split": ("OUT", "strings"),
-    "cluster": ("OUTiu", "strings or whole numbers"),
-}
+_TYPES = {"split": ("OUT", "strings"), "cluster": ("OUTiu", "strings or whole numbers")}
 # Metrics of a retrieval.
 RETRIEVAL_METRICS = re.compile("recall@[1-9][0-9]{0,8}|map")
 
@@ -170,13 +167,10 @@ class Task:
         """
         rows = np.asarray(rows)
         kept, protein = np.unique(self.protein[rows], return_inverse=True)
-        columns = {
-            name: values if values is None else values[rows]
-            for name in ("target", *_COLUMNS)
-            for values in [getattr(self, name)]
-        }
+        columns = {name: getattr(self, name) for name in ("target", *_COLUMNS)}
+        taken = {name: values[rows] for name, values in columns.items() if values is not None}
         sequences = [self.sequences[i] for i in kept]
-        return replace(self, sequences=sequences, protein=protein, **columns)
+        return replace(self, sequences=sequences, protein=protein, **taken)
 
     def leave_out(self, kept: NDArray[np.bool_], reason: str) -> Self:
         """Leave out some rows, and count them.

@@ -210,13 +210,12 @@ def _readers_of_tables(path, named, start, defaults):
             f"{str(path)!r} has no table with the columns {', '.join(named.values())} that are "
             "asked for; check the folder."
         )
-    warn_of_skipped(dict(sorted(skipped.items())), stacklevel=2)
+    warn_of_skipped(dict(sorted(skipped.items())))
     return readers
 
 
 def _readers_of(entry, defaults, where):
     """Check an entry of a list, and bind its settings to the function that reads it."""
-    entry = dict(entry)
     chosen = entry.pop("format", None)
     if not isinstance(chosen, str) or chosen not in _READERS:
         raise ValueError(

@@ -12,10 +12,7 @@ from ..sequences._packed import plain_name
 from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
 
-_REMEDY = (
-    "name the columns to read (`target`, `sequence`; --target, --sequence-column), or list "
-    "the task in TOML"
-)
+_REMEDY = "name the columns to read (`target`, `sequence`), or list the task in TOML"
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
 
 
@@ -87,7 +84,9 @@ def read_text(
     """
     expected = dict.fromkeys(needed, remedy)
     with open_table_rows(path, expected, wanted=wanted, columns=columns) as table:
-        numbered = [(table.place(number), row) for number, row in table.rows if any(row)]
+        numbered = [
+            (table.place(number), row) for number, row in table.cells(table.columns) if any(row)
+        ]
     return pd.DataFrame(
         [row for _, row in numbered],
         index=[place for place, _ in numbered],

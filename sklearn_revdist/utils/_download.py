@@ -2,16 +2,19 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from ._messages import warn_user
 from ._progress import ProgressBar
+
+_Bar = Callable[..., ProgressBar]
 
 _CHUNK = 2**20  # bytes
 _TIMEOUT = 60  # seconds without an answer
@@ -61,11 +64,12 @@ def download(
     target.parent.mkdir(parents=True, exist_ok=True)
     kept = target.with_name(f"{target.name}.part")
     part = target.with_name(f"{target.name}.{os.urandom(6).hex()}.part")
+    bar = partial(ProgressBar, desc=target.name, unit="B", unit_scale=True, disable=not verbose)
     with suppress(FileNotFoundError):
         kept.rename(part)
     try:
         with open(part, "ab") as file:
-            _complete(address, file, target.name, n_retries, delay, largest, verbose)
+            _complete(address, file, n_retries, delay, largest, bar)
         if check is not None:
             check(part)
         part.replace(target)
@@ -90,47 +94,34 @@ class _Interrupted(Exception):
 
 
 def _complete(
-    address: str,
-    file: BinaryIO,
-    name: str,
-    n_retries: int,
-    delay: float,
-    largest: int | None,
-    verbose: bool,
+    address: str, file: BinaryIO, n_retries: int, delay: float, largest: int | None, bar: _Bar
 ) -> None:
     """Append what a file lacks, in several attempts if need be."""
     for attempt in range(n_retries + 1):
         try:
-            _append(address, file, name, largest, verbose)
+            _append(address, file, largest, bar)
             return
         except _Interrupted as error:
             answered = isinstance(error.__cause__, HTTPError)
             if attempt == n_retries or not (answered or file.tell()):
                 raise OSError(str(error)) from error.__cause__
-            warnings.warn(f"{address}: {error}; trying again.", UserWarning, stacklevel=6)
+            warn_user(f"{address}: {error}; trying again.")
         time.sleep(delay)
 
 
-def _append(address: str, file: BinaryIO, name: str, largest: int | None, verbose: bool) -> None:
+def _append(address: str, file: BinaryIO, largest: int | None, bar: _Bar) -> None:
     """Append what a file lacks, or begin anew if the server cannot send the rest alone."""
     with _answer(address, file) as response:
         if response.status != 206:
             file.truncate(0)
         start = file.seek(0, os.SEEK_END)
         total = start + int(response.headers.get("Content-Length", 0))
-        with ProgressBar(
-            desc=name,
-            initial=start,
-            total=total or None,
-            unit="B",
-            unit_scale=True,
-            disable=not verbose,
-        ) as bar:
+        with bar(initial=start, total=total or None) as shown:
             while chunk := _read(response):
                 if largest is not None and file.tell() + len(chunk) > largest:
                     raise ValueError(f"{address} is larger than {largest:,} bytes")
                 file.write(chunk)
-                bar.update(len(chunk))
+                shown.update(len(chunk))
     if file.tell() < total:
         raise _Interrupted(f"it ended after {file.tell()} of {total} bytes")
 

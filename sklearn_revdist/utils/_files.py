@@ -1,14 +1,20 @@
-"""Expand paths, and write files that appear when they are complete."""
+"""Find files, and write files that appear when they are complete."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 
 def local_path(path: str | os.PathLike) -> Path:
     """Expand ~ to the user's home folder, as in a shell."""
     return Path(os.path.expanduser(path))
+
+
+def bundled(name: str) -> Path:
+    """Path of a file that comes with the package."""
+    return Path(str(resources.files("sklearn_revdist") / "bundled" / name))
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""Messages: errors of other libraries on one line, and a line for each thing that is skipped."""
+"""Messages: errors of other libraries on one line, warnings that are about the user's code."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 
 _LONGEST = 200  # it may contain text of a file
 _MOST_NAMED = 10
+_BETWEEN = {"sklearn_revdist", "sklearn", "contextlib"}  # what stands between users and a warning
 
 
 def first_line(error: BaseException) -> str:
@@ -23,19 +25,24 @@ def first_line(error: BaseException) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
-def warn_of_skipped(skipped: Mapping[str, str], stacklevel: int) -> None:
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of something in the user's code that called the package, maybe through scikit-learn."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def warn_of_skipped(skipped: Mapping[str, str]) -> None:
     """Warn of each of ten things that are skipped, and then of how many more there are.
 
     Parameters
     ----------
     skipped : mapping of str to str
         Names, and for each the reason.
-    stacklevel : int
-        As for :func:`warnings.warn`; 1 is the caller.
     """
     names = list(skipped)
     for name in names[:_MOST_NAMED]:
-        message = f"{name!r} is skipped: {skipped[name]}."
-        warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+        warn_user(f"{name!r} is skipped: {skipped[name]}.")
     if more := len(names[_MOST_NAMED:]):
-        warnings.warn(f"{more} more are skipped.", UserWarning, stacklevel=stacklevel + 1)
+        warn_user(f"{more} more are skipped.")

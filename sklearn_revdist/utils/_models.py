@@ -105,7 +105,7 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
     Raises
     ------
     TypeError
-        If `chain` is neither a string nor a list or tuple of names and paths.
+        If an entry is neither a name nor a path.
     ValueError
         If a name is unknown, the chain is empty, or two models have the same name.
     """
@@ -119,11 +119,6 @@ def resolve_chain(chain: str | Sequence[str | os.PathLike]) -> tuple[Model | Pat
         raise ValueError(
             f"chain={chain!r} names no known model; use 'demo' or one of {_known()}, "
             "or list models and checkpoints (.pt) explicitly, as in ['8M', 'my_model.pt']."
-        )
-    if not isinstance(chain, list | tuple):
-        raise TypeError(
-            f"chain must be a model's name or a list of names and paths, "
-            f"but it is of type {type(chain).__name__}."
         )
     if not chain:
         raise ValueError("chain is empty; name at least one model.")

@@ -50,25 +50,25 @@ def _shown_by(stream: Any) -> Callable[[ProgressBar], None] | None:
     """What shows a bar as text, or None where the stream is a terminal."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if hasattr(shell, "kernel"):
-        return _Output().show
+        return _line_of_output()
     return None if stream is not None and stream.isatty() else _write_line
 
 
-class _Output:
-    """One line of a notebook's output."""
+def _line_of_output() -> Callable[[ProgressBar], None]:
+    """Make what writes one line of a notebook's output, and then changes it."""
+    handle = None
 
-    def __init__(self):
-        self._handle = None
-
-    def show(self, bar: ProgressBar) -> None:
-        """Write the line, or change it."""
+    def show(bar: ProgressBar) -> None:
         from IPython.display import display
 
+        nonlocal handle
         content = {"text/plain": str(bar)}
-        if self._handle is None:
-            self._handle = display(content, raw=True, display_id=True)
+        if handle is None:
+            handle = display(content, raw=True, display_id=True)
         else:
-            self._handle.update(content, raw=True)
+            handle.update(content, raw=True)
+
+    return show
 
 
 def _write_line(bar: ProgressBar) -> None:

@@ -211,8 +211,8 @@ def test_the_order_of_rows_does_not_decide_the_wild_type():
         ([["K2R", "1"], ["T9S", "2"]], {}, r"line 3: the mutant 'T9S' has position 9, but "),
         ([["K2R", "1"], ["K2*", "2"]], {}, r"line 3: the mutant 'K2\*' is a stop; "),
         ([["K2R", "1"], ["A4X", "2"]], {}, r"line 3: in the mutant 'A4X' .* residue 'X' at pos"),
-        ([["K2R", "1"], ["T3S", "2"]], {"reference": "MK1AY"}, r"^In reference .* '1', which"),
-        ([["K2R", "1"], ["T3S", "2"]], {"reference": ""}, r"^In reference the sequence is empty"),
+        ([["K2R", "1"], ["T3S", "2"]], {"reference": "MK1AY"}, r"^In `reference` .* '1', which"),
+        ([["K2R", "1"], ["T3S", "2"]], {"reference": ""}, r"^In `reference` the sequence is empty"),
         ([["K2R", "1"], ["K2R", "2"], ["WT", "3"]], {}, r"has 1 measured variants, of which noth"),
         ([["K2R", ""], ["T3S", "NA"]], {}, r"has 0 measured variants"),
         ([["K2R", "1"], ["T3S"]], {}, r"line 3, has 1 cells where there are 2 columns"),
@@ -247,7 +247,7 @@ def test_ambiguous_residues_are_kept_where_they_are_allowed(read):
 
 def test_columns_are_found_by_name_or_listed(read):
     rows = [["a", "1", "2"]]
-    with pytest.raises(ValueError, match=r"no column 'activity' but 'a', 'b', 'c'; say which col"):
+    with pytest.raises(ValueError, match=r"no column 'activity' but 'a', 'b', 'c'; say which one"):
         read(rows, ("a", "b", "c"))
     with pytest.raises(ValueError, match=r"no column 'mutant' or .* but 'a', 'activity', 'c'; nam"):
         read(rows, ("a", "activity", "c"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist.assays import _familiarity
-from sklearn_revdist.assays._familiarity import Familiarity
+from sklearn_revdist.assays._familiarity import familiarity
 
 WILD_TYPE = "MKTAYIAKQR"
 
@@ -29,7 +29,7 @@ def test_identity_is_that_of_the_closest_training_sequence(rng, monkeypatch, bat
     monkeypatch.setattr(_familiarity, "_BATCH", batch)
     training, new = variants(rng, 80, 4), variants(rng, 150, 6)
     new += ["MKTAYIAKQA", training[0], WILD_TYPE]
-    found = Familiarity(training, WILD_TYPE, np.ones(80)).compare(new, np.zeros(len(new)))
+    found = familiarity(new, np.zeros(len(new)), training, WILD_TYPE, np.ones(80))
     least = np.array([min(distance(each, known) for known in training) for each in new])
     np.testing.assert_allclose(found["identity"], 1 - least / len(WILD_TYPE))
     assert found["substitutions"].tolist() == [distance(each, WILD_TYPE) for each in new]
@@ -37,15 +37,14 @@ def test_identity_is_that_of_the_closest_training_sequence(rng, monkeypatch, bat
 
 
 def test_another_residue_at_a_position_differs_once():
-    found = Familiarity(["MKTAYIAKQW"], WILD_TYPE, np.ones(1))
     new = ["MKTAYIAKQW", "MKTAYIAKQC", "MKTAYIAKQR", "WKTAYIAKQC", "WKTAYIAKQW"]
-    identity = found.compare(new, np.zeros(5))["identity"]
-    np.testing.assert_allclose(identity, [1, 0.9, 0.9, 0.8, 0.9])
+    found = familiarity(new, np.zeros(5), ["MKTAYIAKQW"], WILD_TYPE, np.ones(1))
+    np.testing.assert_allclose(found["identity"], [1, 0.9, 0.9, 0.8, 0.9])
 
 
 def test_notes_say_what_no_training_sequence_has():
     training = ["MRTAYIAKQR", "MATAYIAKQR", "MKSAYIAKQR", "MKTAYIAKAA"]
-    known = Familiarity(training, WILD_TYPE, np.array([0.5, 2.0, np.nan, 1.0]), first_position=11)
+    known = training, WILD_TYPE, np.array([0.5, 2.0, np.nan, 1.0])
     notes = {
         "MRTAYIAKQR": "",
         "MWWAYIAKQR": "",  # other residues at positions that were mutated
@@ -57,32 +56,33 @@ def test_notes_say_what_no_training_sequence_has():
         "MKTWWWWKQR": "positions 14, 15, 16, ... never mutated in the training; "
         "4 substitutions (training: at most 2)",
     }
-    found = known.compare(list(notes), np.full(len(notes), 2.0))
+    found = familiarity(list(notes), np.full(len(notes), 2.0), *known, first_position=11)
     assert found["unlike"].tolist() == list(notes.values())
 
 
 def test_notes_say_which_predictions_are_less_certain():
-    known = Familiarity(["MRTAYIAKQR", "MKSAYIAKQR"], WILD_TYPE, np.array([0.5, 2.0]))
-    found = known.compare(["MRTAYIAKQR", "MKTAYIAKAR"], np.array([2.0, 2.5]))
+    known = ["MRTAYIAKQR", "MKSAYIAKQR"], WILD_TYPE, np.array([0.5, 2.0])
+    found = familiarity(["MRTAYIAKQR", "MKTAYIAKAR"], np.array([2.0, 2.5]), *known)
     certain = "less certain than all of the training"
     assert found["unlike"].tolist() == ["", f"position 9 never mutated in the training; {certain}"]
 
 
 def test_without_a_wild_type_lengths_are_compared():
-    known = Familiarity(["MKTAY", "MKTAYIAK"], None, np.array([1.0, 1.0]))
-    found = known.compare(["MKTA", "MKTAY", "AAAAAAA", "MKTAYIAKQ"], np.zeros(4))
+    known = ["MKTAY", "MKTAYIAK"], None, np.array([1.0, 1.0])
+    found = familiarity(["MKTA", "MKTAY", "AAAAAAA", "MKTAYIAKQ"], np.zeros(4), *known)
     assert found.columns.tolist() == ["unlike"]
     assert found["unlike"].tolist() == [
         *("4 residues (training: 5 to 8)", "", ""),
         "9 residues (training: 5 to 8)",
     ]
-    of_one = Familiarity(["MKTAY", "MKTAW"], None, np.ones(2))
-    assert of_one.compare(["MK"], np.ones(1))["unlike"].item() == "2 residues (training: 5)"
+    of_one = familiarity(["MK"], np.ones(1), ["MKTAY", "MKTAW"], None, np.ones(2))
+    assert of_one["unlike"].item() == "2 residues (training: 5)"
 
 
 def test_order_and_repeats_of_training_sequences_do_not_matter(rng):
     training, new = variants(rng, 30, 3), variants(rng, 30, 5)
     stds = rng.uniform(size=30)
-    one = Familiarity(training, WILD_TYPE, stds).compare(new, stds)
-    other = Familiarity([*training[::-1], *training], WILD_TYPE, np.append(stds, stds))
-    assert one.equals(other.compare(new, stds))
+    one = familiarity(new, stds, training, WILD_TYPE, stds)
+    twice = [*training[::-1], *training]
+    other = familiarity(new, stds, twice, WILD_TYPE, np.append(stds, stds))
+    assert one.equals(other)

@@ -19,7 +19,7 @@ from sklearn_revdist import (
     mutate,
     read_assay,
 )
-from sklearn_revdist.assays._familiarity import Familiarity
+from sklearn_revdist.assays._familiarity import familiarity
 from sklearn_revdist.assays._variant_model import ALIGNED, embedders_of
 
 EMBEDDER = ESMEmbedder("demo-48")
@@ -59,8 +59,8 @@ def test_predictions_are_those_of_the_estimator_in_the_order_of_the_rows(assay, 
     np.testing.assert_allclose(found.iloc[:, :4], expected, rtol=1e-5)
     named = ["predicted", "std", "lower_90", "upper_90", "substitutions", "identity", "unlike"]
     assert found.columns.tolist() == named
-    known = Familiarity(assay.sequences, scan.wild_type, estimator._left_out_std)
-    expected = known.compare(new, found["std"].to_numpy())
+    known = assay.sequences, scan.wild_type, estimator._left_out_std
+    expected = familiarity(new, found["std"].to_numpy(), *known)
     pd.testing.assert_frame_equal(found.iloc[:, 4:], expected)
     order = np.random.default_rng(0).permutation(len(new))
     shuffled = model.predict([new[i] for i in order])

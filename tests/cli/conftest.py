@@ -2,9 +2,27 @@
 
 import os
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from sklearn_revdist.cli._console import Commands
 from sklearn_revdist.utils._models import ESM2
+
+
+@pytest.fixture
+def run():
+    """Run a function as a command of a program."""
+
+    def run(function, *arguments, **keywords):
+        @click.group(cls=Commands)
+        def program():
+            pass
+
+        program.command("command")(function)
+        return CliRunner().invoke(program, ["command", *arguments], **keywords)
+
+    return run
 
 
 @pytest.fixture

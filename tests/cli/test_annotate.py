@@ -12,7 +12,7 @@ from sklearn_revdist import (
     ReverseDistiller,
     embed_to_parquet,
 )
-from sklearn_revdist.cli._console import INPUT, OUTPUT
+from sklearn_revdist.cli._endings import INPUT, OUTPUT
 
 COLUMNS = ["query", "label", "reliability", "share", "target", "distance", "n_neighbors"]
 VOTES = ["query", "rank", "target", "distance", "label", "weight"]

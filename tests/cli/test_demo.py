@@ -9,8 +9,8 @@ from sklearn.utils import Bunch
 
 import sklearn_revdist
 from sklearn_revdist.cli import _demo as _cli_demo
-from sklearn_revdist.cli._console import OUTPUT
 from sklearn_revdist.cli._demo import _table
+from sklearn_revdist.cli._endings import OUTPUT
 from sklearn_revdist.utils._models import DEMO
 
 PNG = b"\x89PNG"

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder, TransformersEmbedder
-from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
+from sklearn_revdist.cli._endings import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 RECORDS = [
@@ -386,7 +386,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(stopped, as_process, t
 @pytest.mark.parametrize("residues", [(), ("--residues",)])
 def test_what_is_kept_is_not_embedded_again(in_process, tmp_path, monkeypatch, residues):
     monkeypatch.setattr("sklearn_revdist.cli._sequence_inputs.RESIDUES", 25)
-    monkeypatch.setattr("sklearn_revdist.embedding._stored.FLUSH_SECONDS", 0)
+    monkeypatch.setattr("sklearn_revdist.embedding._assembly.FLUSH_SECONDS", 0)
     fasta(tmp_path / "x.fasta", proteins(9, 20))
     ask = ("embed", "x.fasta", *CHAIN, *residues, "--batch-tokens", "50", "-o")
     assert in_process(*ask, "whole.npy").code == 0
@@ -417,7 +417,7 @@ def test_what_is_kept_of_a_checkpoint_that_was_replaced_is_not_used(
     fasta(tmp_path / "x.fasta", proteins(3, 20))
     ask = ("embed", "x.fasta", "-m", checkpoint, *residues, "-o")
     with monkeypatch.context() as patched:
-        patched.setattr("sklearn_revdist.cli._sequence_inputs.Kept.remove", lambda kept: None)
+        patched.setattr("sklearn_revdist.cli._outputs.Kept.remove", lambda kept: None)
         assert in_process(*ask, "x.npy").code == 0
     assert kept(tmp_path / "x.npy") > 0 or not residues
     before = (tmp_path / "x.npy").read_bytes()

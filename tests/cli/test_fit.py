@@ -12,7 +12,7 @@ import pytest
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _fit as _cli_fit
-from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
+from sklearn_revdist.cli._endings import INPUT, INTERRUPTED, MISSING, OUTPUT, TERMINATED
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 CHAIN = ["demo-48", "demo-96"]
@@ -339,7 +339,7 @@ def test_before_its_first_part_or_without_a_file_nothing_is_kept(
 
 
 def test_what_is_kept_of_other_proteins_is_not_used(in_process, tmp_path, monkeypatch):
-    monkeypatch.setattr(_cli_fit.Kept, "remove", lambda kept: None)
+    monkeypatch.setattr("sklearn_revdist.cli._outputs.Kept.remove", lambda kept: None)
     for seed, n_kept in enumerate((1, 2)):
         fasta(tmp_path / "x.fasta", proteins(9, 20, seed))
         for output in ("whole", "x"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller, load_if1_ecoli
-from sklearn_revdist.cli._console import INPUT
+from sklearn_revdist.cli._endings import INPUT
 from sklearn_revdist.utils._models import DEMO
 
 

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
-from sklearn_revdist.cli._console import INPUT
+from sklearn_revdist.cli._endings import INPUT
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 SEQUENCES = ["MKTAYIAKQRQISF", "GSHMLEK", "W", "GSHMLEK", "MKTAYIAKQR"]

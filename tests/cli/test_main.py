@@ -12,7 +12,7 @@ import click
 import pytest
 
 import sklearn_revdist
-from sklearn_revdist.cli._console import EXIT_CODES
+from sklearn_revdist.cli._endings import EXIT_CODES
 from sklearn_revdist.cli._main import _COMMANDS, main
 
 

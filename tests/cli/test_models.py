@@ -4,7 +4,6 @@ import json
 
 import torch
 
-from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.utils._models import DEMO
 
 
@@ -40,6 +39,6 @@ def test_models_are_listed_with_their_places(
 
 
 def test_a_bundled_model_that_is_missing_is_shown_with_its_place(in_process, monkeypatch, tmp_path):
-    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     lines = in_process("models").text.splitlines()
     assert lines[1].split()[3:] == ["missing", str(tmp_path / "bundled" / f"{DEMO[0].name}.pt")]

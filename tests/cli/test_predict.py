@@ -62,6 +62,9 @@ def test_usual_columns_are_found_in_semicolons_too(in_process, tmp_path, model):
     (tmp_path / "new.csv").write_text("plate;variant\n7,5;K12R\n")
     found = table_of(in_process("predict", path, "new.csv", "-q"))
     assert found[["plate", "variant", "mutant"]].values.tolist() == [["7,5", "K12R", "K12R"]]
+    ended = in_process("predict", path, "new.csv", "--mutant-column", "clone", "-q")
+    assert ended.code == 3
+    assert "say which one it is (--sequence-column, --mutant-column)" in ended.err
 
 
 def test_fasta_and_tables_of_sequences(in_process, tmp_path, model):

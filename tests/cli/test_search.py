@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import ESMEmbedder, PrefixNeighbors, ReverseDistiller, embed_to_parquet
-from sklearn_revdist.cli._console import INPUT, MISSING, OUTPUT
+from sklearn_revdist.cli._endings import INPUT, MISSING, OUTPUT
 
 COLUMNS = ["query", "target", "rank", "distance", "qlen", "tlen"]
 DATABASE = [

@@ -96,7 +96,11 @@ def test_a_picture_is_drawn(in_process, tmp_path):
     ("asked", "code", "message"),
     [
         (("--features", "one_hat"), 2, "features has 'one_hat'; choose from"),
-        (("--target", "plates"), 3, "has no column 'plates'"),
+        (
+            ("--target", "plates"),
+            3,
+            "say which one it is (--target, --sequence-column, --mutant-co",
+        ),
         (("--target", "mutant"), 3, "'assay.csv', line 2: the measurement 'M1A' in column"),
         (("--reference", WILD_TYPE[::-1]), 3, "'assay.csv', line 2: the mutant 'M1A' has M"),
         (("--predictions", "cv.txt"), 2, "ends in none of .csv, .parquet"),

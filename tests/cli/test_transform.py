@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from sklearn_revdist import ESMEmbedder, ReverseDistiller
 from sklearn_revdist.cli import _transform as _cli_transform
-from sklearn_revdist.cli._console import INPUT, INTERRUPTED, MISSING, OUTPUT
+from sklearn_revdist.cli._endings import INPUT, INTERRUPTED, MISSING, OUTPUT
 from sklearn_revdist.embedding._inference import EmbeddingRun
 
 RECORDS = [("a/../b", "MKTAYIAKQRQISF"), ("twice", "GSHMLEK"), ("", "W"), ("twice", "GSHMLEK")]

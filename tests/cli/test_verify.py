@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sklearn_revdist.cli import _verify
-from sklearn_revdist.cli._console import INPUT, MISSING
+from sklearn_revdist.cli._endings import INPUT, MISSING
 from sklearn_revdist.embedding import _esm2
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sklearn_revdist.cli._console import MISSING, OUTPUT
+from sklearn_revdist.cli._endings import MISSING, OUTPUT
 from sklearn_revdist.cli._weights import about, spelled_size
 from sklearn_revdist.embedding import _checkpoints
 from sklearn_revdist.utils._models import ESM2

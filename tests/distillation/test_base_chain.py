@@ -137,3 +137,22 @@ def test_truncated_keeps_the_parameters(transformer, X):
     assert short.get_params() == chain.get_params() | {"dims": DIMS[:2]}
     assert (short.n_features_in_, short.model_names_) == (11, ["block0", "block1"])
     assert chain.dims == DIMS
+
+
+@BOTH
+def test_columns_named_by_the_embedder_need_no_names_in_the_fit(transformer, rng):
+    X = rng.normal(size=(60, 3))
+    chain = transformer({"a": 1, "b": 2}).fit(X)
+    named = pd.DataFrame(X, columns=["a_0", "b_0", "b_1"])
+    np.testing.assert_array_equal(chain.transform(named), chain.transform(X))
+
+
+@BOTH
+def test_columns_of_other_models_are_refused(transformer, rng):
+    chain = transformer({"a": 1, "b": 2}).fit(rng.normal(size=(60, 3)))
+    other = pd.DataFrame(np.ones((2, 3)), columns=["a_0", "c_0", "c_1"])
+    name = transformer.__name__
+    with pytest.raises(ValueError, match=f"of a, c, but {name} was fitted on a, b; embed"):
+        chain.transform(other)
+    with pytest.raises(ValueError, match=f"X has 4 features, but {name} is expecting 3"):
+        chain.transform(np.ones((2, 4)))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import linalg
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_revdist import Moments, NaiveChain, ReverseDistiller
@@ -108,6 +108,39 @@ def test_weights_count_rows(X, rng):
     weighted = ReverseDistiller(DIMS).fit(X, sample_weight=counts)
     repeated = ReverseDistiller(DIMS).fit(np.repeat(X, counts, axis=0))
     np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("regressor", REGRESSORS)
+def test_rows_and_their_moments_give_the_same_chain(regressor, X, rng):
+    weights = rng.random(300)
+    chain = ReverseDistiller(DIMS, regressor=regressor).fit(X, sample_weight=weights)
+    assert chain.moments_.weight == Moments.of(X, weights).weight
+    other = ReverseDistiller(DIMS, regressor=regressor).fit_moments(chain.moments_)
+    np.testing.assert_array_equal(other.components_, chain.components_)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("regressor", ["ridge", Ridge()])
+def test_few_rows_are_told_by_their_weight(regressor, weighted, X):
+    weights = np.full(20, 0.5) if weighted else None
+    with pytest.warns(UserWarning, match=f"fitted on {10 if weighted else 20} rows"):
+        ReverseDistiller(DIMS, n_new=[1, 1], regressor=regressor).fit(X[:20], None, weights)
+
+
+@pytest.mark.parametrize("regressor", ["ridge", Ridge()])
+def test_what_was_solved_before_is_found(regressor, X, tmp_path):
+    first = ReverseDistiller(DIMS, regressor=regressor, memory=str(tmp_path)).fit(X)
+    files = sorted(tmp_path.rglob("*.pkl"))
+    assert len(files) == 1
+    again = ReverseDistiller(DIMS, regressor=regressor, memory=str(tmp_path)).fit(X)
+    assert sorted(tmp_path.rglob("*.pkl")) == files
+    np.testing.assert_array_equal(again.transform(X), first.transform(X))
+
+
+def test_rows_that_were_added_do_not_serve_an_estimator(X):
+    distiller = ReverseDistiller(DIMS).partial_fit(X).set_params(regressor=Ridge())
+    with pytest.raises(ValueError, match=r"^regressor=Ridge\(\.\.\.\) needs all rows at once, "):
+        distiller.transform(X)
 
 
 @pytest.mark.filterwarnings("ignore:The chain is fitted on 40 rows")

@@ -228,7 +228,7 @@ def test_fair_esms_cache_is_used(hub, tiny):
 
 
 def test_bundled_files_come_first(hub, tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     for folder in (hub, tmp_path / "bundled"):
         folder.mkdir(parents=True)
         for model in (SMALLEST, DEMO[0]):
@@ -283,7 +283,7 @@ def test_hugging_faces_cache_is_where_its_library_has_it(monkeypatch, variables,
 
 
 def test_a_bundled_model_is_never_downloaded(server, tmp_path, monkeypatch, tiny):
-    monkeypatch.setattr(_checkpoints.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     (server / f"{DEMO[0].name}.pt").write_bytes(tiny.read_bytes())
     with pytest.raises(FileNotFoundError, match=r"'demo-48' is not at '.*'; reinstall"):
         locate(DEMO[0])

@@ -257,6 +257,13 @@ def test_bad_input_is_one_error_before_anything_is_embedded(chain, embedded, X, 
     assert embedded == []
 
 
+@pytest.mark.parametrize("chain", [650, {"8M"}, None])
+@pytest.mark.parametrize("use", [ESMEmbedder.get_feature_names_out, ESMEmbedder.fingerprint])
+def test_a_chain_is_a_name_or_a_list(chain, use):
+    with pytest.raises(InvalidParameterError, match="'chain' parameter of ESMEmbedder must be an"):
+        use(ESMEmbedder(chain))
+
+
 def test_parameters_are_checked_without_fit(chain):
     for method in ("fit", "transform", "iter_residues"):
         with pytest.raises(InvalidParameterError, match="'batch_tokens' parameter of ESMEmbedder"):

@@ -13,6 +13,7 @@ from sklearn_revdist.embedding._esm2 import ESM2
 from sklearn_revdist.embedding._inference import (
     EmbeddingRun,
     _Batch,
+    progress_bars,
     resolve_batch_tokens,
     resolve_device,
     resolve_dtypes,
@@ -39,9 +40,9 @@ def total(piece):
 def embed(path, pieces, dtypes=(torch.float32,), batch_tokens=1000, pool=True, device=CPU):
     """Batches of the last layer: sums over residues, or their rows."""
     wanted = ([2], total) if pool else ([2],)
-    return EmbeddingRun(device, dtypes, batch_tokens).embed(
-        ESM2Entry(path), pieces, *wanted, rows=not pool
-    )
+    return EmbeddingRun(
+        device, dtypes, batch_tokens, None, progress_bars("auto", None, False)
+    ).embed(ESM2Entry(path), pieces, *wanted, rows=not pool)
 
 
 def run(*arguments, pool=True, **settings):

@@ -157,12 +157,12 @@ def test_a_store_of_half_precision_rounds_no_likelihood(tmp_path):
 
 
 def test_the_head_of_a_model_is_read_once(monkeypatch):
-    from sklearn_revdist.embedding import _head
+    from sklearn_revdist.embedding import _esm2
 
     made = []
     monkeypatch.setattr("sklearn_revdist.embedding._scorer._AT_A_TIME", 1)
-    init = _head.Head.__init__
-    monkeypatch.setattr(_head.Head, "__init__", lambda self, e: made.append(e) or init(self, e))
+    init = _esm2.Head.__init__
+    monkeypatch.setattr(_esm2.Head, "__init__", lambda self, e: made.append(e) or init(self, e))
     ESMScorer("demo", kinds=KINDS, reference=WILD_TYPE).transform(VARIANTS)
     assert len(made) == 3
 

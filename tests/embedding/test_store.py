@@ -256,7 +256,7 @@ def test_killed_processes_leave_an_intact_store(n_kills):
 
 
 def test_what_was_embedded_before_an_error_is_kept(path, embedded, monkeypatch):
-    monkeypatch.setattr("sklearn_revdist.embedding._stored.FLUSH_SECONDS", 0)
+    monkeypatch.setattr("sklearn_revdist.embedding._assembly.FLUSH_SECONDS", 0)
     forward = _esm2.ESM2.forward
 
     def interrupted(self, sequences, layers):

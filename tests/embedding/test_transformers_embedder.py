@@ -257,9 +257,9 @@ def test_a_killed_process_loses_only_the_batches_being_computed(folders, tmp_pat
     code = f"""
         import os, sys
         from sklearn_revdist import TransformersEmbedder
-        from sklearn_revdist.embedding import _stored
+        from sklearn_revdist.embedding import _assembly
         from sklearn_revdist.embedding._padded import PaddedModel
-        _stored.FLUSH_SECONDS = 0
+        _assembly.FLUSH_SECONDS = 0
         forward = PaddedModel.forward
         def dying(self, sequences, layers):
             if len(sequences[0]) == 1:

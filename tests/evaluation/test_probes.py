@@ -16,7 +16,6 @@ from sklearn.svm import LinearSVC
 from sklearn_revdist import PrefixRidgeCV
 from sklearn_revdist.evaluation._probes import (
     RIDGE_ALPHAS,
-    GroupedFolds,
     fit_probe,
     make_probe,
     outputs,
@@ -86,19 +85,11 @@ def test_inner_folds_of_a_search_passed_in_keep_groups_whole_too(grouped):
     search = GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=4)
     fitted = fit_probe(search, X, y, groups)
     assert len(fitted.cv) == 4
+    assert sorted(np.concatenate([test for _, test in fitted.cv])) == list(range(120))
     for train, test in fitted.cv:
         assert not set(groups[train]) & set(groups[test])
     own = KFold(3)
     assert fit_probe(GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=own), X, y, groups).cv.n_splits == 3
-
-
-def test_folds_are_a_splitter_that_scikit_learn_takes(grouped):
-    X, y, groups = grouped
-    folds = list(GroupedFolds(4).split(X, y, groups))
-    assert sorted(np.concatenate([test for _, test in folds])) == list(range(120))
-    assert all(not set(groups[train]) & set(groups[test]) for train, test in folds)
-    assert GroupedFolds(4).get_n_splits() == len(folds) == 4
-    assert eval(repr(GroupedFolds(4))).n_splits == 4
 
 
 def test_a_class_that_an_inner_fold_lacks_is_no_obstacle(rng):
@@ -124,7 +115,7 @@ def test_fitting_leaves_the_probe_as_it_was(rng):
     probe = make_probe("logistic", "classification")
     X, y = rng.normal(size=(30, 2)), np.array(list("ab") * 15, dtype=object)
     fit_probe(probe, X, y, np.repeat(np.arange(10), 3))
-    assert isinstance(probe.cv, GroupedFolds)
+    assert probe.cv == 3
     assert not hasattr(probe, "best_params_")
 
 

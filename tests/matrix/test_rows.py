@@ -18,7 +18,6 @@ from sklearn_revdist.matrix._rows import (
     check_classes,
     check_row_weights,
     check_rows,
-    check_rows_as_fitted,
     check_targets,
     names_in,
     string_columns,
@@ -66,23 +65,6 @@ def test_sequences_in_place_of_their_embeddings_are_refused(text):
 def test_too_few_rows_are_refused(make):
     with pytest.raises(ValueError, match=r"2 is required by Ridge|Ridge needs at least 2"):
         check_rows(make((1, 3)), Ridge(), ensure_min_samples=2)
-
-
-def test_columns_named_by_the_embedder_need_no_names_in_the_fit(fitted):
-    X = pd.DataFrame(np.ones((2, 3)), columns=["a_0", "b_0", "b_1"])
-    rows = check_rows_as_fitted(X, fitted, (1, 2), ("a", "b"))
-    np.testing.assert_array_equal(rows, np.ones((2, 3)))
-
-
-def test_columns_of_other_models_are_refused(fitted):
-    X = pd.DataFrame(np.ones((2, 3)), columns=["a_0", "c_0", "c_1"])
-    with pytest.raises(ValueError, match="of a, c, but Ridge was fitted on a, b; embed"):
-        check_rows_as_fitted(X, fitted, (1, 2), ("a", "b"))
-
-
-def test_another_number_of_columns_is_refused(fitted):
-    with pytest.raises(ValueError, match="X has 4 features, but Ridge is expecting 3"):
-        check_rows_as_fitted(np.ones((2, 4)), fitted, (1, 2), ("a", "b"))
 
 
 def test_weights_are_checked():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from brute_force import brute_force
 
-from sklearn_revdist.neighbors._bounds import Frame
+from sklearn_revdist.neighbors._bounds import Frame, Queries
 from sklearn_revdist.neighbors._space import Space
 
 
@@ -15,14 +15,15 @@ def frame_of(space, basis, lengths, plain=None):
 def left(frame, rows, asked, distances, stage):
     """Which rows the bounds leave at these distances of a query."""
     block = frame.prepare(rows, 0)
-    queries = frame.queries(asked, None)
+    queries = frame.queries(asked, np.full(len(asked), -1), 0)
     dtype = np.float32 if stage < len(frame.lengths) else frame.dtype
     products = np.empty((len(rows), len(asked)), dtype)
     frame.products(queries, stage, block, products)
     return np.array(
         [
-            product >= frame.thresholds(queries.take([i]), distance, stage)[0]
+            product >= frame.thresholds(query, distance, stage)[0]
             for i in range(len(asked))
+            for query in [Queries(*(values[[i]] for values in queries))]
             for product, distance in zip(products[:, i], distances[i], strict=True)
         ]
     ).reshape(len(asked), len(rows))
@@ -113,7 +114,7 @@ def test_a_row_without_a_distance_is_named(rng, value, metric, message):
         lambda: Frame.of(wrong, space, 20).prepare(wrong, 0),
         lambda: Frame.of(wrong[7:8], space, 20).prepare(wrong, 0),
         lambda: frame.prepare(wrong[5:], 5),
-        lambda: frame.queries(wrong[5:], None, 5),
+        lambda: frame.queries(wrong[5:], np.full(15, -1), 5),
     ):
         with pytest.raises(ValueError, match=message):
             call()

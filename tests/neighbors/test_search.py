@@ -16,7 +16,8 @@ def costs(X, queries, stage, n_neighbors=8):
     frame = Frame.of(X[::10], Space(N_COLUMNS), len(X))
     search, found = Search(frame, len(X)), Nearest(len(queries), n_neighbors)
     found.n_seen = len(X)
-    which, asked = np.arange(len(queries)), frame.queries(queries, None)
+    which = np.arange(len(queries))
+    asked = frame.queries(queries, np.full(len(queries), -1), 0)
     costly = search.add(asked, which, frame.prepare(X, 0), found, stage)
     return len(costly) / len(queries), sum(search.n_read) / (len(queries) * X.size)
 

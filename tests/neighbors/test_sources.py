@@ -84,11 +84,11 @@ def test_a_map_is_known_by_its_views_and_forgets_no_changes(X, tmp_path):
     changed[0] = 7
     for rows in (read, np.asarray(read)[10:], changed):
         expected = np.array(rows)
-        assert ArrayRows(rows).is_mapped
+        assert ArrayRows(rows).memory_map is not None
         ArrayRows(rows).release()
         np.testing.assert_array_equal(rows, expected)
     for rows in (X, np.array(read), read + 1):
-        assert not ArrayRows(rows).is_mapped
+        assert ArrayRows(rows).memory_map is None
 
 
 def test_no_rows_are_refused():

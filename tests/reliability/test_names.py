@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from sklearn_revdist import ESMEmbedder, embed_to_parquet
-from sklearn_revdist.cli._console import INPUT, OUTPUT
+from sklearn_revdist.cli._endings import INPUT, OUTPUT
 from sklearn_revdist.sequences._text_tables import open_rows
 
 N_NAMES = 200

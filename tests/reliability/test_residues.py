@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sklearn_revdist import ESMEmbedder, read_fasta
-from sklearn_revdist.cli._console import INPUT
+from sklearn_revdist.cli._endings import INPUT
 from sklearn_revdist.sequences._tokens import RESIDUES, Encoder, encode_sequences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*a stop codon")

@@ -16,7 +16,8 @@ ROWS = [["MKT", "007", "NA"], ["GSH", "1e5", 'said "x",\nthen'], ["", "1.50", "Ã
 
 def rows_of(path, needed=(), **how):
     with open_table_rows(path, dict.fromkeys(needed, "add it"), **how) as table:
-        return table.columns, list(table.rows), table.place(2)
+        rows = [(number, [*cells]) for number, cells in table.cells(table.columns)]
+        return table.columns, rows, table.place(2)
 
 
 @pytest.mark.parametrize("file", ["x.csv", "x.csv.gz", "x;.csv", "x16.csv", "x.xlsx", "x.parquet"])

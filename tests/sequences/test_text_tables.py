@@ -95,7 +95,7 @@ def written(draw):
 
 def read(path, needed=("sequence",), **settings):
     with open_rows(path, dict.fromkeys(needed, "name it"), **settings) as table:
-        return table.columns, list(table.rows)
+        return table.columns, list(table.cells(table.columns))
 
 
 def a_table_is_read_as_it_was_written(folder, case):
@@ -155,7 +155,7 @@ def test_lines_are_those_of_the_file_past_cells_of_several_lines(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b'\n\nname,sequence\r\n"a\r\nb",MKT\r\n\r\nc,MKV\r\n')
     with open_rows(path, {"sequence": "name it"}) as table:
-        assert [table.place(n) for n, _ in table.rows] == [
+        assert [table.place(n) for n, _ in table.cells(table.columns)] == [
             f"{str(path)!r}, line 4",
             f"{str(path)!r}, line 7",
         ]
@@ -193,9 +193,10 @@ def test_cells_may_be_as_long_as_csv_allows_and_that_is_left_alone(tmp_path, muc
     path.write_text(f"sequence\n{long}\n\n{much.format(long=long)}\n")
     message = f"line 4, has a cell of more than {limit} characters; close its quotes, or leave "
     with open_rows(path, {"sequence": "name it"}) as table:
-        assert next(table.rows) == (2, [long])
+        rows = table.cells(table.columns)
+        assert next(rows) == (2, [long])
         with pytest.raises(Unreadable, match=message):
-            next(table.rows)
+            next(rows)
     assert csv.field_size_limit() == limit
 
 
@@ -306,7 +307,7 @@ def test_a_workbook_is_a_table_whatever_it_is_called(workbook, name):
     path = workbook({"empty": [], "data": SHEET}, name)
     with open_rows(path, {"sequence": "name it"}) as table:
         assert table.columns == ["name", "sequence", "score", "day"]
-        assert list(table.rows) == [
+        assert list(table.cells(table.columns)) == [
             (2, ["101", "MKT", "2", ""]),
             (4, ["NA", "MKV", "0.5", "2026-01-02 00:00:00"]),
             (5, [str(2**40), "", "", ""]),
@@ -366,6 +367,7 @@ def test_rows_are_read_as_they_are_asked_for(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("sequence\n" + "MKT\n" * 30_000 + '"\n')
     with open_rows(path, {"sequence": "name it"}) as table:
-        assert next(table.rows) == (2, ["MKT"])
+        rows = table.cells(table.columns)
+        assert next(rows) == (2, ["MKT"])
         with pytest.raises(Unreadable, match="line 30002"):
-            list(table.rows)
+            list(rows)

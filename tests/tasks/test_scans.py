@@ -294,6 +294,7 @@ def test_files_of_a_folder_go_by_the_names_of_the_reference(write, tmp_path):
     (tmp_path / ".DS_Store").touch()
     with pytest.warns(UserWarning, match="is skipped") as caught:
         assert list(scan_files(tmp_path)) == ["a", "b"]
+    assert {warning.filename for warning in caught} == {__file__}
     assert [str(warning.message) for warning in caught] == [
         "'INDEX.csv' is skipped: it has no column 'mutant'.",
         "'notes.txt' is skipped: it is no table.",

@@ -1,13 +1,17 @@
 """Most cells decide whether a column has numbers or classes, and other cells are bad."""
 
+from collections import namedtuple
+
 import numpy as np
 import pytest
 
 from sklearn_revdist.tasks._targets import as_numbers, as_targets
 
+Targets = namedtuple("Targets", ["values", "wrong"])
+
 
 def read(cells, kind=None):
-    return as_targets(cells, kind, [f"line {i + 2}" for i in range(len(cells))])
+    return Targets(*as_targets(cells, kind, [f"line {i + 2}" for i in range(len(cells))]))
 
 
 def kind_of(targets):

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from sklearn_revdist import EmbeddingStore, ESMEmbedder
-from sklearn_revdist.embedding import _stored
+from sklearn_revdist.embedding import _assembly
 from sklearn_revdist.sequences._tokens import AMINO_ACIDS
 
 N_SEQUENCES = 30
@@ -62,7 +62,7 @@ def stored(path, sequences, expected):
 
 def main(n_kills):
     torch.set_num_threads(1)
-    _stored.FLUSH_SECONDS = 0
+    _assembly.FLUSH_SECONDS = 0
     rng = np.random.default_rng(0)
     sequences = [
         "".join(rng.choice(list(AMINO_ACIDS), size=rng.integers(20, 60)))

@@ -24,7 +24,8 @@ GROUPS = {
         [
             *("matrix/test_moments", "matrix/test_torch", "matrix/test_dask"),
             *("distillation/test_spaces", "distillation/test_chain", "distillation/test_row_chain"),
-            *("distillation/test_solved_chain", "distillation/test_reverse_distiller"),
+            *("distillation/test_joint_residuals", "distillation/test_solved_chain"),
+            "distillation/test_reverse_distiller",
             *("test_partial_fit", "reliability/test_chains", "reliability/test_not_finite"),
             "reliability/test_parameters",
         ],

@@ -24,7 +24,7 @@ def test_an_error_is_one_line(words, line):
 
 @pytest.mark.parametrize(("n", "n_lines"), [(0, 0), (1, 1), (10, 10), (11, 11), (99, 11)])
 def test_ten_names_are_followed_by_a_count(recwarn, n, n_lines):
-    warn_of_skipped({f"f{i}": "it is no table" for i in range(n)}, stacklevel=1)
+    warn_of_skipped({f"f{i}": "it is no table" for i in range(n)})
     lines = [str(warning.message) for warning in recwarn]
     assert len(lines) == n_lines
     assert lines[:10] == [f"'f{i}' is skipped: it is no table." for i in range(min(n, 10))]

@@ -10,8 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import Moments, ReverseDistiller
-from sklearn_revdist.distillation._carried import Carried, beside
-from sklearn_revdist.distillation._chain import solve_chain
+from sklearn_revdist.distillation._chain import Carried, Level, beside, carry, solve_chain
 from sklearn_revdist.distillation._spaces import FeatureSpace, SampleSpace
 
 DIMS = [4, 7, 12]
@@ -286,9 +285,11 @@ def test_what_is_left_is_the_rows_without_the_directions(space, rng):
     def of(rows):
         return space(rows if space is SampleSpace else rows.T @ rows)
 
-    carried, rows = Carried.nothing(of(root)), np.zeros((30, 0))
+    carried = Carried(of(root[:, :0]), np.zeros((0, 0)), 1.0, np.zeros((0, 0)))
+    rows = np.zeros((30, 0))
     for start, stop in ((2, 5), (5, 9)):
-        to_own = np.vstack([rng.normal(size=(start, stop - start)), np.eye(stop - start)])
+        to_prefix, coef = np.eye(start), rng.normal(size=(start, stop - start))
+        to_own = np.vstack([-coef, np.eye(stop - start)])
         to_all = np.hstack(
             [np.pad(carried.to_left, ((0, stop - len(carried.to_left)), (0, 0))), to_own]
         )
@@ -296,11 +297,16 @@ def test_what_is_left_is_the_rows_without_the_directions(space, rng):
         directions = linalg.svd(rows)[2][:2]
         residual = of(rows)
         factor = residual.factor(residual.scale, 1e-12)
-        carried = carried.after(residual, factor, directions, directions @ to_all.T, to_own)
+        of_carried, of_own = np.split(directions, [start - 2], axis=1)
+        components = directions @ to_all.T
+        np.testing.assert_allclose(components[:, start:], of_own, rtol=0, atol=1e-12)
+        level = Level(components, coef, of_carried, *[np.nan] * 7)
+        carried = carry(carried, level, to_prefix, residual, factor, 3.0)
         rows = rows - rows @ directions.T @ directions
         np.testing.assert_allclose(root[:, :stop] @ carried.to_left, rows, rtol=0, atol=1e-12)
         held = carried.space.root if space is SampleSpace else carried.space.scatter
         expected = rows if space is SampleSpace else rows.T @ rows
         np.testing.assert_allclose(held, expected, rtol=0, atol=1e-10)
-        assert carried.n_carried == stop - 2
+        assert carried.to_left.shape[1] == stop - 2
+        assert carried.condition == 3.0
     np.testing.assert_allclose(carried.before.T @ carried.before, np.eye(4), atol=1e-12)

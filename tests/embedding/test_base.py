@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from sklearn_revdist import ESMEmbedder, ESMScorer
 
@@ -66,3 +67,39 @@ def test_no_store_needs_no_word(elsewhere):
     saved = pickle.dumps(ESMEmbedder("demo-48"))
     elsewhere()
     assert vars(pickle.loads(saved)) == vars(ESMEmbedder("demo-48"))
+
+
+@pytest.mark.parametrize(
+    "embed",
+    [
+        lambda embedder: embedder.transform(["MKTAYW*"]),
+        lambda embedder: embedder.fit_transform(["MKTAYW*"]),
+        lambda embedder: embedder.set_output(transform="pandas").transform(["MKTAYW*"]),
+        lambda embedder: embedder.transform_layers(["MKTAYW*"]),
+        lambda embedder: list(embedder.iter_residues(["MKTAYW*"])),
+        lambda embedder: make_pipeline(embedder).fit_transform(["MKTAYW*"]),
+    ],
+)
+def test_warnings_are_about_the_code_that_calls(embed, elsewhere):
+    saved = pickle.dumps(
+        ESMEmbedder("demo-48", max_length=5, long="truncate", store="store.sqlite")
+    )
+    elsewhere()
+    with pytest.warns(UserWarning, match="end in|exceed|is relative") as caught:
+        embed(pickle.loads(saved))
+    messages = ("end in '*'", "exceed max_length=5", "is relative and meant")
+    of_each = [
+        [warning.filename for warning in caught if message in str(warning.message)]
+        for message in messages
+    ]
+    # residues are not kept
+    assert of_each[:2] == [[__file__], [__file__]]
+    assert of_each[2] in ([__file__], [])
+
+
+def test_a_warning_of_the_scorer_is_about_the_code_that_calls_it(elsewhere):
+    saved = pickle.dumps(ESMScorer("demo-48", reference="MKTAY", store="store.sqlite"))
+    elsewhere()
+    with pytest.warns(UserWarning, match="end in|is relative") as caught:
+        pickle.loads(saved).transform(["MKTAW*"])
+    assert [warning.filename for warning in caught] == [__file__, __file__]

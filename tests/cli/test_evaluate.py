@@ -312,7 +312,7 @@ def test_what_is_skipped_is_named_with_the_reason(in_process, scans, variants, t
     assert ended.code == 0, ended.err
     ended_by = in_process(*line, "--sequence-column", "protein", "--output", "other")
     assert ended_by.code == 3
-    assert "name columns of their own; leave out --sequence-column protein." in ended_by.err
+    assert "wild types of their own; leave out --sequence-column protein." in ended_by.err
     assert [line for line in ended.err.splitlines() if "skipped" in line] == [
         "Warning: 'p' is skipped: it has no positions of single substitutions, which the splits "
         "'contiguous', 'modulo' need."

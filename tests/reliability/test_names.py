@@ -117,7 +117,7 @@ def test_names_come_back_and_lead_nowhere(in_process, work, tmp_path, source, ou
         with open(output, encoding="utf-8", newline="") as file:
             assert [row[0] for row in csv.reader(file)] == ["name", *names]
         with open_rows(work / output, {}) as table:  # which drops blanks without quotes
-            assert [row[0] for _, row in table.rows] == names
+            assert [row[0] for _, row in table.cells(table.columns)] == names
     elif output == "out.h5":
         with h5py.File(output) as file:
             assert file["name"].asstr()[:].tolist() == names

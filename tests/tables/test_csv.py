@@ -22,7 +22,7 @@ def test_text_comes_back_exactly(tmp_path, texts, header):
     with writing(tmp_path / "x.csv", ["n"]) as write:
         write({header: np.array(texts, dtype=object)}, rows)
     with open_rows(tmp_path / "x.csv", {}) as table:
-        assert [row for _, row in table.rows] == [[text, "1.0"] for text in texts]
+        assert [row for _, row in table.cells(table.columns)] == [[text, "1.0"] for text in texts]
         assert table.columns == [header.strip(), "n"]
 
 

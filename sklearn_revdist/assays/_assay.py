@@ -198,7 +198,7 @@ def read_assay(
     if reference is not None:
         reference = drop_stop(reference.strip().upper())
         if wrong := wrong_letter(reference, unknown):
-            raise ValueError(f"In `reference` {wrong}; give the sequence of the wild type.")
+            raise ValueError(f"In the wild type {wrong}; correct it (`reference`).")
     sequences = sequences_of_table(
         table, path, sequence_column, mutant_column, reference, first_position, unknown
     )
@@ -213,8 +213,8 @@ def read_assay(
         lengths = set(map(len, sequences))
         if len(lengths) == 1 and len(reference) not in lengths:
             raise ValueError(
-                f"{str(path)!r} has sequences of {lengths.pop()} residues, but reference has "
-                f"{len(reference)}; give the wild type of these, or leave it out."
+                f"{str(path)!r} has sequences of {lengths.pop()} residues, but the wild type "
+                f"has {len(reference)}; give the wild type of these, or leave it out."
             )
         if lengths != {len(reference)}:
             reference = None
@@ -299,8 +299,8 @@ def sequences_of_table(
         mutants = _column(table, path, names, kind, "mutant_column")
         if reference is None:
             raise ValueError(
-                f"{str(path)!r} has mutants, which need the wild type; give its sequence as "
-                "reference."
+                f"{str(path)!r} has mutants, which need the wild type; give its sequence "
+                "(`reference`)."
             )
         return _each(table, mutants, lambda text: _mutant(text, reference, first_position, unknown))
     names = [sequence_column] if sequence_column else _SEQUENCE_COLUMNS

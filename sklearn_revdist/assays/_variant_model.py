@@ -230,7 +230,7 @@ def _check_features(features, reference, has_likelihoods):
         if reference is None and name in (*_OF_REFERENCE, "site_mean", "one_hot"):
             raise ValueError(
                 f"features has {name!r}, which compares variants of one length with the wild type; "
-                "give a reference of that length, or leave the feature out."
+                "give one of that length (`reference`), or leave the feature out."
             )
         if name == "zero_shot" and not has_likelihoods:
             raise ValueError(

@@ -118,7 +118,7 @@ def train_command(
     kept = Kept.beside(output)
     settings |= {"store": store or kept.store, "unknown": reading["unknown"], "verbose": not quiet}
     embedder = make_embedder(chain_of(models, alone=alone), settings)
-    names = [name.strip() for name in features.split(",")] if features else None
+    names = [name.strip().replace("-", "_") for name in features.split(",")] if features else None
     model = as_usage(
         partial(make_variant_model, embedder, features=names, reference=read.wild_type)
     )
@@ -156,7 +156,7 @@ def train_command(
     click.echo(f"Spearman correlation, mean of {n_folds} folds:\n")
     print_table(cells, n_left=1)
     click.echo("")
-    _print_advice(table, model.card, read.target_name)
+    _print_advice(compared, model.card, read)
     click.echo(f"{output}: model of {read.target_name!r}, trained on all {len(read.target)} rows")
 
 
@@ -185,24 +185,39 @@ def _means(compared: Comparison, column: str) -> pd.DataFrame:
     return means.unstack(sort=False)
 
 
-def _print_advice(table: pd.DataFrame, card: dict[str, Any], target: str) -> None:
-    """Say what the scores mean."""
+def _print_advice(compared: Comparison, card: dict[str, Any], assay: Assay) -> None:
+    """Say what the scores mean; differences count if they exceed two standard errors over folds."""
     rmse, within = card["rmse"]["random"], card["within_90"]["random"]
     click.echo(
         f"A prediction of a variant like these is wrong by {rmse:.3g} (root mean square, in units "
-        f"of {target!r}); {within:.0%} of the measurements lie within their 90 % intervals."
+        f"of {assay.target_name!r}, whose standard deviation is {assay.target.std():.3g}); "
+        f"{within:.0%} of the measurements lie within their 90 % intervals."
     )
-    if "contiguous" in table:
+    scores = compared.scores.set_index(["split", "fold", "features"])["spearman"]
+    scores = scores.unstack(sort=False)
+    whole = scores.iloc[:, 0]
+    if not _exceeds_zero(whole["random"]):
+        click.echo(
+            "Rows left out at random are predicted no better than by chance; measure more "
+            "variants, or try other features or models."
+        )
+    if "contiguous" in whole:
         within = card["within_90"]["contiguous"]
         click.echo(
             f"At positions without measurements expect less: {within:.0%} lie within, and the "
-            f"correlation is {table['contiguous'].iloc[0]:.2f}."
+            f"correlation is {whole['contiguous'].mean():.2f}."
         )
-    for split in table:
-        best = table[split].idxmax()
-        if best != table.index[0] and table[split].max() > table[split].iloc[0]:
+    for split, of_folds in scores.groupby("split", sort=False):
+        best = str(of_folds.mean().idxmax())
+        score, of_all = of_folds[best].mean(), of_folds.iloc[:, 0]
+        if score > 0 and _exceeds_zero(of_folds[best] - of_all):
             click.echo(
                 f"With rows left out {_SPLITS[split]}, {best} alone predicts better "
-                f"({table[split].max():.3f}, all features {table[split].iloc[0]:.3f}); to train it "
-                f"alone, add --features {best.replace(' + ', ',')}."
+                f"({score:.3f}, all features {of_all.mean():.3f}); to train it alone, add "
+                f"--features {best.replace(' + ', ',')}."
             )
+
+
+def _exceeds_zero(values: pd.Series) -> bool:
+    """Whether the mean over folds exceeds zero by more than two standard errors."""
+    return bool(values.mean() > 2 * values.sem())

@@ -19,9 +19,6 @@ _FULL_NAME = re.compile(
 _PARAMETERS = {"chain": "models", "cv": "n_folds"}
 # Sentences in which a parameter is an ordinary word, and functions that commands stand for.
 _PHRASES = {
-    r"its sequence as reference\b": "its sequence by --reference",
-    r"(but|where|from|than) reference\b(?= has| at| only)": r"\1 --reference",
-    r"^reference (?=has|is)": "--reference ",
     r"\bX has(?= \d)": "there are",
     r"\bfeatures has\b": "--features has",
     r"remove gaps, by .* --remove-gaps": "remove gaps",
@@ -49,6 +46,7 @@ def in_words(message: str) -> str:
         message = re.sub(rf"`{name}`", flag, message)
         if "_" in name:  # else it may be a word
             message = re.sub(rf"(?<![\w'\"-]){name}\b(?!['\"=])", flag, message)
+    message = re.sub(r" \(`\w+`\)", "", message)  # what this command has no flag for
     return short_names(message)
 
 

@@ -73,20 +73,21 @@ class Sites:
         n_residues = len(self.reference)
         if len(whole) != n_residues:
             raise ValueError(
-                f"Record {record} (counting from 0) has {len(whole)} residues, but reference has "
-                f"{n_residues}, so its sites are not known; leave it out, or choose a pooling that "
-                "compares nothing."
+                f"Record {record} (counting from 0) has {len(whole)} residues, but the wild "
+                f"type has {n_residues}, so its sites are not known; leave it out, or choose a "
+                "pooling that compares nothing."
             )
         differs = whole != self.reference
         if differs.all():
             raise ValueError(
-                f"Record {record} (counting from 0) differs from reference at every position; it "
-                "is not a variant of it, so give its own wild type."
+                f"Record {record} (counting from 0) differs from the wild type at every "
+                "position; it is not a variant of it, so give its own wild type (`reference`)."
             )
         if differs.any() and not differs[: len(short)].any():
             raise ValueError(
-                f"Record {record} (counting from 0) differs from reference only after residue "
-                f"{len(short)}, where it was truncated; raise max_length or set long='window'."
+                f"Record {record} (counting from 0) differs from the wild type only after "
+                f"residue {len(short)}, where it was truncated; raise max_length or set "
+                "long='window'."
             )
 
 
@@ -250,7 +251,7 @@ def resolve_poolings(
         if reference is None:
             raise ValueError(
                 f"pooling={pooling!r} compares sequences with the wild type, which is missing; "
-                "give its sequence as reference."
+                "give its sequence (`reference`)."
             )
         tokens = encode_reference(reference, unknown)
     poolings = [_resolve(entry, tokens, identify) for entry in entries]

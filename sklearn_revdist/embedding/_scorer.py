@@ -246,7 +246,7 @@ class ESMScorer(StoreUser):
         elif marginals:
             raise ValueError(
                 f"kinds={kinds!r} compare with the wild type, which is missing; give its sequence "
-                "as reference."
+                "(`reference`)."
             )
         for record, sequence in enumerate(tokens):
             if (sequence == MASK).any():
@@ -256,8 +256,8 @@ class ESMScorer(StoreUser):
                 )
             if marginals and len(sequence) != len(reference):
                 raise ValueError(
-                    f"Record {record} (counting from 0) has {len(sequence)} residues, but "
-                    f"reference has {len(reference)}; score insertions and deletions by "
+                    f"Record {record} (counting from 0) has {len(sequence)} residues, but the "
+                    f"wild type has {len(reference)}; score insertions and deletions by "
                     "kinds=['pseudo_log_likelihood'] alone."
                 )
         blocks = self._embedder()._blocks()

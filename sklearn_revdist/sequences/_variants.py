@@ -126,7 +126,7 @@ def mutants_of(
         sequence = sequence.strip().upper()
         if len(sequence) != len(reference):
             raise ValueError(
-                f"sequences[{i}] has {len(sequence)} residues, but reference has "
+                f"sequences[{i}] has {len(sequence)} residues, but the wild type has "
                 f"{len(reference)}; only substitutions can be named."
             )
         pairs = enumerate(zip(reference, sequence, strict=True), first_position)
@@ -172,8 +172,8 @@ def single_substitutions(
     for position in chosen:
         if not isinstance(position, Integral) or not first_position <= position <= last:
             raise ValueError(
-                f"positions has {position!r}, but reference has the positions {first_position} to "
-                f"{last}; leave it out, or set first_position."
+                f"positions has {position!r}, but the wild type has the positions "
+                f"{first_position} to {last}; leave it out, or set `first_position`."
             )
     return [
         f"{old}{position}{new}"
@@ -291,14 +291,15 @@ def _index(reference: str, old: str | None, position: int, where: str, first_pos
     last = first_position + len(reference) - 1
     if not first_position <= position <= last:
         raise ValueError(
-            f"{where} has position {position}, but reference has the positions {first_position} to "
-            f"{last}; set first_position."
+            f"{where} has position {position}, but the wild type has the positions "
+            f"{first_position} to {last}; check the numbering (`first_position`) and the wild type "
+            "(`reference`)."
         )
     found = reference[position - first_position]
     if found != old:
         raise ValueError(
-            f"{where} has {old} at position {position}, where reference has {found}; set "
-            "first_position, or give another reference."
+            f"{where} has {old} at position {position}, where the wild type has {found}; check "
+            "the numbering (`first_position`) and the wild type (`reference`)."
         )
     return position - first_position
 

@@ -318,7 +318,7 @@ def _check_numbering(path, mutants, sequences, fits, first_position, skip_invali
         fit, lead = "fit their sequences", "lead from one wild type to their mutated_sequence"
         first = find_first_position([(mutants[row], sequences[row]) for row in rows])
     else:
-        fit = lead = "fit the reference"
+        fit = lead = "fit the wild type"
         first = find_numbering([mutants[row] for row in rows], start)
     if first not in (None, first_position):
         raise ValueError(

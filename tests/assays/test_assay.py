@@ -206,13 +206,21 @@ def test_the_order_of_rows_does_not_decide_the_wild_type():
 @pytest.mark.parametrize(
     ("rows", "how", "message"),
     [
-        ([["K2R", "1"], ["T3S", "2"]], {"reference": None}, r"need the wild type; .* reference\.$"),
+        (
+            [["K2R", "1"], ["T3S", "2"]],
+            {"reference": None},
+            r"need the wild type; .*`\)\.$",
+        ),
         ([["K2R", "1"], ["R3S", "2"]], {}, r"line 3: the mutant 'R3S' has R at position 3, where "),
         ([["K2R", "1"], ["T9S", "2"]], {}, r"line 3: the mutant 'T9S' has position 9, but "),
         ([["K2R", "1"], ["K2*", "2"]], {}, r"line 3: the mutant 'K2\*' is a stop; "),
         ([["K2R", "1"], ["A4X", "2"]], {}, r"line 3: in the mutant 'A4X' .* residue 'X' at pos"),
-        ([["K2R", "1"], ["T3S", "2"]], {"reference": "MK1AY"}, r"^In `reference` .* '1', which"),
-        ([["K2R", "1"], ["T3S", "2"]], {"reference": ""}, r"^In `reference` the sequence is empty"),
+        ([["K2R", "1"], ["T3S", "2"]], {"reference": "MK1AY"}, r"^In the wild type .* '1', which"),
+        (
+            [["K2R", "1"], ["T3S", "2"]],
+            {"reference": ""},
+            r"^In the wild type the .* empty",
+        ),
         ([["K2R", "1"], ["K2R", "2"], ["WT", "3"]], {}, r"has 1 measured variants, of which noth"),
         ([["K2R", ""], ["T3S", "NA"]], {}, r"has 0 measured variants"),
         ([["K2R", "1"], ["T3S"]], {}, r"line 3, has 1 cells where there are 2 columns"),

@@ -232,7 +232,11 @@ assert "torch" not in sys.modules
         ([], {}, r"^features is empty; choose from"),
         (["mean", "cls", "mean"], {}, r"^features has 'mean' twice; give it once\.$"),
         *(
-            ([name], {"reference": None}, rf"^features has '{name}', which compares .* a reference")
+            (
+                [name],
+                {"reference": None},
+                rf"^features has '{name}', which .* \(`reference`\)",
+            )
             for name in ("one_hot", "site_mean", "sites", "sites_difference", "zero_shot")
         ),
         (

@@ -60,7 +60,7 @@ def test_options_are_the_embedders_parameters(in_process, options, parameters):
         (("--pooling", "0,3"), "'0,3' is not positions, which count from 1"),
         (("--pooling", "sites", "--reference", "no.fasta"), "There is no file 'no.fasta'"),
         (("--pooling", "median"), "'median' is neither one of mean, max"),
-        (("--pooling", "sites"), "give its sequence by --reference"),
+        (("--pooling", "sites"), "give its sequence \\(--reference\\)"),
         (("--pooling", "sites", "--reference", "x.fasta"), "'x.fasta' has 3 sequences"),
         (("--pooling", "sites", "--reference", WILD_TYPE[1:]), "Record 0 .* 22 residues"),
         (("--pooling", "23"), "none at position 23"),

@@ -147,7 +147,11 @@ def test_lower_is_better_turns_the_ranks(in_process, tmp_path, model):
     [
         ("sequence\nMKTAYIAKQRQIS\n", 3, "line 2: the sequence has 13 residues, but the wild"),
         ("sequence\nMKTAYIAKQRQISF\nMKTAYIAKQRQIS1\n", 3, "line 3: the sequence has '1'"),
-        ("mutant\nK12R\nA12R\n", 3, "line 3: the mutant 'A12R' has A at position 12"),
+        (
+            "mutant\nK12R\nA12R\n",
+            3,
+            "A at position 12, where the wild type has K; check the numbering and the wild type.",
+        ),
         ("mutant,rank\nK12R,3\n", 2, "The table has a column 'rank', as the predictions have"),
         ("name\nK12R\n", 3, "has no column"),
     ],

@@ -59,7 +59,7 @@ def test_all_singles_to_files(in_process, tmp_path):
         (("v.csv", "--all-singles"), "either a file of variants or --all-singles"),
         (
             ("v.csv", "--mutant-column", "mutant"),
-            "line 2: the mutant 'K12R' has K at position 12, where --",
+            "line 2: the mutant 'K12R' has K at position 12, where the wild type",
         ),
         (("v.csv", "-o", "x.txt"), "ends in none of .csv, .csv.gz and .parquet"),
         (("none.csv",), "none.csv"),

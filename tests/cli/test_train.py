@@ -14,6 +14,8 @@ from sklearn_revdist import (
     read_assay,
     single_substitutions,
 )
+from sklearn_revdist.assays._comparison import Comparison
+from sklearn_revdist.cli._train import _print_advice
 
 WILD_TYPE = "MKTAYIAKQRQISF"
 MUTANTS = single_substitutions(WILD_TYPE)[::7]
@@ -61,28 +63,47 @@ def test_spreadsheets_with_semicolons_and_decimal_commas_in_utf_16(in_process, t
     table["activity"] = table["activity"].str.replace(".", ",", regex=False)
     table["activity"] = table["activity"].replace("n,d,", "n.d.")
     table.to_csv(tmp_path / "other.csv", index=False, sep=";", encoding="utf-16")
-    line = (*LINE[2:], "--features", "one_hot", "-q", "--json")
+    line = (*LINE[2:], "--features", "one-hot", "-q", "--json")
     ended = [in_process("train", f"{name}.csv", *line, "-o", name) for name in ("assay", "other")]
     first, second = (json.loads(each.out) for each in ended)
     assert first["spearman"] == second["spearman"]
     assert first["data"] == second["data"]
 
 
-def test_it_says_which_simpler_model_is_better(in_process):
+def test_measurements_by_chance_are_called_so(in_process):
     ended = in_process(*LINE, "-o", "a.model", "-q")
     assert ended.code == 0, ended.err
     assay = read_assay("assay.csv", "activity", reference=WILD_TYPE)
-    scores = compare_features(assay, ESMEmbedder("demo-48")).scores
-    means = scores.groupby(["features", "split"], sort=False)["spearman"].mean().unstack()
-    printed = ended.out.decode()
-    for split, words in (("random", "at random"), ("contiguous", "by neighbouring positions")):
-        best = means[split].idxmax()
-        better = f"With rows left out {words}, {best} alone predicts better"
-        assert (better in printed) == (best != means.index[0])
-        if better in printed:
-            assert f"--features {best.replace(' + ', ',')}" in printed
-    for name in means.index:
-        assert name in printed
+    assert "Rows left out at random are predicted no better than by chance" in ended.text
+    assert f"whose standard deviation is {assay.target.std():.3g}" in ended.text
+
+
+@pytest.mark.parametrize(
+    ("alone", "is_named"),
+    [
+        ([0.7, 0.8, 0.6, 0.7], True),
+        ([0.9, 0.3, 0.6, 0.5], False),  # by less than folds differ
+        ([0.4, 0.4, 0.4, 0.4], False),
+    ],
+)
+def test_a_simpler_model_that_is_better_in_most_folds_is_named(capsys, tmp_path, alone, is_named):
+    whole = [0.5, 0.5, 0.4, 0.5]
+    assay = read_assay(tmp_path / "assay.csv", "activity", reference=WILD_TYPE)
+    scores = pd.DataFrame(
+        {
+            "split": "random",
+            "features": ["one_hot + mean"] * 4 + ["one_hot"] * 4,
+            "fold": [0, 1, 2, 3] * 2,
+            "spearman": [*whole, *alone],
+        }
+    )
+    card = {"rmse": {"random": 1.0}, "within_90": {"random": 0.9}}
+    _print_advice(Comparison(scores, pd.DataFrame()), card, assay)
+    printed = capsys.readouterr().out
+    advice = f"one_hot alone predicts better ({np.mean(alone):.3f}, all features 0.475); to train"
+    assert (advice in printed) == is_named
+    assert ("alone" in printed) == is_named
+    assert "by chance" not in printed
 
 
 def test_a_picture_is_drawn(in_process, tmp_path):

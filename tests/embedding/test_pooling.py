@@ -215,22 +215,22 @@ def test_what_was_cut_is_not_compared(chain):
         (
             {"pooling": "sites"},
             VARIANTS,
-            "pooling='sites' compares .* give its sequence as reference",
+            r"pooling='sites' compares .* give its sequence \(`reference`\)",
         ),
         (
             {"pooling": "sites", "reference": WILD_TYPE},
             [WILD_TYPE, WILD_TYPE[1:]],
-            r"Record 1 \(counting from 0\) has 21 residues, but reference has 22",
+            r"Record 1 \(counting from 0\) has 21 residues, but the wild type has 22",
         ),
         (
             {"pooling": ["mean", "sites_difference"], "reference": "A" * 22},
             [WILD_TYPE, "W" * 22],
-            r"Record 1 \(counting from 0\) differs from reference at every position",
+            r"Record 1 \(counting from 0\) differs from the wild type at every position",
         ),
         (
             {"pooling": "sites", "reference": "MK1"},
             ["MKT"],
-            "reference has '1', which is not an amino acid, at position 3",
+            "The wild type has '1', which is not an amino acid, at position 3",
         ),
         ({"pooling": "median"}, VARIANTS, "pooling='median' is not one of 'mean', 'max'"),
         ({"pooling": [0, 3]}, VARIANTS, "position 0, but positions count from 1"),

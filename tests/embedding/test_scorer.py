@@ -184,11 +184,11 @@ def test_beside_the_embedder_in_a_union(rng):
     ("parameters", "sequences", "message"),
     [
         ({"reference": None}, VARIANTS, "wild type, which is missing; give its sequence"),
-        ({}, [WILD_TYPE, "MKT"], r"Record 1 .* 3 residues, but reference has 14; .* alone\."),
+        ({}, [WILD_TYPE, "MKT"], r"Record 1 .* 3 residues, but the wild type has 14; .* alone\."),
         ({}, [WILD_TYPE[:-1] + "<mask>"], r"Record 0 \(counting from 0\) has a mask"),
         ({"kinds": []}, VARIANTS, "must be one or more of 'masked_marginals'"),
         ({"kinds": ["marginals"]}, VARIANTS, r"kinds=\['marginals'\] must be"),
-        ({"reference": "MK1"}, ["MKT"], "reference has '1'"),
+        ({"reference": "MK1"}, ["MKT"], "The wild type has '1'"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(parameters, sequences, message, embedded):

@@ -348,7 +348,7 @@ def test_layers_and_poolings_are_those_of_the_embedder(tmp_path):
     table = parquet.read_table(tmp_path / "a" / "embeddings").to_pandas().sort_values("row")
     names = embedder.get_feature_names_out()
     np.testing.assert_array_equal(table[names], embedder.transform(sequences[:3]))
-    with pytest.raises(ValueError, match=r"Record 3 .* 4 residues, but reference has 5"):
+    with pytest.raises(ValueError, match=r"Record 3 .* 4 residues, but the wild type has 5"):
         embed_to_parquet(embedder, [*sequences[:3], "MKTA"], tmp_path / "b", tokens_per_part=6)
     assert not (tmp_path / "b").exists()
     with pytest.raises(ValueError, match="with other 'embedder'"):

@@ -99,8 +99,8 @@ def test_the_scans_of_proteingym():
 @pytest.mark.parametrize(
     ("mutant", "message"),
     [
-        ("K3R", r"'K3R' has K at position 3, where reference has T; set first_position"),
-        ("K99R", r"has position 99, but reference has the positions 1 to 22"),
+        ("K3R", r"'K3R' has K at position 3, where the wild type has T; check the numbering"),
+        ("K99R", r"has position 99, but the wild type has the positions 1 to 22"),
         ("K2R:K2A", "changes position 2 twice"),
         ("K2*", "is a stop"),
         ("p.Lys2fs", "is an insertion or a deletion"),
@@ -119,7 +119,7 @@ def test_lengths_positions_and_numbers_are_checked():
     with pytest.raises(ValueError, match=r"sequences\[1\] has 3 residues"):
         mutants_of(PROTEIN, [PROTEIN, "MKT"])
     with pytest.raises(
-        ValueError, match="positions has 23, but reference has the positions 1 to 22"
+        ValueError, match="positions has 23, but the wild type has the positions 1 to 22"
     ):
         single_substitutions(PROTEIN, [23])
     with pytest.raises(ValueError, match="not a single substitution"):

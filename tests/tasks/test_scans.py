@@ -194,9 +194,9 @@ def test_mutants_without_sequences_are_named_or_counted(write, reason, mutant, w
 def test_the_numbering_of_mutants_without_sequences_is_recognised(write):
     path = write([(f"{old}{i}C", i) for i, old in enumerate(WILD, start=331)], columns=MUTANTS)
     for skip_invalid in (False, True):
-        with pytest.raises(ValueError, match=r"0 of 10 rows fit the reference .* set .*=331 "):
+        with pytest.raises(ValueError, match=r"0 of 10 rows fit the wild type .* set .*=331 "):
             read_scan(path, wild_type=WILD, skip_invalid=skip_invalid)
-    with pytest.raises(ValueError, match=r"0 of 10 mutants fit the reference, and no other"):
+    with pytest.raises(ValueError, match=r"0 of 10 mutants fit the wild type, and no other"):
         read_scan(path, wild_type=10 * "W", skip_invalid=True)
     task = read_scan(path, wild_type=WILD, first_position=331)
     assert task.position.tolist() == list(range(1, 11))

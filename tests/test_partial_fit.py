@@ -140,7 +140,7 @@ def test_parameters_set_between_the_batches_and_the_solution_are_checked(X):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (np.full((2, 23), np.nan), "contains NaN"),
+        (np.full((2, 23), np.nan), "X has NaN in row 0, column 0"),
         (np.zeros((2, 22)), r"22 features.*expecting 23"),
     ],
 )

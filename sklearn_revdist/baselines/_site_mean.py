@@ -206,7 +206,7 @@ class SiteMean(SequenceTransformer):
         if self.reference is not None:
             wild_type = encode_reference(self.reference, self.unknown)
             n_residues = len(wild_type)
-        tokens = aligned(X, self.unknown, n_residues, "the wild type has")
+        tokens = aligned(X, self.unknown, n_residues, "the wild type (`reference`) has")
         y = column_or_1d(y, dtype=np.float64, warn=True)
         check_consistent_length(tokens, y)
         if not np.isfinite(y).all():

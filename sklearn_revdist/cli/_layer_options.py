@@ -76,7 +76,7 @@ def read_reference(_context, parameter: click.Parameter, text: str | None) -> st
     try:  # ambiguous residues are checked later
         encode_reference(reference, "mask")
     except ValueError as error:
-        what = str(error).removeprefix("The wild type ")
+        what = str(error).removeprefix("The wild type (`reference`) ")
         raise click.UsageError(f"{parameter.opts[0]} {what}") from error
     return reference
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._finite import check_finite
+
 # Number of sums that one task adds, and that a worker holds at a time. Two would be the fastest if
 # the network is the limit; with more there are fewer tasks to schedule.
 _FAN_IN = 4
@@ -210,7 +212,7 @@ def _weights_of_blocks(sample_weight, X):
 def _checked(function, rows, weights, place):
     """Check a block and apply the function to it; None if no row has a positive weight."""
     rows = np.asarray(rows)
-    _check_finite(rows, place)
+    check_finite(rows, partial(_row, place))
     if weights is not None:
         weights = np.asarray(weights, dtype=np.float64)
         if weights.shape != rows.shape[:1]:
@@ -221,8 +223,8 @@ def _checked(function, rows, weights, place):
         wrong = ~(weights >= 0) | np.isinf(weights)
         if wrong.any():
             raise ValueError(
-                f"sample_weight is {weights[wrong][0]} for {_row(wrong, place)}; give "
-                "weights that are finite and not negative."
+                f"sample_weight is {weights[wrong][0]} for {_row(place, int(np.argmax(wrong)))} "
+                "(counting from 0); give weights that are finite and not negative."
             )
     counts = len(rows) > 0 and (weights is None or weights.any())
     return function(rows, weights) if counts else None
@@ -237,7 +239,8 @@ def _map_block(rows, method, n_columns, block_info):
     if len(rows) == 0:
         return np.empty((0, n_columns), rows.dtype)
     found = block_info[0]
-    _check_finite(rows, (found["chunk-location"][0], found["array-location"][0][0]))
+    place = found["chunk-location"][0], found["array-location"][0][0]
+    check_finite(rows, partial(_row, place))
     return method(rows)
 
 
@@ -250,21 +253,7 @@ def _powers(distiller, rows, weights):
     return np.stack([np.full(rows.shape[1], weights.sum()), *sums])
 
 
-def _check_finite(rows, place):
-    with np.errstate(all="ignore"):
-        if np.isfinite(rows.sum()):  # one pass without a copy is enough for nearly all rows
-            return
-    wrong = ~np.isfinite(rows).all(axis=1)
-    if wrong.any():
-        raise ValueError(
-            f"X holds NaN or infinity, first in {_row(wrong, place)}; drop such rows, or "
-            "embed them in higher precision."
-        )
-
-
-def _row(wrong, place):
-    """Name the first wrong row: by its place in X, or, if that is unknown, in its block."""
-    at, (block, first) = int(np.argmax(wrong)), place
-    if np.isnan(first):
-        return f"row {at} of block {block} (both counting from 0)"
-    return f"row {int(first) + at} (counting from 0)"
+def _row(place, at):
+    """Name a row of a block by its place in X or, if that is unknown, in its block."""
+    block, first = place
+    return f"row {at} of block {block}" if np.isnan(first) else f"row {int(first) + at}"

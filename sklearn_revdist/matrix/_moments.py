@@ -16,6 +16,7 @@ from scipy.linalg import blas
 
 from ..utils._compat import Interval, validate_params
 from ._dask import as_blocks, is_dask, sum_of_blocks
+from ._finite import check_finite
 from ._torch import on_cuda, sums_on_device
 
 # A block of at most this many numbers (16 MB in float64) bounds the memory of a pass over any
@@ -105,7 +106,7 @@ class Moments:
         Raises
         ------
         ValueError
-            If `X` is not a matrix of real numbers, or `sample_weight` does not fit its rows.
+            If `X` is not a matrix of finite numbers, or `sample_weight` does not fit its rows.
         """
         if is_dask(X):
             return sum_of_blocks(cls.of, as_blocks(X, cls.__name__), sample_weight)
@@ -114,8 +115,17 @@ class Moments:
             weight, mean, scatter = sums_on_device(X, weights)
             return cls(weight, mean, scatter=scatter)
         X = _matrix(X)
+        weights = check_weights(sample_weight, len(X))
+        try:
+            with np.errstate(invalid="ignore"):
+                return cls._summed(X, weights)
+        except ValueError:  # of sums, which are sooner checked than rows
+            check_finite(X)
+            raise
+
+    @classmethod
+    def _summed(cls, X: NDArray[Any], weights: NDArray[np.float64] | None) -> Self:
         n_samples, n_features = X.shape
-        weights = check_weights(sample_weight, n_samples)
         if n_samples == 0:
             return cls.zeros(n_features)
         # Distances are measured from here; a copy, so that the layout of X changes no bit.

@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-import numpy as np
-from sklearn.utils import check_array
-
 from ..utils._parts import Parts
 from ._moments import Moments
 
@@ -62,7 +59,7 @@ def sum_residues(
         for part in islice(parts, n_kept, None):
             total = moments
             for rows, _ in embedder.iter_residues(part):
-                total += Moments.of(check_array(rows, dtype=[np.float64, np.float32]))
+                total += Moments.of(rows)
             n_residues = int(total.weight - moments.weight)
             n_summed, moments = n_summed + 1, total
             update(n_residues)

@@ -13,6 +13,7 @@ from ..tables._columns import check_once
 from ..utils._compat import _check_feature_names_in
 from ..utils._messages import first_line
 from ._dask import as_blocks, is_dask
+from ._finite import check_finite
 from ._layout import check_numbers_in_order, column_names
 from ._moments import check_weights
 from ._torch import as_array, as_rows, is_tensor
@@ -51,12 +52,14 @@ def check_rows(X: Any, estimator: BaseEstimator, *, ensure_min_samples: int = 1)
         return rows
     options = {"ensure_min_samples": ensure_min_samples, "estimator": estimator}
     try:
-        return check_array(X, dtype=[np.float64, np.float32], **options)
+        rows = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False, **options)
     except (ValueError, TypeError) as error:
         for theirs, ours in _MESSAGES.items():
             if theirs in str(error):
                 raise type(error)(ours.format(first_line(error))) from None
         raise
+    check_finite(rows)
+    return rows
 
 
 def header(X: Any) -> Any:

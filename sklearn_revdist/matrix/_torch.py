@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._finite import check_finite
+
 # Rows are summed on the device this many at a time.
 _ROWS = 2**14
 
@@ -77,9 +79,7 @@ def as_rows(X: Any) -> Any:
     if X.dtype not in (torch.float32, torch.float64):
         X = X.to(torch.float32 if X.dtype.is_floating_point else torch.float64)
     if not torch.isfinite(X).all():
-        raise ValueError(
-            "The tensor holds NaN or infinity; drop these rows, or embed them in higher precision."
-        )
+        check_finite(as_array(X))
     return X if on_cuda(X) else as_array(X)
 
 

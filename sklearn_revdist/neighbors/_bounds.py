@@ -24,6 +24,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..matrix._finite import check_finite
 from ._space import Space
 
 # Numbers of the rows that are prepared at a time.
@@ -371,9 +372,8 @@ def _check(squares, rows, first, space):
         return
     at = int(np.argmax(wrong))
     row = rows[at, : space.n_columns]
-    if not np.isfinite(row).all():
-        what = "NaN or infinity"
-    elif space.is_cosine and not row.any():
+    check_finite(row[np.newaxis], lambda _: f"row {first + at}")
+    if space.is_cosine and not row.any():
         what = "a row of zeros, which has no direction"
     else:
         what = "numbers whose squares overflow"

@@ -18,6 +18,7 @@ from sklearn.metrics import check_scoring, get_scorer, get_scorer_names, make_sc
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..matrix._finite import check_finite
 from ..matrix._prefixes import model_prefixes
 from ..matrix._rows import check_row_weights
 from ..utils._compat import StrOptions, _check_method_params, _get_feature_names, _routing_enabled
@@ -213,7 +214,9 @@ class BasePrefixRidgeCV(BaseEstimator):
     def _rows(self, X):
         """Check rows and return their prefix."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        how = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
+        X = validate_data(self, X, reset=False, **how)
+        check_finite(X)
         return X[:, : self.n_prefix_]
 
 

@@ -9,11 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..matrix._finite import check_finite
 from ..matrix._layout import blocks_of_names
 from ..matrix._rows import check_row_weights
 from ..utils._compat import Interval, _fit_context, _get_feature_names
 from ._group_ridge import GroupRidge
 from ._uncertainty import UncertainRidge
+
+_NUMBERS = {"dtype": np.float64, "ensure_all_finite": False}
 
 
 class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -169,9 +172,9 @@ class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimat
             bounds of the penalties are out of order.
         """
         names = _get_feature_names(X)
-        data, y = validate_data(
-            self, X, y, multi_output=True, dtype=np.float64, ensure_min_samples=2, y_numeric=True
-        )
+        how = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
+        data, y = validate_data(self, X, y, **_NUMBERS, **how)
+        check_finite(data)
         if self.alpha_min > self.alpha_max:
             raise ValueError(
                 f"alpha_min={self.alpha_min!r} is above alpha_max={self.alpha_max!r}; swap them."
@@ -204,7 +207,9 @@ class GroupRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BaseEstimat
 
     def _rows(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, X, reset=False, **_NUMBERS)
+        check_finite(X)
+        return X
 
     def _groups(
         self, n_features: int, names: Sequence[str] | None

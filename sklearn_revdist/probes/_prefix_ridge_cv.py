@@ -9,6 +9,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
+from ..matrix._finite import check_finite
 from ..matrix._rows import check_classes, check_row_weights, check_targets
 from ..utils._compat import _fit_context, _raise_for_params
 from ._base import BasePrefixRidgeCV
@@ -183,14 +184,14 @@ class PrefixRidgeCV(UncertainRidge, MultiOutputMixin, RegressorMixin, BasePrefix
         """
         _raise_for_params(params, self, "fit")
         y = check_targets(y, "PrefixRidgeClassifierCV")
-        data, y = check_X_y(
-            X, y, dtype=np.float64, multi_output=True, y_numeric=True, estimator=self
-        )
+        how = {"dtype": np.float64, "ensure_all_finite": False, "estimator": self}
+        data, y = check_X_y(X, y, multi_output=True, y_numeric=True, **how)
+        check_finite(data)
         Y = y.reshape(len(y), -1).astype(np.float64)
         self._fit(X, data, Y, y, sample_weight, params)
         weights = check_row_weights(sample_weight, data)
-        prefix, how = data[:, : self.n_prefix_], {"alpha": self.alpha_, "scale": self.scale}
-        self._set_uncertainty(prefix, Y, weights, **how)
+        prefix, ridge = data[:, : self.n_prefix_], {"alpha": self.alpha_, "scale": self.scale}
+        self._set_uncertainty(prefix, Y, weights, **ridge)
         return self
 
 
@@ -294,7 +295,9 @@ class PrefixRidgeClassifierCV(ClassifierMixin, BasePrefixRidgeCV):
         """
         _raise_for_params(params, self, "fit")
         check_classes(y)
-        data, y = check_X_y(X, y, dtype=np.float64, estimator=self)
+        how = {"dtype": np.float64, "ensure_all_finite": False, "estimator": self}
+        data, y = check_X_y(X, y, **how)
+        check_finite(data)
         check_classification_targets(y)
         binarizer = LabelBinarizer(neg_label=-1).fit(y)
         classes = binarizer.classes_

@@ -203,7 +203,7 @@ def encode_reference(reference: str, unknown: str) -> NDArray[np.uint8]:
     try:
         return Encoder(unknown).encode([reference])[0]
     except ValueError as error:
-        text = str(error).replace("Record 0 (counting from 0)", "The wild type")
+        text = str(error).replace("Record 0 (counting from 0)", "The wild type (`reference`)")
         raise ValueError(text) from error
 
 

@@ -230,7 +230,7 @@ def test_what_was_cut_is_not_compared(chain):
         (
             {"pooling": "sites", "reference": "MK1"},
             ["MKT"],
-            "The wild type has '1', which is not an amino acid, at position 3",
+            r"The wild type \(`reference`\) has '1', which is not an amino acid, at position 3",
         ),
         ({"pooling": "median"}, VARIANTS, "pooling='median' is not one of 'mean', 'max'"),
         ({"pooling": [0, 3]}, VARIANTS, "position 0, but positions count from 1"),

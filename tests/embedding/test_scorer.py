@@ -188,7 +188,7 @@ def test_beside_the_embedder_in_a_union(rng):
         ({}, [WILD_TYPE[:-1] + "<mask>"], r"Record 0 \(counting from 0\) has a mask"),
         ({"kinds": []}, VARIANTS, "must be one or more of 'masked_marginals'"),
         ({"kinds": ["marginals"]}, VARIANTS, r"kinds=\['marginals'\] must be"),
-        ({"reference": "MK1"}, ["MKT"], "The wild type has '1'"),
+        ({"reference": "MK1"}, ["MKT"], r"The wild type \(`reference`\) has '1'"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(parameters, sequences, message, embedded):

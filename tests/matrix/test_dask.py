@@ -223,9 +223,15 @@ def _with(value, at):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (lambda X: da.from_array(_with(np.nan, (137, 5))(X), (60, 9)), r"in row 137 \(count"),
-        (lambda X: da.from_array(_with(np.inf, (299, 0))(X), (60, 9)), r"in row 299 \(count"),
-        (lambda X: unknown(_with(np.nan, (137, 5))(X)), r"in row 17 of block 2 \(both"),
+        (
+            lambda X: da.from_array(_with(np.nan, (137, 5))(X), (60, 9)),
+            r"in row 137, column 5 ",
+        ),
+        (
+            lambda X: da.from_array(_with(np.inf, (299, 0))(X), (60, 9)),
+            r"in row 299, column 0 ",
+        ),
+        (lambda X: unknown(_with(np.nan, (137, 5))(X)), r"in row 17 of block 2, column 5 \("),
         (lambda X: da.from_array(X[:, :20], (60, 9)), "but X has 20|has 20 features"),
         (lambda X: da.from_array(X[0], 9), "Array.* is not a matrix of numbers"),
         (lambda X: da.from_array(X.astype(str), (60, 9)), "is not a matrix of numbers"),

@@ -48,7 +48,10 @@ def test_half_precision_becomes_single_and_integers_double(X):
     [
         (lambda tensor: tensor[0], r"shape \(23,\); give one with one row per"),
         (lambda tensor: tensor[:0], r"shape \(0, 23\)"),
-        (lambda tensor: tensor.index_fill(1, torch.tensor([3]), torch.nan), "NaN or infinity"),
+        (
+            lambda tensor: tensor.index_fill(1, torch.tensor([3]), torch.nan),
+            "NaN in row 0, column 3",
+        ),
         (lambda tensor: tensor[:, :20], "has 20 features, but"),
         (lambda tensor: tensor.to("meta"), "on the device meta, which holds no numbers; compute"),
         (lambda tensor: tensor.to_sparse(), r"The tensor is sparse; give X\.to_dense\(\)"),

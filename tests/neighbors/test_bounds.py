@@ -97,8 +97,8 @@ def test_rows_near_the_origin_are_multiplied_as_they_are_and_others_centred(rng)
 @pytest.mark.parametrize(
     ("value", "metric", "message"),
     [
-        (np.nan, "euclidean", "NaN or infinity, in row 7"),
-        (np.inf, "cosine", "NaN or infinity, in row 7"),
+        (np.nan, "euclidean", "X has NaN in row 7, column"),
+        (np.inf, "cosine", "X has infinity in row 7, column"),
         (1e200, "euclidean", "squares overflow, in row 7"),
         (0, "cosine", "a row of zeros, which has no direction, in row 7"),
     ],

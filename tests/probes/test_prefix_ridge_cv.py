@@ -552,7 +552,7 @@ def test_nan_is_refused_and_changes_nothing(what, regression):
     before = joblib.hash(vars(probe))
     other = {"X": X[:, :6].copy(), "y": y.copy()}
     other[what][3] = np.nan
-    message = {"X": "Input X contains NaN", "y": "y has nan in row 3"}[what]
+    message = {"X": "X has NaN in row 3, column", "y": "y has nan in row 3"}[what]
     with pytest.raises(ValueError, match=message):
         probe.fit(**other)
     assert joblib.hash(vars(probe)) == before

@@ -1,12 +1,17 @@
 """Axes: base class of displays, styles of representations, ticks and lines at models."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, Self
 
 import pandas as pd
 
 from ..utils._models import known_model, model_and_layer
+from ..utils._optional import import_optional
 from ._legends import AMPLE, keep_apart, keep_ticks_apart, legend_below
+
+_NEED = "Displays are drawn with matplotlib"
+pyplot = partial(import_optional, "matplotlib.pyplot", _NEED, "plot", "install it with")
 
 # From the Okabe-Ito palette; markers and dashes distinguish curves without colour.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -75,7 +80,7 @@ class Display(ABC):
         check_axes(ax)
         is_new = ax is None
         if is_new:
-            _, ax = _pyplot().subplots(figsize=(6.4, AMPLE), layout="constrained")
+            _, ax = pyplot().subplots(figsize=(6.4, AMPLE), layout="constrained")
         self._draw(ax)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
@@ -98,24 +103,12 @@ class Display(ABC):
 def check_axes(ax: Any) -> None:
     """Raise an error if matplotlib is missing or `ax` is not Axes, before any work."""
     if ax is None:
-        _pyplot()
+        pyplot()
     elif not hasattr(ax, "get_xaxis_transform"):
         raise TypeError(
             f"ax must be matplotlib Axes, but it is of type {type(ax).__name__}; give one of "
             "plt.subplots(), or None for a new figure."
         )
-
-
-def _pyplot() -> Any:
-    """Import matplotlib's pyplot; its error says how to install it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Displays are drawn with matplotlib, which is not installed; "
-            'install it with `pip install "sklearn-revdist[plot]"`.'
-        ) from error
-    return plt
 
 
 def lines_across(ax: Any, scores: pd.Series) -> dict[str, Any]:

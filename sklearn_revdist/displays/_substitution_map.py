@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..sequences._mutants import parse_mutant
 from ..utils._compat import Interval, validate_params
-from ._axes import Display, _pyplot, check_axes
+from ._axes import Display, check_axes, pyplot
 
 # by size, charge and polarity, so that like residues are neighbours
 _RESIDUES = "GAVLIMCFYWHKRDEQNSTP"
@@ -170,7 +170,7 @@ class SubstitutionMapDisplay(Display):
         """
         check_axes(ax)
         if ax is None:
-            _, ax = _pyplot().subplots(figsize=figure_size(len(self.values)), layout="constrained")
+            _, ax = pyplot().subplots(figsize=figure_size(len(self.values)), layout="constrained")
         self._draw(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,12 +1,13 @@
 """Solved chains: their common base, and warnings about few rows and lost orthogonality."""
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils._messages import warn_user
 
 # Attributes of the different chains. A fitted estimator has them under the same names with a
 # trailing underscore.
@@ -98,7 +99,7 @@ def _warn_of_zeros(few, n_zero, model_names, zero, remedy):
     models = [f"{n} of {name}" for n, name in zip(n_zero, model_names[1:], strict=True) if n]
     zeros = f"{n_zero.sum()} {zero} and are zero ({', '.join(models)})" if models else ""
     if problem := ", and ".join(filter(None, (few, zeros))):
-        warnings.warn(f"{problem}; {remedy}.", UserWarning, stacklevel=6)
+        warn_user(f"{problem}; {remedy}.")
 
 
 def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
@@ -114,10 +115,8 @@ def warn_of_lost_orthogonality(chain: Any, model_names: Sequence[str]) -> None:
     rounding = np.finfo(np.float64).eps * before * chain.amplifications
     if (rounding > _ORTHOGONAL).any():
         level = int(np.argmax(rounding))
-        warnings.warn(
+        warn_user(
             f"Rounding may correlate the new columns of {model_names[level + 1]}, small "
             f"differences of large terms, with the prefix by up to {rounding[level]:.0e}; ask for "
-            'fewer with `n_new`, or use regressor="ridge".',
-            UserWarning,
-            stacklevel=5,
+            'fewer with `n_new`, or use regressor="ridge".'
         )

@@ -4,7 +4,6 @@ Widths given by the user come first, then the embedder's column names, then the 
 known models, whose sums are all distinct.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from numbers import Integral
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..tables._columns import NUMBERED, check_once
+from ..utils._messages import warn_user
 from ..utils._models import blocks_of_width, is_chain
 
 
@@ -77,7 +77,7 @@ def find_blocks(
                 "with `dims`"
             )
         if doubt:
-            warnings.warn(f"The {n_features} columns of X {doubt}.", UserWarning, stacklevel=4)
+            warn_user(f"The {n_features} columns of X {doubt}.")
     else:
         given = tuple(dims) if isinstance(dims, Mapping) else None
         if given is not None and not all(isinstance(name, str) for name in given):

@@ -1,6 +1,5 @@
 """Levels: which columns each model adds to a nested embedding, and how much they count."""
 
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..matrix._layout import check_order
 from ..matrix._prefixes import model_prefixes
+from ..utils._messages import warn_user
 from ..utils._models import DEMO, ESM2
 from ._sources import Rows, evenly
 
@@ -63,11 +63,9 @@ def find_levels(
             if len(models) > 1
             else "are taken as one level"
         )
-        warnings.warn(
+        warn_user(
             f"The {n_features} columns of X are not named by ReverseDistiller and {taken}; say "
-            "with `prefixes` where levels end.",
-            UserWarning,
-            stacklevel=5,
+            "with `prefixes` where levels end."
         )
     return {model.name: model.width for model in models} or {"level0": n_features}
 

@@ -1,6 +1,5 @@
 """Metrics of retrieval: whether the rows that a search returns have the label of the query."""
 
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 
@@ -11,6 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_consistent_length
 
 from ..utils._compat import Interval, validate_params
+from ..utils._messages import warn_user
 
 _LABELS = {"y_true": ["array-like"], "y_retrieved": ["array-like"]}
 _COUNTS = ["array-like", None]
@@ -298,10 +298,9 @@ def _mean_of_answerable(scores: NDArray[np.float64], n_relevant: NDArray[np.int6
     answerable = n_relevant > 0
     n_left_out = len(scores) - np.count_nonzero(answerable)
     if n_left_out:
-        warnings.warn(
+        warn_user(
             f"{n_left_out} of {len(scores)} queries have no relevant row and are left out.",
             UndefinedMetricWarning,
-            stacklevel=4,  # the caller, beyond validate_params
         )
     return float(scores[answerable].mean()) if n_left_out < len(scores) else np.nan
 

@@ -4,7 +4,6 @@ For each penalty all prefixes of the columns are scored at once: by leaving out 
 without refitting, or on every fold.
 """
 
-import warnings
 from collections.abc import Callable
 from inspect import signature
 from itertools import pairwise
@@ -22,6 +21,7 @@ from ..matrix._finite import check_finite
 from ..matrix._prefixes import model_prefixes
 from ..matrix._rows import check_row_weights
 from ..utils._compat import StrOptions, _check_method_params, _get_feature_names, _routing_enabled
+from ..utils._messages import warn_user
 from ._folds import shuffled_cv
 from ._metrics import all_prefixes, spearman
 from ._prefix_ridge import coefficients, left_out_predictions, predictions
@@ -343,12 +343,10 @@ def _checked(scores, errors, rounding, prefixes, alphas):
     """Return mean scores and standard errors; warn of rounding, refuse scores that are NaN."""
     doubtful = rounding > _DOUBTFUL
     if doubtful.any():
-        warnings.warn(
+        warn_user(
             f"alpha={alphas[doubtful].max()} is so small for nearly dependent columns that "
             f"rounding may change predictions by {rounding[doubtful].max():.0e} of the targets; "
-            "leave out penalties as small as that.",
-            UserWarning,
-            stacklevel=5,
+            "leave out penalties as small as that."
         )
     bad = np.argwhere(~np.isfinite(scores))
     if len(bad):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -11,6 +10,7 @@ import pandas as pd
 from ..sequences._packed import plain_name
 from ..sequences._table_rows import open_table_rows
 from ..sequences._tokens import drop_stop, stops_dropped
+from ..utils._messages import warn_user
 
 _REMEDY = "name the columns to read (`target`, `sequence`), or list the task in TOML"
 WRONG_FILE = "check that it is the right file and that its columns are those intended"
@@ -100,8 +100,7 @@ def without_stops(sequences: Sequence[str], path: str | os.PathLike) -> list[str
     proteins = list(map(drop_stop, sequences))
     n_stops = sum(map(str.__ne__, proteins, sequences))
     if n_stops:
-        what = f"{str(path)!r}: {stops_dropped(n_stops, len(proteins))}"
-        warnings.warn(what, UserWarning, stacklevel=2)
+        warn_user(f"{str(path)!r}: {stops_dropped(n_stops, len(proteins))}")
     return proteins
 
 

@@ -39,6 +39,14 @@ def test_cross_validation_gives_finite_scores(pipeline, assay):
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_about_the_code_that_uses_the_pipeline(pipeline, assay):
+    with pytest.warns(UserWarning, match="fewer than its") as caught:
+        cross_val_score(pipeline, assay[0][:20], assay[1][:20], cv=2)
+    assert len(caught) == 2
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_a_search_over_the_prefix_keeps_one_chain_for_each_training_set(assay, tmp_path):
     embedder = ESMEmbedder("demo", store=tmp_path / "store.sqlite")
     distiller = ReverseDistiller(memory=str(tmp_path / "cache"))

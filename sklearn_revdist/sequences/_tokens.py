@@ -324,7 +324,8 @@ def _text_of(record: Any, index: int) -> str:
     """Return a record that is a string; refuse others by what they are."""
     if isinstance(record, str):
         return record
-    what = f"not a string but of type {type(record).__name__}; give it a sequence or drop it."
+    kind = type(record).__name__
+    what = f"not a string but of type {kind}; give its sequence as a string, or drop it."
     if isinstance(record, os.PathLike):
         what = _path_advice(record, "a sequence")
     raise TypeError(f"Record {index} (counting from 0) is {what}")

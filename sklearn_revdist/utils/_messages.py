@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 _LONGEST = 200  # it may contain text of a file
 _MOST_NAMED = 10
-_BETWEEN = {"sklearn_revdist", "sklearn", "contextlib"}  # what stands between users and a warning
+_BETWEEN = {
+    "sklearn_revdist",
+    "sklearn",
+    "joblib",
+    "contextlib",
+}  # what stands between users and a warning
 
 
 def first_line(error: BaseException) -> str:

@@ -49,7 +49,7 @@ def main():
     proteins = ["".join(rng.choice(list("ACDEFGHIKL"), 12)) for _ in range(30)]
     task = Task("t", proteins, rng.normal(size=30), np.arange(30))
     embedder = ESMEmbedder("demo")
-    X = rng.normal(size=(400, 304))
+    X = rng.normal(size=(1000, 304))
     walks = {
         "one sequence, ESMEmbedder.transform": lambda: embedder.transform(proteins[:1]),
         "rows, ReverseDistiller.fit": lambda: ReverseDistiller([48, 96, 160]).fit(X),

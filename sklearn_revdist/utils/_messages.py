@@ -6,12 +6,8 @@ from collections.abc import Mapping
 
 _LONGEST = 200  # it may contain text of a file
 _MOST_NAMED = 10
-_BETWEEN = {
-    "sklearn_revdist",
-    "sklearn",
-    "joblib",
-    "contextlib",
-}  # what stands between users and a warning
+# Packages between a warning and the code that it is about.
+_BETWEEN = {"sklearn_revdist", "sklearn", "joblib", "contextlib"}
 
 
 def first_line(error: BaseException) -> str:

@@ -193,8 +193,9 @@ def _print_advice(compared: Comparison, card: dict[str, Any], assay: Assay) -> N
         f"of {assay.target_name!r}, whose standard deviation is {assay.target.std():.3g}); "
         f"{within:.0%} of the measurements lie within their 90 % intervals."
     )
-    scores = compared.scores.set_index(["split", "fold", "features"])["spearman"]
-    scores = scores.unstack(sort=False)
+    table = compared.scores
+    scores = table.pivot(index=["split", "fold"], columns="features", values="spearman")
+    scores = scores[table["features"].unique()]
     whole = scores.iloc[:, 0]
     if not _exceeds_zero(whole["random"]):
         click.echo(
@@ -207,7 +208,8 @@ def _print_advice(compared: Comparison, card: dict[str, Any], assay: Assay) -> N
             f"At positions without measurements expect less: {within:.0%} lie within, and the "
             f"correlation is {whole['contiguous'].mean():.2f}."
         )
-    for split, of_folds in scores.groupby("split", sort=False):
+    for split in table["split"].unique():
+        of_folds = scores.loc[split]
         best = str(of_folds.mean().idxmax())
         score, of_all = of_folds[best].mean(), of_folds.iloc[:, 0]
         if score > 0 and _exceeds_zero(of_folds[best] - of_all):

@@ -102,7 +102,8 @@ def read_tasks(
         proteins by default, the sequence the first that a table has of "mutated_sequence" and
         "sequence".
     reference : str, default=None
-        The wild type of a scan without a column of sequences, which are made from its mutants.
+        The wild type of one scan without a column of sequences, which are made from its mutants;
+        in a folder, tables without sequences are skipped.
     unknown : {"error", "mask", "X", "keep"}, default="error"
         The embedder's policy on ambiguous residues.
     skip_invalid : bool, default=False
@@ -197,14 +198,12 @@ def _readers_of_tables(path, named, start, defaults):
             **({"mutant": mutant} if is_scan else {}),
             **named,
         }
-        of_scans = start if is_scan else {}
-        needed = [column for key, column in columns.items() if key != "sequence" or not of_scans]
-        missing = [column for column in needed if column not in found]
+        missing = [column for column in columns.values() if column not in found]
         if missing and path.is_dir():  # of one file, reading says what is missing
             skipped[file.name] = f"it has no column {missing[0]!r}"
             continue
-        read = read_scan if is_scan else read_table
-        readers.append(partial(read, file, name=name, **columns, **of_scans, **defaults))
+        read, more = (read_scan, start) if is_scan else (read_table, {})
+        readers.append(partial(read, file, name=name, **columns, **more, **defaults))
     if not readers:
         raise ValueError(
             f"{str(path)!r} has no table with the columns {', '.join(named.values())} that are "

@@ -164,6 +164,12 @@ def test_a_wild_type_makes_sequences_that_a_scan_lacks(write, folder):
         *read_tasks(write(text)),
     ):
         assert again.fingerprint() == task.fingerprint()
+    # in a folder, which may be of several proteins, what lacks sequences is skipped
+    (folder / "dms" / "two.csv").write_text((folder / "one.csv").read_text())
+    for named in ({}, {"target": "DMS_score"}):
+        with pytest.warns(UserWarning, match=r"'two\.csv' is skipped: .* no column '\w*sequence'"):
+            (again,) = read_tasks(folder / "dms", reference="MKT", **named)
+        assert again.fingerprint() == task.fingerprint()
     with pytest.raises(ValueError, match=r"wild types of their own; leave out reference='MKT'"):
         task_readers(write(text), reference="MKT")
     with pytest.raises(FileNotFoundError, match=r"there is no .*none\.fasta"):
